@@ -15,7 +15,8 @@ bool qn__vec_grow(const qn_allocator *a, void **data, uint32_t *cap, size_t need
 #define qn__reserve(a, v, more)                                                                                        \
   ((size_t)(v)->size + (size_t)(more) <= (v)->cap ||                                                                   \
    qn__vec_grow((a), (void **)&(v)->data, &(v)->cap, (size_t)(v)->size + (size_t)(more), sizeof *(v)->data))
-#define qn__push(a, v, x) (qn__reserve(a, v, 1) ? ((v)->data[(v)->size++] = (x), true) : false)
+/* The value is the rest of the arguments, so that a compound literal with commas can be one. */
+#define qn__push(a, v, ...) (qn__reserve(a, v, 1) ? ((v)->data[(v)->size++] = (__VA_ARGS__), true) : false)
 #define qn__vec_free(a, v)                                                                                             \
   (qn__free((a), (v)->data, (size_t)(v)->cap * sizeof *(v)->data), (v)->data = NULL, (v)->size = (v)->cap = 0)
 #endif

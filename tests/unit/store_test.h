@@ -2,6 +2,7 @@
 #ifndef QN_TEST_STORE_TEST_H
 #define QN_TEST_STORE_TEST_H
 #include "failing_alloc.h"
+#include "temp_folder.h"
 #include "unit.h"
 #include <dirent.h>
 #include <quern/store.h>
@@ -26,9 +27,8 @@ static void on_diag(void *user, const qn_diag *diag) {
 static int setup(void **state) {
   (void)state;
   errors = 0;
-  snprintf(folder, sizeof folder, "/tmp/quern-store-XXXXXX");
   ctx = qn_context_create(&(qn_context_options){.on_diag = on_diag});
-  return mkdtemp(folder) && ctx ? 0 : -1;
+  return make_temp_folder("store", folder, sizeof folder) && ctx ? 0 : -1;
 }
 
 static inline size_t count_files(bool remove_them) {

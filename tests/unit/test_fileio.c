@@ -1,6 +1,7 @@
 /* Files: reading by mapping and from pipes, writing beside and renaming, devices, folders, full disks. */
 #include "failing_alloc.h"
 #include "fileio.h"
+#include "temp_folder.h"
 #include "unit.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -24,9 +25,8 @@ static void on_diag(void *user, const qn_diag *diag) {
 static int setup(void **state) {
   (void)state;
   errors = 0;
-  snprintf(folder, sizeof folder, "/tmp/quern-fileio-XXXXXX");
   ctx = qn_context_create(&(qn_context_options){.on_diag = on_diag});
-  return mkdtemp(folder) && ctx ? 0 : -1;
+  return make_temp_folder("fileio", folder, sizeof folder) && ctx ? 0 : -1;
 }
 
 static size_t count_files(bool remove_them) {
