@@ -69,10 +69,8 @@ static uint32_t result_count(qn_module *m, qn_op_kind kind, uint32_t n, const qn
   if (kind != QN_OP_CALL) return count.min;
   for (uint32_t i = 0; i < n; i++) {
     if (qn_attr_kind_of(m, attrs[i].attr) != QN_ATTR_SYMBOL) continue;
-    qn_str callee = qn_attr_as_string(m, attrs[i].attr);
-    for (qn_op f = qn_block_first(m, qn_module_body(m)); f.id; f = qn_op_next(m, f))
-      if (qn_op_kind_of(m, f) == QN_OP_FUNC && qn_str_eq(qn_func_name(m, f), callee))
-        return qn_type_num_results(m->ctx, qn_attr_as_type(m, qn_op_attr(m, f, "function_type")));
+    qn_op callee = qn__symbol_find(m, qn_attr_as_string(m, attrs[i].attr));
+    return qn_type_num_results(m->ctx, qn_attr_as_type(m, qn_op_attr(m, callee, "function_type")));
   }
   return 0;
 }

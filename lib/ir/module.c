@@ -49,6 +49,7 @@ void qn_module_destroy(qn_module *m) {
   qn__vec_free(a, &m->blocks);
   qn__vec_free(a, &m->locs);
   qn__vec_free(a, &m->sources);
+  qn__map_free(a, &m->symbols);
   qn__arena_free(&m->arena);
   /* Last: attributes may look into what is kept. */
   for (uint32_t i = 0; i < m->keeps.size; i++) keep_release(a, m->keeps.data[i]);
@@ -148,6 +149,45 @@ qn_op qn_module_function(const qn_module *m, const char *name) {
     if (name ? qn_str_eq(qn_func_name(m, op), wanted) : qn_func_is_public(m, op)) return op;
   }
   return (qn_op){0};
+}
+
+/* ---- functions by name ---- */
+
+static bool symbol_equal(const void *owner, const void *key, uint32_t id) {
+  const qn_module *m = owner;
+  const qn_str *name = key;
+  qn_op op = {id};
+  return qn_op_kind_of(m, op) == QN_OP_FUNC && qn_op_parent(m, op).id == m->body &&
+         qn_str_eq(qn_func_name(m, op), *name);
+}
+
+qn_status qn__symbols_fill(qn_module *m, bool report) {
+  qn_status status = QN_OK;
+  qn__map_clear(&m->symbols);
+  for (qn_op op = qn_block_first(m, qn_module_body(m)); op.id; op = qn_op_next(m, op)) {
+    if (qn_op_kind_of(m, op) != QN_OP_FUNC) continue;
+    qn_str name = qn_func_name(m, op);
+    uint32_t hash = qn__hash(name.data, name.size, 0);
+    uint32_t first = qn__map_find(&m->symbols, hash, symbol_equal, m, &name);
+    if (first) {
+      if (!report) continue;
+      status = qn_op_error(m, op, QN_DIAG_REDEFINED, "a function @%.*s exists already: names must be unique",
+                           (int)name.size, name.data);
+      qn_op_note(m, (qn_op){first}, "the first one is here");
+    } else if (!qn__map_add(m->allocator, &m->symbols, hash, op.id)) {
+      qn__module_fail(m);
+      return QN_ERR_NO_MEMORY;
+    }
+  }
+  return status;
+}
+
+qn_op qn__symbol_find(qn_module *m, qn_str name) {
+  uint32_t hash = qn__hash(name.data, name.size, 0);
+  uint32_t found = qn__map_find(&m->symbols, hash, symbol_equal, m, &name);
+  if (found || m->symbols_complete) return (qn_op){found};
+  qn__symbols_fill(m, false);
+  return (qn_op){qn__map_find(&m->symbols, hash, symbol_equal, m, &name)};
 }
 
 /* ---- what is kept ---- */

@@ -69,6 +69,10 @@ struct qn_module {
   QN_VEC(qn_keep *) keeps;
   QN_VEC(qn_source) sources;
   qn_attr_table attr_table;
+  /* Functions by name, filled when a name is first looked for. An entry is checked against the op on every use, so
+   * renaming and erasing need not touch it. */
+  qn_map symbols;
+  bool symbols_complete; /* set during verification: a name not found does not exist */
 };
 
 static inline const qn_op_rec *qn__op_rec(const qn_module *m, qn_op op) {
@@ -103,6 +107,10 @@ uint32_t qn__walk_next(const qn_module *m, uint32_t root, uint32_t at);
 qn_attr qn__dict_with(qn_module *m, qn_attr dict, qn_name name, qn_attr value);
 /* The entry whose name is this text; null when absent. */
 qn_attr qn__dict_find(const qn_module *m, qn_attr dict, const char *name);
+/* The function of this name, null when there is none. */
+qn_op qn__symbol_find(qn_module *m, qn_str name);
+/* Enters all functions; each duplicate is reported when `report`. */
+qn_status qn__symbols_fill(qn_module *m, bool report);
 /* Shares every kept object of `from` with `to`. */
 bool qn__keeps_share(qn_module *to, const qn_module *from);
 #endif

@@ -1,0 +1,328 @@
+/* Rules of kernels: shapes of operands and results, and what their regions take and yield. */
+#include "context_impl.h"
+#include "layout.h"
+#include "rule_util.h"
+
+/* ---- regions ---- */
+
+static qn_op yield_of(const qn_module *m, qn_op op, uint32_t region) {
+  qn_op last = qn_block_last(m, qn_op_region(m, op, region));
+  return qn_op_kind_of(m, last) == QN_OP_YIELD ? last : (qn_op){0};
+}
+
+static qn_status need_yield(qn_module *m, qn_op op, uint32_t region, const char *name, uint32_t count, qn_op *out) {
+  *out = yield_of(m, op, region);
+  if (!out->id) return qn_op_error(m, op, QN_DIAG_VERIFY, "the %s does not end with kern.yield", name);
+  uint32_t n = qn_op_num_operands(m, *out);
+  if (n == count) return QN_OK;
+  return qn_op_error(m, *out, QN_DIAG_OPERAND_COUNT, "the %s yields %u values, expected %u", name, n, count);
+}
+
+/* Argument `arg` of a region: the operand's element as a signless scalar. */
+static qn_status check_arg(qn_module *m, qn_op op, uint32_t region, const char *name, uint32_t arg, qn_type expected) {
+  qn_type have = qn_value_type(m, qn_block_arg(m, qn_op_region(m, op, region), arg));
+  if (qn_type_eq(have, expected)) return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH, "argument %u of the %s is %s, expected %s", arg, name,
+                     qn__type_c(m, have), qn__type_c(m, expected));
+}
+
+static qn_status check_arg_count(qn_module *m, qn_op op, uint32_t region, const char *name, uint32_t expected) {
+  uint32_t n = qn_block_num_args(m, qn_op_region(m, op, region));
+  if (n == expected) return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_OPERAND_COUNT, "the %s has %u arguments, expected %u", name, n, expected);
+}
+
+static qn_type region_type(const qn_module *m, qn_type t) {
+  return qn__scalar_type(m, qn__region_scalar(qn_module_context(m), t));
+}
+
+/* Operands first .. first+n-1 as arguments from `arg` on. */
+static qn_status check_operand_args(qn_module *m, qn_op op, uint32_t region, const char *name, uint32_t arg,
+                                    uint32_t first, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) {
+    qn_type expected = region_type(m, qn__operand_type(m, op, first + i));
+    if (qn_type_is_null(expected))
+      return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH, "operand %u is %s, whose elements a region cannot compute on",
+                         first + i, qn__type_c(m, qn__operand_type(m, op, first + i)));
+    qn_status status = check_arg(m, op, region, name, arg + i, expected);
+    if (status != QN_OK) return status;
+  }
+  return QN_OK;
+}
+
+/* The element type of result i: as declared, when what is yielded is its storage; else what is yielded. */
+static qn_status result_elem(qn_module *m, qn_op op, qn_op yield, uint32_t i, qn_type *elem) {
+  qn_context *ctx = qn_module_context(m);
+  qn_type have = qn__operand_type(m, yield, i), declared = qn__declared(m, op, i);
+  *elem = qn_type_is_null(declared) ? have : qn_type_elem(ctx, declared);
+  if (qn_type_as_scalar(ctx, have) != QN_SCALAR_NONE && qn_type_eq(region_type(m, *elem), have)) return QN_OK;
+  return qn_op_error(m, yield, QN_DIAG_TYPE_MISMATCH, "yields %s as result %u, whose elements are %s, held as %s",
+                     qn__type_c(m, have), i, qn__type_c(m, *elem), qn__type_c(m, region_type(m, *elem)));
+}
+
+static qn_status need_all_tensors(qn_module *m, qn_op op) {
+  qn_status status = QN_OK;
+  for (uint32_t i = 0; status == QN_OK && i < qn_op_num_operands(m, op); i++) status = qn__need_tensor(m, op, i);
+  return status;
+}
+
+/* ---- map and row ---- */
+
+static qn_status broadcast_inputs(qn_module *m, qn_op op, qn_dims *out) {
+  qn_context *ctx = qn_module_context(m);
+  uint32_t n = qn_op_num_operands(m, op);
+  if (n == 0)
+    return qn_op_error(m, op, QN_DIAG_OPERAND_COUNT, "has no inputs, expected at least one: they give the shape");
+  qn_status status = need_all_tensors(m, op);
+  if (status != QN_OK) return status;
+  *out = qn__dims_of(ctx, qn__operand_type(m, op, 0));
+  for (uint32_t i = 1; i < n; i++) {
+    const qn_dims other = qn__dims_of(ctx, qn__operand_type(m, op, i));
+    if (!qn__dims_broadcast(out, &other))
+      return qn_op_error(m, op, QN_DIAG_SHAPE, "input %u is %s, which does not broadcast with those before it", i,
+                         qn__type_c(m, qn__operand_type(m, op, i)));
+  }
+  return QN_OK;
+}
+
+static qn_status check_body(qn_module *m, qn_op op, qn_op *yield) {
+  uint32_t inputs = qn_op_num_operands(m, op);
+  qn_status status = check_arg_count(m, op, 0, "body", inputs);
+  if (status == QN_OK) status = check_operand_args(m, op, 0, "body", 0, 0, inputs);
+  if (status == QN_OK) status = need_yield(m, op, 0, "body", qn_op_num_results(m, op), yield);
+  return status;
+}
+
+qn_status qn__rule_map(qn_module *m, qn_op op, qn_type *results) {
+  qn_context *ctx = qn_module_context(m);
+  qn_dims dims;
+  qn_op yield;
+  qn_status status = broadcast_inputs(m, op, &dims);
+  if (status == QN_OK) status = check_body(m, op, &yield);
+  if (status != QN_OK) return status;
+  if (qn_op_attr(m, op, "perm").id) {
+    if (qn_op_num_operands(m, op) != 1)
+      return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "perm is given with %u inputs, expected a single one",
+                         qn_op_num_operands(m, op));
+    const qn_dims x = dims;
+    status = qn__permuted_dims(m, op, &x, &dims);
+  }
+  for (uint32_t i = 0; status == QN_OK && i < qn_op_num_results(m, op); i++) {
+    qn_type elem;
+    status = result_elem(m, op, yield, i, &elem);
+    if (status == QN_OK) results[i] = qn__dims_tensor(ctx, elem, &dims);
+  }
+  return status;
+}
+
+qn_status qn__rule_row(qn_module *m, qn_op op, qn_type *results) {
+  qn_context *ctx = qn_module_context(m);
+  qn_dims dims;
+  qn_op yield;
+  qn_status status = broadcast_inputs(m, op, &dims);
+  if (status == QN_OK && dims.rank == 0)
+    status = qn_op_error(m, op, QN_DIAG_SHAPE, "all inputs have rank 0, expected a last axis to go along");
+  if (status == QN_OK) status = check_body(m, op, &yield);
+  for (uint32_t i = 0; status == QN_OK && i < qn_op_num_results(m, op); i++) {
+    qn_type elem, declared = qn__declared(m, op, i);
+    status = result_elem(m, op, yield, i, &elem);
+    qn_dims shape = dims;
+    /* A declared size of 1 asks for the row's value; any other must be the row's size. */
+    uint32_t rank = qn_type_rank(ctx, declared);
+    if (rank == dims.rank && qn_type_shape(ctx, declared)[rank - 1] == 1) {
+      shape.size[rank - 1] = 1;
+      shape.symbol[rank - 1] = (qn_name){0};
+    }
+    if (status == QN_OK) results[i] = qn__dims_tensor(ctx, elem, &shape);
+  }
+  return status;
+}
+
+/* ---- layouts ---- */
+
+static qn_status need_layout(qn_module *m, qn_op op, qn_layout *layout) {
+  qn_str name = qn_op_get_string(m, op, "layout");
+  if (qn__layout_parse(name, layout)) return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
+                     "layout is \"%.*s\", expected \"plain\" or kBnW with B a power of two, such as \"k4n64\"",
+                     (int)name.size, name.data);
+}
+
+static qn_status need_packed(qn_module *m, qn_op op, qn_layout *layout) {
+  qn_status status = need_layout(m, op, layout);
+  if (status != QN_OK || !layout->plain) return status;
+  return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "layout is \"plain\", expected a packed one such as \"k4n64\"");
+}
+
+/* A matrix, or a batch of them, whose elements fill whole bytes. */
+static qn_status need_packable(qn_module *m, qn_op op, qn_type t) {
+  qn_context *ctx = qn_module_context(m);
+  uint32_t bits = qn_scalar_get(qn_type_memory(ctx, qn_type_elem(ctx, t)))->storage_bits;
+  if (qn_type_kind_of(ctx, t) != QN_TYPE_TENSOR || qn_type_rank(ctx, t) < 2)
+    return qn_op_error(m, op, QN_DIAG_SHAPE, "packs %s, expected a tensor of rank 2 or more", qn__type_c(m, t));
+  if (bits == 0 || bits % 8)
+    return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH, "packs %s, expected elements of whole bytes", qn__type_c(m, t));
+  return QN_OK;
+}
+
+static bool is_pack(qn_op_kind kind) {
+  return kind == QN_OP_PACK || kind == QN_OP_PACKED;
+}
+
+/* Only a gemm of the same layout can read packed bytes. */
+static qn_status check_packed_uses(qn_module *m, qn_op op) {
+  qn_str layout = qn_op_get_string(m, op, "layout");
+  for (qn_use u = qn_value_first_use(m, qn_op_result(m, op, 0)); u.id; u = qn_use_next(m, u)) {
+    qn_op user = qn_use_op(m, u);
+    if (qn_op_kind_of(m, user) == QN_OP_GEMM && qn_use_index(m, u) == 1 &&
+        qn_str_eq(qn_op_get_string(m, user, "layout"), layout))
+      continue;
+    qn_str name = qn_op_name(m, user);
+    return qn_op_error(m, op, QN_DIAG_VERIFY,
+                       "the packed matrix is used by %.*s, expected only kern.gemm of layout \"%.*s\", as its 'b'",
+                       (int)name.size, name.data, (int)layout.size, layout.data);
+  }
+  return QN_OK;
+}
+
+qn_status qn__rule_pack(qn_module *m, qn_op op, qn_type *results) {
+  qn_layout layout;
+  qn_status status = need_packed(m, op, &layout);
+  if (status == QN_OK) status = need_packable(m, op, qn__operand_type(m, op, 0));
+  if (status == QN_OK) status = check_packed_uses(m, op);
+  results[0] = qn__operand_type(m, op, 0);
+  return status;
+}
+
+qn_status qn__rule_packed_constant(qn_module *m, qn_op op, qn_type *results) {
+  qn_context *ctx = qn_module_context(m);
+  qn_layout layout;
+  qn_type declared = qn__declared(m, op, 0);
+  qn_status status = need_packed(m, op, &layout);
+  if (status == QN_OK) status = need_packable(m, op, declared);
+  if (status != QN_OK) return status;
+  const qn_dims dims = qn__dims_of(ctx, declared);
+  if (!qn_type_is_static(ctx, declared))
+    return qn_op_error(m, op, QN_DIAG_SHAPE, "the result is %s, expected sizes that are known",
+                       qn__type_c(m, declared));
+  size_t elem_bytes = (size_t)qn_scalar_get(qn_type_memory(ctx, qn_type_elem(ctx, declared)))->storage_bits / 8;
+  uint64_t want = qn__layout_bytes(&layout, elem_bytes, dims.size[dims.rank - 2], dims.size[dims.rank - 1]);
+  for (uint32_t i = 0; i + 2 < dims.rank; i++)
+    want = want && (uint64_t)dims.size[i] > UINT64_MAX / want ? UINT64_MAX : want * (uint64_t)dims.size[i];
+  qn_type held = qn_attr_type_of(m, qn_op_attr(m, op, "value"));
+  int64_t count = qn_type_count(ctx, held);
+  uint64_t have = qn_scalar_bytes(qn_type_memory(ctx, qn_type_elem(ctx, held)), count < 0 ? 0 : (uint64_t)count);
+  if (have != want)
+    return qn_op_error(m, op, QN_DIAG_SHAPE, "value holds %llu bytes, but %s takes %llu in this layout",
+                       (unsigned long long)have, qn__type_c(m, declared), (unsigned long long)want);
+  results[0] = declared;
+  return check_packed_uses(m, op);
+}
+
+/* ---- gemm ---- */
+
+static qn_status check_gemm_layout(qn_module *m, qn_op op) {
+  qn_layout layout;
+  qn_status status = need_layout(m, op, &layout);
+  if (status != QN_OK) return status;
+  qn_op def = qn_value_op(m, qn_op_operand(m, op, 1));
+  bool packed = is_pack(qn_op_kind_of(m, def));
+  if (layout.plain)
+    return packed ? qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
+                                "layout is \"plain\", but operand 'b' is packed: give its layout")
+                  : QN_OK;
+  qn_str want = qn_op_get_string(m, op, "layout");
+  if (packed && qn_str_eq(qn_op_get_string(m, def, "layout"), want))
+    return need_packable(m, op, qn__operand_type(m, op, 1));
+  return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
+                     "layout is \"%.*s\", but operand 'b' does not come from kern.pack or kern.packed_constant of that "
+                     "layout",
+                     (int)want.size, want.data);
+}
+
+/* Which sums there are: integers into i32 or i64, equal floats into f32 (f64 for f64). */
+static qn_status check_gemm_types(qn_module *m, qn_op op, qn_scalar lhs, qn_scalar acc) {
+  qn_context *ctx = qn_module_context(m);
+  qn_scalar b = qn_type_memory(ctx, qn__operand_elem(m, op, 1));
+  bool ints = qn_scalar_is_int(lhs) && qn_scalar_is_int(b) && (acc == QN_I32 || acc == QN_I64);
+  bool floats = qn_scalar_is_float(lhs) && lhs == b && acc == (lhs == QN_F64 ? QN_F64 : QN_F32);
+  if (ints || floats) return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,
+                     "multiplies %s by %s into %s, expected integers into i32 or i64, or equal floats into f32 (f64 "
+                     "for f64)",
+                     qn_scalar_get(lhs)->text, qn_scalar_get(b)->text, qn_scalar_get(acc)->text);
+}
+
+static qn_status check_extras(qn_module *m, qn_op op, uint32_t first, uint32_t n, const qn_dims *against,
+                              const char *what) {
+  qn_context *ctx = qn_module_context(m);
+  for (uint32_t i = first; i < first + n; i++) {
+    const qn_dims extra = qn__dims_of(ctx, qn__operand_type(m, op, i));
+    if (!qn__dims_broadcast_to(against, &extra))
+      return qn_op_error(m, op, QN_DIAG_SHAPE, "operand %u is %s, which does not broadcast to %s", i,
+                         qn__type_c(m, qn__operand_type(m, op, i)), what);
+  }
+  return QN_OK;
+}
+
+static qn_status check_prologue(qn_module *m, qn_op op, uint32_t extras, qn_scalar lhs) {
+  qn_op yield;
+  qn_status status = check_arg_count(m, op, 0, "prologue", 1 + extras);
+  if (status == QN_OK) status = check_operand_args(m, op, 0, "prologue", 0, 0, 1);
+  if (status == QN_OK) status = check_operand_args(m, op, 0, "prologue", 1, 2, extras);
+  if (status == QN_OK) status = need_yield(m, op, 0, "prologue", 1, &yield);
+  if (status != QN_OK) return status;
+  qn_type have = qn__operand_type(m, yield, 0), want = region_type(m, qn__scalar_type(m, lhs));
+  if (qn_type_eq(have, want)) return QN_OK;
+  return qn_op_error(m, yield, QN_DIAG_TYPE_MISMATCH, "the prologue yields %s, expected %s, which is lhs in a region",
+                     qn__type_c(m, have), qn__type_c(m, want));
+}
+
+static qn_status check_epilogue(qn_module *m, qn_op op, uint32_t first, uint32_t extras, qn_scalar acc, qn_type *elem) {
+  qn_op yield;
+  qn_status status = check_arg_count(m, op, 1, "epilogue", 1 + extras);
+  if (status == QN_OK) status = check_arg(m, op, 1, "epilogue", 0, qn__scalar_type(m, acc));
+  if (status == QN_OK) status = check_operand_args(m, op, 1, "epilogue", 1, first, extras);
+  if (status == QN_OK) status = need_yield(m, op, 1, "epilogue", 1, &yield);
+  return status == QN_OK ? result_elem(m, op, yield, 0, elem) : status;
+}
+
+static qn_status gemm_scalars(qn_module *m, qn_op op, qn_scalar *lhs, qn_scalar *acc) {
+  qn_context *ctx = qn_module_context(m);
+  qn_attr lhs_attr = qn_op_attr(m, op, "lhs");
+  *lhs = lhs_attr.id ? qn_type_as_scalar(ctx, qn_attr_as_type(m, lhs_attr))
+                     : qn_type_memory(ctx, qn__operand_elem(m, op, 0));
+  *acc = qn_type_as_scalar(ctx, qn_attr_as_type(m, qn_op_attr(m, op, "acc")));
+  if (*lhs == QN_SCALAR_NONE || *acc == QN_SCALAR_NONE)
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "%s is no scalar type, expected one such as i32 or f32",
+                       *lhs == QN_SCALAR_NONE ? "lhs" : "acc");
+  return QN_OK;
+}
+
+qn_status qn__rule_gemm(qn_module *m, qn_op op, qn_type *results) {
+  qn_context *ctx = qn_module_context(m);
+  qn_scalar lhs, acc;
+  qn_dims y;
+  qn_status status = need_all_tensors(m, op);
+  if (status == QN_OK) status = qn__matmul_dims(m, op, false, false, &y);
+  if (status == QN_OK) status = gemm_scalars(m, op, &lhs, &acc);
+  if (status == QN_OK) status = check_gemm_types(m, op, lhs, acc);
+  if (status == QN_OK) status = check_gemm_layout(m, op);
+  if (status != QN_OK) return status;
+  const qn_dims a = qn__dims_of(ctx, qn__operand_type(m, op, 0));
+  if (a.rank < 2 || qn_type_rank(ctx, qn__operand_type(m, op, 1)) < 2)
+    return qn_op_error(m, op, QN_DIAG_SHAPE,
+                       "operands 'a' and 'b' must be matrices: show a vector as one with kern.view");
+  int64_t extras = (int64_t)qn_op_num_operands(m, op) - 2, prologue = qn_op_get_int(m, op, "num_prologue");
+  if (prologue < 0 || prologue > extras)
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "num_prologue is %lld, expected 0 to %lld, the number of extras",
+                       (long long)prologue, (long long)extras);
+  uint32_t p = (uint32_t)prologue, e = (uint32_t)(extras - prologue);
+  qn_type elem = {0};
+  status = check_extras(m, op, 2, p, &a, "'a'");
+  if (status == QN_OK) status = check_extras(m, op, 2 + p, e, &y, "the product");
+  if (status == QN_OK) status = check_prologue(m, op, p, lhs);
+  if (status == QN_OK) status = check_epilogue(m, op, 2 + p, e, acc, &elem);
+  if (status == QN_OK) results[0] = qn__dims_tensor(ctx, elem, &y);
+  return status;
+}
