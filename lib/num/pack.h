@@ -15,7 +15,7 @@ static inline size_t qn__pack_bytes(size_t n, unsigned bits) {
 static inline uint8_t qn__pack_get(const void *data, size_t i, unsigned bits) {
   size_t per_byte = 8 / bits;
   unsigned shift = (unsigned)(i % per_byte) * bits;
-  return (uint8_t)(((const uint8_t *)data)[i / per_byte] >> shift & ((1u << bits) - 1));
+  return (uint8_t)((unsigned)((const uint8_t *)data)[i / per_byte] >> shift & ((1u << bits) - 1));
 }
 
 /* Two's complement. */
