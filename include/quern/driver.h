@@ -1,0 +1,109 @@
+/* Whole jobs in one call, made of the public interface only: what the command line does, and what an embedder does
+ * first. */
+#ifndef QUERN_DRIVER_H
+#define QUERN_DRIVER_H
+
+#include <quern/engine.h>
+#include <quern/pass.h>
+#include <quern/store.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- models ---- */
+
+/* Reads .onnx (imports) or .mlir, told apart by content. `dims` binds sizes ("batch=1", may repeat), `consts` binds
+ * integer inputs that decide shapes to arrays. */
+typedef struct qn_load_options {
+  size_t num_dims, num_consts;
+  const char *const *dims;   /* "NAME=size" */
+  const char *const *consts; /* "NAME=file.npy" */
+} qn_load_options;
+QN_API qn_status qn_load_model(qn_context *ctx, const char *path, const qn_load_options *options, qn_module **out);
+
+/* The passes from a module of any level to kern ops, for one instruction set row (null: this machine's best). */
+QN_API qn_status qn_lower(qn_module *m, const char *cpu);
+
+/* Lowers a copy where the engine needs it, and compiles. */
+QN_API qn_status qn_build_program(const qn_module *m, const qn_compile_options *options, qn_program **out);
+
+/* ---- data ---- */
+
+/* Named arrays whose first axis counts samples, from .npz, .npy or .safetensors. */
+struct qn_sample_set;
+QN_API qn_status qn_samples_open(qn_context *ctx, const char *path, struct qn_sample_set **out);
+QN_API void qn_samples_close(struct qn_sample_set *s);
+/* Number of samples: the first axis of the arrays that the function's inputs name. */
+QN_API qn_status qn_samples_count(struct qn_sample_set *s, const qn_module *m, qn_op func, int64_t *count);
+/* Views of samples [first, first + n) as the function's inputs, in order. Arrays that are not an input are ignored; a
+ * missing one is a diagnostic naming it. When a model's first dimension is fixed, n must be a multiple of it. */
+QN_API qn_status qn_samples_inputs(struct qn_sample_set *s, const qn_module *m, qn_op func, int64_t first, int64_t n,
+                                   qn_tensor *inputs);
+QN_API qn_status qn_samples_array(struct qn_sample_set *s, const char *name, qn_tensor *out);
+
+/* ---- calibrate, quantize ---- */
+typedef struct qn_calibrate_options {
+  const char *observer; /* null for minmax */
+  const char *engine;   /* null for auto */
+  int64_t shard, num_shards; /* samples i with i % num_shards == shard; 0, 0 for all */
+  int64_t batch;             /* samples a run, 0 for a default */
+} qn_calibrate_options;
+/* Inserts observers, runs the samples, records each observer's state in the module (attribute of quern.observe). */
+QN_API qn_status qn_calibrate(qn_module *m, struct qn_sample_set *samples, const qn_calibrate_options *options);
+/* Merges the observer states of `from` into those of `into`; the programs must be the same. */
+QN_API qn_status qn_calibrate_merge(qn_module *into, const qn_module *from);
+
+typedef struct qn_quantize_options {
+  const char *scheme;      /* a row of schemes.def: "w8a8", "w8a8-dynamic" */
+  const char *observer;    /* null for minmax */
+  const char *granularity; /* auto, tensor, channel, group=G, block=N; null for auto */
+  const char *weights, *activations; /* types that replace the scheme's; null */
+  double min_sqnr;         /* dB for granularity auto; 0 for the default */
+  const char *engine;      /* for calibration */
+} qn_quantize_options;
+/* Float program in, quantized program out (in place), before lowering. `samples` may be null for dynamic schemes. */
+QN_API qn_status qn_quantize(qn_module *m, struct qn_sample_set *samples, const qn_quantize_options *options);
+
+/* ---- compare ---- */
+typedef struct qn_comparison {
+  qn_str name; /* of the output, or of the op with per_op */
+  double sqnr_db, cosine, max_abs;
+  double top1_agreement; /* share of rows of the last axis with the same largest index; -1 where it has no meaning */
+} qn_comparison;
+typedef void (*qn_comparison_fn)(void *user, const qn_comparison *c);
+/* Runs both programs over the samples on an engine and calls `each` per output (and, with per_op, per op result that
+ * both programs have, matched by name or location). */
+QN_API qn_status qn_compare(const qn_module *a, const qn_module *b, struct qn_sample_set *samples, const char *engine,
+                            bool per_op, qn_comparison_fn each, void *user);
+
+/* ---- a kernel in one call ---- */
+
+/* y[M,N] = epilogue(a[M,K] * b[K,N]): types and sizes in, a program out. */
+typedef struct qn_matmul_desc {
+  int64_t m, n, k;            /* m may be QN_DYNAMIC */
+  qn_scalar a, b, y;          /* ui8 or i8, i8, and f32, ui8, i8 or i32; or f32 three times */
+  float a_scale, y_scale;     /* per tensor */
+  int32_t a_zero_point, y_zero_point;
+  const float *b_scales;      /* n of them, or one when b_per_tensor */
+  bool b_per_tensor;
+  const void *b_data;         /* [K, N] row-major, copied; null: b is a second input */
+  const float *bias;          /* n of them, or null */
+  bool relu;
+} qn_matmul_desc;
+QN_API qn_status qn_kernel_matmul(qn_context *ctx, const qn_matmul_desc *desc, const qn_compile_options *options,
+                                  qn_program **out);
+
+/* ---- bench ---- */
+typedef struct qn_bench_result {
+  double time_us; /* best of the repetitions */
+  double median_us;
+  double gops, peak_gops, fraction; /* 0 where the program has no matrix product */
+} qn_bench_result;
+QN_API qn_status qn_bench(const qn_program *p, const qn_tensor *inputs, uint32_t threads, double seconds,
+                          qn_bench_result *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,131 @@
+/* Engines and compiled programs.
+ *
+ * A program is one public function, compiled. It is immutable: calls may run on many threads at once, do not allocate
+ * and touch no context. Everything passed to a call is borrowed.
+ *
+ * Calls set round-to-nearest, no flush-to-zero and masked exceptions for the time they run, on worker threads too, so
+ * results do not depend on the caller's floating-point environment. */
+#ifndef QUERN_ENGINE_H
+#define QUERN_ENGINE_H
+
+#include <dlpack/dlpack.h>
+#include <quern/module.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct qn_program qn_program;
+
+/* ---- parallel-for ---- */
+
+/* Calls task(arg, i) once for every i < n, in any order, on any threads, and returns when all are done. */
+typedef void (*qn_parallel_for)(void *pool, void (*task)(void *arg, size_t i), void *arg, size_t n);
+
+/* How a call spreads its work. Null, or num_threads < 2, runs everything on the calling thread. */
+typedef struct qn_parallel {
+  qn_parallel_for run;
+  void *pool;
+  uint32_t num_threads; /* how many parts to cut work into */
+} qn_parallel;
+
+/* The default one: a pthreadpool. One call at a time uses it; further callers wait. */
+typedef struct qn_pool qn_pool;
+QN_API qn_status qn_pool_create(qn_context *ctx, uint32_t num_threads, qn_pool **out); /* 0: as many as processors */
+QN_API void qn_pool_destroy(qn_pool *pool);
+QN_API qn_parallel qn_pool_parallel(qn_pool *pool);
+
+/* ---- compiling ---- */
+typedef struct qn_compile_options {
+  const char *engine;   /* "llvm", "tcc", "interp"; null or "auto": the first of them that is built in */
+  const char *cpu;      /* a row of isa.def or a name that stands for one; null for this machine's best */
+  const char *function; /* null for the first public function */
+} qn_compile_options;
+
+/* Compiles a lowered module: kern ops only (`lower-kernels` makes them). The interpreter takes ops of every level. The
+ * module may be changed or destroyed afterwards. An op that the engine cannot compile is a diagnostic naming it. */
+QN_API qn_status qn_program_compile(const qn_module *m, const qn_compile_options *options, qn_program **out);
+QN_API void qn_program_destroy(qn_program *p);
+/* Names of the engines that are built in, best first; null past the end. The LLVM module may still fail to load. */
+QN_API const char *qn_engine_name(size_t i);
+
+/* ---- signature ---- */
+QN_API const char *qn_program_engine(const qn_program *p);
+QN_API uint32_t qn_program_num_inputs(const qn_program *p);
+QN_API uint32_t qn_program_num_outputs(const qn_program *p);
+/* Name, text of the type, element type in memory and declared shape (QN_DYNAMIC for `?`) of an input or output. */
+typedef struct qn_port_info {
+  qn_str name, type;
+  qn_scalar elem;
+  uint32_t rank;
+  int64_t shape[QN_MAX_RANK];
+} qn_port_info;
+QN_API qn_port_info qn_program_input(const qn_program *p, uint32_t i);
+QN_API qn_port_info qn_program_output(const qn_program *p, uint32_t i);
+
+/* ---- calling ---- */
+
+/* Filled when a call fails; calls report here and not to the context, which belongs to another thread maybe. */
+typedef struct qn_call_error {
+  qn_diag_code code;
+  char message[256];
+} qn_call_error;
+
+/* Bytes of workspace that a call on inputs of these shapes needs, and the shapes of its outputs (each may be null).
+ * Only ndim and shape of `in` are read. The workspace may have any alignment and contents. */
+QN_API qn_status qn_program_sizes(const qn_program *p, const DLTensor *in, size_t *workspace_bytes, int64_t (*out_shapes)[QN_MAX_RANK],
+                                  qn_call_error *error);
+QN_API size_t qn_program_workspace_size(const qn_program *p, const DLTensor *in); /* SIZE_MAX when shapes do not fit */
+QN_API qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *in, int64_t (*out_shapes)[QN_MAX_RANK]);
+
+/* Runs the program. `in` and `out` are arrays of num_inputs and num_outputs tensors on the CPU, compact and row-major
+ * (strides null or saying so), of any alignment. Bool travels as 8-bit unsigned, small floats as uint8, elements
+ * below 8 bits as packed bytes in a tensor of one dimension. No output may overlap an input, the workspace or another
+ * output. `workspace` holds at least the bytes that qn_program_sizes tells. `parallel` and `error` may be null. */
+QN_API qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
+                                 size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error);
+
+/* The same with plain tensors, for tools: allocates workspace and outputs from the context's allocator and reports to
+ * the context. out[i].data is freed by qn_tensor_free. */
+QN_API qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_tensor *out, const qn_parallel *parallel);
+QN_API void qn_tensor_free(qn_context *ctx, qn_tensor *t);
+
+/* ---- saving ---- */
+/* One file: the lowered text, constants and machine code. It loads without LLVM, and on a machine that lacks the
+ * instructions it is refused. */
+QN_API qn_status qn_program_save(const qn_program *p, const char *path);
+QN_API qn_status qn_program_load(qn_context *ctx, const char *path, qn_program **out);
+
+/* ---- ahead of time ---- */
+typedef enum qn_emit_format { QN_FORMAT_OBJ, QN_FORMAT_ASM, QN_FORMAT_LLVM, QN_FORMAT_C, QN_FORMAT_SO } qn_emit_format;
+
+/* Writes the function as code with one entry point `int32_t ENTRY(const qn_kargs *)` and, when header_path is not null,
+ * a C header that declares it and tells sizes. All sizes must be known: bind dynamic ones first. QN_FORMAT_SO links
+ * the object with the system's C compiler driver (cc). */
+QN_API qn_status qn_program_emit(const qn_module *m, const qn_compile_options *options, qn_emit_format format,
+                                 const char *entry, const char *path, const char *header_path);
+
+/* ---- seeing ---- */
+typedef struct qn_kernel_info {
+  const char *name;        /* "gemm_ui8_i8_i32_.." */
+  const char *op;          /* "kern.gemm" */
+  const char *isa;         /* "avx512vnni" */
+  const char *tile;        /* "6x64 k4n64", "" when there is none */
+  const char *fused;       /* "quantize | bias, relu, requantize" */
+  const char *slow_reason; /* null when nothing faster applies */
+  qn_place place;
+} qn_kernel_info;
+/* One per kern op, in order. False past the end. */
+QN_API bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out);
+/* Multiply-adds of all matrix products in a call with these inputs, times two; 0 when shapes do not fit. */
+QN_API double qn_program_ops(const qn_program *p, const DLTensor *in);
+/* Multiply-add operations per second (each counts two) that one thread reaches in registers with the int8 dot product
+ * of an ISA row: the limit a kernel is compared with. Measures for about 0.2 s. */
+QN_API qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads, double *ops_per_second);
+QN_API size_t qn_program_code_bytes(const qn_program *p);
+QN_API size_t qn_program_constant_bytes(const qn_program *p);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

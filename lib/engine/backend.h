@@ -1,0 +1,78 @@
+/* What a code generator is to the engine: bodies in, function pointers or files out.
+ *
+ * A backend sees kernel plans only, never the IR. The LLVM backend lives in a module opened at run time: it may call
+ * functions of lib/base and lib/num (its own copies) and nothing else of libquern; everything it needs is in the
+ * structures passed. */
+#ifndef QN_BACKEND_H
+#define QN_BACKEND_H
+#include "kernel.h"
+
+/* Machine code of some bodies. */
+typedef struct qn_code {
+  qn_kernel_fn *functions;        /* in the order of the bodies */
+  size_t bytes;                   /* of machine code and its constants, 0 when unknown */
+  void (*destroy)(struct qn_code *code); /* frees functions, code memory and itself */
+} qn_code;
+
+/* ---- ahead of time: a whole program with fixed sizes, as calls of bodies in order ---- */
+
+typedef enum qn_base_kind { QN_BASE_INPUT, QN_BASE_OUTPUT, QN_BASE_CONSTANT, QN_BASE_WORKSPACE } qn_base_kind;
+
+typedef struct qn_ref {
+  qn_base_kind base;
+  uint32_t index; /* which input, output or constant */
+  int64_t offset; /* bytes */
+} qn_ref;
+
+typedef struct qn_call {
+  uint32_t body;
+  uint32_t num_ptrs, num_sizes, num_strides;
+  qn_ref *ptrs;
+  int64_t *sizes, *strides;
+  int64_t begin[2], end[2];
+} qn_call;
+
+typedef struct qn_blob {
+  const void *data;
+  size_t size; /* emitted aligned to 64 bytes */
+  const char *name; /* for a comment; may be null */
+} qn_blob;
+
+/* A tensor of the entry function's signature, for the generated header's comments. */
+typedef struct qn_port {
+  qn_str name, type_text;
+  size_t bytes;
+} qn_port;
+
+typedef struct qn_aot {
+  const char *entry; /* C identifier: int32_t entry(const qn_kargs *): ptr = inputs then outputs, workspace aligned to 64 */
+  uint32_t num_bodies, num_calls, num_constants, num_inputs, num_outputs;
+  const qn_body *bodies;
+  const qn_call *calls;
+  const qn_blob *constants;
+  const qn_port *inputs, *outputs;
+  size_t workspace_bytes;
+} qn_aot;
+
+typedef enum qn_emit_kind { QN_EMIT_OBJ, QN_EMIT_ASM, QN_EMIT_LLVM, QN_EMIT_C } qn_emit_kind;
+
+typedef struct qn_backend {
+  const char *name;
+  /* Compiles bodies for this machine (their plans' ISA row runs here). Thread-safe against other contexts. */
+  qn_status (*jit)(qn_context *ctx, uint32_t num_bodies, const qn_body *bodies, qn_code **out);
+  /* Writes the program (with entry null: only its bodies, each a global function of its symbol) in the form asked for, through `write` (object files are binary). Null when it writes none;
+   * QN_ERR_UNSUPPORTED with a diagnostic for a form it does not have. */
+  qn_status (*emit)(qn_context *ctx, const qn_aot *aot, qn_emit_kind kind, bool (*write)(void *, const char *, size_t),
+                    void *user);
+  /* Tests a machine's peak, for `quern bench --peak`: a body that runs `begin[0]..end[0]` iterations of a loop of
+   * independent dot-product instructions on registers, and how many multiply-adds each iteration does. Null when the
+   * backend has none. */
+  qn_status (*peak)(qn_context *ctx, const qn_isa *isa, qn_code **out, double *ops_per_iteration);
+} qn_backend;
+
+/* Entry point of the dlopened LLVM module. */
+typedef const qn_backend *(*qn_llvm_backend_fn)(uint32_t abi);
+#define QN_BACKEND_ABI 1u
+/* The libtcc backend, when built in. */
+const qn_backend *qn__tcc_backend(void);
+#endif

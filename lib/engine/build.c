@@ -1,0 +1,320 @@
+/* A lowered function becomes values, steps and the list of bodies that a code generator has to make. */
+#include "program.h"
+#include "context_impl.h"
+#include <stdio.h>
+#include <string.h>
+
+typedef struct build {
+  const qn_module *m;
+  qn_module *mm; /* the same module, for calls that may intern */
+  qn_program *p;
+  qn_op func;
+  uint32_t *value_of; /* module value id -> program value + 1 */
+  uint32_t value_limit;
+  const qn_constants *ready;
+  QN_VEC(qn_pvalue) values;
+  QN_VEC(qn_step) steps;
+  QN_VEC(qn_body) bodies;
+  QN_VEC(qn_op) constant_ops; /* with the value each fills */
+  QN_VEC(uint32_t) constant_values;
+} build;
+
+static qn_status no_memory(build *b) { return qn_error_no_memory(b->p->ctx); }
+
+/* ---- values ---- */
+
+static qn_status add_value(build *b, qn_value v, qn_where where, uint32_t index, uint32_t *out) {
+  qn_context *ctx = b->p->ctx;
+  qn_type t = qn_value_type(b->m, v);
+  qn_pvalue pv = {.where = where, .index = index, .root = b->values.size};
+  if (qn_type_kind_of(ctx, t) != QN_TYPE_TENSOR)
+    return qn_op_error(b->m, qn_value_op(b->m, v).id ? qn_value_op(b->m, v) : b->func, QN_DIAG_UNSUPPORTED,
+                       "a value of type %s cannot be compiled; programs work on tensors",
+                       qn_type_text(ctx, t).data);
+  pv.mem = qn_type_memory(ctx, qn_type_elem(ctx, t));
+  pv.rank = qn_type_rank(ctx, t);
+  for (uint32_t d = 0; d < pv.rank; d++) {
+    pv.shape[d] = qn_type_shape(ctx, t)[d];
+    pv.symbols[d] = qn_type_symbol(ctx, t, d);
+  }
+  pv.type_text = qn__arena_str(&b->p->arena, qn_type_text(ctx, t));
+  *out = b->values.size;
+  if (!pv.type_text.data || !qn__push(&b->p->allocator, &b->values, pv)) return no_memory(b);
+  b->value_of[v.id] = *out + 1;
+  return QN_OK;
+}
+
+static uint32_t value_at(const build *b, qn_value v) { return b->value_of[v.id] - 1; }
+
+static uint32_t root_of(const build *b, uint32_t v) {
+  while (b->values.data[v].root != v) v = b->values.data[v].root;
+  return v;
+}
+
+/* ---- bodies ---- */
+
+static qn_status body_for(build *b, const qn_kernel_plan *plan, qn_body_part part, uint32_t rows, uint32_t *out) {
+  qn_body body = {.plan = plan, .part = part, .rows = rows};
+  static const char *const suffix[] = {"", "_t", "_p"};
+  if (part == QN_PART_TILES) snprintf(body.symbol, sizeof body.symbol, "%s_t%u", plan->name, rows);
+  else snprintf(body.symbol, sizeof body.symbol, "%s%s", plan->name, suffix[part]);
+  for (uint32_t i = 0; i < b->bodies.size; i++) /* equal plans share their bodies */
+    if (!strcmp(b->bodies.data[i].symbol, body.symbol)) {
+      *out = i;
+      return QN_OK;
+    }
+  *out = b->bodies.size;
+  return qn__push(&b->p->allocator, &b->bodies, body) ? QN_OK : no_memory(b);
+}
+
+/* The number of rows when it is known, so that only the tile heights it needs are compiled; -1 else. */
+static int64_t known_rows(const build *b, const qn_step *s) {
+  const qn_pvalue *y = &b->values.data[s->values[s->num_in]];
+  int64_t m = 1;
+  for (uint32_t d = 0; d + 1 < y->rank; d++) {
+    if (y->shape[d] < 0) return -1;
+    m *= y->shape[d];
+  }
+  return m;
+}
+
+static qn_status gemm_bodies(build *b, qn_step *s) {
+  const qn_gemm_plan *g = &s->plan->u.gemm;
+  s->tile_bodies = qn__arena_array(&b->p->arena, (size_t)g->rows + 1, sizeof *s->tile_bodies);
+  if (!s->tile_bodies) return no_memory(b);
+  for (uint32_t h = 0; h <= g->rows; h++) s->tile_bodies[h] = UINT32_MAX;
+  const qn_pvalue *y = &b->values.data[s->values[s->num_in]];
+  int64_t merged = known_rows(b, s), single = y->shape[y->rank - 2];
+  for (uint32_t h = 1; h <= g->rows; h++) {
+    bool needed = merged < 0;
+    for (int way = 0; way < 2 && !needed; way++) { /* leading axes may be rows or a loop */
+      qn_row_split split = qn__row_split(way ? merged : single, g->rows);
+      needed = split.heights[0] == h || (split.counts[1] && split.heights[1] == h);
+    }
+    if (!needed) continue;
+    qn_status status = body_for(b, s->plan, QN_PART_TILES, h, &s->tile_bodies[h]);
+    if (status) return status;
+  }
+  return g->has_prologue ? body_for(b, s->plan, QN_PART_PROLOGUE, 0, &s->prologue_body) : QN_OK;
+}
+
+static qn_status step_bodies(build *b, qn_step *s) {
+  s->main_body = s->prologue_body = UINT32_MAX;
+  switch (s->plan->kind) {
+  case QN_KERNEL_VIEW: return QN_OK;
+  case QN_KERNEL_GEMM: return gemm_bodies(b, s);
+  default: return body_for(b, s->plan, QN_PART_MAIN, 0, &s->main_body);
+  }
+}
+
+/* ---- ops ---- */
+
+static qn_status packed_layout(build *b, qn_op op, qn_pvalue *v) {
+  v->packed = true;
+  if (qn_layout_parse(qn_op_get_string(b->m, op, "layout"), &v->layout)) return QN_OK;
+  return qn_op_error(b->m, op, QN_DIAG_ATTRIBUTE, "no packed layout is named '%.*s'",
+                     (int)qn_op_get_string(b->m, op, "layout").size, qn_op_get_string(b->m, op, "layout").data);
+}
+
+static qn_status add_constant(build *b, qn_op op) {
+  uint32_t v;
+  qn_status status = add_value(b, qn_op_result(b->m, op, 0), QN_AT_CONSTANT, 0, &v);
+  if (status) return status;
+  if (qn_op_kind_of(b->m, op) == QN_OP_PACKED && (status = packed_layout(b, op, &b->values.data[v]))) return status;
+  return qn__push(&b->p->allocator, &b->constant_ops, op) && qn__push(&b->p->allocator, &b->constant_values, v)
+             ? QN_OK
+             : no_memory(b);
+}
+
+static qn_status add_results(build *b, qn_op op, qn_step *s) {
+  uint32_t n;
+  const int64_t *slots = qn_attr_as_ints(b->m, qn_op_attr(b->m, op, "quern.slots"), &n);
+  for (uint32_t i = 0; i < s->num_out; i++) {
+    uint32_t slot = slots && i < n && slots[i] >= 0 && slots[i] < INT32_MAX ? (uint32_t)slots[i] : UINT32_MAX;
+    qn_status status = add_value(b, qn_op_result(b->m, op, i), QN_AT_SLOT, slot, &s->values[s->num_in + i]);
+    if (status) return status;
+  }
+  qn_pvalue *first = &b->values.data[s->values[s->num_in]];
+  if (s->plan->kind == QN_KERNEL_VIEW) first->root = root_of(b, s->values[0]);
+  if (s->plan->kind == QN_KERNEL_PACK) return packed_layout(b, op, first);
+  return QN_OK;
+}
+
+static qn_status add_step(build *b, qn_op op) {
+  qn_step s = {.num_in = qn_op_num_operands(b->m, op), .num_out = qn_op_num_results(b->m, op)};
+  if (s.num_in + s.num_out > QN__MAX_PTRS)
+    return qn_op_error(b->m, op, QN_DIAG_LIMIT, "%u operands and results; a kernel takes at most %d",
+                       s.num_in + s.num_out, QN__MAX_PTRS);
+  s.plan = qn__arena_new(&b->p->arena, qn_kernel_plan);
+  s.values = qn__arena_array(&b->p->arena, (size_t)s.num_in + s.num_out, sizeof *s.values);
+  s.op_name = qn_op_info_get(qn_op_kind_of(b->m, op))->name ? qn_op_name(b->m, op) : qn_str_of("");
+  s.op_name = qn__arena_str(&b->p->arena, s.op_name);
+  if (!s.plan || !s.values || !s.op_name.data) return no_memory(b);
+  qn_status status = qn__kernel_plan(b->mm, op, b->p->isa, &b->p->arena, s.plan);
+  if (status) return status;
+  for (uint32_t i = 0; i < s.num_in; i++) s.values[i] = value_at(b, qn_op_operand(b->m, op, i));
+  qn_op_kind kind = qn_op_kind_of(b->m, op);
+  if (kind == QN_OP_GEMM) s.transpose = qn_op_get_bool(b->m, op, "transpose_a");
+  if (kind == QN_OP_PACK) s.transpose = qn_op_get_bool(b->m, op, "transpose");
+  if (kind == QN_OP_VIEW) {
+    uint32_t n;
+    const int64_t *shape = qn_attr_as_ints(b->m, qn_op_attr(b->m, op, "shape"), &n);
+    if (shape && !(s.view_shape = qn__arena_copy(&b->p->arena, shape, n * sizeof *shape))) return no_memory(b);
+  }
+  if ((status = add_results(b, op, &s)) || (status = step_bodies(b, &s))) return status;
+  return qn__push(&b->p->allocator, &b->steps, s) ? QN_OK : no_memory(b);
+}
+
+static qn_status add_op(build *b, qn_op op) {
+  qn_op_kind kind = qn_op_kind_of(b->m, op);
+  if (kind == QN_OP_CONSTANT || kind == QN_OP_PACKED) return add_constant(b, op);
+  if (kind == QN_OP_RETURN) return QN_OK;
+  if (qn_op_info_get(kind)->traits & QN_KERNEL_OP) return add_step(b, op);
+  qn_str name = qn_op_name(b->m, op);
+  return qn_op_error(b->m, op, QN_DIAG_UNSUPPORTED,
+                     "engine '%s' compiles kern ops; lower '%.*s' first (lower-kernels), or use the interpreter",
+                     b->p->engine, (int)name.size, name.data);
+}
+
+/* ---- the whole ---- */
+
+static qn_status add_inputs(build *b) {
+  qn_block body = qn_func_body(b->m, b->func);
+  qn_program *p = b->p;
+  p->num_inputs = qn_block_num_args(b->m, body);
+  p->inputs = qn__arena_array(&p->arena, p->num_inputs, sizeof *p->inputs);
+  p->input_names = qn__arena_array(&p->arena, p->num_inputs, sizeof *p->input_names);
+  if (p->num_inputs && (!p->inputs || !p->input_names)) return no_memory(b);
+  for (uint32_t i = 0; i < p->num_inputs; i++) {
+    qn_status status = add_value(b, qn_block_arg(b->m, body, i), QN_AT_INPUT, i, &p->inputs[i]);
+    if (status) return status;
+    p->input_names[i] = qn__arena_str(&p->arena, qn_func_input_name(b->m, b->func, i));
+    if (!p->input_names[i].data) return no_memory(b);
+  }
+  return QN_OK;
+}
+
+/* The first output that names a computed value has it written in place; every other one is copied. */
+static qn_status add_outputs(build *b) {
+  qn_program *p = b->p;
+  qn_op ret = qn_func_return(b->m, b->func);
+  p->num_outputs = qn_op_num_operands(b->m, ret);
+  p->outputs = qn__arena_array(&p->arena, p->num_outputs, sizeof *p->outputs);
+  p->output_names = qn__arena_array(&p->arena, p->num_outputs, sizeof *p->output_names);
+  if (p->num_outputs && (!p->outputs || !p->output_names)) return no_memory(b);
+  for (uint32_t i = 0; i < p->num_outputs; i++) {
+    p->outputs[i] = value_at(b, qn_op_operand(b->m, ret, i));
+    p->output_names[i] = qn__arena_str(&p->arena, qn_func_output_name(b->m, b->func, i));
+    if (!p->output_names[i].data) return no_memory(b);
+    qn_pvalue *root = &b->values.data[root_of(b, p->outputs[i])];
+    if (root->packed)
+      return qn_op_error(b->m, ret, QN_DIAG_UNSUPPORTED, "output %u is a packed matrix; return the plain one", i);
+    if (root->where == QN_AT_SLOT) root->where = QN_AT_OUTPUT, root->index = i;
+  }
+  return QN_OK;
+}
+
+/* Slots given by plan-buffers are kept; values without one get their own. */
+static void number_slots(build *b) {
+  uint32_t next = 0;
+  for (uint32_t v = 0; v < b->values.size; v++) {
+    const qn_pvalue *pv = &b->values.data[v];
+    if (pv->root == v && pv->where == QN_AT_SLOT && pv->index != UINT32_MAX && pv->index >= next) next = pv->index + 1;
+  }
+  if (next > b->values.size) next = UINT32_MAX; /* numbers that no pass of ours gives: ignore them all */
+  bool ignore = next == UINT32_MAX;
+  if (ignore) next = 0;
+  for (uint32_t v = 0; v < b->values.size; v++) {
+    qn_pvalue *pv = &b->values.data[v];
+    if (pv->root == v && pv->where == QN_AT_SLOT && (ignore || pv->index == UINT32_MAX)) pv->index = next++;
+  }
+  for (uint32_t v = 0; v < b->values.size; v++) {
+    qn_pvalue *pv = &b->values.data[v], *root = &b->values.data[root_of(b, v)];
+    pv->where = root->where, pv->index = root->index;
+  }
+  b->p->num_slots = next;
+}
+
+static size_t constant_bytes(const build *b, qn_op op) {
+  qn_type t = qn_attr_type_of(b->m, qn_op_attr(b->m, op, "value"));
+  qn_scalar mem = qn_type_memory(b->p->ctx, qn_type_elem(b->p->ctx, t));
+  return qn_scalar_bytes(mem, (uint64_t)qn_type_count(b->p->ctx, t));
+}
+
+static qn_status copy_constants(build *b) {
+  qn_program *p = b->p;
+  size_t total = 0;
+  for (uint32_t i = 0; i < b->constant_ops.size; i++) {
+    b->values.data[b->constant_values.data[i]].offset = total;
+    size_t n = constant_bytes(b, b->constant_ops.data[i]);
+    if (n == SIZE_MAX || !qn__add_size(total, (n + 63) & ~(size_t)63, &total)) return no_memory(b);
+  }
+  /* A view of a constant lies where the constant lies. */
+  for (uint32_t v = 0; v < b->values.size; v++) b->values.data[v].offset = b->values.data[root_of(b, v)].offset;
+  p->constants_bytes = total;
+  if (b->ready && b->ready->size != total)
+    return qn_error(p->ctx, QN_DIAG_FORMAT, qn_place_file(""), "%zu bytes of constants; the program needs %zu",
+                    b->ready->size, total);
+  if (b->ready) {
+    p->constants = b->ready->data;
+    return QN_OK;
+  }
+  p->constants_alloc_bytes = total + 64;
+  p->constants_alloc = qn__alloc_zero(&p->allocator, p->constants_alloc_bytes);
+  if (!p->constants_alloc) return no_memory(b);
+  char *block = (char *)(((uintptr_t)p->constants_alloc + 63) & ~(uintptr_t)63);
+  p->constants = block;
+  for (uint32_t i = 0; i < b->constant_ops.size; i++) {
+    qn_tensor t;
+    if (!qn_attr_dense_tensor(b->mm, qn_op_attr(b->m, b->constant_ops.data[i], "value"), &t)) return no_memory(b);
+    size_t n = constant_bytes(b, b->constant_ops.data[i]);
+    if (n) memcpy(block + b->values.data[b->constant_values.data[i]].offset, t.data, n);
+  }
+  return QN_OK;
+}
+
+static qn_status finish(build *b) {
+  qn_program *p = b->p;
+  p->num_values = b->values.size, p->num_steps = b->steps.size, p->num_bodies = b->bodies.size;
+  p->values = qn__arena_copy(&p->arena, b->values.data, b->values.size * sizeof *p->values);
+  p->steps = qn__arena_copy(&p->arena, b->steps.data, b->steps.size * sizeof *p->steps);
+  p->bodies = qn__arena_copy(&p->arena, b->bodies.data, b->bodies.size * sizeof *p->bodies);
+  if ((p->num_values && !p->values) || (p->num_steps && !p->steps) || (p->num_bodies && !p->bodies)) return no_memory(b);
+  for (uint32_t v = 0; v < p->num_values; v++) p->values[v].root = root_of(b, v);
+  return QN_OK;
+}
+
+static qn_status run(build *b) {
+  qn_status status = add_inputs(b);
+  for (qn_op op = qn_block_first(b->m, qn_func_body(b->m, b->func)); op.id && !status; op = qn_op_next(b->m, op))
+    status = add_op(b, op);
+  if (!status) status = add_outputs(b);
+  if (!status) {
+    number_slots(b);
+    status = copy_constants(b);
+  }
+  return status ? status : finish(b);
+}
+
+qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, const char *engine,
+                            const qn_constants *ready, qn_program **out) {
+  qn_context *ctx = qn_module_context(m);
+  const qn_allocator *a = qn_context_allocator(ctx);
+  qn_program *p = qn__alloc_zero(a, sizeof *p);
+  *out = NULL;
+  if (!p) return qn_error_no_memory(ctx);
+  p->ctx = ctx, p->allocator = *a, p->engine = engine, p->isa = isa;
+  qn__arena_init(&p->arena, &p->allocator);
+  p->function = qn__arena_str(&p->arena, qn_func_name(m, func)).data;
+  build b = {.m = m, .p = p, .func = func, .ready = ready, .value_limit = qn_module_value_limit(m)};
+  /* Compiling adds nothing to the program that is read, but interning types and attributes needs a module to add to. */
+  b.mm = (qn_module *)(uintptr_t)m;
+  b.value_of = qn__alloc_zero(a, b.value_limit * sizeof *b.value_of);
+  qn_status status = b.value_of && p->function ? run(&b) : no_memory(&b);
+  qn__free(a, b.value_of, b.value_limit * sizeof *b.value_of);
+  qn__vec_free(a, &b.values), qn__vec_free(a, &b.steps), qn__vec_free(a, &b.bodies);
+  qn__vec_free(a, &b.constant_ops), qn__vec_free(a, &b.constant_values);
+  if (status) qn_program_destroy(p);
+  else *out = p;
+  return status;
+}

@@ -1,0 +1,39 @@
+/* The default parallel-for: Debian's pthreadpool. */
+#include "context_impl.h"
+#include "program.h"
+#include <pthreadpool.h>
+
+struct qn_pool {
+  qn_allocator allocator;
+  pthreadpool_t threads;
+};
+
+qn_status qn_pool_create(qn_context *ctx, uint32_t num_threads, qn_pool **out) {
+  const qn_allocator *a = qn_context_allocator(ctx);
+  qn_pool *pool = qn__alloc_zero(a, sizeof *pool);
+  *out = NULL;
+  if (!pool) return qn_error_no_memory(ctx);
+  pool->allocator = *a;
+  pool->threads = pthreadpool_create(num_threads);
+  if (!pool->threads) {
+    qn__free(a, pool, sizeof *pool);
+    return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(""), "cannot start a pool of %u threads", num_threads);
+  }
+  *out = pool;
+  return QN_OK;
+}
+
+void qn_pool_destroy(qn_pool *pool) {
+  if (!pool) return;
+  qn_allocator a = pool->allocator;
+  pthreadpool_destroy(pool->threads);
+  qn__free(&a, pool, sizeof *pool);
+}
+
+static void run(void *pool, void (*task)(void *arg, size_t i), void *arg, size_t n) {
+  pthreadpool_parallelize_1d(((qn_pool *)pool)->threads, task, arg, n, 0);
+}
+
+qn_parallel qn_pool_parallel(qn_pool *pool) {
+  return (qn_parallel){run, pool, pool ? (uint32_t)pthreadpool_get_threads_count(pool->threads) : 1};
+}

@@ -1,0 +1,222 @@
+/* Compiling, destroying and asking about programs. */
+#include "program.h"
+#include "context_impl.h"
+#include "fileio.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const char *pick_engine(const char *engine) {
+  if (!engine || !strcmp(engine, "auto")) return qn_engine_name(0);
+  for (size_t i = 0; qn_engine_name(i); i++)
+    if (!strcmp(engine, qn_engine_name(i))) return qn_engine_name(i);
+  return engine; /* unknown: qn__backend_find says so */
+}
+
+static qn_status pick_isa(qn_context *ctx, const char *cpu, const qn_isa **out) {
+  *out = cpu ? qn_isa_find(qn_str_of(cpu)) : qn_isa_host();
+  if (*out) return QN_OK;
+  return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no instruction set is named '%s'; 'quern isa' lists them",
+                  cpu ? cpu : "host");
+}
+
+/* The row a module was lowered for decides its layouts, so it goes before this machine's best. */
+static qn_status isa_for(const qn_module *m, const char *cpu, const qn_isa **out) {
+  qn_attr target = qn_module_attr(m, "quern.target");
+  if (!cpu && qn_attr_kind_of(m, target) == QN_ATTR_STRING) {
+    qn_str name = qn_attr_as_string(m, target);
+    *out = qn_isa_find(name);
+    if (*out) return QN_OK;
+    return qn_error(qn_module_context(m), QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
+                    "the module is lowered for '%.*s', which is no row of the instruction set table", (int)name.size,
+                    name.data);
+  }
+  return pick_isa(qn_module_context(m), cpu, out);
+}
+
+static qn_status find_function(const qn_module *m, const char *name, qn_op *out) {
+  *out = qn_module_function(m, name);
+  if (out->id && qn_func_return(m, *out).id) return QN_OK;
+  return qn_error(qn_module_context(m), QN_DIAG_MISSING, qn_place_file(""), "the module has no %sfunction%s%s",
+                  name ? "" : "public ", name ? " @" : "", name ? name : "");
+}
+
+qn_status qn__compile_target(const qn_module *m, const qn_compile_options *o, qn_op *func, const qn_isa **isa) {
+  qn_status status = find_function(m, o ? o->function : NULL, func);
+  return status ? status : isa_for(m, o ? o->cpu : NULL, isa);
+}
+
+qn_status qn__program_link(qn_program *p, const void *object, size_t object_bytes) {
+  if (p->num_bodies == 0) return QN_OK;
+  if (!qn_isa_runs_here(p->isa))
+    return qn_error(p->ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", p->isa->name);
+  if (object) return qn__object_load(p->ctx, object, object_bytes, p->num_bodies, p->bodies, &p->code);
+  qn_status status = qn__backend_find(p->ctx, p->engine, &p->backend);
+  return status ? status : p->backend->jit(p->ctx, p->num_bodies, p->bodies, &p->code);
+}
+
+/* The module's text without its constants' data, kept for qn_program_save. */
+static bool keep_text(void *user, const char *data, size_t size) {
+  qn__buf_put(user, data, size);
+  return !((qn_buf *)user)->failed;
+}
+
+static qn_status remember_text(qn_program *p, const qn_module *m) {
+  qn_buf text;
+  qn__buf_init(&text, &p->allocator);
+  qn_print_options options = {.elide_constants = true, .inline_ = true};
+  qn_status status = qn_print(m, &options, keep_text, &text);
+  if (!status && text.failed) status = qn_error_no_memory(p->ctx);
+  if (!status) {
+    p->text = qn__arena_copy(&p->arena, text.data, text.size);
+    p->text_bytes = text.size;
+    if (!p->text) status = qn_error_no_memory(p->ctx);
+  }
+  qn__buf_free(&text);
+  return status;
+}
+
+static qn_status compile_interp(const qn_module *m, qn_op func, qn_program **out) {
+  qn_context *ctx = qn_module_context(m);
+  const qn_allocator *a = qn_context_allocator(ctx);
+  qn_program *p = qn__alloc_zero(a, sizeof *p);
+  if (!p) return qn_error_no_memory(ctx);
+  p->ctx = ctx, p->allocator = *a, p->engine = "interp", p->isa = qn_isa_host();
+  qn__arena_init(&p->arena, &p->allocator);
+  qn_status status = qn__interp_create(m, func, p);
+  if (status) qn_program_destroy(p);
+  else *out = p;
+  return status;
+}
+
+qn_status qn_program_compile(const qn_module *m, const qn_compile_options *options, qn_program **out) {
+  static const qn_compile_options none = {0};
+  const qn_compile_options *o = options ? options : &none;
+  const char *engine = pick_engine(o->engine);
+  qn_op func;
+  const qn_isa *isa;
+  *out = NULL;
+  qn_status status = qn__compile_target(m, o, &func, &isa);
+  if (status) return status;
+  if (!strcmp(engine, "interp")) return compile_interp(m, func, out);
+  if ((status = qn__program_build(m, func, isa, engine, NULL, out))) return status;
+  if (!(status = remember_text(*out, m))) status = qn__program_link(*out, NULL, 0);
+  if (status) {
+    qn_program_destroy(*out);
+    *out = NULL;
+  }
+  return status;
+}
+
+void qn_program_destroy(qn_program *p) {
+  if (!p) return;
+  if (p->code) p->code->destroy(p->code);
+  if (p->interp) qn__interp_destroy(p->interp);
+  qn__free(&p->allocator, p->constants_alloc, p->constants_alloc_bytes);
+  if (p->file) {
+    qn__file_close(p->file);
+    qn__free(&p->allocator, p->file, sizeof(qn_file));
+  }
+  qn__arena_free(&p->arena);
+  qn_allocator a = p->allocator;
+  qn__free(&a, p, sizeof *p);
+}
+
+/* ---- signature ---- */
+
+const char *qn_program_engine(const qn_program *p) { return p->engine; }
+uint32_t qn_program_num_inputs(const qn_program *p) { return p->num_inputs; }
+uint32_t qn_program_num_outputs(const qn_program *p) { return p->num_outputs; }
+size_t qn_program_constant_bytes(const qn_program *p) { return p->constants_bytes; }
+size_t qn_program_code_bytes(const qn_program *p) { return p->code ? p->code->bytes : 0; }
+
+static qn_port_info port(const qn_program *p, uint32_t value, qn_str name) {
+  const qn_pvalue *v = &p->values[value];
+  qn_port_info info = {.name = name, .type = v->type_text, .elem = v->mem, .rank = v->rank};
+  memcpy(info.shape, v->shape, sizeof info.shape);
+  return info;
+}
+
+qn_port_info qn_program_input(const qn_program *p, uint32_t i) {
+  return i < p->num_inputs ? port(p, p->inputs[i], p->input_names[i]) : (qn_port_info){0};
+}
+
+qn_port_info qn_program_output(const qn_program *p, uint32_t i) {
+  return i < p->num_outputs ? port(p, p->outputs[i], p->output_names[i]) : (qn_port_info){0};
+}
+
+bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
+  if (i >= p->num_steps) return false;
+  const qn_kernel_plan *k = p->steps[i].plan;
+  *out = (qn_kernel_info){.name = k->name,
+                          .op = p->steps[i].op_name.data,
+                          .isa = p->isa->name,
+                          .tile = k->tile,
+                          .fused = k->fused,
+                          .slow_reason = k->slow_reason,
+                          .place = k->place};
+  return true;
+}
+
+/* ---- plain tensors ---- */
+
+static DLTensor as_dl(const qn_tensor *t, int64_t *shape) {
+  DLTensor d = {.data = t->data, .device = {kDLCPU, 0}, .ndim = (int)t->rank, .dtype = qn__dl_type(t->elem)};
+  memcpy(shape, t->shape, sizeof(qn_shape));
+  if (qn_scalar_get(t->elem)->storage_bits < 8) {
+    d.ndim = 1;
+    shape[0] = (int64_t)qn_tensor_bytes(t);
+  }
+  d.shape = shape;
+  return d;
+}
+
+typedef struct run {
+  const qn_program *p;
+  DLTensor *in, *out;
+  qn_shape *in_shapes, *out_shapes, *out_dl;
+  char *workspace;
+  size_t workspace_bytes;
+} run;
+
+static qn_status run_alloc(run *r, qn_tensor *out, qn_call_error *error) {
+  const qn_program *p = r->p;
+  qn_status status = qn_program_sizes(p, r->in, &r->workspace_bytes, r->out_shapes, error);
+  if (status) return status;
+  for (uint32_t i = 0; i < p->num_outputs; i++) {
+    qn_port_info info = qn_program_output(p, i);
+    out[i] = (qn_tensor){.elem = info.elem, .rank = info.rank};
+    memcpy(out[i].shape, r->out_shapes[i], sizeof(qn_shape));
+    size_t n = qn_tensor_bytes(&out[i]);
+    if (n == SIZE_MAX || !(out[i].data = qn__alloc(&p->allocator, n ? n : 1))) return QN_ERR_NO_MEMORY;
+    r->out[i] = as_dl(&out[i], r->out_dl[i]);
+  }
+  r->workspace = qn__alloc(&p->allocator, r->workspace_bytes + 1);
+  return r->workspace ? QN_OK : QN_ERR_NO_MEMORY;
+}
+
+qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_tensor *out, const qn_parallel *parallel) {
+  qn_arena scratch;
+  qn__arena_init(&scratch, &p->allocator);
+  run r = {.p = p};
+  uint32_t n = p->num_inputs + p->num_outputs;
+  r.in = qn__arena_array(&scratch, (size_t)n + 1, sizeof *r.in);
+  r.in_shapes = qn__arena_array(&scratch, ((size_t)n + 1) * 2, sizeof *r.in_shapes);
+  qn_status status = r.in && r.in_shapes ? QN_OK : QN_ERR_NO_MEMORY;
+  qn_call_error error = {.code = QN_DIAG_CALL};
+  for (uint32_t i = 0; i < p->num_outputs; i++) out[i] = (qn_tensor){0};
+  if (!status) {
+    r.out = r.in + p->num_inputs;
+    r.out_shapes = r.in_shapes + p->num_inputs;
+    r.out_dl = r.in_shapes + n;
+    for (uint32_t i = 0; i < p->num_inputs; i++) r.in[i] = as_dl(&in[i], r.in_shapes[i]);
+    status = run_alloc(&r, out, &error);
+  }
+  if (!status) status = qn_program_call(p, r.in, r.out, r.workspace, r.workspace_bytes, parallel, &error);
+  qn__free(&p->allocator, r.workspace, r.workspace_bytes + 1);
+  qn__arena_free(&scratch);
+  if (!status) return QN_OK;
+  for (uint32_t i = 0; i < p->num_outputs; i++) qn_tensor_free(p->ctx, &out[i]);
+  if (status == QN_ERR_NO_MEMORY) return qn_error_no_memory(p->ctx);
+  return error.message[0] ? qn_error(p->ctx, error.code, qn_place_file(""), "%s", error.message) : status;
+}

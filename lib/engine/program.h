@@ -1,0 +1,172 @@
+/* The inside of a compiled program, and how its parts work together:
+ *
+ *   build.c     lowered module -> values, steps, bodies (kernel plans by lib/plan)
+ *   bind.c      input shapes -> shapes of all values, workspace layout
+ *   schedule.c  step + shapes -> jobs (one kernel over index ranges) -> pieces (one call of one body)
+ *   call.c      jobs run on the caller's threads
+ *   aot.c       the same jobs written down as data for a code generator
+ *   save.c      program file out and in
+ *   backends.c  which code generators there are
+ */
+#ifndef QN_PROGRAM_H
+#define QN_PROGRAM_H
+#include "backend.h"
+#include "buf.h"
+#include "vec.h"
+#include <quern/engine.h>
+#include <quern/text.h>
+
+typedef enum qn_where { QN_AT_INPUT, QN_AT_OUTPUT, QN_AT_CONSTANT, QN_AT_SLOT } qn_where;
+
+enum { QN__MAX_PTRS = 64 };
+
+typedef struct qn_pvalue {
+  qn_scalar mem;
+  uint32_t rank;
+  int64_t shape[QN_MAX_RANK]; /* declared; QN_DYNAMIC where it is told by the inputs */
+  qn_name symbols[QN_MAX_RANK];
+  qn_layout layout; /* when packed: shape is the logical K x N one */
+  bool packed;
+  uint32_t root; /* the value whose bytes this one shares: itself, unless made by a view */
+  qn_where where; /* of the root's bytes */
+  uint32_t index; /* which input, output or slot */
+  size_t offset;  /* of a constant in the block */
+  qn_str type_text;
+} qn_pvalue;
+
+typedef struct qn_step {
+  qn_kernel_plan *plan;
+  uint32_t num_in, num_out;
+  uint32_t *values; /* operands, then results */
+  uint32_t main_body, prologue_body; /* indices into bodies; UINT32_MAX when there is none */
+  uint32_t *tile_bodies;             /* by height, 1 .. plan rows; UINT32_MAX where not needed */
+  bool transpose;                    /* gemm: of a; pack: of b */
+  const int64_t *view_shape;         /* view: the shape attribute, or null */
+  qn_str op_name;
+} qn_step;
+
+struct qn_program {
+  qn_context *ctx;
+  qn_allocator allocator;
+  qn_arena arena;
+  const char *engine;
+  const qn_isa *isa;
+  uint32_t num_values, num_steps, num_inputs, num_outputs, num_slots, num_bodies;
+  qn_pvalue *values;
+  qn_step *steps;
+  uint32_t *inputs, *outputs; /* values */
+  qn_str *input_names, *output_names;
+  qn_body *bodies;
+  const qn_backend *backend;
+  qn_code *code;
+  const char *constants; /* one block, aligned to 64 */
+  size_t constants_bytes;
+  void *constants_alloc; /* what to free; null when the block belongs to a mapped file */
+  size_t constants_alloc_bytes;
+  const char *function;
+  char *text; /* the lowered module without constant data, for saving */
+  size_t text_bytes;
+  void *file; /* qn_file of a loaded program */
+  struct qn_interp_program *interp; /* engine interp: everything above but the signature is unused */
+};
+
+typedef int64_t qn_shape[QN_MAX_RANK];
+
+/* What a call knows: lives in its workspace. */
+typedef struct qn_bound {
+  const qn_program *program;
+  qn_shape *shapes;   /* per value */
+  size_t *slot_offset; /* per slot, num_slots + 1 of them, from the start of the slots */
+  size_t codes_bytes;  /* room for gemm prologues, after the slots */
+  size_t header_bytes; /* room this struct's arrays take */
+} qn_bound;
+
+/* Bytes of workspace for the arrays of qn_bound. */
+size_t qn__bound_header(const qn_program *p);
+/* Fills `b` (whose arrays are in place) from the inputs' shapes; checks them against the signature. */
+qn_status qn__bind(const qn_program *p, const DLTensor *in, qn_bound *b, qn_call_error *error);
+size_t qn__bound_bytes(const qn_bound *b); /* everything: header, slots, codes */
+size_t qn__value_bytes(const qn_program *p, const qn_bound *b, uint32_t value); /* SIZE_MAX when it does not fit */
+
+qn_status qn__call_fail(qn_call_error *error, qn_diag_code code, const char *fmt, ...) QN_PRINTF(3, 4);
+
+/* ---- schedule ---- */
+#define QN__REF_CODES UINT32_MAX /* in place of a value: the room for gemm prologues */
+
+typedef struct qn_pref {
+  uint32_t value;
+  int64_t offset;
+} qn_pref;
+
+typedef struct qn_job {
+  const qn_step *step;
+  qn_body_part part;
+  uint32_t num_ptrs, num_sizes, num_strides;
+  qn_pref ptrs[QN__MAX_PTRS + 3];
+  int64_t sizes[QN_MAX_RANK + 1];
+  int64_t strides[QN__MAX_PTRS * (QN_MAX_RANK + 1)];
+  int64_t extent[2]; /* the whole range of begin / end */
+  int64_t grain;     /* parts are multiples of this many of extent[0] */
+  double cost;       /* about one nanosecond each, to decide whether cutting it pays */
+} qn_job;
+
+typedef struct qn_piece {
+  uint32_t body;
+  int64_t begin[2], end[2];
+} qn_piece;
+
+typedef bool (*qn_job_fn)(void *user, const qn_job *job);
+/* Calls fn for each job of the step, in order; each must be finished before the next. False from fn ends it. */
+bool qn__step_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job_fn fn, void *user);
+/* Part i of n of a job as at most 2 pieces; returns how many. */
+uint32_t qn__job_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2]);
+/* Into how many parts a job should be cut for so many threads. */
+size_t qn__job_parts(const qn_job *job, uint32_t threads);
+/* Bytes of prologue codes that a gemm step needs. */
+size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b);
+/* Multiply-adds times two. */
+double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
+
+/* ---- building ---- */
+/* The block of constants as an earlier build of the same text laid it out. */
+typedef struct qn_constants {
+  const char *data;
+  size_t size;
+} qn_constants;
+
+/* Everything but machine code. Constants are copied from the module, unless `ready` is not null: then they are borrowed
+ * from there. */
+qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, const char *engine,
+                            const qn_constants *ready, qn_program **out);
+/* Adds the code: through the backend, or from `object` (an ELF relocatable object, borrowed) when not null. */
+qn_status qn__program_link(qn_program *p, const void *object, size_t object_bytes);
+
+/* The function and ISA row that options and the module's quern.target ask for. */
+qn_status qn__compile_target(const qn_module *m, const qn_compile_options *o, qn_op *func, const qn_isa **isa);
+
+/* The C header that declares an ahead-of-time program's entry. */
+void qn__aot_header(const qn_aot *aot, qn_buf *out);
+
+/* By name; reports when it is unknown, not built in or cannot be loaded. */
+qn_status qn__backend_find(qn_context *ctx, const char *engine, const qn_backend **out);
+
+/* ---- the interpreter as an engine ---- */
+typedef struct qn_interp_program qn_interp_program;
+qn_status qn__interp_create(const qn_module *m, qn_op func, qn_program *p);
+void qn__interp_destroy(qn_interp_program *ip);
+qn_status qn__interp_sizes(const qn_program *p, const DLTensor *in, size_t *workspace, qn_shape *out, qn_call_error *error);
+qn_status qn__interp_call(const qn_program *p, const DLTensor *in, DLTensor *out, qn_call_error *error);
+
+/* ---- object loader ---- */
+/* Maps the functions of an x86-64 ELF relocatable object that needs nothing from outside. */
+qn_status qn__object_load(qn_context *ctx, const void *object, size_t size, uint32_t n, const qn_body *bodies,
+                          qn_code **out);
+
+/* ---- DLPack ---- */
+qn_scalar qn__dl_type_ok(DLDataType t, qn_scalar mem); /* mem when the tensor type can carry it, else NONE */
+DLDataType qn__dl_type(qn_scalar mem);
+/* Checks element type, device, rank, shape (may be null: not checked) and strides; `what` names the port. */
+qn_status qn__dl_check(const DLTensor *t, const char *what, qn_str name, qn_scalar mem, uint32_t rank,
+                       const int64_t *shape, qn_call_error *error);
+static inline char *qn__dl_data(const DLTensor *t) { return (char *)t->data + t->byte_offset; }
+#endif

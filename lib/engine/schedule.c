@@ -1,0 +1,299 @@
+/* From a step and the sizes of its values to kernel calls. One description serves the call path, which runs the jobs,
+ * and ahead-of-time output, which writes them down. */
+#include "program.h"
+#include <string.h>
+
+static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
+/* Strides are in bytes; in elements where several share a byte. */
+static int64_t elem_bytes(qn_scalar s) {
+  uint32_t bits = qn_scalar_get(s)->storage_bits;
+  return bits < 8 ? 1 : bits / 8;
+}
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* ---- matrix products ---- */
+
+/* A gemm step with sizes: how its leading axes become rows or a batch loop. */
+typedef struct gemm_shape {
+  int64_t m, n, k, k_padded;
+  uint32_t batch_rank; /* axes looped over; 0 when they are rows */
+  int64_t batch[QN_MAX_RANK], batch_count;
+} gemm_shape;
+
+static int64_t product(const int64_t *shape, uint32_t n) {
+  int64_t p = 1;
+  for (uint32_t i = 0; i < n; i++) p *= shape[i];
+  return p;
+}
+
+static bool same_leading(const int64_t *x, uint32_t rx, const int64_t *y, uint32_t ry) {
+  if (rx != ry) return false;
+  return memcmp(x, y, (rx - 1) * sizeof *x) == 0;
+}
+
+/* An extra operand can follow rows that span all leading axes when it has all of them or none. */
+static bool rows_can_merge(const qn_program *p, const qn_step *s, const qn_bound *b) {
+  uint32_t a = s->values[0], w = s->values[1], y = s->values[s->num_in];
+  uint32_t ry = p->values[y].rank;
+  if (s->transpose || product(b->shapes[w], p->values[w].rank - 2) != 1) return false;
+  if (!same_leading(b->shapes[a], p->values[a].rank, b->shapes[y], ry)) return false;
+  for (uint32_t i = 2; i < s->num_in; i++) {
+    uint32_t e = s->values[i], re = p->values[e].rank;
+    if (re >= 1 && product(b->shapes[e], re - 1) == 1) continue;
+    if (re >= 1 && !same_leading(b->shapes[e], re, b->shapes[y], ry)) return false;
+  }
+  return true;
+}
+
+static gemm_shape shape_of(const qn_program *p, const qn_step *s, const qn_bound *b) {
+  const qn_gemm_plan *g = &s->plan->u.gemm;
+  uint32_t a = s->values[0], y = s->values[s->num_in], ra = p->values[a].rank, ry = p->values[y].rank;
+  const int64_t *sy = b->shapes[y];
+  gemm_shape out = {.m = sy[ry - 2], .n = sy[ry - 1], .k = b->shapes[a][ra - (s->transpose ? 2 : 1)], .batch_count = 1};
+  if (ry > 2 && rows_can_merge(p, s, b)) {
+    out.m = product(sy, ry - 1);
+  } else {
+    out.batch_rank = ry - 2;
+    memcpy(out.batch, sy, out.batch_rank * sizeof *sy);
+    out.batch_count = product(sy, out.batch_rank);
+  }
+  out.k_padded = ceil_div(out.k, g->layout.k_block) * g->layout.k_block;
+  return out;
+}
+
+static int64_t codes_row(const qn_gemm_plan *g, const gemm_shape *z) {
+  return (int64_t)align64((size_t)(z->k_padded * elem_bytes(g->lhs)));
+}
+
+size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b) {
+  if (s->plan->kind != QN_KERNEL_GEMM || !s->plan->u.gemm.has_prologue) return 0;
+  gemm_shape z = shape_of(p, s, b);
+  size_t n;
+  return qn__mul_size((size_t)z.m, (size_t)codes_row(&s->plan->u.gemm, &z), &n) ? n : SIZE_MAX / 2;
+}
+
+double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b) {
+  if (s->plan->kind != QN_KERNEL_GEMM) return 0;
+  gemm_shape z = shape_of(p, s, b);
+  return 2.0 * (double)z.m * (double)z.n * (double)z.k * (double)z.batch_count;
+}
+
+/* Elements from the start of an operand of `rank` axes (the last `skip` of them not looped over) to batch index `at`
+ * of the loop, counting missing axes and axes of size 1 as broadcast. */
+static int64_t batch_offset(const int64_t *shape, uint32_t rank, uint32_t skip, const gemm_shape *z, const int64_t *at,
+                            int64_t matrix) {
+  int64_t offset = 0, step = matrix;
+  for (uint32_t i = 0; i < z->batch_rank; i++) {
+    uint32_t back = skip + i; /* axis counted from the end */
+    if (back >= rank) break;
+    int64_t n = shape[rank - 1 - back];
+    if (n != 1) offset += at[z->batch_rank - 1 - i] * step;
+    step *= n;
+  }
+  return offset;
+}
+
+static void add_extra(const qn_program *p, const qn_bound *b, qn_job *job, uint32_t value, const qn_extra *extra,
+                      const gemm_shape *z, const int64_t *at, bool merged) {
+  uint32_t r = p->values[value].rank;
+  const int64_t *s = b->shapes[value];
+  int64_t bytes = elem_bytes(extra->mem), cols = r >= 1 ? s[r - 1] : 1;
+  int64_t rows = r < 2 ? 1 : merged ? product(s, r - 1) : s[r - 2];
+  int64_t offset = merged ? 0 : batch_offset(s, r, 2, z, at, cols * (r >= 2 ? s[r - 2] : 1));
+  job->ptrs[job->num_ptrs++] = (qn_pref){value, offset * bytes};
+  job->strides[job->num_strides++] = rows == 1 ? 0 : cols * bytes;
+}
+
+static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b, const gemm_shape *z,
+                        const int64_t *at, qn_job *job, qn_job_fn fn, void *user) {
+  const qn_gemm_plan *g = &s->plan->u.gemm;
+  uint32_t a = s->values[0], w = s->values[1], y = s->values[s->num_in];
+  bool merged = z->batch_rank == 0;
+  int64_t a_bytes = elem_bytes(g->a_mem), a_cols = s->transpose ? z->m : z->k;
+  int64_t a_offset = merged ? 0 : batch_offset(b->shapes[a], p->values[a].rank, 2, z, at, z->m * z->k) * a_bytes;
+  qn_pref codes = {a, a_offset};
+  int64_t codes_stride = a_cols * a_bytes;
+  if (g->has_prologue) {
+    codes = (qn_pref){QN__REF_CODES, 0};
+    codes_stride = codes_row(g, z);
+    *job = (qn_job){.step = s, .part = QN_PART_PROLOGUE, .num_ptrs = 2, .num_sizes = 3, .num_strides = 3};
+    job->ptrs[0] = (qn_pref){a, a_offset};
+    job->ptrs[1] = codes;
+    job->sizes[0] = z->m, job->sizes[1] = z->k, job->sizes[2] = z->k_padded;
+    job->strides[0] = s->transpose ? a_bytes : a_cols * a_bytes;
+    job->strides[1] = s->transpose ? a_cols * a_bytes : a_bytes;
+    job->strides[2] = codes_stride;
+    for (uint32_t i = 0; i < g->num_prologue_extras; i++)
+      add_extra(p, b, job, s->values[2 + i], &g->prologue_extras[i], z, at, merged);
+    job->extent[0] = z->m, job->extent[1] = 1, job->grain = 1;
+    job->cost = (double)z->m * (double)z->k * 0.1 * (double)g->prologue.num_insts / 4;
+    if (!fn(user, job)) return false;
+  }
+  *job = (qn_job){.step = s, .part = QN_PART_TILES, .num_ptrs = 3, .num_sizes = 3, .num_strides = 3};
+  int64_t panel = z->k_padded * g->layout.panel_width * elem_bytes(g->rhs), panels = ceil_div(z->n, g->layout.panel_width);
+  job->ptrs[0] = codes;
+  job->ptrs[1] = (qn_pref){w, merged ? 0 : batch_offset(b->shapes[w], p->values[w].rank, 2, z, at, panel * panels)};
+  job->ptrs[2] = (qn_pref){y, merged ? 0
+                                     : batch_offset(b->shapes[y], p->values[y].rank, 2, z, at, z->m * z->n) *
+                                           elem_bytes(g->y_mem)};
+  job->sizes[0] = z->m, job->sizes[1] = z->n, job->sizes[2] = z->k;
+  job->strides[0] = codes_stride;
+  job->strides[1] = z->n * elem_bytes(g->y_mem);
+  job->strides[2] = panel;
+  for (uint32_t i = 0; i < g->num_epilogue_extras; i++)
+    add_extra(p, b, job, s->values[2 + g->num_prologue_extras + i], &g->epilogue_extras[i], z, at, merged);
+  job->extent[0] = z->m, job->extent[1] = panels, job->grain = 1;
+  job->cost = (double)z->m * (double)z->n * (double)z->k * (elem_bytes(g->rhs) == 1 ? 0.002 : 0.02);
+  return fn(user, job);
+}
+
+static bool gemm_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn, void *user) {
+  gemm_shape z = shape_of(p, s, b);
+  if (z.m == 0 || z.n == 0) return true;
+  int64_t at[QN_MAX_RANK] = {0};
+  for (int64_t i = 0; i < z.batch_count; i++) {
+    int64_t rest = i;
+    for (uint32_t d = z.batch_rank; d-- > 0;) {
+      at[d] = rest % z.batch[d];
+      rest /= z.batch[d];
+    }
+    if (!gemm_matrix(p, s, b, &z, at, job, fn, user)) return false;
+  }
+  return true;
+}
+
+/* ---- loops ---- */
+
+/* Elements from one index of `axis` of the iteration shape to the next, in operand `value`; 0 where it broadcasts. */
+static int64_t axis_stride(const qn_program *p, const qn_bound *b, const qn_loop_plan *l, uint32_t value, uint32_t axis,
+                           bool permuted) {
+  uint32_t r = p->values[value].rank;
+  const int64_t *s = b->shapes[value];
+  if (permuted) axis = (uint32_t)l->perm[axis];
+  uint32_t lead = l->rank - r;
+  if (axis < lead || s[axis - lead] == 1) return 0;
+  return product(s + (axis - lead) + 1, r - 1 - (axis - lead));
+}
+
+static bool loop_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn, void *user) {
+  const qn_loop_plan *l = &s->plan->u.loop;
+  *job = (qn_job){.step = s, .part = QN_PART_MAIN, .num_ptrs = s->num_in + s->num_out, .num_sizes = l->num_loops};
+  /* The iteration shape: the first full output has it; if all are reduced, the inputs do. */
+  qn_shape full;
+  for (uint32_t d = 0; d < l->rank; d++) {
+    full[d] = 1;
+    for (uint32_t i = 0; i < s->num_in + s->num_out; i++) {
+      uint32_t v = s->values[i], r = p->values[v].rank;
+      uint32_t axis = l->has_perm && i < s->num_in ? (uint32_t)l->perm[d] : d;
+      if (axis + r >= l->rank && b->shapes[v][axis + r - l->rank] != 1) full[d] = b->shapes[v][axis + r - l->rank];
+    }
+  }
+  double count = 1;
+  for (uint32_t d = 0; d < l->num_loops; d++) {
+    job->sizes[d] = product(full + l->first_axis[d], l->first_axis[d + 1] - l->first_axis[d]);
+    count *= (double)job->sizes[d];
+    bool row = s->plan->kind == QN_KERNEL_ROW && d + 1 == l->num_loops;
+    if (job->sizes[d] == 0 && !row) return true;
+  }
+  for (uint32_t i = 0; i < job->num_ptrs; i++) {
+    uint32_t v = s->values[i];
+    job->ptrs[i] = (qn_pref){v, 0};
+    for (uint32_t d = 0; d < l->num_loops; d++)
+      job->strides[i * l->num_loops + d] =
+          axis_stride(p, b, l, v, l->first_axis[d + 1] - 1, l->has_perm && i < s->num_in) * elem_bytes(p->values[v].mem);
+  }
+  job->num_strides = job->num_ptrs * l->num_loops;
+  bool splits = l->num_loops > (s->plan->kind == QN_KERNEL_ROW ? 1u : 0u);
+  job->extent[0] = splits ? job->sizes[0] : 1;
+  job->extent[1] = 1;
+  job->grain = l->num_loops == 1 ? 256 : 1;
+  job->cost = count * 0.05 * (double)l->tape.num_insts;
+  return fn(user, job);
+}
+
+static bool pack_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn, void *user) {
+  const qn_pack_plan *k = &s->plan->u.pack;
+  uint32_t x = s->values[0], y = s->values[1], r = p->values[x].rank;
+  int64_t rows = b->shapes[y][r - 2], cols = b->shapes[y][r - 1], bytes = elem_bytes(k->mem);
+  int64_t panels = ceil_div(cols, k->layout.panel_width);
+  int64_t panel = ceil_div(rows, k->layout.k_block) * k->layout.k_block * k->layout.panel_width * bytes;
+  int64_t batch = product(b->shapes[x], r - 2);
+  for (int64_t i = 0; i < batch; i++) {
+    *job = (qn_job){.step = s, .part = QN_PART_MAIN, .num_ptrs = 2, .num_sizes = 2, .num_strides = 3};
+    job->ptrs[0] = (qn_pref){x, i * rows * cols * bytes};
+    job->ptrs[1] = (qn_pref){y, i * panels * panel};
+    job->sizes[0] = rows, job->sizes[1] = cols;
+    job->strides[0] = s->transpose ? bytes : cols * bytes;
+    job->strides[1] = s->transpose ? rows * bytes : bytes;
+    job->strides[2] = panel;
+    job->extent[0] = panels, job->extent[1] = 1, job->grain = 1;
+    job->cost = (double)(rows * cols);
+    if (!fn(user, job)) return false;
+  }
+  return true;
+}
+
+bool qn__step_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job_fn fn, void *user) {
+  qn_job job;
+  switch (s->plan->kind) {
+  case QN_KERNEL_GEMM: return gemm_jobs(p, s, b, &job, fn, user);
+  case QN_KERNEL_MAP:
+  case QN_KERNEL_ROW: return loop_jobs(p, s, b, &job, fn, user);
+  case QN_KERNEL_PACK: return pack_jobs(p, s, b, &job, fn, user);
+  case QN_KERNEL_VIEW: return true;
+  }
+  return true;
+}
+
+/* ---- parts and pieces ---- */
+
+static bool split_by_rows(const qn_job *job, int64_t tiles, size_t n) {
+  return tiles >= (int64_t)n && (tiles >= 4 * (int64_t)n || tiles >= job->extent[1]);
+}
+
+size_t qn__job_parts(const qn_job *job, uint32_t threads) {
+  if (threads < 2 || job->cost < 20000) return 1;
+  int64_t units = ceil_div(job->extent[0], job->grain);
+  if (job->part == QN_PART_TILES) {
+    qn_row_split split = qn__row_split(job->extent[0], job->step->plan->u.gemm.rows);
+    int64_t tiles = split.counts[0] + split.counts[1];
+    units = tiles > job->extent[1] ? tiles : job->extent[1];
+  }
+  return units < (int64_t)threads ? (units < 1 ? 1 : (size_t)units) : threads;
+}
+
+static uint32_t tile_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2]) {
+  qn_row_split split = qn__row_split(job->extent[0], job->step->plan->u.gemm.rows);
+  int64_t tiles = split.counts[0] + split.counts[1], first = 0, last = tiles, p0 = 0, p1 = job->extent[1];
+  if (n > 1 && split_by_rows(job, tiles, n)) {
+    first = tiles * (int64_t)i / (int64_t)n;
+    last = tiles * ((int64_t)i + 1) / (int64_t)n;
+  } else {
+    p0 = job->extent[1] * (int64_t)i / (int64_t)n;
+    p1 = job->extent[1] * ((int64_t)i + 1) / (int64_t)n;
+  }
+  uint32_t count = 0;
+  int64_t tile0 = 0, row0 = 0;
+  for (int g = 0; g < 2; g++) {
+    int64_t h = split.heights[g], lo = first > tile0 ? first : tile0;
+    int64_t end = tile0 + split.counts[g], hi = last < end ? last : end;
+    if (lo < hi && p0 < p1)
+      pieces[count++] = (qn_piece){job->step->tile_bodies[h],
+                                   {row0 + (lo - tile0) * h, p0},
+                                   {row0 + (hi - tile0) * h, p1}};
+    row0 += split.counts[g] * h;
+    tile0 = end;
+  }
+  return count;
+}
+
+uint32_t qn__job_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2]) {
+  if (job->part == QN_PART_TILES) return tile_pieces(job, i, n, pieces);
+  int64_t units = ceil_div(job->extent[0], job->grain);
+  int64_t lo = units * (int64_t)i / (int64_t)n * job->grain, hi = units * ((int64_t)i + 1) / (int64_t)n * job->grain;
+  if (hi > job->extent[0]) hi = job->extent[0];
+  if (lo >= hi) return 0;
+  uint32_t body = job->part == QN_PART_PROLOGUE ? job->step->prologue_body : job->step->main_body;
+  pieces[0] = (qn_piece){body, {lo, 0}, {hi, 1}};
+  return 1;
+}

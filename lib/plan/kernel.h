@@ -1,0 +1,136 @@
+/* Kernel plans: what a code generator needs to know about one kern op, and nothing of the IR. Sizes are arguments, so
+ * one body serves every shape. Plans are plain data, made in an arena and read only afterwards.
+ *
+ * Every body has the signature int32_t k(const qn_kargs *) and returns 0, or an error number (none is possible in the
+ * kinds here yet). What ptr, size, stride, begin and end mean is said below for each kind. Strides are in bytes; for elements below 8 bits
+ * (i2, i4, f4: maps and rows only) in elements from ptr, counted as qn_tensor packs them. */
+#ifndef QN_KERNEL_H
+#define QN_KERNEL_H
+#include "tape.h"
+#include <quern/unstable/isa.h>
+#include <quern/unstable/kargs.h>
+#include <quern/unstable/layout.h>
+
+typedef enum qn_kernel_kind {
+  QN_KERNEL_GEMM,
+  QN_KERNEL_MAP,
+  QN_KERNEL_ROW,
+  QN_KERNEL_PACK,
+  QN_KERNEL_VIEW /* no code: the same bytes */
+} qn_kernel_kind;
+
+/* How an operand moves along a loop. Fixed when the kernel is planned, so that code can rely on it. */
+typedef enum qn_access {
+  QN_ACCESS_NONE,   /* stride 0: one element for all iterations */
+  QN_ACCESS_DENSE,  /* stride = element size */
+  QN_ACCESS_STRIDED /* any byte stride, given at the call */
+} qn_access;
+
+/* An extra operand of a gemm prologue or epilogue: y[m,n] reads it at [m or 0, n or 0]. */
+typedef struct qn_extra {
+  qn_scalar mem;
+  bool by_row; /* moves with m: row stride given at the call */
+  bool by_col; /* moves with n (or k in a prologue), densely: column stride is the element size */
+} qn_extra;
+
+/* GEMM. Bodies of a plan (qn_body.part):
+ *
+ * PART_TILES, one per tile height h: rows [begin[0], end[0]), a multiple of h of them, columns of panels
+ *   [begin[1], end[1]) (panel p: columns p*nb .. min(N, (p+1)*nb)).
+ *   ptr     0 A codes (row-major, element type lhs), 1 B packed, 2 Y, 3+i epilogue extra i
+ *   size    0 M, 1 N, 2 K
+ *   stride  0 A row, 1 Y row (its columns are dense), 2 B panel (bytes from panel to panel), 3+i extra i row
+ *   A rows hold at least K elements; when `lhs_padded`, they are readable and finite up to K rounded up to the layout's
+ *   kb and zero there, else code must not read past K. B is zero-padded to kb and nb. Sums start at 0 and add k in
+ *   ascending order (floats: one fma chain; integers wrap).
+ *
+ * PART_PROLOGUE, when has_prologue: rows [begin[0], end[0]): codes[m,k] = prologue(A[m,k], extras), zero for
+ *   k in [K, size[2]).
+ *   ptr     0 A, 1 codes, 2+i prologue extra i
+ *   size    0 M, 1 K, 2 K padded
+ *   stride  0 A row, 1 A column (element size unless lhs_strided), 2 codes row, 3+i extra i row
+ */
+typedef struct qn_gemm_plan {
+  qn_scalar a_mem; /* memory type of the A operand */
+  qn_scalar lhs;   /* element type multiplied: ui8, i16, f32, f64 .. */
+  qn_scalar rhs;   /* element type of packed B: i8, i16, f32, f64 .. */
+  qn_scalar acc;   /* i32, i64, f32, f64 */
+  qn_scalar y_mem;
+  qn_layout layout;
+  uint32_t rows; /* tallest tile */
+  bool has_prologue, lhs_padded, lhs_strided;
+  uint32_t num_prologue_extras, num_epilogue_extras;
+  qn_extra *prologue_extras, *epilogue_extras;
+  qn_tape prologue; /* inputs: A's element, then the extras; one output of type lhs */
+  qn_tape epilogue; /* inputs: the sum (type acc), then the extras; one output of type y_mem */
+} qn_gemm_plan;
+
+/* MAP: loops d = 0 .. num_loops-1, outermost first, over the (merged) axes of the results.
+ *   ptr     operands, then results
+ *   size    per loop
+ *   stride  [operand * num_loops + d], operands then results
+ *   begin, end [0]: range of loop 0
+ * access[operand * num_loops + d]. With num_loops = 0 there is one element (begin, end unused).
+ *
+ * ROW: the same, with the last loop along the row: num_loops >= 1; loop 0 is split (rows are never split: with
+ * num_loops = 1 there is one row, begin and end are unused). An output with reduced[i] has access NONE on the last
+ * loop and takes the row's value, even for an empty row. */
+typedef struct qn_loop_plan {
+  uint32_t num_loops, num_inputs, num_outputs;
+  uint32_t first_axis[QN_MAX_RANK + 1]; /* loop d merges axes first_axis[d] .. first_axis[d+1]-1 of the iteration shape */
+  uint32_t rank;                        /* of the iteration shape */
+  qn_access *access;
+  bool *reduced; /* per output; null for MAP */
+  int64_t perm[QN_MAX_RANK]; /* transposition of the single input, identity mostly */
+  bool has_perm;
+  qn_tape tape;
+} qn_loop_plan;
+
+/* PACK: panels [begin[0], end[0]) of one matrix.
+ *   ptr     0 B, 1 packed
+ *   size    0 K, 1 N
+ *   stride  0 along k, 1 along n (bytes), 2 from panel to panel in packed
+ * Bytes are copied; padding is zero. Elements are whole bytes. */
+typedef struct qn_pack_plan {
+  qn_scalar mem;
+  qn_layout layout;
+} qn_pack_plan;
+
+typedef struct qn_kernel_plan {
+  qn_kernel_kind kind;
+  const qn_isa *isa;
+  char name[64];           /* "gemm_ui8_i8_f32_1f0c..": a C identifier, equal for equal plans */
+  uint64_t hash;           /* of everything below and the ISA row */
+  const char *slow_reason; /* why a faster form does not apply; null */
+  char fused[160];         /* what prologue and epilogue do, for people: "bias, relu, requantize" */
+  char tile[48];           /* for people: "6x64 k4n64"; empty when there is none */
+  qn_place place;          /* of the op, strings in the arena */
+  union {
+    qn_gemm_plan gemm;
+    qn_loop_plan loop;
+    qn_pack_plan pack;
+  } u;
+} qn_kernel_plan;
+
+typedef enum qn_body_part { QN_PART_MAIN, QN_PART_TILES, QN_PART_PROLOGUE } qn_body_part;
+
+/* One function to generate. */
+typedef struct qn_body {
+  const qn_kernel_plan *plan;
+  qn_body_part part;
+  uint32_t rows;   /* PART_TILES: the tile height */
+  char symbol[80]; /* C identifier, unique within a program: name plus part and height */
+} qn_body;
+
+/* Plans a kern op for an ISA row. Errors (a type or op that no kernel can do) are diagnostics at the op. `out` and all
+ * it points to live in the arena. */
+qn_status qn__kernel_plan(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *arena, qn_kernel_plan *out);
+
+/* How M rows are cut into tiles: at most two heights, tallest first, so that no tile is much shorter than the others
+ * (16 rows of tiles up to 6: 1 x 6 and 2 x 5). counts are numbers of tiles; heights[1] may be 0. For M <= 0 all 0. */
+typedef struct qn_row_split {
+  uint32_t heights[2];
+  int64_t counts[2];
+} qn_row_split;
+qn_row_split qn__row_split(int64_t m, uint32_t tallest);
+#endif

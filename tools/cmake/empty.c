@@ -1,0 +1,2 @@
+/* A folder without sources yet still needs one file to be a library. */
+typedef int qn__empty;
