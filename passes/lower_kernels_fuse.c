@@ -1,0 +1,268 @@
+/* lower-kernels: merging kern.map ops into their neighbours.
+ *
+ * A map whose producer's value goes nowhere else takes the producer in: a gemm's result becomes its epilogue, a row's
+ * full-size result more of its body, another map's result one body. A gemm takes a map that only feeds its left operand
+ * in as prologue. The merged op stands where its consumer stood, so every operand is defined before it. */
+#include "lower_kernels.h"
+#include "map.h"
+#include <string.h>
+
+/* What is being merged: operands with the argument each becomes. */
+typedef struct merge {
+  lowering *l;
+  qn_idmap values; /* old region value -> new one */
+  qn_builder body; /* the new region, while it is built */
+  bool failed;
+} merge;
+
+enum { MAX_OPERANDS = 32 };
+
+static void set(merge *g, qn_value from, qn_value to) {
+  if (!to.id || !qn__idmap_set(qn_context_allocator(g->l->ctx), &g->values, from.id, to.id)) g->failed = true;
+}
+
+static qn_value get(const merge *g, qn_value v) { return (qn_value){qn__idmap_get(&g->values, v.id)}; }
+
+/* Copies the ops of a region into the new one; its arguments are mapped already. Yielded values come back. */
+static void splice(merge *g, qn_block from, qn_value *yields) {
+  qn_module *m = g->l->m;
+  for (qn_op op = qn_block_first(m, from); op.id && !g->failed; op = qn_op_next(m, op)) {
+    qn_value operands[8] = {{0}};
+    uint32_t n = qn_op_num_operands(m, op);
+    if (qn_op_kind_of(m, op) == QN_OP_YIELD) {
+      for (uint32_t i = 0; i < n; i++) yields[i] = get(g, qn_op_operand(m, op, i));
+      return;
+    }
+    if (n > 8) {
+      g->failed = true;
+      return;
+    }
+    for (uint32_t i = 0; i < n; i++) operands[i] = get(g, qn_op_operand(m, op, i));
+    qn_type t = qn_value_type(m, qn_op_result(m, op, 0));
+    qn_op_desc desc = {.kind = qn_op_kind_of(m, op), .num_operands = n, .operands = operands, .num_results = 1, .results = &t, .attr_dict = qn_op_attrs(m, op)};
+    set(g, qn_op_result(m, op, 0), qn_op_result(m, qn_op_create(&g->body, &desc), 0));
+  }
+}
+
+static qn_value new_arg(merge *g, qn_type type) {
+  return qn_block_add_arg(g->l->m, g->body.block, type, (qn_name){0});
+}
+
+/* Operand lists without repetition: an operand that is there already shares its argument. */
+typedef struct operand_list {
+  qn_value v[MAX_OPERANDS], args[MAX_OPERANDS];
+  uint32_t n;
+} operand_list;
+
+static void take_operand(merge *g, operand_list *list, qn_value operand, qn_value old_arg) {
+  for (uint32_t i = 0; i < list->n; i++)
+    if (list->v[i].id == operand.id) {
+      set(g, old_arg, list->args[i]);
+      return;
+    }
+  list->v[list->n] = operand;
+  list->args[list->n] = new_arg(g, qn_value_type(g->l->m, old_arg));
+  set(g, old_arg, list->args[list->n]);
+  list->n++;
+}
+
+static qn_type value_type(lowering *l, qn_value v) { return qn_value_type(l->m, v); }
+
+/* Equal sizes for certain: static ones, or dynamic ones of one name. */
+static bool same_shape(lowering *l, qn_type a, qn_type b) {
+  uint32_t rank = qn_type_rank(l->ctx, a);
+  if (rank != qn_type_rank(l->ctx, b)) return false;
+  for (uint32_t d = 0; d < rank; d++) {
+    int64_t x = qn_type_shape(l->ctx, a)[d], y = qn_type_shape(l->ctx, b)[d];
+    if (x != y) return false;
+    if (x == QN_DYNAMIC && (!qn_type_symbol(l->ctx, a, d).id || qn_type_symbol(l->ctx, a, d).id != qn_type_symbol(l->ctx, b, d).id))
+      return false;
+  }
+  return true;
+}
+
+/* A map of one unpermuted result. */
+static bool is_plain_map(lowering *l, qn_op op) {
+  return qn_op_kind_of(l->m, op) == QN_OP_MAP && qn_op_num_results(l->m, op) == 1 && !qn_op_attr(l->m, op, "perm").id;
+}
+
+/* Producer's single result used once, by `op`, at full size. */
+static bool can_take(lowering *l, qn_op op, qn_value v, qn_op *producer) {
+  *producer = qn_value_op(l->m, v);
+  if (!producer->id || qn_op_num_results(l->m, *producer) != 1 || !qn_value_has_one_use(l->m, v)) return false;
+  if (qn_op_parent(l->m, *producer).id != qn_op_parent(l->m, op).id) return false;
+  if (qn_op_num_operands(l->m, *producer) + qn_op_num_operands(l->m, op) > MAX_OPERANDS) return false;
+  return same_shape(l, value_type(l, v), value_type(l, qn_op_result(l->m, op, 0)));
+}
+
+static qn_op create(merge *g, qn_op at, qn_op_kind kind, const operand_list *operands, uint32_t num_results, qn_type *results,
+                    qn_attr attrs, uint32_t regions) {
+  qn_builder b = qn_builder_before(g->l->m, at);
+  qn_op_desc desc = {.kind = kind, .num_operands = operands->n, .operands = operands->v, .num_results = num_results, .results = results, .attr_dict = attrs, .num_regions = regions};
+  return qn_op_create(&b, &desc);
+}
+
+/* The merged op needs its operands when it is made, and its region's arguments need the op: operands are collected in a
+ * detached scratch op first. */
+static qn_op scratch_op(merge *g, qn_op at, uint32_t regions) {
+  operand_list none = {.n = 0};
+  return create(g, at, QN_OP_UNREGISTERED, &none, 0, NULL, (qn_attr){0}, regions);
+}
+
+static void move_block(merge *g, qn_block from, qn_block to) {
+  qn_module *m = g->l->m;
+  qn_idmap saved = g->values;
+  g->values = (qn_idmap){0};
+  g->body = qn_builder_at_end(m, to);
+  for (uint32_t i = 0; i < qn_block_num_args(m, from); i++) set(g, qn_block_arg(m, from, i), new_arg(g, value_type(g->l, qn_block_arg(m, from, i))));
+  qn_value yields[MAX_OPERANDS] = {{0}};
+  splice(g, from, yields);
+  qn_op last = qn_block_last(m, from);
+  qn__yield(&g->body, qn_op_num_operands(m, last), yields);
+  qn__idmap_free(qn_context_allocator(g->l->ctx), &g->values);
+  g->values = saved;
+}
+
+/* Body of `map` after that of the producer (whose last region is `tail`), argument `slot` being the producer's value. */
+static void append_map(merge *g, qn_op map, uint32_t slot, qn_value produced, operand_list *operands, qn_value *yields) {
+  qn_module *m = g->l->m;
+  qn_block region = qn_op_region(m, map, 0);
+  for (uint32_t i = 0; i < qn_op_num_operands(m, map); i++) {
+    if (i == slot) set(g, qn_block_arg(m, region, i), produced);
+    else take_operand(g, operands, qn_op_operand(m, map, i), qn_block_arg(m, region, i));
+  }
+  splice(g, region, yields);
+}
+
+static qn_op replace(merge *g, qn_op scratch, qn_op old_consumer, qn_op old_producer, qn_op_kind kind, const operand_list *operands,
+                     qn_attr attrs, uint32_t regions) {
+  qn_module *m = g->l->m;
+  qn_type t = value_type(g->l, qn_op_result(m, old_consumer, 0));
+  qn_op op = create(g, old_consumer, kind, operands, 1, &t, attrs, regions);
+  for (uint32_t r = 0; r < regions && op.id; r++)
+    if (qn_block_first(m, qn_op_region(m, scratch, r)).id) move_block(g, qn_op_region(m, scratch, r), qn_op_region(m, op, r));
+  qn_op_erase(m, scratch);
+  if (g->failed || !op.id) return (qn_op){0};
+  qn_value was = qn_op_result(m, old_consumer, 0), is = qn_op_result(m, op, 0);
+  qn_value_set_name(m, is, qn_value_name(m, was));
+  qn_value_replace(m, was, is);
+  qn_op_set_loc(m, op, qn_op_loc(m, old_producer));
+  qn_op_erase(m, old_consumer);
+  qn_op_erase(m, old_producer);
+  qn_run_count(g->l->run, "kernels merged", 1);
+  return op;
+}
+
+/* map(.., gemm, ..): the gemm's epilogue goes on with the map's body. */
+static qn_op into_epilogue(merge *g, qn_op map, uint32_t slot, qn_op gemm) {
+  qn_module *m = g->l->m;
+  uint32_t prologue = (uint32_t)qn_op_get_int(m, gemm, "num_prologue");
+  qn_op scratch = scratch_op(g, map, 2);
+  if (qn_block_first(m, qn_op_region(m, gemm, 0)).id) move_block(g, qn_op_region(m, gemm, 0), qn_op_region(m, scratch, 0));
+  g->body = qn_builder_at_end(m, qn_op_region(m, scratch, 1));
+  qn_block old = qn_op_region(m, gemm, 1);
+  set(g, qn_block_arg(m, old, 0), new_arg(g, value_type(g->l, qn_block_arg(m, old, 0))));
+  operand_list fixed = {.n = 0}, extras = {.n = 0};
+  for (uint32_t i = 0; i < 2 + prologue; i++) fixed.v[fixed.n++] = qn_op_operand(m, gemm, i);
+  for (uint32_t i = 2 + prologue; i < qn_op_num_operands(m, gemm); i++)
+    take_operand(g, &extras, qn_op_operand(m, gemm, i), qn_block_arg(m, old, i - 1 - prologue));
+  qn_value sum = {0}, y = {0};
+  splice(g, old, &sum);
+  append_map(g, map, slot, sum, &extras, &y);
+  qn__yield(&g->body, 1, &y);
+  for (uint32_t i = 0; i < extras.n; i++) fixed.v[fixed.n++] = extras.v[i];
+  return replace(g, scratch, map, gemm, QN_OP_GEMM, &fixed, qn_op_attrs(m, gemm), 2);
+}
+
+/* map(.., map or row, ..) */
+static qn_op into_body(merge *g, qn_op map, uint32_t slot, qn_op producer) {
+  qn_module *m = g->l->m;
+  qn_op scratch = scratch_op(g, map, 1);
+  g->body = qn_builder_at_end(m, qn_op_region(m, scratch, 0));
+  qn_block old = qn_op_region(m, producer, 0);
+  operand_list operands = {.n = 0};
+  for (uint32_t i = 0; i < qn_op_num_operands(m, producer); i++)
+    take_operand(g, &operands, qn_op_operand(m, producer, i), qn_block_arg(m, old, i));
+  qn_value inner = {0}, y = {0};
+  splice(g, old, &inner);
+  append_map(g, map, slot, inner, &operands, &y);
+  qn__yield(&g->body, 1, &y);
+  return replace(g, scratch, map, producer, qn_op_kind_of(m, producer), &operands, qn_op_attrs(m, producer), 1);
+}
+
+/* gemm(map, ..): the map becomes the prologue, before one that is there already. Its first full-size input is the left
+ * matrix; the others must be scalars, one per row or one per column. */
+static qn_op into_prologue(merge *g, qn_op gemm, qn_op map) {
+  qn_module *m = g->l->m;
+  lowering *l = g->l;
+  qn_type t = value_type(l, qn_op_result(m, map, 0));
+  uint32_t n = qn_op_num_operands(m, map), main_input = n;
+  for (uint32_t i = n; i-- > 0;)
+    if (same_shape(l, value_type(l, qn_op_operand(m, map, i)), t)) main_input = i;
+  if (main_input == n || qn_op_get_bool(m, gemm, "transpose_a")) return (qn_op){0};
+  uint32_t prologue = (uint32_t)qn_op_get_int(m, gemm, "num_prologue");
+  qn_block inner = qn_op_region(m, gemm, 0), outer = qn_op_region(m, map, 0);
+  qn_op scratch = scratch_op(g, gemm, 2);
+  g->body = qn_builder_at_end(m, qn_op_region(m, scratch, 0));
+  set(g, qn_block_arg(m, outer, main_input), new_arg(g, value_type(l, qn_block_arg(m, outer, main_input))));
+  operand_list extras = {.n = 0}, all = {.n = 0};
+  for (uint32_t i = 0; i < n; i++)
+    if (i != main_input) take_operand(g, &extras, qn_op_operand(m, map, i), qn_block_arg(m, outer, i));
+  qn_value code = {0};
+  splice(g, outer, &code);
+  if (qn_block_first(m, inner).id) {
+    set(g, qn_block_arg(m, inner, 0), code);
+    for (uint32_t i = 0; i < prologue; i++)
+      take_operand(g, &extras, qn_op_operand(m, gemm, 2 + i), qn_block_arg(m, inner, 1 + i));
+    splice(g, inner, &code);
+  }
+  qn__yield(&g->body, 1, &code);
+  move_block(g, qn_op_region(m, gemm, 1), qn_op_region(m, scratch, 1));
+  all.v[all.n++] = qn_op_operand(m, map, main_input);
+  all.v[all.n++] = qn_op_operand(m, gemm, 1);
+  for (uint32_t i = 0; i < extras.n; i++) all.v[all.n++] = extras.v[i];
+  for (uint32_t i = 2 + prologue; i < qn_op_num_operands(m, gemm); i++) all.v[all.n++] = qn_op_operand(m, gemm, i);
+  qn_type lhs = qn_type_scalar(l->ctx, qn_type_memory(l->ctx, qn_type_elem(l->ctx, t)));
+  bool had = qn_op_attr(m, gemm, "lhs").id != 0;
+  qn_op op = replace(g, scratch, gemm, map, QN_OP_GEMM, &all, qn_op_attrs(m, gemm), 2);
+  if (!op.id) return op;
+  qn_op_set_attr(m, op, "num_prologue", qn_attr_int(m, qn_type_scalar(l->ctx, QN_I64), extras.n));
+  if (!had) qn_op_set_attr(m, op, "lhs", qn_attr_type(m, lhs));
+  return op;
+}
+
+static qn_op fuse_map(merge *g, qn_op map) {
+  static const qn_op_kind order[] = {QN_OP_GEMM, QN_OP_ROW, QN_OP_MAP};
+  for (size_t k = 0; k < sizeof order / sizeof order[0]; k++)
+    for (uint32_t i = 0; i < qn_op_num_operands(g->l->m, map); i++) {
+      qn_op producer;
+      if (!can_take(g->l, map, qn_op_operand(g->l->m, map, i), &producer)) continue;
+      qn_op_kind kind = qn_op_kind_of(g->l->m, producer);
+      if (kind != order[k] || (kind == QN_OP_MAP && !is_plain_map(g->l, producer))) continue;
+      return kind == QN_OP_GEMM ? into_epilogue(g, map, i, producer) : into_body(g, map, i, producer);
+    }
+  return (qn_op){0};
+}
+
+static qn_op fuse_gemm(merge *g, qn_op gemm) {
+  qn_module *m = g->l->m;
+  qn_value a = qn_op_operand(m, gemm, 0);
+  qn_op map = qn_value_op(m, a);
+  if (!map.id || !is_plain_map(g->l, map) || !qn_value_has_one_use(m, a) || qn_op_num_operands(m, map) == 0 ||
+      qn_op_num_operands(m, map) + qn_op_num_operands(m, gemm) > MAX_OPERANDS || a.id == qn_op_operand(m, gemm, 1).id)
+    return (qn_op){0};
+  return into_prologue(g, gemm, map);
+}
+
+qn_status qn__fuse_kernels(lowering *l, qn_op func) {
+  qn_module *m = l->m;
+  merge g = {.l = l};
+  for (qn_op op = qn_block_first(m, qn_func_body(m, func)), next; op.id && !g.failed; op = next) {
+    qn_op merged = {0};
+    if (is_plain_map(l, op)) merged = fuse_map(&g, op);
+    else if (qn_op_kind_of(m, op) == QN_OP_GEMM) merged = fuse_gemm(&g, op);
+    qn__idmap_free(qn_context_allocator(l->ctx), &g.values);
+    next = merged.id ? merged : qn_op_next(m, op); /* a merged op may merge again */
+  }
+  return g.failed || qn_module_failed(m) ? qn_error_no_memory(l->ctx) : QN_OK;
+}

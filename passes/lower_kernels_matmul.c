@@ -1,0 +1,372 @@
+/* lower-kernels: matrix products and requantization.
+ *
+ * Every integer product runs on codes: u8 on the left, i8 on the right, the pair that hardware multiplies. Other codes
+ * are shifted by 128 into it (flipping the top bit) and their zero points with them. What the zero points add is put
+ * right afterwards, modulo 2^32:
+ *
+ *   sum (a - za)(b - zb) = sum ab - za * colsum(b) - zb * rowsum(a - za)
+ *
+ * colsum of a constant matrix is a constant, folded by canonicalize; terms whose zero point is 0 are not made. */
+#include "lower_kernels.h"
+#include <quern/num.h>
+#include <string.h>
+
+typedef struct matrix {
+  qn_value v; /* at least two axes */
+  bool transpose, vector;
+  bool is_unsigned;
+  qn_value zero; /* i32 tensor that broadcasts over the result, or null for 0 */
+} matrix;
+
+static qn_type type_of(lowering *l, qn_value v) { return qn_value_type(l->m, v); }
+static qn_type i32_t(lowering *l) { return qn__scalar_t(l, QN_I32); }
+
+/* ---- shapes ---- */
+
+/* A vector operand becomes a matrix of one row (left) or one column (right). */
+static qn_value as_matrix(lowering *l, qn_builder *b, qn_value v, bool left, bool *vector) {
+  qn_type t = type_of(l, v);
+  *vector = qn_type_rank(l->ctx, t) == 1;
+  if (!*vector) return v;
+  int64_t n = qn_type_shape(l->ctx, t)[0], shape[2] = {left ? 1 : n, left ? n : 1};
+  int64_t spec[2] = {left ? 1 : -2, left ? -2 : 1};
+  return qn__make_view(b, v, qn_type_tensor(l->ctx, qn_type_elem(l->ctx, t), 2, shape), qn_attr_ints(l->m, QN_I64, 2, spec));
+}
+
+/* The product's type before vectors lose their axis again. */
+static qn_type product_type(lowering *l, const matrix *a, const matrix *w, qn_type elem) {
+  qn_type ta = type_of(l, a->v), tw = type_of(l, w->v);
+  uint32_t ra = qn_type_rank(l->ctx, ta), rw = qn_type_rank(l->ctx, tw), rank = ra > rw ? ra : rw;
+  const int64_t *sa = qn_type_shape(l->ctx, ta), *sw = qn_type_shape(l->ctx, tw);
+  int64_t shape[QN_MAX_RANK];
+  qn_name symbols[QN_MAX_RANK] = {{0}};
+  for (uint32_t d = 0; d + 2 < rank; d++) {
+    int64_t x = d + ra >= rank ? sa[d + ra - rank] : 1, y = d + rw >= rank ? sw[d + rw - rank] : 1;
+    shape[d] = x == 1 ? y : x;
+    if (x == QN_DYNAMIC && y > 1) shape[d] = y;
+    if (shape[d] == QN_DYNAMIC)
+      symbols[d] = x == QN_DYNAMIC ? qn_type_symbol(l->ctx, ta, d + ra - rank) : qn_type_symbol(l->ctx, tw, d + rw - rank);
+  }
+  uint32_t row = ra - (a->transpose ? 1 : 2), col = rw - (w->transpose ? 2 : 1);
+  shape[rank - 2] = sa[row], symbols[rank - 2] = qn_type_symbol(l->ctx, ta, row);
+  shape[rank - 1] = sw[col], symbols[rank - 1] = qn_type_symbol(l->ctx, tw, col);
+  return qn_type_tensor_symbols(l->ctx, elem, rank, shape, symbols);
+}
+
+static qn_value swap_last(lowering *l, qn_builder *b, qn_value v) {
+  int64_t perm[QN_MAX_RANK];
+  uint32_t rank = qn_type_rank(l->ctx, type_of(l, v));
+  for (uint32_t d = 0; d < rank; d++) perm[d] = d;
+  perm[rank - 2] = rank - 1, perm[rank - 1] = rank - 2;
+  return qn__make_transpose(l, b, v, perm);
+}
+
+/* ---- small maps ---- */
+
+/* A kern.map of one input through a scalar conversion; the result's element type is `elem`. */
+typedef qn_value (*scalar_fn)(lowering *l, qn_builder *b, qn_value x, bool is_unsigned);
+
+static qn_value map1(lowering *l, qn_builder *b, qn_value x, qn_type elem, scalar_fn f) {
+  qn_type t = qn_type_with_elem(l->ctx, type_of(l, x), elem);
+  qn_builder body;
+  qn_op op = qn__make_loop(b, QN_OP_MAP, 1, &x, 1, &t, &body);
+  qn_value y = f(l, &body, qn_block_arg(l->m, body.block, 0), qn__is_unsigned(l, type_of(l, x)));
+  qn__yield(&body, 1, &y);
+  return qn_op_result(l->m, op, 0);
+}
+
+static qn_value flip_top_bit(lowering *l, qn_builder *b, qn_value x, bool u) {
+  (void)u;
+  return qn__s2(b, QN_OP_XORI, x, qn__i(b, qn_value_type(l->m, x), -128));
+}
+static qn_value to_i32(lowering *l, qn_builder *b, qn_value x, bool u) { return qn__widen(l, b, x, u, i32_t(l)); }
+static qn_value plus_128(lowering *l, qn_builder *b, qn_value x, bool u) {
+  return qn__s2(b, QN_OP_ADDI, to_i32(l, b, x, u), qn__i(b, i32_t(l), 128));
+}
+static qn_value minus_128(lowering *l, qn_builder *b, qn_value x, bool u) {
+  return qn__s2(b, QN_OP_ADDI, to_i32(l, b, x, u), qn__i(b, i32_t(l), -128));
+}
+static qn_value identity(lowering *l, qn_builder *b, qn_value x, bool u) {
+  (void)l, (void)b, (void)u;
+  return x;
+}
+static qn_value to_f32(lowering *l, qn_builder *b, qn_value x, bool u) {
+  (void)u;
+  return qn__to_f32(l, b, x);
+}
+
+/* Sum over the last axis of an integer tensor in i32, less `zero` per element when not null (it broadcasts). */
+static qn_value row_sum(lowering *l, qn_builder *b, qn_value x, qn_value zero) {
+  qn_type t = type_of(l, x);
+  uint32_t rank = qn_type_rank(l->ctx, t);
+  int64_t shape[QN_MAX_RANK];
+  qn_name symbols[QN_MAX_RANK];
+  for (uint32_t d = 0; d < rank; d++)
+    shape[d] = d + 1 == rank ? 1 : qn_type_shape(l->ctx, t)[d], symbols[d] = qn_type_symbol(l->ctx, t, d);
+  symbols[rank - 1].id = 0;
+  qn_type sum_t = qn_type_tensor_symbols(l->ctx, i32_t(l), rank, shape, symbols);
+  qn_value inputs[2] = {x, zero};
+  qn_builder body;
+  qn_op op = qn__make_loop(b, QN_OP_ROW, zero.id ? 2 : 1, inputs, 1, &sum_t, &body);
+  qn_value e = to_i32(l, &body, qn_block_arg(l->m, body.block, 0), qn__is_unsigned(l, t));
+  if (zero.id) e = qn__s2(&body, QN_OP_SUBI, e, qn_block_arg(l->m, body.block, 1));
+  e = qn__s1(&body, QN_OP_ALL_SUM, e);
+  qn__yield(&body, 1, &e);
+  return qn_op_result(l->m, op, 0);
+}
+
+/* Sums of the columns of w, as [.., 1, N], or [N] where that says the same. */
+static qn_value column_sums(lowering *l, qn_builder *b, const matrix *w) {
+  qn_value rows = row_sum(l, b, w->transpose ? w->v : swap_last(l, b, w->v), (qn_value){0});
+  qn_type t = type_of(l, rows);
+  uint32_t rank = qn_type_rank(l->ctx, t), out = rank == 2 ? 1 : rank;
+  int64_t shape[QN_MAX_RANK], spec[QN_MAX_RANK];
+  for (uint32_t d = 0; d + 2 < rank; d++) shape[d] = qn_type_shape(l->ctx, t)[d], spec[d] = -2 - (int64_t)d;
+  if (out > 1) shape[out - 2] = spec[out - 2] = 1;
+  shape[out - 1] = qn_type_shape(l->ctx, t)[rank - 2], spec[out - 1] = -(int64_t)rank;
+  return qn__make_view(b, rows, qn_type_tensor(l->ctx, i32_t(l), out, shape), qn_attr_ints(l->m, QN_I64, out, spec));
+}
+
+/* ---- the product itself ---- */
+
+static qn_status no_kernel(lowering *l, qn_op op, qn_scalar a, qn_scalar w) {
+  return qn_op_error(l->m, op, QN_DIAG_UNSUPPORTED, "no kernel of %s multiplies %s by %s", l->isa->name,
+                     qn_scalar_get(a)->text, qn_scalar_get(w)->text);
+}
+
+typedef struct product {
+  const char *layout;
+  qn_scalar lhs, rhs, acc;
+  scalar_fn prologue; /* null when a's elements are multiplied as they are */
+} product;
+
+/* kern.pack of w and kern.gemm with an epilogue that yields the sum. */
+static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const matrix *w, const product *p) {
+  qn_named_attr attrs[5];
+  qn_builder body;
+  uint32_t n = 0;
+  attrs[n++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(p->layout)));
+  if (w->transpose) attrs[n++] = qn_named(l->m, "transpose", qn_attr_bool(l->m, true));
+  qn_type tw = type_of(l, w->v);
+  uint32_t rank = qn_type_rank(l->ctx, tw);
+  int64_t shape[QN_MAX_RANK];
+  qn_name symbols[QN_MAX_RANK];
+  for (uint32_t d = 0; d < rank; d++) {
+    uint32_t from = !w->transpose || d + 2 < rank ? d : d + 1 == rank ? d - 1 : d + 1;
+    shape[d] = qn_type_shape(l->ctx, tw)[from], symbols[d] = qn_type_symbol(l->ctx, tw, from);
+  }
+  qn_type packed_t = qn_type_tensor_symbols(l->ctx, qn__scalar_t(l, p->rhs), rank, shape, symbols);
+  qn_op_desc pack = {.kind = QN_OP_PACK, .num_operands = 1, .operands = &w->v, .num_results = 1, .results = &packed_t, .num_attrs = n, .attrs = attrs};
+  qn_value packed = qn_op_result(l->m, qn_op_create(b, &pack), 0);
+
+  n = 0;
+  attrs[n++] = qn_named(l->m, "acc", qn_attr_type(l->m, qn__scalar_t(l, p->acc)));
+  attrs[n++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(p->layout)));
+  if (a->transpose) attrs[n++] = qn_named(l->m, "transpose_a", qn_attr_bool(l->m, true));
+  if (p->prologue) attrs[n++] = qn_named(l->m, "lhs", qn_attr_type(l->m, qn__scalar_t(l, p->lhs)));
+  qn_value operands[2] = {a->v, packed};
+  qn_type y = product_type(l, a, &(matrix){.v = packed}, qn__scalar_t(l, p->acc));
+  qn_op_desc desc = {.kind = QN_OP_GEMM, .num_operands = 2, .operands = operands, .num_results = 1, .results = &y, .num_attrs = n, .attrs = attrs, .num_regions = 2};
+  qn_op gemm = qn_op_create(b, &desc);
+  if (p->prologue) {
+    body = qn_builder_at_end(l->m, qn_op_region(l->m, gemm, 0));
+    body.loc = b->loc;
+    qn_value x = qn_block_add_arg(l->m, body.block, qn__body_type(l, type_of(l, a->v)), (qn_name){0});
+    qn_value code = p->prologue(l, &body, x, qn__is_unsigned(l, type_of(l, a->v)));
+    qn__yield(&body, 1, &code);
+  }
+  body = qn_builder_at_end(l->m, qn_op_region(l->m, gemm, 1));
+  body.loc = b->loc;
+  qn_value acc = qn_block_add_arg(l->m, body.block, qn__scalar_t(l, p->acc), (qn_name){0});
+  qn__yield(&body, 1, &acc);
+  return qn_op_result(l->m, gemm, 0);
+}
+
+/* acc - x * y over i32 tensors that broadcast. */
+static qn_value subtract_product(lowering *l, qn_builder *b, qn_value acc, qn_value x, qn_value y) {
+  qn_value inputs[3] = {acc, x, y};
+  qn_type t = type_of(l, acc);
+  qn_builder body;
+  qn_op op = qn__make_loop(b, QN_OP_MAP, 3, inputs, 1, &t, &body);
+  qn_value p = qn__s2(&body, QN_OP_MULI, qn_block_arg(l->m, body.block, 1), qn_block_arg(l->m, body.block, 2));
+  qn_value r = qn__s2(&body, QN_OP_SUBI, qn_block_arg(l->m, body.block, 0), p);
+  qn__yield(&body, 1, &r);
+  return qn_op_result(l->m, op, 0);
+}
+
+static qn_value scalar_i32(lowering *l, qn_builder *b, int32_t v) { return qn__dense_i32(l, b, 0, NULL, &v); }
+
+/* Flips codes into the hardware's pair. A left matrix of i8 is flipped while it is read. */
+static void to_hardware_pair(lowering *l, qn_builder *b, matrix *a, matrix *w, product *p) {
+  if (!a->is_unsigned) {
+    p->prologue = flip_top_bit;
+    a->zero = a->zero.id ? map1(l, b, a->zero, i32_t(l), plus_128) : scalar_i32(l, b, 128);
+  }
+  if (w->is_unsigned) {
+    w->v = map1(l, b, w->v, qn__scalar_t(l, QN_I8), flip_top_bit);
+    w->zero = w->zero.id ? map1(l, b, w->zero, i32_t(l), minus_128) : scalar_i32(l, b, -128);
+  }
+}
+
+/* i32 result of 8-bit codes with zero points. */
+static qn_status integer_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_value *out) {
+  product p = {.lhs = QN_UI8, .rhs = QN_I8, .acc = QN_I32};
+  p.layout = qn_isa_gemm_layout(l->isa, p.lhs, p.rhs, p.acc);
+  if (!p.layout) return no_kernel(l, op, p.lhs, p.rhs);
+  to_hardware_pair(l, b, a, w, &p);
+  qn_value rows = {0};
+  if (w->zero.id) {
+    /* Sums of the left codes as multiplied: the flip must be seen, so it is done beforehand. */
+    if (p.prologue) a->v = map1(l, b, a->v, qn__scalar_t(l, QN_UI8), flip_top_bit), p.prologue = NULL;
+    qn_value x = a->transpose ? swap_last(l, b, a->v) : a->v;
+    rows = row_sum(l, b, x, a->zero);
+  }
+  qn_value acc = make_gemm(l, b, a, w, &p);
+  if (a->zero.id) acc = subtract_product(l, b, acc, a->zero, column_sums(l, b, w));
+  if (w->zero.id) acc = subtract_product(l, b, acc, rows, w->zero);
+  *out = acc;
+  return QN_OK;
+}
+
+/* Wider integers: zero points are subtracted first, products and sums are exact in `acc`. */
+static qn_value less_zero(lowering *l, qn_builder *b, const matrix *x, qn_type elem) {
+  qn_value inputs[2] = {x->v, x->zero};
+  qn_type t = qn_type_with_elem(l->ctx, type_of(l, x->v), elem);
+  qn_builder body;
+  qn_op op = qn__make_loop(b, QN_OP_MAP, x->zero.id ? 2 : 1, inputs, 1, &t, &body);
+  qn_value e = to_i32(l, &body, qn_block_arg(l->m, body.block, 0), x->is_unsigned);
+  if (x->zero.id) e = qn__s2(&body, QN_OP_SUBI, e, qn_block_arg(l->m, body.block, 1));
+  qn__yield(&body, 1, &e);
+  return qn_op_result(l->m, op, 0);
+}
+
+static qn_status wide_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_scalar acc, qn_value *out) {
+  product p = {.lhs = QN_I32, .rhs = QN_I32, .acc = acc};
+  p.layout = qn_isa_gemm_layout(l->isa, p.lhs, p.rhs, p.acc);
+  if (!p.layout) return no_kernel(l, op, p.lhs, p.rhs);
+  a->v = less_zero(l, b, a, i32_t(l));
+  w->v = less_zero(l, b, w, i32_t(l));
+  *out = make_gemm(l, b, a, w, &p);
+  return QN_OK;
+}
+
+static qn_status float_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_value *out) {
+  qn_scalar elem = qn_type_memory(l->ctx, qn_type_elem(l->ctx, type_of(l, a->v)));
+  bool narrow = elem != QN_F32 && elem != QN_F64;
+  qn_scalar as = narrow ? QN_F32 : elem;
+  product p = {.lhs = as, .rhs = as, .acc = as, .prologue = narrow ? to_f32 : NULL};
+  p.layout = qn_isa_gemm_layout(l->isa, as, as, as);
+  if (!p.layout) return no_kernel(l, op, as, as);
+  if (a->transpose && !p.prologue) p.prologue = identity; /* rows are gathered while they are read */
+  if (narrow) w->v = map1(l, b, w->v, qn__scalar_t(l, QN_F32), to_f32);
+  *out = make_gemm(l, b, a, w, &p);
+  return QN_OK;
+}
+
+/* Vectors lose the axis that they were given, and narrow floats are rounded back. */
+static qn_status finish(lowering *l, qn_op op, qn_builder *b, qn_value y) {
+  qn_type want = type_of(l, qn_op_result(l->m, op, 0));
+  qn_scalar have = qn_type_memory(l->ctx, qn_type_elem(l->ctx, type_of(l, y)));
+  qn_scalar need = qn_type_memory(l->ctx, qn_type_elem(l->ctx, want));
+  if (have != need) {
+    qn_type t = qn_type_with_elem(l->ctx, type_of(l, y), qn_type_elem(l->ctx, want));
+    qn_builder body;
+    qn_op map = qn__make_loop(b, QN_OP_MAP, 1, &y, 1, &t, &body);
+    qn_value x = qn_block_arg(l->m, body.block, 0);
+    x = qn_scalar_is_float(have) ? qn__from_f32(l, &body, x, qn__body_type(l, want)) : qn__widen(l, &body, x, false, qn__body_type(l, want));
+    qn__yield(&body, 1, &x);
+    y = qn_op_result(l->m, map, 0);
+  }
+  if (qn_type_rank(l->ctx, want) != qn_type_rank(l->ctx, type_of(l, y))) {
+    qn_type t = type_of(l, y);
+    uint32_t rank = qn_type_rank(l->ctx, t), wr = qn_type_rank(l->ctx, want);
+    bool left = qn_type_rank(l->ctx, qn_value_type(l->m, qn_op_operand(l->m, op, 0))) == 1;
+    bool right = qn_type_rank(l->ctx, qn_value_type(l->m, qn_op_operand(l->m, op, 1))) == 1;
+    int64_t spec[QN_MAX_RANK];
+    uint32_t n = 0;
+    for (uint32_t d = 0; d < rank; d++)
+      if (!(left && d + 2 == rank) && !(right && d + 1 == rank)) spec[n++] = -2 - (int64_t)d;
+    if (n != wr) return qn_op_error(l->m, op, QN_DIAG_SHAPE, "rank %u does not follow from its operands", wr);
+    y = qn__make_view(b, y, want, qn_attr_ints(l->m, QN_I64, wr, spec));
+  } else if (!qn_type_eq(type_of(l, y), want)) {
+    qn_value_set_type(l->m, y, want);
+  }
+  return qn__lower_done(l, op, &y);
+}
+
+/* ---- quern.matmul ---- */
+
+/* Codes without their quantized type, and the zero point as an i32 tensor over the result's columns (or a scalar). */
+static qn_status codes_of(lowering *l, qn_op op, qn_builder *b, uint32_t i, matrix *x) {
+  qn_type t = type_of(l, x->v);
+  const qn_quant *q = qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, t));
+  x->is_unsigned = !q->is_signed;
+  qn_scalar mem = qn_type_memory(l->ctx, qn_type_elem(l->ctx, t));
+  qn_type plain = qn_type_with_elem(l->ctx, t, qn__scalar_t(l, mem));
+  int64_t same[QN_MAX_RANK];
+  uint32_t rank = qn_type_rank(l->ctx, t);
+  for (uint32_t d = 0; d < rank; d++) same[d] = -2 - (int64_t)d;
+  x->v = qn__make_view(b, x->v, plain, qn_type_is_static(l->ctx, plain) ? (qn_attr){0} : qn_attr_ints(l->m, QN_I64, rank, same));
+  if (!q->zero_points) return QN_OK;
+  if (q->num_scales == 1) {
+    if (q->zero_points[0]) x->zero = scalar_i32(l, b, q->zero_points[0]);
+    return QN_OK;
+  }
+  uint32_t columns = rank - (x->transpose ? 2 : 1);
+  if (i == 0 || !q->per_axis || (uint32_t)q->blocks[0].axis != columns)
+    return qn_op_error(l->m, op, QN_DIAG_UNSUPPORTED, "zero points of operand %u differ along axis %d; a product takes them "
+                       "per column of the right matrix only", i, (int)q->blocks[0].axis);
+  int64_t n = q->num_scales;
+  x->zero = qn__dense_i32(l, b, 1, &n, q->zero_points);
+  return QN_OK;
+}
+
+static qn_status quantized_matmul(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_value *y) {
+  qn_status status = codes_of(l, op, b, 0, a);
+  if (!status) status = codes_of(l, op, b, 1, w);
+  if (status) return status;
+  qn_scalar want = qn_type_memory(l->ctx, qn_type_elem(l->ctx, type_of(l, qn_op_result(l->m, op, 0))));
+  bool bytes = qn__bits(l, type_of(l, a->v)) == 8 && qn__bits(l, type_of(l, w->v)) == 8;
+  if (bytes && want == QN_I32) return integer_product(l, op, b, a, w, y);
+  return wide_product(l, op, b, a, w, want, y);
+}
+
+qn_status qn__lower_matmul(lowering *l, qn_op op) {
+  qn_builder b = qn_builder_before(l->m, op);
+  matrix a = {.v = qn_op_operand(l->m, op, 0), .transpose = qn_op_get_bool(l->m, op, "transpose_a")};
+  matrix w = {.v = qn_op_operand(l->m, op, 1), .transpose = qn_op_get_bool(l->m, op, "transpose_b")};
+  bool quantized = qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, type_of(l, a.v))) != NULL;
+  a.v = as_matrix(l, &b, a.v, true, &a.vector);
+  w.v = as_matrix(l, &b, w.v, false, &w.vector);
+  a.transpose &= !a.vector, w.transpose &= !w.vector;
+  qn_value y;
+  qn_status status = quantized ? quantized_matmul(l, op, &b, &a, &w, &y) : float_product(l, op, &b, &a, &w, &y);
+  return status ? status : finish(l, op, &b, y);
+}
+
+/* ---- quern.matmul_integer ---- */
+
+/* A zero point given as a value: i32, a scalar, or one per row of a ([M] becomes [M,1]) or per column of b. */
+static qn_value zero_value(lowering *l, qn_op op, qn_builder *b, uint32_t i, bool rows) {
+  if (qn_op_num_operands(l->m, op) <= i) return (qn_value){0};
+  qn_value z = map1(l, b, qn_op_operand(l->m, op, i), i32_t(l), to_i32);
+  qn_type t = type_of(l, z);
+  if (!rows || qn_type_rank(l->ctx, t) != 1 || qn_type_shape(l->ctx, t)[0] == 1) return z;
+  int64_t shape[2] = {qn_type_shape(l->ctx, t)[0], 1}, spec[2] = {-2, 1};
+  return qn__make_view(b, z, qn_type_tensor(l->ctx, i32_t(l), 2, shape), qn_attr_ints(l->m, QN_I64, 2, spec));
+}
+
+qn_status qn__lower_matmul_integer(lowering *l, qn_op op) {
+  qn_builder b = qn_builder_before(l->m, op);
+  matrix a = {.v = qn_op_operand(l->m, op, 0)}, w = {.v = qn_op_operand(l->m, op, 1)};
+  a.is_unsigned = qn__is_unsigned(l, type_of(l, a.v)), w.is_unsigned = qn__is_unsigned(l, type_of(l, w.v));
+  a.v = as_matrix(l, &b, a.v, true, &a.vector);
+  w.v = as_matrix(l, &b, w.v, false, &w.vector);
+  a.zero = zero_value(l, op, &b, 2, true);
+  w.zero = zero_value(l, op, &b, 3, false);
+  qn_value y;
+  qn_status status = qn__bits(l, type_of(l, a.v)) == 8 && qn__bits(l, type_of(l, w.v)) == 8
+                         ? integer_product(l, op, &b, &a, &w, &y)
+                         : wide_product(l, op, &b, &a, &w, QN_I32, &y);
+  return status ? status : finish(l, op, &b, y);
+}
