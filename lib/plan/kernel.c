@@ -1,0 +1,135 @@
+/* From a kern op to its plan: dispatch, and the name that equal plans share. */
+#include "plan_util.h"
+#include <stdio.h>
+#include <string.h>
+
+qn_scalar qn__mem_of(const qn_module *m, qn_value v) {
+  const qn_context *ctx = qn_module_context(m);
+  return qn_type_memory(ctx, qn_type_elem(ctx, qn_value_type(m, v)));
+}
+
+qn__pshape qn__pshape_of(const qn_module *m, qn_value v) {
+  const qn_context *ctx = qn_module_context(m);
+  qn_type t = qn_value_type(m, v);
+  qn__pshape s = {.rank = qn_type_rank(ctx, t)};
+  const int64_t *size = qn_type_shape(ctx, t);
+  for (uint32_t d = 0; size && d < s.rank; d++) {
+    s.size[d] = size[d];
+    s.symbol[d] = qn_type_symbol(ctx, t, d);
+  }
+  return s;
+}
+
+void qn__pshape_join(qn__pshape *into, const qn__pshape *other) {
+  if (other->rank > into->rank) {
+    uint32_t more = other->rank - into->rank;
+    for (uint32_t d = into->rank; d-- > 0;) {
+      into->size[d + more] = into->size[d];
+      into->symbol[d + more] = into->symbol[d];
+    }
+    for (uint32_t d = 0; d < more; d++) into->size[d] = 1;
+    into->rank = other->rank;
+  }
+  uint32_t lead = into->rank - other->rank;
+  for (uint32_t d = 0; d < other->rank; d++) {
+    int64_t *mine = &into->size[lead + d], theirs = other->size[d];
+    if (*mine == 1 || (*mine == QN_DYNAMIC && theirs != 1 && theirs != QN_DYNAMIC)) {
+      *mine = theirs;
+      into->symbol[lead + d] = other->symbol[d];
+    }
+  }
+}
+
+static qn_status plan_pack(qn_module *m, qn_op op, qn_kernel_plan *out) {
+  qn_str name = qn_op_get_string(m, op, "layout");
+  qn_pack_plan *p = &out->u.pack;
+  p->mem = qn__mem_of(m, qn_op_operand(m, op, 0));
+  if (!qn_layout_parse(name, &p->layout) || p->layout.plain)
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "layout is \"%.*s\", expected a packed one such as \"k4n64\"",
+                       (int)name.size, name.data);
+  if (qn__sub_byte(p->mem))
+    return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                       "packs elements of %s, which share bytes: widen them to i8 with kern.map first",
+                       qn_scalar_get(p->mem)->text);
+  return QN_OK;
+}
+
+static const char *const kind_names[] = {"gemm", "map", "row", "pack", "view"};
+
+/* Types that tell kernels apart at a glance; the hash does the rest. */
+static void set_name(qn_kernel_plan *p) {
+  uint64_t h = qn__mix(0x517E5, (uint64_t)p->kind);
+  for (const char *c = p->isa->name; *c; c++) h = qn__mix(h, (uint64_t)(unsigned char)*c);
+  qn_scalar first = QN_SCALAR_NONE, last = QN_SCALAR_NONE, middle = QN_SCALAR_NONE;
+  switch (p->kind) {
+  case QN_KERNEL_GEMM:
+    first = p->u.gemm.lhs, middle = p->u.gemm.rhs, last = p->u.gemm.y_mem;
+    h = qn__gemm_hash(&p->u.gemm, h);
+    break;
+  case QN_KERNEL_MAP:
+  case QN_KERNEL_ROW:
+    if (p->u.loop.num_inputs) first = p->u.loop.tape.input_mem[0];
+    if (p->u.loop.num_outputs) last = p->u.loop.tape.output_mem[0];
+    h = qn__loop_hash(&p->u.loop, h);
+    break;
+  case QN_KERNEL_PACK:
+    first = p->u.pack.mem;
+    h = qn__layout_hash(&p->u.pack.layout, qn__mix(h, (uint64_t)p->u.pack.mem));
+    break;
+  case QN_KERNEL_VIEW: break;
+  }
+  p->hash = h;
+  char types[48] = "";
+  const qn_scalar list[3] = {first, middle, last};
+  for (int i = 0; i < 3; i++) {
+    if (list[i] == QN_SCALAR_NONE) continue;
+    size_t at = strlen(types);
+    snprintf(types + at, sizeof types - at, "%.12s_", qn_scalar_get(list[i])->text);
+  }
+  snprintf(p->name, sizeof p->name, "%s_%.39s%016llx", kind_names[p->kind], types, (unsigned long long)h);
+}
+
+/* A plan outlives its module; the source text does not come along. */
+static qn_status set_place(const qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
+  out->place = qn_op_place(m, op);
+  out->place.file = qn__arena_str(arena, out->place.file);
+  out->place.entity = qn__arena_str(arena, out->place.entity);
+  out->place.source = (qn_str){NULL, 0};
+  return out->place.file.data && out->place.entity.data ? QN_OK : qn_error_no_memory(qn_module_context(m));
+}
+
+qn_status qn__kernel_plan(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *arena, qn_kernel_plan *out) {
+  *out = (qn_kernel_plan){.isa = isa};
+  qn_status s = set_place(m, op, arena, out);
+  if (s) return s;
+  switch (qn_op_kind_of(m, op)) {
+  case QN_OP_GEMM:
+    out->kind = QN_KERNEL_GEMM;
+    s = qn__plan_gemm(m, op, arena, out);
+    break;
+  case QN_OP_MAP:
+    out->kind = QN_KERNEL_MAP;
+    s = qn__plan_loop(m, op, arena, out);
+    break;
+  case QN_OP_ROW:
+    out->kind = QN_KERNEL_ROW;
+    s = qn__plan_loop(m, op, arena, out);
+    break;
+  case QN_OP_PACK:
+    out->kind = QN_KERNEL_PACK;
+    s = plan_pack(m, op, out);
+    break;
+  case QN_OP_VIEW:
+    out->kind = QN_KERNEL_VIEW;
+    s = QN_OK;
+    break;
+  default: {
+    qn_str name = qn_op_name(m, op);
+    return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                       "'%.*s' is no kernel: run lower-kernels first, or use the interpreter", (int)name.size,
+                       name.data);
+  }
+  }
+  if (!s) set_name(out);
+  return s;
+}

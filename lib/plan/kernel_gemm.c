@@ -1,0 +1,178 @@
+/* Plans of matrix products. */
+#include "plan_util.h"
+#include <stdio.h>
+
+/* A tape that passes its first input on. */
+static bool is_identity(const qn_tape *t) {
+  const qn_tinst *i = &t->insts[t->outputs[0]];
+  return i->op == QN_T_INPUT && i->a == 0;
+}
+
+/* Moves along the columns when the last axis does, along the rows when any other axis does: leading axes become rows
+ * where they can be merged, and are looped over with a row stride of 0 where not. */
+static qn_extra extra_of(const qn_module *m, qn_value v) {
+  qn__pshape s = qn__pshape_of(m, v);
+  qn_extra e = {.mem = qn__mem_of(m, v)};
+  e.by_col = s.rank >= 1 && s.size[s.rank - 1] != 1;
+  for (uint32_t d = 0; d + 1 < s.rank; d++) e.by_row |= s.size[d] != 1;
+  return e;
+}
+
+static qn_status plan_extras(qn_module *m, qn_op op, uint32_t first, uint32_t n, qn_arena *arena, qn_extra **out) {
+  *out = qn__arena_array(arena, n, sizeof **out);
+  if (!*out) return qn_error_no_memory(qn_module_context(m));
+  for (uint32_t i = 0; i < n; i++) {
+    (*out)[i] = extra_of(m, qn_op_operand(m, op, first + i));
+    if (qn__sub_byte((*out)[i].mem))
+      return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                         "operand %u has elements of %s, which share bytes: widen them with kern.map first", first + i,
+                         qn_scalar_get((*out)[i].mem)->text);
+  }
+  return QN_OK;
+}
+
+/* Memory types of a region's arguments: `first`, then the extras. */
+static qn_scalar *argument_mem(qn_arena *arena, qn_scalar first, const qn_extra *extras, uint32_t n) {
+  qn_scalar *mem = qn__arena_array(arena, (size_t)n + 1, sizeof *mem);
+  if (!mem) return NULL;
+  mem[0] = first;
+  for (uint32_t i = 0; i < n; i++) mem[i + 1] = extras[i].mem;
+  return mem;
+}
+
+static qn_status check_count(qn_module *m, qn_op op, const char *region, const qn_tape *t, uint32_t inputs) {
+  if (t->num_inputs == inputs && t->num_outputs == 1 && t->num_stages == 1) return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_VERIFY,
+                     "the %s has %u arguments, %u results and %s, expected %u, 1 and no reduction", region,
+                     t->num_inputs, t->num_outputs, t->num_stages == 1 ? "no reduction" : "a reduction", inputs);
+}
+
+static qn_status plan_regions(qn_module *m, qn_op op, qn_arena *arena, qn_gemm_plan *g) {
+  qn_context *ctx = qn_module_context(m);
+  qn_scalar *in = argument_mem(arena, g->a_mem, g->prologue_extras, g->num_prologue_extras);
+  qn_scalar *acc = argument_mem(arena, g->acc, g->epilogue_extras, g->num_epilogue_extras);
+  if (!in || !acc) return qn_error_no_memory(ctx);
+  qn_status s = qn__tape_build(m, qn_op_region(m, op, 0), in, &g->lhs, arena, &g->prologue);
+  if (!s) s = check_count(m, op, "prologue", &g->prologue, g->num_prologue_extras + 1);
+  if (!s) s = qn__tape_build(m, qn_op_region(m, op, 1), acc, &g->y_mem, arena, &g->epilogue);
+  if (!s) s = check_count(m, op, "epilogue", &g->epilogue, g->num_epilogue_extras + 1);
+  return s;
+}
+
+static qn_status plan_types(qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan *g) {
+  qn_context *ctx = qn_module_context(m);
+  qn_attr lhs = qn_op_attr(m, op, "lhs");
+  g->a_mem = qn__mem_of(m, qn_op_operand(m, op, 0));
+  g->rhs = qn__mem_of(m, qn_op_operand(m, op, 1));
+  g->lhs = lhs.id ? qn_type_memory(ctx, qn_attr_as_type(m, lhs)) : g->a_mem;
+  g->acc = qn_type_memory(ctx, qn_attr_as_type(m, qn_op_attr(m, op, "acc")));
+  g->y_mem = qn__mem_of(m, qn_op_result(m, op, 0));
+  if (!qn_isa_gemm_layout(isa, g->lhs, g->rhs, g->acc))
+    return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                       "no kernel multiplies %s by %s into %s: there are ui8 by i8 and i16 by i16 into i32 or i64, f32 "
+                       "by f32, f64 by f64; convert in the prologue, and b before it is packed",
+                       qn_scalar_get(g->lhs)->text, qn_scalar_get(g->rhs)->text, qn_scalar_get(g->acc)->text);
+  const qn_scalar whole[] = {g->a_mem, g->y_mem};
+  for (int i = 0; i < 2; i++)
+    if (qn__sub_byte(whole[i]))
+      return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                         "%s has elements of %s, which share bytes: convert them with kern.map %s the product",
+                         i ? "the result" : "operand 'a'", qn_scalar_get(whole[i])->text, i ? "after" : "before");
+  return QN_OK;
+}
+
+/* "plain" is one panel as wide as the matrix, which can be said when the width is known. */
+static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *arena, qn_kernel_plan *out) {
+  qn_gemm_plan *g = &out->u.gemm;
+  qn_str name = qn_op_get_string(m, op, "layout");
+  if (!qn_layout_parse(name, &g->layout))
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "layout \"%.*s\" does not exist", (int)name.size, name.data);
+  const char *best = qn_isa_gemm_layout(isa, g->lhs, g->rhs, g->acc);
+  if (g->layout.plain) {
+    qn__pshape b = qn__pshape_of(m, qn_op_operand(m, op, 1));
+    int64_t n = b.rank ? b.size[b.rank - 1] : QN_DYNAMIC;
+    if (n < 0 || n > INT32_MAX)
+      return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                         "b is plain and its number of columns is not known: pack it with kern.pack to layout \"%s\"",
+                         best);
+    g->layout = (qn_layout){.plain = false, .k_block = 1, .panel_width = n ? (uint32_t)n : 1};
+  }
+  if (!qn_str_eq(name, qn_str_of(best))) {
+    qn_str why = qn__arena_fmt(arena, "b is in layout %.*s, the %s kernels are made for %s", (int)name.size, name.data,
+                               isa->name, best);
+    if (!why.data) return qn_error_no_memory(qn_module_context(m));
+    out->slow_reason = why.data;
+  } else if (!isa->has_fma) {
+    out->slow_reason = g->acc == QN_I32 || g->acc == QN_I64 ? "the ISA row has no dot-product instruction"
+                                                            : "the ISA row has no fused multiply-add";
+  }
+  return QN_OK;
+}
+
+static uint32_t tallest(const qn_isa *isa, qn_scalar lhs) {
+  if (qn_scalar_is_float(lhs)) return isa->float_rows;
+  return lhs == QN_UI8 ? isa->int8_rows : isa->int16_rows;
+}
+
+static qn_status plan_codes(qn_module *m, qn_op op, qn_gemm_plan *g) {
+  bool transposed = qn_op_get_bool(m, op, "transpose_a");
+  for (uint32_t i = 0; transposed && i < g->num_prologue_extras; i++)
+    if (g->prologue_extras[i].by_row || g->prologue_extras[i].by_col)
+      return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                         "prologue extra %u of a transposed 'a' has more than one element: transpose 'a' with kern.map",
+                         i);
+  g->lhs_strided = transposed;
+  g->has_prologue = transposed || !is_identity(&g->prologue);
+  qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
+  int64_t k = a.rank >= 2 ? a.size[a.rank - (transposed ? 2 : 1)] : QN_DYNAMIC;
+  g->lhs_padded = g->has_prologue || (k >= 0 && k % g->layout.k_block == 0);
+  return QN_OK;
+}
+
+qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
+  qn_gemm_plan *g = &out->u.gemm;
+  int64_t before = qn_op_get_int(m, op, "num_prologue");
+  uint32_t operands = qn_op_num_operands(m, op);
+  if (operands < 2 || before < 0 || before > (int64_t)operands - 2 || qn_op_num_regions(m, op) != 2)
+    return qn_op_error(m, op, QN_DIAG_OPERAND_COUNT, "has %u operands of which %lld extras of the prologue", operands,
+                       (long long)before);
+  g->num_prologue_extras = (uint32_t)before;
+  g->num_epilogue_extras = operands - 2 - (uint32_t)before;
+  qn_status s = plan_types(m, op, out->isa, g);
+  if (!s) s = plan_layout(m, op, out->isa, arena, out);
+  if (!s) s = plan_extras(m, op, 2, g->num_prologue_extras, arena, &g->prologue_extras);
+  if (!s) s = plan_extras(m, op, 2 + g->num_prologue_extras, g->num_epilogue_extras, arena, &g->epilogue_extras);
+  if (!s) s = plan_regions(m, op, arena, g);
+  if (!s) s = plan_codes(m, op, g);
+  if (s) return s;
+  qn_str layout = qn_op_get_string(m, op, "layout");
+  g->rows = tallest(out->isa, g->lhs);
+  snprintf(out->tile, sizeof out->tile, "%ux%u %.*s", g->rows, g->layout.panel_width, (int)layout.size, layout.data);
+  char pro[80] = "", epi[80] = "";
+  qn__plan_describe(m, qn_op_region(m, op, 0), false, pro, sizeof pro);
+  qn__plan_describe(m, qn_op_region(m, op, 1), true, epi, sizeof epi);
+  if (g->lhs_strided)
+    snprintf(out->fused, sizeof out->fused, "transpose%s%.60s | %.70s", pro[0] ? ", " : "", pro, epi);
+  else if (pro[0])
+    snprintf(out->fused, sizeof out->fused, "%.70s | %.70s", pro, epi);
+  else
+    snprintf(out->fused, sizeof out->fused, "%s", epi);
+  return QN_OK;
+}
+
+static uint64_t extras_hash(const qn_extra *e, uint32_t n, uint64_t h) {
+  for (uint32_t i = 0; i < n; i++)
+    h = qn__mix(h, (uint64_t)e[i].mem | (uint64_t)e[i].by_row << 32 | (uint64_t)e[i].by_col << 33);
+  return qn__mix(h, n);
+}
+
+uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
+  const qn_scalar types[] = {g->a_mem, g->lhs, g->rhs, g->acc, g->y_mem};
+  for (int i = 0; i < 5; i++) h = qn__mix(h, (uint64_t)types[i]);
+  h = qn__layout_hash(&g->layout, h);
+  h = qn__mix(h, (uint64_t)g->rows | (uint64_t)g->has_prologue << 32 | (uint64_t)g->lhs_padded << 33 |
+                     (uint64_t)g->lhs_strided << 34);
+  h = extras_hash(g->prologue_extras, g->num_prologue_extras, h);
+  h = extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
+  return qn__tape_hash(&g->epilogue, qn__tape_hash(&g->prologue, h));
+}

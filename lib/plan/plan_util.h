@@ -1,0 +1,37 @@
+/* What the kinds of kernels share while they are planned. */
+#ifndef QN_PLAN_UTIL_H
+#define QN_PLAN_UTIL_H
+#include "kernel.h"
+#include "tape_hash.h"
+
+/* Sizes of a tensor value, aligned at the last axis of an iteration shape. */
+typedef struct qn__pshape {
+  uint32_t rank;
+  int64_t size[QN_MAX_RANK]; /* QN_DYNAMIC where not known */
+  qn_name symbol[QN_MAX_RANK];
+} qn__pshape;
+
+qn__pshape qn__pshape_of(const qn_module *m, qn_value v);
+/* NumPy broadcasting; a dynamic size against a known one other than 1 is taken to be equal. */
+void qn__pshape_join(qn__pshape *into, const qn__pshape *other);
+/* Element type in memory. */
+qn_scalar qn__mem_of(const qn_module *m, qn_value v);
+static inline bool qn__sub_byte(qn_scalar s) {
+  return qn_scalar_get(s)->storage_bits < 8;
+}
+static inline int64_t qn__elem_bytes(qn_scalar s) {
+  return qn_scalar_get(s)->storage_bits / 8;
+}
+
+/* One function per kind of kernel: fills everything but name, hash, isa, loc. */
+qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
+qn_status qn__plan_loop(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
+uint64_t qn__gemm_hash(const qn_gemm_plan *p, uint64_t h);
+uint64_t qn__loop_hash(const qn_loop_plan *p, uint64_t h);
+static inline uint64_t qn__layout_hash(const qn_layout *l, uint64_t h) {
+  return qn__mix(h, (uint64_t)l->plain | (uint64_t)l->k_block << 8 | (uint64_t)l->panel_width << 32);
+}
+
+/* Appends what a region does, in words, to a text of `size` bytes: "bias, relu, requantize". */
+void qn__plan_describe(const qn_module *m, qn_block region, bool is_epilogue, char *text, size_t size);
+#endif
