@@ -1,5 +1,5 @@
-/* The reference evaluator: what every op means, computed plainly. Engines are compared with it bit for bit, canonicalize
- * folds constants with it, calibration and --check-each run programs on it. No ABI promise.
+/* The reference evaluator: what every op means, computed plainly. Engines are compared with it bit for bit,
+ * canonicalize folds constants with it, calibration and --check-each run programs on it. No ABI promise.
  *
  * Values are qn_tensor in the memory type of their element type (qn_type_memory): codes with sign for quantized
  * elements, packed below 8 bits. Evaluation sets round-to-nearest without flushing of subnormals for its duration.
