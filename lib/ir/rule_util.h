@@ -52,6 +52,10 @@ qn_status qn__matmul_dims(qn_module *m, qn_op op, bool transpose_a, bool transpo
 /* x's dimensions in the order of the op's `perm`, which is checked. */
 qn_status qn__permuted_dims(qn_module *m, qn_op op, const qn_dims *x, qn_dims *y);
 
+/* Exchanges the last two dimensions (rank 2 or more); of a type too, with the scales that belong to them. */
+void qn__swap_last(qn_dims *d);
+qn_status qn__transposed_type(qn_module *m, qn_op op, qn_type t, qn_type *out);
+
 /* Names for messages: the type's text; the table's name of operand i. */
 const char *qn__type_c(const qn_module *m, qn_type t);
 const char *qn__operand_c(const qn_module *m, qn_op op, uint32_t i);

@@ -187,11 +187,13 @@ static qn_status check_packed_uses(qn_module *m, qn_op op) {
 
 qn_status qn__rule_pack(qn_module *m, qn_op op, qn_type *results) {
   qn_layout layout;
+  qn_type b = qn__operand_type(m, op, 0);
   qn_status status = need_packed(m, op, &layout);
-  if (status == QN_OK) status = need_packable(m, op, qn__operand_type(m, op, 0));
+  if (status == QN_OK) status = need_packable(m, op, b);
   if (status == QN_OK) status = check_packed_uses(m, op);
-  results[0] = qn__operand_type(m, op, 0);
-  return status;
+  if (status != QN_OK) return status;
+  results[0] = b;
+  return qn_op_get_bool(m, op, "transpose") ? qn__transposed_type(m, op, b, &results[0]) : QN_OK;
 }
 
 qn_status qn__rule_packed_constant(qn_module *m, qn_op op, qn_type *results) {
@@ -303,16 +305,18 @@ qn_status qn__rule_gemm(qn_module *m, qn_op op, qn_type *results) {
   qn_context *ctx = qn_module_context(m);
   qn_scalar lhs, acc;
   qn_dims y;
+  bool transpose_a = qn_op_get_bool(m, op, "transpose_a");
   qn_status status = need_all_tensors(m, op);
-  if (status == QN_OK) status = qn__matmul_dims(m, op, false, false, &y);
+  if (status == QN_OK) status = qn__matmul_dims(m, op, transpose_a, false, &y);
   if (status == QN_OK) status = gemm_scalars(m, op, &lhs, &acc);
   if (status == QN_OK) status = check_gemm_types(m, op, lhs, acc);
   if (status == QN_OK) status = check_gemm_layout(m, op);
   if (status != QN_OK) return status;
-  const qn_dims a = qn__dims_of(ctx, qn__operand_type(m, op, 0));
+  qn_dims a = qn__dims_of(ctx, qn__operand_type(m, op, 0));
   if (a.rank < 2 || qn_type_rank(ctx, qn__operand_type(m, op, 1)) < 2)
     return qn_op_error(m, op, QN_DIAG_SHAPE,
                        "operands 'a' and 'b' must be matrices: show a vector as one with kern.view");
+  if (transpose_a) qn__swap_last(&a);
   int64_t extras = (int64_t)qn_op_num_operands(m, op) - 2, prologue = qn_op_get_int(m, op, "num_prologue");
   if (prologue < 0 || prologue > extras)
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "num_prologue is %lld, expected 0 to %lld, the number of extras",

@@ -236,6 +236,30 @@ qn_status qn__rule_transpose(qn_module *m, qn_op op, qn_type *results) {
   return QN_OK;
 }
 
+void qn__swap_last(qn_dims *d) {
+  uint32_t i = d->rank - 1, k = d->rank - 2;
+  int64_t size = d->size[i];
+  qn_name symbol = d->symbol[i];
+  d->size[i] = d->size[k];
+  d->symbol[i] = d->symbol[k];
+  d->size[k] = size;
+  d->symbol[k] = symbol;
+}
+
+qn_status qn__transposed_type(qn_module *m, qn_op op, qn_type t, qn_type *out) {
+  qn_context *ctx = qn_module_context(m);
+  qn_dims dims = qn__dims_of(ctx, t);
+  int64_t perm[QN_MAX_RANK];
+  for (uint32_t i = 0; i < dims.rank; i++) perm[i] = i;
+  perm[dims.rank - 1] = dims.rank - 2;
+  perm[dims.rank - 2] = dims.rank - 1;
+  qn__swap_last(&dims);
+  qn_type elem = permuted_elem(m, op, qn_type_elem(ctx, t), perm, dims.rank);
+  if (qn_type_is_null(elem)) return QN_ERR_NO_MEMORY;
+  *out = qn__dims_tensor(ctx, elem, &dims);
+  return QN_OK;
+}
+
 /* ---- view ---- */
 
 /* Bytes of a tensor whose sizes are all known. */
@@ -253,6 +277,19 @@ qn_status qn__rule_view(qn_module *m, qn_op op, qn_type *results) {
   if (qn_type_kind_of(ctx, to) != QN_TYPE_TENSOR)
     return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH, "the result is %s, expected a tensor: a view says what it shows",
                        qn__type_c(m, to));
+  if (qn_op_attr(m, op, "shape").id) {
+    const qn_dims x = qn__dims_of(ctx, from), declared = qn__dims_of(ctx, to);
+    qn_dims y;
+    product known;
+    int rest;
+    status = read_shape(m, op, &x, &y, &known, &rest);
+    bool fits = y.rank == declared.rank;
+    for (uint32_t i = 0; status == QN_OK && fits && i < y.rank; i++) fits = qn__size_fits(y.size[i], declared.size[i]);
+    if (status != QN_OK) return status;
+    if (!fits)
+      return qn_op_error(m, op, QN_DIAG_SHAPE, "the result is %s, which is not the shape that attribute 'shape' gives",
+                         qn__type_c(m, to));
+  }
   uint64_t a, b;
   if (static_bytes(ctx, from, &a) && static_bytes(ctx, to, &b) && a != b)
     return qn_op_error(m, op, QN_DIAG_SHAPE, "views %s, which takes %llu bytes, as %s, which takes %llu",
