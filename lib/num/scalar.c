@@ -67,7 +67,7 @@ double qn__scalar_value(qn_scalar s, uint64_t bits) {
 uint64_t qn__scalar_bits(qn_scalar s, double v, bool saturate) {
   if (s == QN_F64) return qn__f64_bits(v);
   if (qn_scalar_is_float(s)) return qn__float_convert(s, QN_F64, qn__f64_bits(v), saturate);
-  if (s == QN_I1) return v < 0 || v > 0 ? 1 : 0;
+  if (s == QN_I1) return v < 0 || v > 0 ? 1u : 0u;
   unsigned width = qn_scalar_get(s)->bits;
   return width ? (uint64_t)qn__f64_to_int(v, width, !is_unsigned(s)) : 0;
 }
@@ -83,7 +83,8 @@ float qn__load_f32(qn_scalar s, const void *data, size_t i) {
   if (s == QN_BF16) return qn_bf16_to_f32((uint16_t)bits);
   if (qn_scalar_is_float(s)) return qn__f32_of_bits((uint32_t)qn__float_convert(QN_F32, s, bits, false));
   int64_t v = int_value(s, bits);
-  if (v > -(1 << 24) && v < 1 << 24) return (float)(int32_t)v;
+  bool small = v < 1 << 24 && v > (is_unsigned(s) ? -1 : -(1 << 24));
+  if (small) return (float)(int32_t)v;
   return qn__f32_of_bits((uint32_t)float_of_int(QN_F32, v, is_unsigned(s)));
 }
 
