@@ -41,7 +41,7 @@ void qn__pshape_join(qn__pshape *into, const qn__pshape *other) {
 }
 
 static qn_status plan_pack(qn_module *m, qn_op op, qn_kernel_plan *out) {
-  qn_str name = qn_op_get_string(m, op, "layout");
+  qn_str name = qn_attr_as_string(m, qn_op_attr(m, op, "layout"));
   qn_pack_plan *p = &out->u.pack;
   p->mem = qn__mem_of(m, qn_op_operand(m, op, 0));
   if (!qn_layout_parse(name, &p->layout) || p->layout.plain)

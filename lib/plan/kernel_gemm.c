@@ -84,7 +84,7 @@ static qn_status plan_types(qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_p
 /* "plain" is one panel as wide as the matrix, which can be said when the width is known. */
 static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *arena, qn_kernel_plan *out) {
   qn_gemm_plan *g = &out->u.gemm;
-  qn_str name = qn_op_get_string(m, op, "layout");
+  qn_str name = qn_attr_as_string(m, qn_op_attr(m, op, "layout"));
   if (!qn_layout_parse(name, &g->layout))
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "layout \"%.*s\" does not exist", (int)name.size, name.data);
   const char *best = qn_isa_gemm_layout(isa, g->lhs, g->rhs, g->acc);
@@ -115,7 +115,8 @@ static uint32_t tallest(const qn_isa *isa, qn_scalar lhs) {
 }
 
 static qn_status plan_codes(qn_module *m, qn_op op, qn_gemm_plan *g) {
-  bool transposed = qn_op_get_bool(m, op, "transpose_a");
+  qn_attr transpose = qn_op_attr(m, op, "transpose_a");
+  bool transposed = qn_attr_kind_of(m, transpose) == QN_ATTR_UNIT || qn_attr_as_bool(m, transpose);
   for (uint32_t i = 0; transposed && i < g->num_prologue_extras; i++)
     if (g->prologue_extras[i].by_row || g->prologue_extras[i].by_col)
       return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
@@ -131,7 +132,8 @@ static qn_status plan_codes(qn_module *m, qn_op op, qn_gemm_plan *g) {
 
 qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
   qn_gemm_plan *g = &out->u.gemm;
-  int64_t before = qn_op_get_int(m, op, "num_prologue");
+  qn_attr before_attr = qn_op_attr(m, op, "num_prologue");
+  int64_t before = before_attr.id ? qn_attr_as_int(m, before_attr) : 0;
   uint32_t operands = qn_op_num_operands(m, op);
   if (operands < 2 || before < 0 || before > (int64_t)operands - 2 || qn_op_num_regions(m, op) != 2)
     return qn_op_error(m, op, QN_DIAG_OPERAND_COUNT, "has %u operands of which %lld extras of the prologue", operands,
@@ -145,7 +147,7 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (!s) s = plan_regions(m, op, arena, g);
   if (!s) s = plan_codes(m, op, g);
   if (s) return s;
-  qn_str layout = qn_op_get_string(m, op, "layout");
+  qn_str layout = qn_attr_as_string(m, qn_op_attr(m, op, "layout"));
   g->rows = tallest(out->isa, g->lhs);
   snprintf(out->tile, sizeof out->tile, "%ux%u %.*s", g->rows, g->layout.panel_width, (int)layout.size, layout.data);
   char pro[80] = "", epi[80] = "";

@@ -105,6 +105,9 @@ static inline qn__frange qn__tb_range(const qn__tb *tb, uint32_t reg) {
 /* ---- region values (tape.c) ---- */
 /* The value of an operand; type QN_SCALAR_NONE when it is not defined in the region. */
 qn__tval qn__tb_operand(qn__tb *tb, uint32_t i);
+/* The comparison's number; -1 when it has none. Attributes without a default are read directly: asking for defaults can
+ * run out of memory. */
+int64_t qn__tb_predicate(const qn__tb *tb);
 /* Sub-byte integers live in I8 with unspecified high bits; these make them defined. Others come back as they are. */
 uint32_t qn__tb_signed(qn__tb *tb, qn__tval v);
 uint32_t qn__tb_unsigned(qn__tb *tb, qn__tval v);

@@ -97,7 +97,7 @@ QN__TAPE_HANDLER(fma) {
 
 QN__TAPE_HANDLER(cmpf) {
   (void)param;
-  int64_t pred = qn_op_get_int(tb->m, tb->op, "predicate");
+  int64_t pred = qn__tb_predicate(tb);
   if (pred < 0 || pred > QN__FCMP_TRUE) return qn__tb_unsupported(tb, "the predicate is out of range");
   uint32_t a = qn__tb_widen(tb, qn__tb_operand(tb, 0)), b = qn__tb_widen(tb, qn__tb_operand(tb, 1));
   result->reg = qn__tb_fcmp(tb, (unsigned)pred, a, b);
@@ -170,7 +170,8 @@ QN__TAPE_HANDLER(elementary) {
   enum { MAX_REGS = 256 };
   uint32_t reg[MAX_REGS];
   qn__tval v = qn__tb_operand(tb, 0);
-  if (param == QN__RECIPE_GELU && qn_str_eq(qn_op_get_string(tb->m, tb->op, "approximate"), qn_str_of("tanh")))
+  if (param == QN__RECIPE_GELU &&
+      qn_str_eq(qn_attr_as_string(tb->m, qn_op_attr(tb->m, tb->op, "approximate")), qn_str_of("tanh")))
     param = QN__RECIPE_GELU_TANH;
   const qn_recipe *r = &qn__recipes[param];
   if (v.type == QN_F64) return qn__tb_unsupported(tb, "there is no f64 form of it; use f32");

@@ -93,10 +93,15 @@ static uint32_t mask_compare(qn__tb *tb, unsigned pred, uint32_t a, uint32_t b) 
   }
 }
 
+int64_t qn__tb_predicate(const qn__tb *tb) {
+  qn_attr a = qn_op_attr(tb->m, tb->op, "predicate");
+  return a.id ? qn_attr_as_int(tb->m, a) : -1;
+}
+
 QN__TAPE_HANDLER(cmpi) {
   (void)param;
   qn__tval a = qn__tb_operand(tb, 0), b = qn__tb_operand(tb, 1);
-  int64_t pred = qn_op_get_int(tb->m, tb->op, "predicate");
+  int64_t pred = qn__tb_predicate(tb);
   if (pred < 0 || pred > QN__ICMP_UGE) return qn__tb_unsupported(tb, "the predicate is out of range");
   if (a.type == QN_I1) {
     result->reg = mask_compare(tb, (unsigned)pred, a.reg, b.reg);
