@@ -40,9 +40,18 @@ static void test_fma(void **state) {
     if (i % 16 == 5) c = -(a * b);
     assert_true(same(qn__f32_fma_emulated(a, b, c), fmaf(a, b, c)));
   }
-  /* Just above a tie that rounding twice takes for the tie itself */
-  assert_true(
-      same(qn__f32_fma_emulated(0x1.000002p0f, 0x1p-24f, 1 + 0x1p-23f), fmaf(0x1.000002p0f, 0x1p-24f, 1 + 0x1p-23f)));
+  /* (1 + k e)(1 - k e) 2^-24 is so little below half a unit of c that the double sum is the tie itself: rounding it
+   * again goes the wrong way for odd c. With c negative the exact sum lies on the tie's other side. */
+  int twice = 0;
+  for (uint32_t i = 0; i < 20000; i++) {
+    float k = (float)(1 + i % 7) * 0x1p-23f, a = 1 + k, b = (1 - k) * 0x1p-24f;
+    float c = qn__f32_of_bits(0x3F800000u + i * 211u % 0x7FFFFFu);
+    for (int sign = 0; sign < 2; sign++, c = -c) {
+      assert_true(same(qn__f32_fma_emulated(a, b, c), fmaf(a, b, c)));
+      twice += !same((float)((double)a * (double)b + (double)c), fmaf(a, b, c));
+    }
+  }
+  assert_true(twice > 1000);
 }
 
 static void test_float_to_int(void **state) {
