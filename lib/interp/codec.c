@@ -28,7 +28,7 @@ static qn_status index_blocks(qn__frame *f, const qn__shape *shape, qn__codec *c
   if (fits && n == c->quant->num_scales) return QN_OK;
   char text[QN__SHAPE_TEXT];
   return qn_op_error(f->m, f->op, QN_DIAG_SHAPE, "a tensor of sizes %s does not take the %u scales of %s",
-                     qn__shape_text(shape->rank, shape->size, text), c->quant->num_scales,
+                     qn__sizes_text(shape->rank, shape->size, text), c->quant->num_scales,
                      qn_type_text(f->ctx, elem).data);
 }
 

@@ -11,11 +11,11 @@ static bool same_form(qn_scalar a, qn_scalar b) {
          (x->cls != QN_FLOAT || a == b);
 }
 
-/* The region as a program whose arguments are elements of these tensors and whose values fill tensors of these types.
+/* The region as a script whose arguments are elements of these tensors and whose values fill tensors of these types.
  */
-static qn_status region_program(qn__frame *f, uint32_t region, uint32_t num_args, const qn_tensor *const *args,
-                                uint32_t num_out, const qn_scalar *out, bool rows, qn__program **p) {
-  qn_status s = qn__program_build(f->m, qn_op_region(f->m, f->op, region), f->scratch, p);
+static qn_status region_script(qn__frame *f, uint32_t region, uint32_t num_args, const qn_tensor *const *args,
+                               uint32_t num_out, const qn_scalar *out, bool rows, qn__script **p) {
+  qn_status s = qn__script_build(f->m, qn_op_region(f->m, f->op, region), f->scratch, p);
   if (s != QN_OK) return s;
   if ((*p)->num_args != num_args || (*p)->num_yields != num_out)
     return qn_op_error(f->m, f->op, QN_DIAG_OPERAND_COUNT,
@@ -57,7 +57,7 @@ static qn_status need_broadcast_to(qn__frame *f, const qn__shape *shape, uint32_
   if (s != QN_OK || same) return s;
   char a[QN__SHAPE_TEXT], b[QN__SHAPE_TEXT];
   return qn_op_error(f->m, f->op, QN_DIAG_SHAPE, "operand %u, %s, does not broadcast to %s", i,
-                     qn__tensor_text(f->in[i], a), qn__shape_text(shape->rank, shape->size, b));
+                     qn__tensor_text(f->in[i], a), qn__sizes_text(shape->rank, shape->size, b));
 }
 
 /* ---- map and row ---- */
@@ -81,13 +81,13 @@ static qn_status make_results(qn__frame *f, const qn__shape *shape, bool rows, q
 
 static qn_status run_loop(qn__frame *f, const qn__shape *shape, const int64_t *perm, bool rows) {
   qn_scalar *elems;
-  qn__program *p;
+  qn__script *p;
   qn_status s = make_results(f, shape, rows, &elems);
-  if (s == QN_OK) s = region_program(f, 0, f->num_in, f->in, qn_op_num_results(f->m, f->op), elems, rows, &p);
+  if (s == QN_OK) s = region_script(f, 0, f->num_in, f->in, qn_op_num_results(f->m, f->op), elems, rows, &p);
   qn__view *views = s == QN_OK ? qn__scratch(f, f->num_in, sizeof *views) : NULL;
   if (s != QN_OK || !views) return s != QN_OK ? s : QN_ERR_NO_MEMORY;
   for (uint32_t i = 0; i < f->num_in; i++) views[i] = qn__view_perm(f->in[i], shape, perm);
-  return qn__program_run(f->ctx, f->scratch, p, shape, views, f->out, rows);
+  return qn__script_run(f->ctx, f->scratch, p, shape, views, f->out, rows);
 }
 
 static qn_status eval_map(qn__frame *f, qn_op op) {
@@ -243,10 +243,10 @@ static qn_status run_prologue(qn__frame *f, qn_op op, uint32_t extras, qn_tensor
     s = need_broadcast_to(f, &shape, 2 + i);
     if (s == QN_OK) views[i + 1] = qn__view_of(f->in[2 + i], &shape);
   }
-  qn__program *p;
-  if (s == QN_OK) s = region_program(f, 0, extras + 1, args, 1, &elem, false, &p);
+  qn__script *p;
+  if (s == QN_OK) s = region_script(f, 0, extras + 1, args, 1, &elem, false, &p);
   if (s == QN_OK) s = qn__scratch_tensor(f, elem, shape.rank, shape.size, out);
-  return s == QN_OK ? qn__program_run(f->ctx, f->scratch, p, &shape, views, out, false) : s;
+  return s == QN_OK ? qn__script_run(f->ctx, f->scratch, p, &shape, views, out, false) : s;
 }
 
 static qn_status run_epilogue(qn__frame *f, const qn_tensor *sums, uint32_t first, uint32_t extras) {
@@ -263,10 +263,10 @@ static qn_status run_epilogue(qn__frame *f, const qn_tensor *sums, uint32_t firs
     s = need_broadcast_to(f, &shape, first + i);
     if (s == QN_OK) views[i + 1] = qn__view_of(f->in[first + i], &shape);
   }
-  qn__program *p;
+  qn__script *p;
   if (s == QN_OK) s = qn__result(f, 0, shape.rank, shape.size, &y);
-  if (s == QN_OK) s = region_program(f, 1, extras + 1, args, 1, &y->elem, false, &p);
-  return s == QN_OK ? qn__program_run(f->ctx, f->scratch, p, &shape, views, y, false) : s;
+  if (s == QN_OK) s = region_script(f, 1, extras + 1, args, 1, &y->elem, false, &p);
+  return s == QN_OK ? qn__script_run(f->ctx, f->scratch, p, &shape, views, y, false) : s;
 }
 
 static qn_status eval_gemm(qn__frame *f, qn_op op) {

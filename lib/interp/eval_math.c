@@ -46,9 +46,9 @@ static qn_status eval_gelu(qn__frame *f, qn_op op) {
 }
 const qn__evaluator qn__eval_GELU = {.eval = eval_gelu};
 
-/* A program of one argument with room for a few instructions. */
-static qn__program *start(qn__frame *f, uint32_t *x) {
-  qn__program *p = qn__program_new(f->scratch, 1, 6, 1);
+/* A script of one argument with room for a few instructions. */
+static qn__script *start(qn__frame *f, uint32_t *x) {
+  qn__script *p = qn__script_new(f->scratch, 1, 6, 1);
   if (!p) {
     qn_error_no_memory(f->ctx);
     return NULL;
@@ -58,8 +58,8 @@ static qn__program *start(qn__frame *f, uint32_t *x) {
   return p;
 }
 
-static uint32_t two(qn__program *p, const qn__evaluator *op, uint32_t a, uint32_t b) {
-  return qn__program_op(p, op, 2, (const uint32_t[]){a, b}, p->types[0], 0);
+static uint32_t two(qn__script *p, const qn__evaluator *op, uint32_t a, uint32_t b) {
+  return qn__script_op(p, op, 2, (const uint32_t[]){a, b}, p->types[0], 0);
 }
 
 static qn_status eval_neg(qn__frame *f, qn_op op) {
@@ -67,10 +67,10 @@ static qn_status eval_neg(qn__frame *f, qn_op op) {
   uint32_t x;
   qn_scalar t = f->in[0]->elem;
   if (qn_scalar_is_float(t)) return qn__map_op(f, &qn__eval_NEGF, 0);
-  qn__program *p = start(f, &x);
+  qn__script *p = start(f, &x);
   if (!p) return QN_ERR_NO_MEMORY;
-  p->yields[0] = two(p, &qn__eval_SUBI, qn__program_const(p, t, 0), x);
-  return qn__map_program(f, p);
+  p->yields[0] = two(p, &qn__eval_SUBI, qn__script_const(p, t, 0), x);
+  return qn__map_script(f, p);
 }
 const qn__evaluator qn__eval_NEG = {.eval = eval_neg};
 
@@ -79,11 +79,11 @@ static qn_status eval_abs(qn__frame *f, qn_op op) {
   uint32_t x;
   qn_scalar t = f->in[0]->elem;
   if (qn_scalar_is_float(t)) return qn__map_op(f, &qn__eval_MATH_ABSF, 0);
-  qn__program *p = start(f, &x);
+  qn__script *p = start(f, &x);
   if (!p) return QN_ERR_NO_MEMORY;
-  if (form_of(t) == FORM_SIGNED) x = two(p, &qn__eval_MAXSI, x, two(p, &qn__eval_SUBI, qn__program_const(p, t, 0), x));
+  if (form_of(t) == FORM_SIGNED) x = two(p, &qn__eval_MAXSI, x, two(p, &qn__eval_SUBI, qn__script_const(p, t, 0), x));
   p->yields[0] = x;
-  return qn__map_program(f, p);
+  return qn__map_script(f, p);
 }
 const qn__evaluator qn__eval_ABS = {.eval = eval_abs};
 
@@ -101,10 +101,10 @@ static qn_status eval_relu(qn__frame *f, qn_op op) {
   (void)op;
   uint32_t x;
   qn_scalar t = f->in[0]->elem;
-  qn__program *p = start(f, &x);
+  qn__script *p = start(f, &x);
   if (!p) return QN_ERR_NO_MEMORY;
-  p->yields[0] = two(p, larger(t), x, qn__program_const(p, t, 0));
-  return qn__map_program(f, p);
+  p->yields[0] = two(p, larger(t), x, qn__script_const(p, t, 0));
+  return qn__map_script(f, p);
 }
 const qn__evaluator qn__eval_RELU = {.eval = eval_relu};
 
@@ -112,11 +112,11 @@ static qn_status eval_clip(qn__frame *f, qn_op op) {
   uint32_t x;
   qn_scalar t = f->in[0]->elem;
   double lo = qn_op_get_float(f->m, op, "min"), hi = qn_op_get_float(f->m, op, "max");
-  qn__program *p = start(f, &x);
+  qn__script *p = start(f, &x);
   if (!p) return QN_ERR_NO_MEMORY;
-  x = two(p, larger(t), x, qn__program_const_f64(p, t, lo));
-  p->yields[0] = two(p, smaller(t), x, qn__program_const_f64(p, t, hi));
-  return qn__map_program(f, p);
+  x = two(p, larger(t), x, qn__script_const_f64(p, t, lo));
+  p->yields[0] = two(p, smaller(t), x, qn__script_const_f64(p, t, hi));
+  return qn__map_script(f, p);
 }
 const qn__evaluator qn__eval_CLIP = {.eval = eval_clip};
 
@@ -128,12 +128,12 @@ static qn_status cast_to_bool(qn__frame *f) {
   uint32_t x;
   qn_scalar from = f->in[0]->elem;
   bool is_float = qn_scalar_is_float(from);
-  qn__program *p = start(f, &x);
+  qn__script *p = start(f, &x);
   if (!p) return QN_ERR_NO_MEMORY;
-  uint32_t zero = qn__program_const(p, from, 0);
-  p->yields[0] = qn__program_op(p, is_float ? &qn__eval_CMPF : &qn__eval_CMPI, 2, (const uint32_t[]){x, zero}, QN_I1,
-                                is_float ? PREDICATE_UNE : PREDICATE_NE);
-  return qn__map_program(f, p);
+  uint32_t zero = qn__script_const(p, from, 0);
+  p->yields[0] = qn__script_op(p, is_float ? &qn__eval_CMPF : &qn__eval_CMPI, 2, (const uint32_t[]){x, zero}, QN_I1,
+                               is_float ? PREDICATE_UNE : PREDICATE_NE);
+  return qn__map_script(f, p);
 }
 
 /* i1 holds 0 or 1 as a number, and anything but 0 becomes 1. */

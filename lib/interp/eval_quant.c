@@ -130,8 +130,8 @@ static qn_status need_broadcast_to(qn__frame *f, const qn__shape *shape, uint32_
     return s;
   char a[QN__SHAPE_TEXT], b[QN__SHAPE_TEXT];
   return qn_op_error(f->m, f->op, QN_DIAG_SHAPE, "operand %u of %s, of sizes %s, does not broadcast to %s", i,
-                     qn_op_name(f->m, f->op).data, qn__shape_text(other.rank, other.size, a),
-                     qn__shape_text(shape->rank, shape->size, b));
+                     qn_op_name(f->m, f->op).data, qn__sizes_text(other.rank, other.size, a),
+                     qn__sizes_text(shape->rank, shape->size, b));
 }
 
 static qn_status eval_requantize(qn__frame *f, qn_op op) {
@@ -180,7 +180,7 @@ static qn_status param_view(qn__frame *f, qn_op op, uint32_t i, const qn__shape 
     char text[QN__SHAPE_TEXT];
     return qn_op_error(
         f->m, op, QN_DIAG_SHAPE, "operand %u of %s has %lld elements, which do not run along axis %lld of %s", i,
-        qn_op_name(f->m, op).data, (long long)t->shape[0], (long long)axis, qn__shape_text(x->rank, x->size, text));
+        qn_op_name(f->m, op).data, (long long)t->shape[0], (long long)axis, qn__sizes_text(x->rank, x->size, text));
   }
   out->stride[axis] = 1;
   return QN_OK;

@@ -118,11 +118,11 @@ static qn_status eval_transpose(qn__frame *f, qn_op op) {
   for (uint32_t i = 0; i < n && s == QN_OK; i++) shape.size[i] = x->shape[perm[i]];
   if (s == QN_OK) s = qn__result(f, 0, n, shape.size, &y);
   if (s != QN_OK) return s;
-  qn__program *copy = qn__program_new(f->scratch, 1, 0, 1);
+  qn__script *copy = qn__script_new(f->scratch, 1, 0, 1);
   if (!copy) return qn_error_no_memory(f->ctx);
   copy->types[0] = qn__raw_scalar(x->elem);
   qn__view view = qn__view_perm(x, &shape, perm);
-  return qn__program_run(f->ctx, f->scratch, copy, &shape, &view, y, false);
+  return qn__script_run(f->ctx, f->scratch, copy, &shape, &view, y, false);
 }
 const qn__evaluator qn__eval_TRANSPOSE = {.eval = eval_transpose};
 

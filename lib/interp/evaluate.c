@@ -136,7 +136,7 @@ qn_status qn_eval_op(qn_module *m, qn_op op, const qn_tensor *operands, qn_tenso
 
 /* ---- a region ---- */
 
-static qn_status region_args(qn_module *m, qn_op at, const qn__program *p, uint32_t n, const qn_tensor *args,
+static qn_status region_args(qn_module *m, qn_op at, const qn__script *p, uint32_t n, const qn_tensor *args,
                              const qn__shape *shape, qn__view *views) {
   for (uint32_t i = 0; i < n; i++) {
     char what[48], text[QN__SHAPE_TEXT];
@@ -159,8 +159,8 @@ static qn_status eval_region(qn_module *m, qn_block region, qn_arena *arena, uin
                              uint32_t num_results, qn_tensor *results) {
   qn_context *ctx = qn_module_context(m);
   qn_op at = qn_block_op(m, region);
-  qn__program *p;
-  qn_status s = qn__program_build(m, region, arena, &p);
+  qn__script *p;
+  qn_status s = qn__script_build(m, region, arena, &p);
   if (s != QN_OK) return s;
   if (p->num_args != num_args || p->num_yields != num_results)
     return qn_op_error(m, at, QN_DIAG_CALL, "the region takes %u and yields %u values, but %u and %u are given",
@@ -178,7 +178,7 @@ static qn_status eval_region(qn_module *m, qn_block region, qn_arena *arena, uin
     if (bytes && !(t.data = qn__alloc_zero(qn_context_allocator(ctx), bytes))) s = qn_error_no_memory(ctx);
     results[i] = t;
   }
-  return s == QN_OK ? qn__program_run(ctx, arena, p, &shape, views, results, p->has_reduction) : s;
+  return s == QN_OK ? qn__script_run(ctx, arena, p, &shape, views, results, p->has_reduction) : s;
 }
 
 qn_status qn_eval_region(qn_module *m, qn_block region, uint32_t num_args, const qn_tensor *args, uint32_t num_results,

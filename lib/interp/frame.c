@@ -1,4 +1,4 @@
-/* What the evaluators of single ops share: results, scratch memory, elementwise ops as scalar programs, dispatch. */
+/* What the evaluators of single ops share: results, scratch memory, elementwise ops as scalar scripts, dispatch. */
 #include "interp.h"
 #include <string.h>
 
@@ -116,7 +116,7 @@ static qn_status check_plain(qn__frame *f) {
   return QN_OK;
 }
 
-qn_status qn__map_program(qn__frame *f, const qn__program *p) {
+qn_status qn__map_script(qn__frame *f, const qn__script *p) {
   qn_status s = check_plain(f);
   if (s != QN_OK) return s;
   qn__shape shape = qn__shape_of(f->in[0]);
@@ -130,19 +130,19 @@ qn_status qn__map_program(qn__frame *f, const qn__program *p) {
   qn__view *views = qn__scratch(f, f->num_in, sizeof *views);
   if (!views) return QN_ERR_NO_MEMORY;
   for (uint32_t i = 0; i < f->num_in; i++) views[i] = qn__view_of(f->in[i], &shape);
-  return qn__program_run(f->ctx, f->scratch, p, &shape, views, y, false);
+  return qn__script_run(f->ctx, f->scratch, p, &shape, views, y, false);
 }
 
 qn_status qn__map_op(qn__frame *f, const qn__evaluator *scalar_op, int64_t imm) {
-  qn__program *p = qn__program_new(f->scratch, f->num_in, 1, 1);
+  qn__script *p = qn__script_new(f->scratch, f->num_in, 1, 1);
   uint32_t args[3] = {0, 1, 2};
   if (!p) return qn_error_no_memory(f->ctx);
   for (uint32_t i = 0; i < f->num_in; i++) p->types[i] = f->in[i]->elem;
-  p->yields[0] = qn__program_op(p, scalar_op, f->num_in, args, qn_type_memory(f->ctx, qn__out_elem(f, 0)), imm);
+  p->yields[0] = qn__script_op(p, scalar_op, f->num_in, args, qn_type_memory(f->ctx, qn__out_elem(f, 0)), imm);
   if (p->yields[0] == UINT32_MAX)
     return qn_op_error(f->m, f->op, QN_DIAG_UNSUPPORTED, "%s has no meaning on elements of type %s",
                        qn_op_name(f->m, f->op).data, qn_scalar_get(f->in[0]->elem)->text);
-  return qn__map_program(f, p);
+  return qn__map_script(f, p);
 }
 
 /* ---- a scalar op by itself ---- */
@@ -168,7 +168,7 @@ qn_status qn__eval_scalar(qn__frame *f, const qn__evaluator *e) {
   qn_tensor *y;
   if (s == QN_OK) s = qn__result(f, 0, f->in[0]->rank, f->in[0]->shape, &y);
   if (s != QN_OK) return s;
-  qn__program *p = qn__program_new(f->scratch, f->num_in, 1, 1);
+  qn__script *p = qn__script_new(f->scratch, f->num_in, 1, 1);
   if (!p) return qn_error_no_memory(f->ctx);
   uint32_t args[3] = {0, 1, 2};
   qn__view views[3] = {{0}};
@@ -181,15 +181,15 @@ qn_status qn__eval_scalar(qn__frame *f, const qn__evaluator *e) {
     views[i] = qn__view_of(&flat[i], e->reduces ? &all : &shape);
   }
   int64_t imm = e->imm ? e->imm(f->m, f->op) : 0;
-  p->yields[0] = qn__program_op(p, e, f->num_in, args, qn_type_memory(f->ctx, qn__out_elem(f, 0)), imm);
+  p->yields[0] = qn__script_op(p, e, f->num_in, args, qn_type_memory(f->ctx, qn__out_elem(f, 0)), imm);
   if (p->yields[0] == UINT32_MAX)
     return qn_op_error(f->m, f->op, QN_DIAG_UNSUPPORTED, "%s has no meaning for %s", qn_op_name(f->m, f->op).data,
                        qn_scalar_get(p->types[0])->text);
-  if (!e->reduces) return qn__program_run(f->ctx, f->scratch, p, &shape, views, y, false);
+  if (!e->reduces) return qn__script_run(f->ctx, f->scratch, p, &shape, views, y, false);
   qn_tensor line = *y;
   line.rank = 1;
   line.shape[0] = all.size[0];
-  return qn__program_run(f->ctx, f->scratch, p, &all, views, &line, true);
+  return qn__script_run(f->ctx, f->scratch, p, &all, views, &line, true);
 }
 
 qn_status qn__eval_frame(qn__frame *f) {

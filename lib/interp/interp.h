@@ -76,7 +76,7 @@ qn_type qn__out_elem(const qn__frame *f, uint32_t i);
 /* "2x3xf32" into text of at least QN__SHAPE_TEXT bytes; returns text. */
 enum { QN__SHAPE_TEXT = 200 };
 const char *qn__tensor_text(const qn_tensor *t, char *text);
-const char *qn__shape_text(uint32_t rank, const int64_t *shape, char *text);
+const char *qn__sizes_text(uint32_t rank, const int64_t *shape, char *text);
 
 /* A shape grown by NumPy broadcasting. */
 typedef struct qn__shape {
@@ -106,7 +106,7 @@ bool qn__next_index(int64_t *index, const int64_t *shape, uint32_t rank);
 /* Element offset of an index, over the first `rank` axes. */
 int64_t qn__view_offset(const qn__view *v, const int64_t *index, uint32_t rank);
 
-/* ---- scalar programs: regions and elementwise ops, ready to run ---- */
+/* ---- scalar scripts: regions and elementwise ops, ready to run ---- */
 
 typedef struct qn__inst {
   qn__lane_fn fn;
@@ -116,7 +116,7 @@ typedef struct qn__inst {
   int64_t imm;
 } qn__inst;
 
-typedef struct qn__program {
+typedef struct qn__script {
   uint32_t num_args, num_regs, num_insts, num_yields, max_regs, max_insts;
   qn_scalar *types;    /* per register; arguments come first */
   uint64_t *constants; /* bits, for registers that are constants */
@@ -124,27 +124,27 @@ typedef struct qn__program {
   qn__inst *insts;
   uint32_t *yields;
   bool has_reduction;
-} qn__program;
+} qn__script;
 
 /* Room for so many arguments, further registers and yields, from the arena. Null when exhausted (not reported). */
-qn__program *qn__program_new(qn_arena *arena, uint32_t num_args, uint32_t max_other, uint32_t num_yields);
-uint32_t qn__program_const(qn__program *p, qn_scalar type, uint64_t bits);
-uint32_t qn__program_const_f64(qn__program *p, qn_scalar type, double value);
+qn__script *qn__script_new(qn_arena *arena, uint32_t num_args, uint32_t max_other, uint32_t num_yields);
+uint32_t qn__script_const(qn__script *p, qn_scalar type, uint64_t bits);
+uint32_t qn__script_const_f64(qn__script *p, qn_scalar type, double value);
 /* y = op(a, b, c) as the scalar op's evaluator has it; UINT32_MAX when it has no form for the operand's type. */
-uint32_t qn__program_op(qn__program *p, const qn__evaluator *op, uint32_t num_args, const uint32_t *args, qn_scalar to,
-                        int64_t imm);
+uint32_t qn__script_op(qn__script *p, const qn__evaluator *op, uint32_t num_args, const uint32_t *args, qn_scalar to,
+                       int64_t imm);
 /* A region. Errors are diagnostics at the op concerned. */
-qn_status qn__program_build(qn_module *m, qn_block block, qn_arena *arena, qn__program **out);
+qn_status qn__script_build(qn_module *m, qn_block block, qn_arena *arena, qn__script **out);
 
 /* Runs p over every element of `shape`. views: one per argument. outputs: dense tensors of that shape; with `rows` the
  * last axis is a row, over which reductions run, and an output of size 1 there takes the row's value. */
-qn_status qn__program_run(qn_context *ctx, qn_arena *scratch, const qn__program *p, const qn__shape *shape,
-                          const qn__view *views, qn_tensor *outputs, bool rows);
+qn_status qn__script_run(qn_context *ctx, qn_arena *scratch, const qn__script *p, const qn__shape *shape,
+                         const qn__view *views, qn_tensor *outputs, bool rows);
 
 /* An elementwise op in one step: result 0 = op over the broadcast operands. */
 qn_status qn__map_op(qn__frame *f, const qn__evaluator *scalar_op, int64_t imm);
 /* Runs p over the operands and makes result 0. */
-qn_status qn__map_program(qn__frame *f, const qn__program *p);
+qn_status qn__map_script(qn__frame *f, const qn__script *p);
 
 /* ---- matrix products: product.c ---- */
 

@@ -7,17 +7,22 @@ int64_t qn__int_extend(qn_scalar type, uint64_t bits) {
   return qn__int_wrap((int64_t)bits, info->bits ? info->bits : 64u, info->cls != QN_UNSIGNED);
 }
 
+/* Formats of 8 bits and fewer saturate; f16 and bf16 overflow to infinity. */
+static bool saturates(qn_scalar format) {
+  return qn_scalar_get(format)->bits <= 8;
+}
+
 uint64_t qn__float_encode(qn_scalar format, float x) {
   switch (format) {
   case QN_F32: return qn__f32_bits(x);
   case QN_F16: return qn_f16_from_f32(x);
   case QN_BF16: return qn_bf16_from_f32(x);
-  default: return qn__float_convert(format, QN_F32, qn__f32_bits(x), true);
+  default: return qn__float_convert(format, QN_F32, qn__f32_bits(x), saturates(format));
   }
 }
 
 uint64_t qn__float_encode_f64(qn_scalar format, double x) {
-  return format == QN_F64 ? qn__f64_bits(x) : qn__float_convert(format, QN_F64, qn__f64_bits(x), true);
+  return format == QN_F64 ? qn__f64_bits(x) : qn__float_convert(format, QN_F64, qn__f64_bits(x), saturates(format));
 }
 
 float qn__float_decode(qn_scalar format, uint64_t bits) {
@@ -34,7 +39,7 @@ uint64_t qn__float_from_int(qn_scalar format, uint64_t magnitude, bool negative)
   qn_unpacked x = {magnitude ? QN__FINITE : QN__ZERO, negative && magnitude, 63, magnitude};
   if (!f) return 0;
   while (magnitude && !(x.significand >> 63)) x.significand <<= 1, x.exponent--;
-  return qn__float_pack(f, x, true);
+  return qn__float_pack(f, x, saturates(format));
 }
 
 /* ---- memory ---- */

@@ -7,7 +7,7 @@ void qn__copy_bytes(void *to, const void *from, size_t n) {
   if (n) memcpy(to, from, n);
 }
 
-const char *qn__shape_text(uint32_t rank, const int64_t *shape, char *text) {
+const char *qn__sizes_text(uint32_t rank, const int64_t *shape, char *text) {
   size_t at = 0;
   text[0] = 0;
   if (rank == 0) snprintf(text, QN__SHAPE_TEXT, "scalar");
@@ -21,7 +21,7 @@ const char *qn__tensor_text(const qn_tensor *t, char *text) {
     snprintf(text, QN__SHAPE_TEXT, "a tensor of rank %u", t->rank);
     return text;
   }
-  qn__shape_text(t->rank, t->shape, text);
+  qn__sizes_text(t->rank, t->shape, text);
   size_t at = t->rank ? strlen(text) : 0;
   snprintf(text + at, QN__SHAPE_TEXT - at, "%s%s", at ? "x" : "", qn_scalar_get(t->elem)->text);
   return text;
@@ -43,8 +43,8 @@ qn_status qn__broadcast(qn__frame *f, qn__shape *s, const qn__shape *other) {
       char a[QN__SHAPE_TEXT], b[QN__SHAPE_TEXT];
       return qn_op_error(f->m, f->op, QN_DIAG_SHAPE,
                          "%s: operands of sizes %s and %s do not broadcast: %lld and %lld differ and neither is 1",
-                         qn_op_name(f->m, f->op).data, qn__shape_text(s->rank, s->size, a),
-                         qn__shape_text(other->rank, other->size, b), (long long)big->size[d],
+                         qn_op_name(f->m, f->op).data, qn__sizes_text(s->rank, s->size, a),
+                         qn__sizes_text(other->rank, other->size, b), (long long)big->size[d],
                          (long long)small->size[i]);
     }
     y.size[d] = small->size[i];

@@ -1,4 +1,4 @@
-/* Scalar programs: a region compiled once into instructions over registers, then run over many elements, an
+/* Scripts: a region compiled once into instructions over registers, then run over many elements, an
  * instruction at a time over a strip of lanes. */
 #include "elementwise.h"
 #include "interp.h"
@@ -7,8 +7,8 @@
 /* Elements that one strip holds: enough to hide the call per instruction, little enough to stay in cache. */
 enum { STRIP = 256 };
 
-qn__program *qn__program_new(qn_arena *arena, uint32_t num_args, uint32_t max_other, uint32_t num_yields) {
-  qn__program *p = qn__arena_new(arena, qn__program);
+qn__script *qn__script_new(qn_arena *arena, uint32_t num_args, uint32_t max_other, uint32_t num_yields) {
+  qn__script *p = qn__arena_new(arena, qn__script);
   size_t regs = (size_t)num_args + max_other;
   if (!p || regs > UINT32_MAX) return NULL;
   p->num_args = p->num_regs = num_args;
@@ -23,7 +23,7 @@ qn__program *qn__program_new(qn_arena *arena, uint32_t num_args, uint32_t max_ot
   return p->types && p->constants && p->is_constant && p->insts && p->yields ? p : NULL;
 }
 
-uint32_t qn__program_const(qn__program *p, qn_scalar type, uint64_t bits) {
+uint32_t qn__script_const(qn__script *p, qn_scalar type, uint64_t bits) {
   uint32_t r = p->num_regs++;
   p->types[r] = type;
   p->constants[r] = bits;
@@ -31,15 +31,15 @@ uint32_t qn__program_const(qn__program *p, qn_scalar type, uint64_t bits) {
   return r;
 }
 
-uint32_t qn__program_const_f64(qn__program *p, qn_scalar type, double value) {
+uint32_t qn__script_const_f64(qn__script *p, qn_scalar type, double value) {
   const qn_scalar_info *info = qn_scalar_get(type);
   uint64_t bits = qn_scalar_is_float(type) ? qn__float_encode_f64(type, value)
                                            : (uint64_t)qn__f64_to_int(value, info->bits, info->cls != QN_UNSIGNED);
-  return qn__program_const(p, type, bits);
+  return qn__script_const(p, type, bits);
 }
 
-uint32_t qn__program_op(qn__program *p, const qn__evaluator *op, uint32_t num_args, const uint32_t *args, qn_scalar to,
-                        int64_t imm) {
+uint32_t qn__script_op(qn__script *p, const qn__evaluator *op, uint32_t num_args, const uint32_t *args, qn_scalar to,
+                       int64_t imm) {
   qn_scalar from = p->types[args[op->chooser < num_args ? op->chooser : 0]];
   qn__lane_fn fn = op->lane[qn__lane_kind_of(from)];
   if (!fn) return UINT32_MAX;
@@ -56,7 +56,7 @@ uint32_t qn__program_op(qn__program *p, const qn__evaluator *op, uint32_t num_ar
 
 typedef struct build {
   qn_module *m;
-  qn__program *p;
+  qn__script *p;
   qn_idmap regs; /* value id -> register + 1 */
   const qn_allocator *allocator;
 } build;
@@ -98,7 +98,7 @@ static qn_status add_constant(build *b, qn_op op) {
   default:
     return qn_op_error(b->m, op, QN_DIAG_ATTRIBUTE, "the value of a constant in a region is a number, as in 1.0 : f32");
   }
-  return bind(b, v, qn__program_const(b->p, type, bits));
+  return bind(b, v, qn__script_const(b->p, type, bits));
 }
 
 static qn_status add_op(build *b, qn_op op) {
@@ -116,7 +116,7 @@ static qn_status add_op(build *b, qn_op op) {
   qn_status s = scalar_type(b, op, y, &to);
   for (uint32_t i = 0; i < n && s == QN_OK; i++) s = operand(b, op, i, &args[i]);
   if (s != QN_OK) return s;
-  reg = qn__program_op(b->p, eval, n, args, to, eval->imm ? eval->imm(b->m, op) : 0);
+  reg = qn__script_op(b->p, eval, n, args, to, eval->imm ? eval->imm(b->m, op) : 0);
   if (reg == UINT32_MAX)
     return qn_op_error(b->m, op, QN_DIAG_UNSUPPORTED, "%s has no meaning for %s", qn_op_name(b->m, op).data,
                        qn_scalar_get(b->p->types[args[eval->chooser < n ? eval->chooser : 0]])->text);
@@ -136,7 +136,7 @@ static qn_status add_all(build *b, qn_block block, qn_op yield) {
   return s;
 }
 
-qn_status qn__program_build(qn_module *m, qn_block block, qn_arena *arena, qn__program **out) {
+qn_status qn__script_build(qn_module *m, qn_block block, qn_arena *arena, qn__script **out) {
   qn_context *ctx = qn_module_context(m);
   qn_op yield = qn_block_last(m, block);
   if (qn_op_kind_of(m, yield) != QN_OP_YIELD)
@@ -144,7 +144,7 @@ qn_status qn__program_build(qn_module *m, qn_block block, qn_arena *arena, qn__p
   uint32_t ops = 0;
   for (qn_op op = qn_block_first(m, block); op.id; op = qn_op_next(m, op)) ops++;
   build b = {.m = m, .allocator = qn_context_allocator(ctx)};
-  b.p = qn__program_new(arena, qn_block_num_args(m, block), ops, qn_op_num_operands(m, yield));
+  b.p = qn__script_new(arena, qn_block_num_args(m, block), ops, qn_op_num_operands(m, yield));
   if (!b.p) return qn_error_no_memory(ctx);
   qn_status s = add_all(&b, block, yield);
   qn__idmap_free(b.allocator, &b.regs);
@@ -155,7 +155,7 @@ qn_status qn__program_build(qn_module *m, qn_block block, qn_arena *arena, qn__p
 /* ---- running ---- */
 
 typedef struct run {
-  const qn__program *p;
+  const qn__script *p;
   qn__lanes *regs;
   const qn__view *views;
   qn_tensor *outputs;
@@ -261,8 +261,8 @@ static qn_status run_rows(qn_context *ctx, qn_arena *scratch, run *r, const qn__
   return QN_OK;
 }
 
-qn_status qn__program_run(qn_context *ctx, qn_arena *scratch, const qn__program *p, const qn__shape *shape,
-                          const qn__view *views, qn_tensor *outputs, bool rows) {
+qn_status qn__script_run(qn_context *ctx, qn_arena *scratch, const qn__script *p, const qn__shape *shape,
+                         const qn__view *views, qn_tensor *outputs, bool rows) {
   run r = {.p = p, .views = views, .outputs = outputs};
   int64_t outer = 1;
   for (uint32_t d = 0; d + (rows ? 1 : 0) < shape->rank; d++) outer *= shape->size[d] != 0;
