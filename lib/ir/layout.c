@@ -50,8 +50,58 @@ size_t qn_layout_bytes(const qn_layout *l, size_t elem_bytes, int64_t k_size, in
   return bytes;
 }
 
-static size_t plain_index(int64_t k_size, int64_t n_size, int64_t k, int64_t n, bool transposed) {
-  return transposed ? (size_t)n * (size_t)k_size + (size_t)k : (size_t)k * (size_t)n_size + (size_t)n;
+/* Bytes between neighbours along k and along n in the row-major matrix. */
+typedef struct strides {
+  size_t k, n;
+} strides;
+
+static strides plain_strides(size_t elem_bytes, int64_t k_size, int64_t n_size, bool transposed) {
+  return transposed ? (strides){elem_bytes, (size_t)k_size * elem_bytes}
+                    : (strides){(size_t)n_size * elem_bytes, elem_bytes};
+}
+
+/* memcpy of a constant size is a move, of a variable one a call: these run once per weight of a model. */
+static inline void copy_elem(char *dst, const char *src, size_t elem_bytes) {
+  switch (elem_bytes) {
+  case 1: *dst = *src; break;
+  case 2: memcpy(dst, src, 2); break;
+  case 4: memcpy(dst, src, 4); break;
+  default: memcpy(dst, src, elem_bytes); break;
+  }
+}
+
+/* One run of `count` values of k for one column, from the matrix to the panel or back. */
+static void copy_run(char *panel, char *matrix, size_t stride, size_t count, size_t elem_bytes, bool pack) {
+  for (size_t i = 0; i < count; i++, panel += elem_bytes, matrix += stride)
+    copy_elem(pack ? panel : matrix, pack ? matrix : panel, elem_bytes);
+}
+
+/* Walks the packed matrix front to back; padding is stepped over. */
+static void walk_panels(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, strides s, char *matrix,
+                        char *packed, bool pack) {
+  const size_t block = l->k_block, width = l->panel_width, kn = (size_t)k_size, nn = (size_t)n_size;
+  for (size_t n0 = 0; n0 < nn; n0 += width)
+    for (size_t k0 = 0; k0 < kn; k0 += block) {
+      const size_t columns = nn - n0 < width ? nn - n0 : width, rows = kn - k0 < block ? kn - k0 : block;
+      for (size_t c = 0; c < columns; c++)
+        copy_run(packed + c * block * elem_bytes, matrix + k0 * s.k + (n0 + c) * s.n, s.k, rows, elem_bytes, pack);
+      packed += width * block * elem_bytes;
+    }
+}
+
+static void walk_plain(size_t elem_bytes, int64_t k_size, int64_t n_size, strides s, char *matrix, char *packed,
+                       bool pack) {
+  for (int64_t k = 0; k < k_size; k++, packed += (size_t)n_size * elem_bytes)
+    copy_run(packed, matrix + (size_t)k * s.k, s.n, (size_t)n_size, elem_bytes, pack);
+}
+
+static void walk(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, bool transposed, char *matrix,
+                 char *packed, bool pack) {
+  const strides s = plain_strides(elem_bytes, k_size, n_size, transposed);
+  if (l->plain)
+    walk_plain(elem_bytes, k_size, n_size, s, matrix, packed, pack);
+  else
+    walk_panels(l, elem_bytes, k_size, n_size, s, matrix, packed, pack);
 }
 
 void qn_layout_pack(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, const void *src,
@@ -59,16 +109,12 @@ void qn_layout_pack(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64
   size_t bytes = qn_layout_bytes(l, elem_bytes, k_size, n_size);
   if (bytes == 0 || bytes == SIZE_MAX) return;
   memset(dst, 0, bytes);
-  for (int64_t k = 0; k < k_size; k++)
-    for (int64_t n = 0; n < n_size; n++)
-      memcpy((char *)dst + qn__layout_index(l, k_size, n_size, k, n) * elem_bytes,
-             (const char *)src + plain_index(k_size, n_size, k, n, transpose_b) * elem_bytes, elem_bytes);
+  walk(l, elem_bytes, k_size, n_size, transpose_b, (char *)(uintptr_t)src, dst, true); /* src is only read */
 }
 
 void qn__layout_unpack(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, const void *src,
                        bool transpose_b, void *dst) {
-  for (int64_t k = 0; k < k_size; k++)
-    for (int64_t n = 0; n < n_size; n++)
-      memcpy((char *)dst + plain_index(k_size, n_size, k, n, transpose_b) * elem_bytes,
-             (const char *)src + qn__layout_index(l, k_size, n_size, k, n) * elem_bytes, elem_bytes);
+  size_t bytes = qn_layout_bytes(l, elem_bytes, k_size, n_size);
+  if (bytes == 0 || bytes == SIZE_MAX) return;
+  walk(l, elem_bytes, k_size, n_size, transpose_b, dst, (char *)(uintptr_t)src, false);
 }

@@ -15,6 +15,7 @@ typedef struct verifier {
   qn_idmap attrs;   /* (kind, dictionary) pairs that passed */
   qn_idmap types;   /* types that passed */
   uint32_t last_type;
+  bool has_calls;
   QN_VEC(qn_type) results; /* room for a rule's answer */
 } verifier;
 
@@ -185,6 +186,7 @@ static void check_rule(verifier *v, const qn_op_rec *rec, qn_op op) {
 static void check_op(verifier *v, qn_op op) {
   const qn_op_rec rec = v->m->ops.data[op.id];
   const qn_op_info *info = qn_op_info_get(qn_op_kind_of(v->m, op));
+  v->has_calls |= rec.kind == QN_OP_CALL;
   check_operands(v, &rec, op);
   check_position(v, &rec, op, info->traits);
   bool known = rec.kind != QN_OP_UNREGISTERED && rec.kind < QN_OP_KIND_COUNT;
@@ -240,7 +242,7 @@ qn_status qn_module_verify(qn_module *m) {
   fail(&v, qn__symbols_fill(m, true));
   m->symbols_complete = true;
   walk_body(&v);
-  fail(&v, qn__verify_calls(m));
+  if (v.has_calls) fail(&v, qn__verify_calls(m));
   m->symbols_complete = false;
   qn__free(m->allocator, v.defined, bytes);
   release(&v);
