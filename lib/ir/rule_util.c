@@ -1,3 +1,4 @@
+/* Shapes, element types and checks that the rules share. */
 #include "rule_util.h"
 #include "context_impl.h"
 #include "spec.h"
