@@ -84,11 +84,7 @@ static uint64_t pack_exponent_only(qn_unpacked x, bool saturate) {
 }
 
 static uint64_t pack_nan(const qn_float_format *f, qn_unpacked x) {
-  switch (f->special) {
-  case QN__SPECIAL_NAN: return magnitude_mask(f);
-  case QN__SPECIAL_FINITE: return magnitude_mask(f);
-  default: break;
-  }
+  if (f->special != QN__SPECIAL_IEEE) return magnitude_mask(f);
   uint64_t quiet = (uint64_t)1 << (f->man_bits - 1);
   return infinity_code(f) | quiet | x.significand >> (63 - f->man_bits);
 }

@@ -206,7 +206,11 @@ static void put_decimal(text *t, digits d, int32_t plain) {
     for (int32_t i = 0; i < n; i++) put(t, s[i]);
     return;
   }
-  for (int32_t i = 0; i < point; i++) put(t, i < n ? s[i] : '0');
+  for (int32_t i = 0; i < point; i++) {
+    char digit = '0';
+    if (i < n) digit = s[i];
+    put(t, digit);
+  }
   put(t, '.');
   for (int32_t i = point; i < n; i++) put(t, s[i]);
   if (n <= point) put(t, '0');

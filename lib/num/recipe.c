@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { LANES = 64, MAX_REGS = 128 };
+enum { LANES = 64, MAX_REGS = 128, MAX_INPUTS = 2 };
 
 typedef union lanes {
   float f[LANES];
@@ -80,27 +80,28 @@ void qn__recipe_map(const qn_recipe *r, const void *const *inputs, void *out, si
   lanes regs[MAX_REGS];
   for (size_t at = 0; at < n; at += LANES) {
     size_t count = n - at < LANES ? n - at : LANES;
-    for (unsigned k = 0; k < r->num_inputs; k++) memcpy(&regs[k], (const char *)inputs[k] + 4 * at, 4 * count);
+    for (unsigned k = 0; k < r->num_inputs && k < MAX_INPUTS; k++)
+      memcpy(&regs[k], (const char *)inputs[k] + 4 * at, 4 * count);
     memcpy((char *)out + 4 * at, run(r, regs, count), 4 * count);
   }
 }
 
 uint32_t qn__recipe_eval_bits(const qn_recipe *r, const uint32_t *inputs) {
-  const void *in[2] = {inputs, inputs + 1};
+  const void *in[MAX_INPUTS] = {inputs, inputs + 1};
   uint32_t out;
   qn__recipe_map(r, in, &out, 1);
   return out;
 }
 
 float qn__recipe_eval(const qn_recipe *r, float x) {
-  const void *in[2] = {&x, &x}; /* a recipe of two gets x twice rather than whatever lies there */
+  const void *in[MAX_INPUTS] = {&x, &x}; /* a recipe of two gets x twice rather than whatever lies there */
   float out;
   qn__recipe_map(r, in, &out, 1);
   return out;
 }
 
 float qn__recipe_eval2(const qn_recipe *r, float x, float y) {
-  const void *in[2] = {&x, &y};
+  const void *in[MAX_INPUTS] = {&x, &y};
   float out;
   qn__recipe_map(r, in, &out, 1);
   return out;
