@@ -2,7 +2,6 @@
 #include "lower_kernels.h"
 #include <quern/num.h>
 
-static qn_type i32_t(lowering *l) { return qn__scalar_t(l, QN_I32); }
 static qn_type i64_t(lowering *l) { return qn__scalar_t(l, QN_I64); }
 static qn_value arg(qn_builder *b, uint32_t i) { return qn_block_arg(b->module, b->block, i); }
 

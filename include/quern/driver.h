@@ -31,16 +31,16 @@ QN_API qn_status qn_build_program(const qn_module *m, const qn_compile_options *
 /* ---- data ---- */
 
 /* Named arrays whose first axis counts samples, from .npz, .npy or .safetensors. */
-struct qn_sample_set;
-QN_API qn_status qn_samples_open(qn_context *ctx, const char *path, struct qn_sample_set **out);
-QN_API void qn_samples_close(struct qn_sample_set *s);
+typedef struct qn_sample_set qn_sample_set;
+QN_API qn_status qn_samples_open(qn_context *ctx, const char *path, qn_sample_set **out);
+QN_API void qn_samples_close(qn_sample_set *s);
 /* Number of samples: the first axis of the arrays that the function's inputs name. */
-QN_API qn_status qn_samples_count(struct qn_sample_set *s, const qn_module *m, qn_op func, int64_t *count);
+QN_API qn_status qn_samples_count(qn_sample_set *s, const qn_module *m, qn_op func, int64_t *count);
 /* Views of samples [first, first + n) as the function's inputs, in order. Arrays that are not an input are ignored; a
  * missing one is a diagnostic naming it. When a model's first dimension is fixed, n must be a multiple of it. */
-QN_API qn_status qn_samples_inputs(struct qn_sample_set *s, const qn_module *m, qn_op func, int64_t first, int64_t n,
+QN_API qn_status qn_samples_inputs(qn_sample_set *s, const qn_module *m, qn_op func, int64_t first, int64_t n,
                                    qn_tensor *inputs);
-QN_API qn_status qn_samples_array(struct qn_sample_set *s, const char *name, qn_tensor *out);
+QN_API qn_status qn_samples_array(qn_sample_set *s, const char *name, qn_tensor *out);
 
 /* ---- calibrate, quantize ---- */
 typedef struct qn_calibrate_options {
@@ -50,7 +50,7 @@ typedef struct qn_calibrate_options {
   int64_t batch;             /* samples a run, 0 for a default */
 } qn_calibrate_options;
 /* Inserts observers, runs the samples, records each observer's state in the module (attribute of quern.observe). */
-QN_API qn_status qn_calibrate(qn_module *m, struct qn_sample_set *samples, const qn_calibrate_options *options);
+QN_API qn_status qn_calibrate(qn_module *m, qn_sample_set *samples, const qn_calibrate_options *options);
 /* Merges the observer states of `from` into those of `into`; the programs must be the same. */
 QN_API qn_status qn_calibrate_merge(qn_module *into, const qn_module *from);
 
@@ -63,7 +63,7 @@ typedef struct qn_quantize_options {
   const char *engine;      /* for calibration */
 } qn_quantize_options;
 /* Float program in, quantized program out (in place), before lowering. `samples` may be null for dynamic schemes. */
-QN_API qn_status qn_quantize(qn_module *m, struct qn_sample_set *samples, const qn_quantize_options *options);
+QN_API qn_status qn_quantize(qn_module *m, qn_sample_set *samples, const qn_quantize_options *options);
 
 /* ---- compare ---- */
 typedef struct qn_comparison {
@@ -74,7 +74,7 @@ typedef struct qn_comparison {
 typedef void (*qn_comparison_fn)(void *user, const qn_comparison *c);
 /* Runs both programs over the samples on an engine and calls `each` per output (and, with per_op, per op result that
  * both programs have, matched by name or location). */
-QN_API qn_status qn_compare(const qn_module *a, const qn_module *b, struct qn_sample_set *samples, const char *engine,
+QN_API qn_status qn_compare(const qn_module *a, const qn_module *b, qn_sample_set *samples, const char *engine,
                             bool per_op, qn_comparison_fn each, void *user);
 
 /* ---- a kernel in one call ---- */
@@ -100,8 +100,10 @@ typedef struct qn_bench_result {
   double median_us;
   double gops, peak_gops, fraction; /* 0 where the program has no matrix product */
 } qn_bench_result;
-QN_API qn_status qn_bench(const qn_program *p, const qn_tensor *inputs, uint32_t threads, double seconds,
-                          qn_bench_result *out);
+/* Runs the program on `inputs` for about `seconds`; cpu is the row whose peak it is compared with, measured in the same
+ * run (LLVM engine only). */
+QN_API qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs, uint32_t threads,
+                                  double seconds, qn_bench_result *out);
 
 #ifdef __cplusplus
 }

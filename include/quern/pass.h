@@ -52,22 +52,37 @@ QN_API void *qn_run_alloc(qn_pass_run *run, size_t size);
 /* ---- pipelines ---- */
 typedef struct qn_pass_manager qn_pass_manager;
 
-typedef struct qn_sample_set qn_sample_set; /* driver.h: inputs for check_each */
+/* Where check_each takes its inputs from. */
+typedef struct qn_check_inputs {
+  /* Fills one tensor per argument of `func`, a function of `m`, for sample i of `count`. The data stays valid until the
+   * next call. Null: `count` samples (0: two) of pseudo-random numbers that fit the types, the same on every run, with
+   * every `?` one small size. */
+  qn_status (*get)(void *user, const qn_module *m, qn_op func, int64_t sample, qn_tensor *in);
+  void *user;
+  int64_t count;
+} qn_check_inputs;
 
 typedef struct qn_pass_manager_options {
   bool verify_each;
-  bool print_after_all, print_after_change; /* through `print` */
-  bool check_each;       /* run the program before and after each pass on sampled inputs, name the op that moved */
-  double check_min_sqnr; /* dB below which a pass that changes results is reported; others must match exactly */
-  bool time, stats;      /* report through `print` at the end */
-  const char *reproducer; /* file to write module and remaining pipeline to when a pass fails; null for none */
+  bool print_before_all, print_after_all, print_after_change; /* through `print` */
+  /* Runs the public functions before and after each pass on the interpreter and names the first op whose output moved.
+   * Outputs must be the same bits (any NaN equals any other); after a pass that changes results, an SQNR below
+   * check_min_sqnr dB is a warning instead. */
+  bool check_each;
+  qn_check_inputs check_inputs;
+  double check_min_sqnr;
+  bool time, stats;       /* report through `print` at the end, also when a pass failed */
+  const char *reproducer; /* file for the module as it was before the pass that failed, and the pipeline from there on */
   qn_print_options print_options;
   qn_write_fn print;
   void *print_user;
   void *user; /* for passes: qn_run_user */
 } qn_pass_manager_options;
 
-/* `pipeline`: names separated by commas, options in braces: "insert-observers{kind=histogram},fold-qparams". */
+/* `pipeline`: names separated by commas, options in braces, separated by commas or spaces:
+ * "insert-observers{kind=histogram},canonicalize". A value with spaces, commas or braces in it stands in double quotes;
+ * a bool option without value is true; `-` in option names is read as `_`. The text and the options are copied, but for
+ * what `user` and `check_inputs.user` point to. */
 QN_API qn_status qn_pass_manager_create(qn_context *ctx, qn_str pipeline, const qn_pass_manager_options *options,
                                         qn_pass_manager **out);
 QN_API qn_status qn_pass_manager_run(qn_pass_manager *pm, qn_module *m);

@@ -198,9 +198,12 @@ static bool loop_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
   for (uint32_t i = 0; i < job->num_ptrs; i++) {
     uint32_t v = s->values[i];
     job->ptrs[i] = (qn_pref){v, 0};
-    for (uint32_t d = 0; d < l->num_loops; d++)
+    for (uint32_t d = 0; d < l->num_loops; d++) {
+      uint32_t axis = l->first_axis[d + 1] - 1;
+      while (axis > l->first_axis[d] && full[axis] == 1) axis--; /* axes of one element say nothing */
       job->strides[i * l->num_loops + d] =
-          axis_stride(p, b, l, v, l->first_axis[d + 1] - 1, l->has_perm && i < s->num_in) * elem_bytes(p->values[v].mem);
+          axis_stride(p, b, l, v, axis, l->has_perm && i < s->num_in) * elem_bytes(p->values[v].mem);
+    }
   }
   job->num_strides = job->num_ptrs * l->num_loops;
   bool splits = l->num_loops > (s->plan->kind == QN_KERNEL_ROW ? 1u : 0u);

@@ -1,0 +1,255 @@
+/* Option parsing, diagnostics and help for all subcommands. */
+#include "cli.h"
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const cli_option *find_option(const cli_command *command, const char *name, size_t size) {
+  for (const cli_option *o = command->options; o && o->name; o++)
+    if (strlen(o->name) == size && !strncmp(o->name, name, size)) return o;
+  return NULL;
+}
+
+bool cli_flag(const cli *c, const char *name) { return cli_value(c, name, NULL) != NULL; }
+
+const char *cli_value(const cli *c, const char *name, const char *otherwise) {
+  for (int i = c->num_given; i-- > 0;)
+    if (!strcmp(c->given[i].option->name, name)) return c->given[i].value ? c->given[i].value : "";
+  return otherwise;
+}
+
+int cli_values(const cli *c, const char *name, const char **values, int max) {
+  int n = 0;
+  for (int i = 0; i < c->num_given && n < max; i++)
+    if (!strcmp(c->given[i].option->name, name)) values[n++] = c->given[i].value;
+  return n;
+}
+
+double cli_number(const cli *c, const char *name, double otherwise, bool *ok) {
+  const char *text = cli_value(c, name, NULL);
+  if (!text) return otherwise;
+  char *end;
+  errno = 0;
+  double v = strtod(text, &end);
+  if (end != text && !*end && !(errno == ERANGE && fabs(v) > 1)) return v;
+  cli_usage(c, "%s: '%s' is no number", name, text);
+  *ok = false;
+  return otherwise;
+}
+
+int64_t cli_integer(const cli *c, const char *name, int64_t otherwise, bool *ok) {
+  const char *text = cli_value(c, name, NULL);
+  if (!text) return otherwise;
+  char *end;
+  errno = 0;
+  long long v = strtoll(text, &end, 10);
+  if (end != text && !*end && !errno) return v;
+  cli_usage(c, "%s: '%s' is no integer", name, text);
+  *ok = false;
+  return otherwise;
+}
+
+int cli_usage(const cli *c, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  fprintf(stderr, "quern%s%s: ", c->command ? " " : "", c->command ? c->command->name : "");
+  vfprintf(stderr, fmt, args);
+  if (c->command) fprintf(stderr, "\ntry 'quern help %s'\n", c->command->name);
+  else fprintf(stderr, "\ntry 'quern help'\n");
+  va_end(args);
+  return CLI_USAGE;
+}
+
+int cli_status(qn_status status) { return status == QN_OK ? CLI_OK : CLI_INPUT; }
+
+void cli_help(FILE *out, const cli_command *command) {
+  fprintf(out, "usage: quern %s %s\n\n%s\n", command->name, command->arguments, command->summary);
+  if (command->options && command->options[0].name) fprintf(out, "\noptions:\n");
+  for (const cli_option *o = command->options; o && o->name; o++) {
+    char head[64];
+    snprintf(head, sizeof head, "%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+    fprintf(out, "  %-26s %s\n", head, o->help);
+  }
+  fprintf(out, "\nexample:\n  %s\n", command->example);
+}
+
+/* ---- diagnostics ---- */
+
+/* The line of `source` that the place is on. */
+static qn_str line_of(const qn_place *p) {
+  const char *s = p->source.data, *end = s + p->source.size;
+  for (uint32_t line = 1; line < p->line && s < end; line++) {
+    const char *nl = memchr(s, '\n', (size_t)(end - s));
+    if (!nl) return (qn_str){0};
+    s = nl + 1;
+  }
+  const char *nl = s < end ? memchr(s, '\n', (size_t)(end - s)) : NULL;
+  return (qn_str){s, (size_t)((nl ? nl : end) - s)};
+}
+
+static void print_line(const qn_place *p) {
+  qn_str line = line_of(p);
+  if (!line.size || !p->col) return;
+  size_t from = 0, col = p->col - 1;
+  if (col > line.size) col = line.size;
+  if (col > 100) from = col - 60; /* long lines: what is near */
+  size_t n = line.size - from > 120 ? 120 : line.size - from;
+  fprintf(stderr, "  %.*s\n  ", (int)n, line.data + from);
+  for (size_t i = from; i < col; i++) fputc(line.data[i] == '\t' ? '\t' : ' ', stderr);
+  fputs("^\n", stderr);
+}
+
+static void on_diag(void *user, const qn_diag *d) {
+  static const char *const severity[] = {"error", "warning", "note"};
+  static const char *const color[] = {"\033[1;31m", "\033[1;35m", "\033[1;36m"};
+  const cli *c = user;
+  const qn_place *p = &d->place;
+  fflush(stdout);
+  if (p->file.size) {
+    fprintf(stderr, "%.*s:", (int)p->file.size, p->file.data);
+    if (p->line) fprintf(stderr, "%u:%u:", p->line, p->col);
+    fputc(' ', stderr);
+  }
+  fprintf(stderr, "%s%s:%s ", c->color ? color[d->severity] : "", severity[d->severity], c->color ? "\033[0m" : "");
+  if (p->entity.size) fprintf(stderr, "%.*s: ", (int)p->entity.size, p->entity.data);
+  fprintf(stderr, "%.*s\n", (int)d->message.size, d->message.data);
+  if (p->line && p->source.size) print_line(p);
+}
+
+static void on_trace(void *user, qn_str line) {
+  (void)user;
+  fprintf(stderr, "quern: %.*s\n", (int)line.size, line.data);
+}
+
+/* ---- arguments ---- */
+
+static int parse_option(cli *c, int argc, char **argv, int *i) {
+  const char *arg = argv[*i], *eq = arg[1] == '-' ? strchr(arg, '=') : NULL;
+  size_t size = eq ? (size_t)(eq - arg) : strlen(arg);
+  const cli_option *o = find_option(c->command, arg, size);
+  if (!o) return cli_usage(c, "no option %.*s", (int)size, arg);
+  if (c->num_given == CLI_MAX_VALUES) return cli_usage(c, "more than %d options", CLI_MAX_VALUES);
+  const char *value = NULL;
+  if (o->value) {
+    if (eq) value = eq + 1;
+    else if (*i + 1 < argc) value = argv[++*i];
+    else return cli_usage(c, "%s needs a value: %s", o->name, o->value);
+  } else if (eq) {
+    return cli_usage(c, "%s takes no value", o->name);
+  }
+  c->given[c->num_given].option = o;
+  c->given[c->num_given++].value = value;
+  return CLI_OK;
+}
+
+/* Leaves 0 to go on, CLI_USAGE, or -1 when help was asked for and given. */
+static int parse(cli *c, int argc, char **argv) {
+  bool only_positional = false;
+  for (int i = 0; i < argc; i++) {
+    const char *arg = argv[i];
+    if (!only_positional && !strcmp(arg, "--")) {
+      only_positional = true;
+    } else if (!only_positional && (!strcmp(arg, "--help") || !strcmp(arg, "-h"))) {
+      cli_help(stdout, c->command);
+      return -1;
+    } else if (!only_positional && arg[0] == '-' && arg[1]) {
+      int bad = parse_option(c, argc, argv, &i);
+      if (bad) return bad;
+    } else if (c->num_positional == c->command->max_positional) {
+      return cli_usage(c, "one argument too many: '%s'", arg);
+    } else {
+      c->positional[c->num_positional++] = arg;
+    }
+  }
+  if (c->num_positional < c->command->min_positional) return cli_usage(c, "usage: quern %s %s", c->command->name, c->command->arguments);
+  return CLI_OK;
+}
+
+static int general_help(FILE *out) {
+  fprintf(out, "quern %s: reads, quantizes, compiles and explains quantized tensor programs\n\nusage: quern COMMAND ...\n\n", QN_VERSION_STRING);
+  for (const cli_command *k = cli_commands; k->name; k++) fprintf(out, "  %-10s %s\n", k->name, k->summary);
+  fprintf(out, "  %-10s %s\n\n'quern help COMMAND' tells more.\n", "help", "how a command is used, with an example");
+  return CLI_OK;
+}
+
+static const cli_command *find_command(const char *name) {
+  for (const cli_command *k = cli_commands; k->name; k++)
+    if (!strcmp(k->name, name)) return k;
+  return NULL;
+}
+
+static int help(cli *c, int argc, char **argv) {
+  if (argc < 1) return general_help(stdout);
+  const cli_command *k = find_command(argv[0]);
+  if (!k) return cli_usage(c, "no command '%s'", argv[0]);
+  cli_help(stdout, k);
+  return CLI_OK;
+}
+
+static int run_command(cli *c, int argc, char **argv) {
+  int bad = parse(c, argc, argv);
+  if (bad) return bad < 0 ? CLI_OK : bad;
+  const char *verbose = getenv("QUERN_VERBOSE");
+  qn_context_options options = {.on_diag = on_diag, .on_diag_user = c};
+  if (verbose && *verbose && strcmp(verbose, "0")) options.on_trace = on_trace;
+  c->ctx = qn_context_create(&options);
+  if (!c->ctx) {
+    fputs("quern: error: out of memory\n", stderr);
+    return CLI_INPUT;
+  }
+  int code = c->command->run(c);
+  qn_context_destroy(c->ctx);
+  if (fflush(stdout) || ferror(stdout)) {
+    fprintf(stderr, "quern: error: cannot write to standard output: %s\n", strerror(errno));
+    return code ? code : CLI_INPUT;
+  }
+  return code;
+}
+
+int main(int argc, char **argv) {
+  static cli c;
+  c.program = argv[0];
+  c.color = isatty(2) && !getenv("NO_COLOR");
+  if (argc < 2) {
+    general_help(stderr);
+    return CLI_USAGE;
+  }
+  if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) return help(&c, argc - 2, argv + 2);
+  if (!strcmp(argv[1], "--version")) {
+    printf("quern %s\n", QN_VERSION_STRING);
+    return CLI_OK;
+  }
+  c.command = find_command(argv[1]);
+  if (!c.command) return cli_usage(&c, "no command '%s'", argv[1]);
+  return run_command(&c, argc - 2, argv + 2);
+}
+
+/* ---- shared by commands ---- */
+
+qn_status cli_load(cli *c, const char *path, qn_module **out) {
+  const char *dims[CLI_MAX_VALUES], *consts[CLI_MAX_VALUES];
+  qn_load_options options = {.dims = dims, .consts = consts};
+  options.num_dims = (size_t)cli_values(c, "--dim", dims, CLI_MAX_VALUES);
+  options.num_consts = (size_t)cli_values(c, "--const", consts, CLI_MAX_VALUES);
+  return qn_load_model(c->ctx, path, &options, out);
+}
+
+bool cli_write_stdout(void *user, const char *data, size_t size) {
+  (void)user;
+  return fwrite(data, 1, size, stdout) == size;
+}
+
+qn_status cli_print_module(cli *c, qn_module *m, const char *path, const qn_print_options *options) {
+  (void)c;
+  return qn_print_file(m, options, path ? path : "-");
+}
+
+void cli_progress(const char *what, int64_t done, int64_t total) {
+  if (!isatty(2) || total <= 0) return;
+  int filled = (int)(done * 30 / total);
+  fprintf(stderr, "\r%s [%.*s%*s] %lld/%lld%s", what, filled, "##############################", 30 - filled, "", (long long)done,
+          (long long)total, done >= total ? "\n" : "");
+}

@@ -1,0 +1,160 @@
+/* quern bench: how fast a model, a matrix product or the machine is. */
+#include "cli.h"
+#include <quern/unstable/isa.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_INPUTS = 256 };
+
+typedef struct setup {
+  cli *c;
+  int64_t threads;
+  double seconds;
+  qn_compile_options options;
+  qn_program *p;
+  qn_tensor in[MAX_INPUTS];
+  bool json;
+} setup;
+
+static void print(const setup *s, const qn_bench_result *r) {
+  const char *cpu = s->options.cpu ? s->options.cpu : qn_isa_host()->name;
+  const char *engine = s->p ? qn_program_engine(s->p) : "llvm";
+  if (s->json) {
+    printf("{\"time_us\": %.3f, \"median_us\": %.3f, \"gops\": %.3f, \"peak_gops\": %.3f, \"fraction\": %.4f, \"engine\": \"%s\", \"cpu\": \"%s\", "
+           "\"threads\": %lld}\n",
+           r->time_us, r->median_us, r->gops, r->peak_gops, r->fraction, engine, cpu, (long long)s->threads);
+    return;
+  }
+  if (r->time_us > 0) printf("time        %.2f us (median %.2f)\n", r->time_us, r->median_us);
+  if (r->gops > 0) printf("speed       %.1f GOPS\n", r->gops);
+  if (r->peak_gops > 0) printf("peak        %.1f GOPS\n", r->peak_gops);
+  if (r->gops > 0 && r->peak_gops > 0) printf("fraction    %.3f\n", r->fraction);
+  printf("engine      %s, %s, %lld thread%s\n", engine, cpu, (long long)s->threads, s->threads > 1 ? "s" : "");
+}
+
+/* ---- a matrix product ---- */
+
+typedef struct product_row {
+  const char *name;
+  qn_scalar a, b, y;
+} product_row;
+static const product_row products[] = {
+    {"u8s8", QN_UI8, QN_I8, QN_UI8}, {"s8s8", QN_I8, QN_I8, QN_I8}, {"u8s8f32", QN_UI8, QN_I8, QN_F32}, {"f32", QN_F32, QN_F32, QN_F32}};
+
+static int parse_matmul(const cli *c, const char *text, qn_matmul_desc *d) {
+  char *end;
+  const char *at = text;
+  int64_t sizes[3];
+  for (int i = 0; i < 3; i++) {
+    sizes[i] = strtoll(at, &end, 10);
+    if (end == at || sizes[i] < 1 || sizes[i] > 1 << 20 || *end != (i < 2 ? 'x' : ':'))
+      return cli_usage(c, "--matmul: '%s' is not MxNxK:TYPES, such as 384x768x768:u8s8", text);
+    at = end + 1;
+  }
+  for (size_t i = 0; i < sizeof products / sizeof products[0]; i++)
+    if (!strcmp(products[i].name, at)) {
+      *d = (qn_matmul_desc){.m = sizes[0], .n = sizes[1], .k = sizes[2], .a = products[i].a, .b = products[i].b, .y = products[i].y};
+      return CLI_OK;
+    }
+  return cli_usage(c, "--matmul: no types '%s'; there are u8s8, u8s8f32, s8s8 and f32", at);
+}
+
+static uint32_t next_random(uint32_t *state) {
+  *state = *state * 1664525u + 1013904223u;
+  return *state >> 8;
+}
+
+static void fill(qn_tensor *t, uint32_t seed) {
+  bool f = qn_scalar_is_float(t->elem);
+  for (int64_t i = 0, n = qn_tensor_count(t); i < n; i++) {
+    uint32_t r = next_random(&seed);
+    if (f) qn_tensor_set_f64(t, i, (double)r / 8388608.0 - 1);
+    else qn_tensor_set_i64(t, i, (int64_t)(r & 255) - (qn_scalar_get(t->elem)->cls == QN_UNSIGNED ? 0 : 128));
+  }
+}
+
+static qn_status build_matmul(setup *s, qn_matmul_desc *d) {
+  bool f = d->a == QN_F32;
+  size_t count = (size_t)d->n * (size_t)d->k;
+  qn_tensor w = {.elem = d->b, .rank = 2, .shape = {d->k, d->n}, .data = malloc(count * (f ? 4 : 1))};
+  float *scales = malloc((size_t)d->n * sizeof *scales), *bias = malloc((size_t)d->n * sizeof *bias);
+  qn_status status = w.data && scales && bias ? QN_OK : qn_error_no_memory(s->c->ctx);
+  if (!status) {
+    fill(&w, 1);
+    for (int64_t i = 0; i < d->n; i++) scales[i] = 0.01f + 0.00001f * (float)(i % 97), bias[i] = (float)(i % 13) - 6;
+    d->b_data = w.data, d->b_scales = scales, d->bias = bias;
+    d->a_scale = 0.02f, d->y_scale = 4, d->relu = true;
+    d->a_zero_point = d->a == QN_UI8 ? 117 : 0, d->y_zero_point = d->y == QN_UI8 ? 3 : 0;
+    status = qn_kernel_matmul(s->c->ctx, d, &s->options, &s->p);
+  }
+  free(w.data), free(scales), free(bias);
+  return status;
+}
+
+/* ---- inputs ---- */
+
+static qn_status random_inputs(setup *s) {
+  if (qn_program_num_inputs(s->p) > MAX_INPUTS)
+    return qn_error(s->c->ctx, QN_DIAG_LIMIT, qn_place_file(""), "more than %d inputs", MAX_INPUTS);
+  for (uint32_t i = 0; i < qn_program_num_inputs(s->p); i++) {
+    qn_port_info port = qn_program_input(s->p, i);
+    s->in[i] = (qn_tensor){.elem = port.elem, .rank = port.rank};
+    for (uint32_t d = 0; d < port.rank; d++) {
+      if (port.shape[d] == QN_DYNAMIC)
+        return qn_error(s->c->ctx, QN_DIAG_SHAPE, qn_place_file(""), "input '%.*s' is %.*s: fix its sizes with --dim NAME=N", (int)port.name.size,
+                        port.name.data, (int)port.type.size, port.type.data);
+      s->in[i].shape[d] = port.shape[d];
+    }
+    size_t bytes = qn_tensor_bytes(&s->in[i]);
+    s->in[i].data = bytes == SIZE_MAX ? NULL : calloc(1, bytes + 1);
+    if (!s->in[i].data) return qn_error_no_memory(s->c->ctx);
+    fill(&s->in[i], 7 + i);
+  }
+  return QN_OK;
+}
+
+static qn_status build_model(setup *s) {
+  qn_module *m;
+  qn_status status = cli_load(s->c, s->c->positional[0], &m);
+  if (status) return status;
+  status = qn_build_program(m, &s->options, &s->p);
+  qn_module_destroy(m);
+  return status;
+}
+
+static int bench_peak(setup *s) {
+  qn_bench_result r = {0};
+  double ops;
+  qn_status status = qn_engine_peak(s->c->ctx, s->options.cpu, (uint32_t)s->threads, &ops);
+  if (status) return cli_status(status);
+  r.peak_gops = ops * 1e-9;
+  if (s->json) r.gops = r.peak_gops, r.fraction = 1;
+  print(s, &r);
+  return CLI_OK;
+}
+
+int cmd_bench(cli *c) {
+  static setup s;
+  bool ok = true;
+  s.c = c;
+  s.threads = cli_integer(c, "--threads", 1, &ok);
+  s.seconds = cli_number(c, "--seconds", 1, &ok);
+  s.json = cli_flag(c, "--json");
+  s.options = (qn_compile_options){.engine = cli_value(c, "--engine", NULL), .cpu = cli_value(c, "--cpu", NULL)};
+  if (!ok || s.threads < 1 || s.threads > 1024 || !(s.seconds > 0 && s.seconds <= 3600))
+    return ok ? cli_usage(c, "--threads must be 1 to 1024, --seconds above 0 and at most 3600") : CLI_USAGE;
+  if (cli_flag(c, "--peak")) return bench_peak(&s);
+  const char *matmul = cli_value(c, "--matmul", NULL);
+  qn_matmul_desc d;
+  int bad = matmul ? parse_matmul(c, matmul, &d) : CLI_OK;
+  if (bad) return bad;
+  if (!matmul && !c->num_positional) return cli_usage(c, "a model, --matmul or --peak is needed");
+  qn_bench_result r;
+  qn_status status = matmul ? build_matmul(&s, &d) : build_model(&s);
+  if (!status) status = random_inputs(&s);
+  if (!status) status = qn_bench_program(c->ctx, s.p, s.options.cpu, s.in, (uint32_t)s.threads, s.seconds, &r);
+  if (!status) print(&s, &r);
+  for (uint32_t i = 0; i < MAX_INPUTS; i++) free(s.in[i].data);
+  qn_program_destroy(s.p);
+  return cli_status(status);
+}
