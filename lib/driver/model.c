@@ -1,9 +1,12 @@
 /* Models in, programs out. */
 #include "alloc.h"
+#include "buf.h"
 #include "fileio.h"
+#include <errno.h>
 #include <quern/driver.h>
 #include <quern/import.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* MLIR text has no byte below a space but line ends and tabs; a ModelProto begins with a field tag, and one that is
@@ -22,6 +25,89 @@ static bool ends_with(const char *path, const char *suffix) {
   return n >= k && !strcmp(path + n - k, suffix);
 }
 
+/* "NAME=rest" split at the sign. */
+static qn_status split(qn_context *ctx, const char *option, const char *text, qn_str *name, const char **rest) {
+  const char *eq = strchr(text, '=');
+  if (!eq || eq == text || !eq[1])
+    return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(""), "%s: '%s' is not NAME=VALUE", option, text);
+  *name = (qn_str){text, (size_t)(eq - text)};
+  *rest = eq + 1;
+  return QN_OK;
+}
+
+typedef struct bindings {
+  qn_import_dim *dims;
+  qn_import_const *consts;
+  qn_store **stores;
+  size_t num_stores;
+} bindings;
+
+static qn_status read_dims(qn_context *ctx, const qn_load_options *o, bindings *b) {
+  for (size_t i = 0; i < o->num_dims; i++) {
+    const char *text;
+    char *end;
+    qn_status status = split(ctx, "--dim", o->dims[i], &b->dims[i].name, &text);
+    if (status) return status;
+    errno = 0;
+    b->dims[i].size = strtoll(text, &end, 10);
+    if (*end || errno || b->dims[i].size < 0)
+      return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(""), "--dim: '%s' is no size", text);
+  }
+  return QN_OK;
+}
+
+static qn_status read_consts(qn_context *ctx, const qn_load_options *o, bindings *b) {
+  for (size_t i = 0; i < o->num_consts; i++) {
+    const char *path;
+    qn_store *store;
+    qn_status status = split(ctx, "--const", o->consts[i], &b->consts[i].name, &path);
+    if (!status) status = qn_store_open(ctx, path, &store);
+    if (status) return status;
+    b->stores[b->num_stores++] = store;
+    if (qn_store_count(store) == 1) status = qn_store_tensor(store, 0, &b->consts[i].value);
+    else status = qn_store_get(store, b->consts[i].name, &b->consts[i].value);
+    if (status) return status;
+  }
+  return QN_OK;
+}
+
+static qn_status import(qn_context *ctx, const char *path, const qn_load_options *o, qn_module **out) {
+  const qn_allocator *a = qn_context_allocator(ctx);
+  bindings b = {0};
+  b.dims = qn__alloc_zero(a, (o->num_dims + 1) * sizeof *b.dims);
+  b.consts = qn__alloc_zero(a, (o->num_consts + 1) * sizeof *b.consts);
+  b.stores = qn__alloc_zero(a, (o->num_consts + 1) * sizeof *b.stores);
+  qn_status status = b.dims && b.consts && b.stores ? QN_OK : qn_error_no_memory(ctx);
+  if (!status) status = read_dims(ctx, o, &b);
+  if (!status) status = read_consts(ctx, o, &b);
+  qn_import_options options = {.num_dims = o->num_dims, .dims = b.dims, .num_consts = o->num_consts, .consts = b.consts};
+  if (!status) status = qn_import_onnx(ctx, path, &options, out);
+  for (size_t i = 0; i < b.num_stores; i++) qn_store_close(b.stores[i]);
+  qn__free(a, b.dims, (o->num_dims + 1) * sizeof *b.dims);
+  qn__free(a, b.consts, (o->num_consts + 1) * sizeof *b.consts);
+  qn__free(a, b.stores, (o->num_consts + 1) * sizeof *b.stores);
+  return status;
+}
+
+/* The same bindings as an option of infer-shapes. */
+static qn_status bind_text(qn_module *m, const qn_load_options *o) {
+  qn_context *ctx = qn_module_context(m);
+  qn_buf pipeline;
+  qn__buf_init(&pipeline, qn_context_allocator(ctx));
+  qn__buf_c(&pipeline, "infer-shapes{bind=\"");
+  qn_status status = QN_OK;
+  for (size_t i = 0; i < o->num_dims && !status; i++) {
+    qn_str name;
+    const char *size;
+    status = split(ctx, "--dim", o->dims[i], &name, &size);
+    if (!status) qn__buf_fmt(&pipeline, "%s%.*s:%s", i ? "+" : "", (int)name.size, name.data, size);
+  }
+  qn__buf_c(&pipeline, "\"}");
+  if (!status) status = pipeline.failed ? qn_error_no_memory(ctx) : qn_run_pipeline(m, pipeline.data);
+  qn__buf_free(&pipeline);
+  return status;
+}
+
 qn_status qn_load_model(qn_context *ctx, const char *path, const qn_load_options *options, qn_module **out) {
   static const qn_load_options none = {0};
   const qn_load_options *o = options ? options : &none;
@@ -32,26 +118,12 @@ qn_status qn_load_model(qn_context *ctx, const char *path, const qn_load_options
   if (status) return status;
   bool onnx = ends_with(path, ".onnx") || (!ends_with(path, ".mlir") && !looks_like_text(&f));
   qn__file_close(&f);
-  if (onnx) {
-    qn_onnx_options import = {.num_dims = o->num_dims, .dims = o->dims, .num_consts = o->num_consts, .consts = o->consts};
-    return qn_import_onnx(ctx, path, &import, out);
-  }
+  if (onnx) return import(ctx, path, o, out);
   if (o->num_consts)
     return qn_error(ctx, QN_DIAG_UNSUPPORTED, qn_place_file(path), "--const binds inputs of ONNX models while they are imported");
   status = qn_parse_file(ctx, path, NULL, out);
   if (status || !o->num_dims) return status;
-  char pipeline[1024];
-  size_t at = (size_t)snprintf(pipeline, sizeof pipeline, "infer-shapes{bind=");
-  for (size_t i = 0; i < o->num_dims && at < sizeof pipeline; i++) {
-    const char *eq = strchr(o->dims[i], '=');
-    at += (size_t)snprintf(pipeline + at, sizeof pipeline - at, "%s%.*s:%s", i ? "+" : "", eq ? (int)(eq - o->dims[i]) : 0,
-                           o->dims[i], eq ? eq + 1 : "");
-  }
-  if (at + 2 > sizeof pipeline) status = qn_error(ctx, QN_DIAG_LIMIT, qn_place_file(path), "too many --dim bindings");
-  else {
-    strcpy(pipeline + at, "}");
-    status = qn_run_pipeline(*out, pipeline);
-  }
+  status = bind_text(*out, o);
   if (status) {
     qn_module_destroy(*out);
     *out = NULL;
