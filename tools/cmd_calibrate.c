@@ -127,6 +127,17 @@ static void on_row(void *user, const qn_comparison *r) {
   putchar('}');
 }
 
+static qn_status print_accuracy(cli *c, const qn_module *a, const qn_module *b, qn_sample_set *samples, bool json) {
+  const char *labels = cli_value(c, "--labels", NULL);
+  qn_accuracy r;
+  if (!labels) return QN_OK;
+  qn_status status = qn_compare_accuracy(a, b, samples, labels, cli_value(c, "--engine", NULL), &r);
+  if (status) return status;
+  if (json) printf(", \"accuracy\": {\"samples\": %lld, \"a\": %.6f, \"b\": %.6f, \"agreement\": %.6f}", (long long)r.samples, r.a, r.b, r.agreement);
+  else printf("\nsamples     %lld\naccuracy A  %.2f%%\naccuracy B  %.2f%%\nagreement   %.2f%%\n", (long long)r.samples, 100 * r.a, 100 * r.b, 100 * r.agreement);
+  return QN_OK;
+}
+
 int cmd_compare(cli *c) {
   listing l = {.json = cli_flag(c, "--json")};
   if (!cli_flag(c, "--data")) return cli_usage(c, "--data FILE.npz is needed");
@@ -138,7 +149,9 @@ int cmd_compare(cli *c) {
   if (!status) {
     if (l.json) printf("{\"outputs\": [");
     status = qn_compare(a, b, samples, cli_value(c, "--engine", NULL), cli_flag(c, "--per-op"), on_row, &l);
-    if (l.json) printf("]}\n");
+    if (l.json) printf("]");
+    if (!status) status = print_accuracy(c, a, b, samples, l.json);
+    if (l.json) printf("}\n");
   }
   qn_samples_close(samples);
   qn_module_destroy(a);

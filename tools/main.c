@@ -74,6 +74,7 @@ static const cli_option run_options[] = {{"--input", "NAME=FILE", "an input, fro
                                          END};
 static const cli_option compare_options[] = {{"--data", "FILE.npz", "samples to run both programs on"},
                                              {"--per-op", NULL, "op by op, not outputs only"},
+                                             {"--labels", "NAME", "array of class labels in the data: prints how often each is right"},
                                              {"--json", NULL, "as JSON"},
                                              ENGINE,
                                              LOADING,

@@ -77,6 +77,18 @@ typedef void (*qn_comparison_fn)(void *user, const qn_comparison *c);
 QN_API qn_status qn_compare(const qn_module *a, const qn_module *b, qn_sample_set *samples, const char *engine,
                             bool per_op, qn_comparison_fn each, void *user);
 
+/* Classifiers: how often the largest value of a row of the first output is the label. */
+typedef struct qn_accuracy {
+  int64_t samples;
+  double a, b, agreement; /* shares of the samples: A right, B right, A and B equal */
+} qn_accuracy;
+/* `labels` names an array of the sample set: one integer per sample. */
+QN_API qn_status qn_compare_accuracy(const qn_module *a, const qn_module *b, qn_sample_set *samples, const char *labels,
+                                     const char *engine, qn_accuracy *out);
+/* The class of each of the first `count` samples. */
+QN_API qn_status qn_classify(const qn_module *m, qn_sample_set *samples, const char *engine, int64_t count,
+                             int64_t *classes);
+
 /* ---- a kernel in one call ---- */
 
 /* y[M,N] = epilogue(a[M,K] * b[K,N]): types and sizes in, a program out. */
