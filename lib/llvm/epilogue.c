@@ -1,0 +1,82 @@
+/* GEMM epilogues: the region over a tile of sums. Along columns it runs in vectors; what depends on the column only is
+ * computed once for all rows of the tile, what depends on nothing once per call. */
+#include "tile.h"
+
+static void place_extras(qn_ll_epilogue *e, LLVMValueRef row) {
+  qn_ll *g = e->g;
+  for (uint32_t i = 0; i < e->plan->num_epilogue_extras; i++) {
+    const qn_extra *x = &e->plan->epilogue_extras[i];
+    LLVMValueRef base = e->extra[i];
+    if (x->by_row && row) base = qn__ll_gep(g, base, qn__ll_mul(g, row, e->row_stride[i]));
+    e->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, base, NULL};
+  }
+}
+
+qn_status qn__ll_epilogue_init(qn_ll_epilogue *e, qn_ll *g, const qn_gemm_plan *plan, uint32_t rows,
+                               LLVMValueRef sums) {
+  uint32_t extras = plan->num_epilogue_extras;
+  *e = (qn_ll_epilogue){.g = g, .plan = plan, .rows = rows, .sums = sums};
+  uint8_t *vary = qn__arena_array(g->arena, 1 + extras, 1);
+  e->places = qn__arena_array(g->arena, 1 + extras, sizeof *e->places);
+  e->extra = qn__arena_array(g->arena, extras, sizeof *e->extra);
+  e->row_stride = qn__arena_array(g->arena, extras, sizeof *e->row_stride);
+  if (!vary || !e->places || !e->extra || !e->row_stride) return qn_error_no_memory(g->qctx);
+  vary[0] = QN_LL_BY_LANE | QN_LL_BY_ROW;
+  for (uint32_t i = 0; i < extras; i++) {
+    const qn_extra *x = &plan->epilogue_extras[i];
+    vary[1 + i] = (uint8_t)((x->by_col ? QN_LL_BY_LANE : 0) | (x->by_row ? QN_LL_BY_ROW : 0));
+    e->extra[i] = qn__ll_arg_ptr(g, 3 + i);
+    if (x->by_row) e->row_stride[i] = qn__ll_arg_stride(g, 3 + i);
+  }
+  if (!qn__ll_region_init(&e->region, g, &plan->epilogue, vary)) return qn_error_no_memory(g->qctx);
+  e->n_size = qn__ll_arg_size(g, 1);
+  e->y = qn__ll_arg_ptr(g, 2);
+  e->y_stride = qn__ll_arg_stride(g, 1);
+  place_extras(e, NULL);
+  qn__ll_region_load(&e->region, 0, e->places, qn__ll_i64(g, 0), 1, NULL);
+  qn__ll_region_emit(&e->region, 0, 0, 0, 1);
+  return QN_OK;
+}
+
+static void one_row(qn_ll_epilogue *e, LLVMValueRef r, LLVMValueRef column, uint32_t lanes, LLVMValueRef mask) {
+  qn_ll *g = e->g;
+  LLVMValueRef row = qn__ll_add(g, e->row, r);
+  int64_t row_bytes = (int64_t)e->width * qn__ll_mem_bits(e->plan->acc) / 8;
+  place_extras(e, row);
+  qn__ll_region_load(&e->region, QN_LL_BY_ROW, e->places, column, 1, NULL);
+  qn__ll_region_emit(&e->region, QN_LL_BY_ROW, 0, 0, 1);
+  LLVMValueRef sums = qn__ll_gep(g, e->sums, qn__ll_mul(g, r, qn__ll_i64(g, row_bytes)));
+  qn_ll_place from = {e->plan->acc, QN_ACCESS_DENSE, sums, NULL};
+  LLVMValueRef sum = qn__ll_load(g, &from, qn__ll_sub(g, column, e->first_column), lanes, NULL);
+  qn__ll_region_load(&e->region, QN_LL_BY_ROW | QN_LL_BY_LANE, e->places, column, lanes, mask);
+  qn__ll_region_set_input(&e->region, 0, sum);
+  qn__ll_region_emit(&e->region, QN_LL_BY_ROW | QN_LL_BY_LANE, 0, 0, lanes);
+  LLVMValueRef y = qn__ll_gep(g, e->y, qn__ll_mul(g, row, e->y_stride));
+  qn_ll_place to = {e->plan->y_mem, QN_ACCESS_DENSE, y, NULL};
+  qn__ll_region_store(&e->region, 0, &to, column, lanes, mask);
+}
+
+static void columns(void *user, LLVMValueRef column, uint32_t lanes, LLVMValueRef mask) {
+  qn_ll_epilogue *e = user;
+  qn_ll *g = e->g;
+  place_extras(e, NULL);
+  qn__ll_region_load(&e->region, QN_LL_BY_LANE, e->places, column, lanes, mask);
+  qn__ll_region_emit(&e->region, QN_LL_BY_LANE, 0, 0, lanes);
+  if (e->rows == 1) {
+    one_row(e, qn__ll_i64(g, 0), column, lanes, mask);
+    return;
+  }
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, e->rows), 1, 0, NULL);
+  one_row(e, f.i, column, lanes, mask);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+void qn__ll_epilogue_tile(qn_ll_epilogue *e, LLVMValueRef row, LLVMValueRef column, uint32_t width) {
+  qn_ll *g = e->g;
+  e->row = row;
+  e->first_column = column;
+  e->width = width;
+  LLVMValueRef end = qn__ll_min(g, qn__ll_add(g, column, qn__ll_i64(g, width)), e->n_size);
+  qn__ll_span(g, column, end, columns, e);
+}

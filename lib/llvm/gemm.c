@@ -1,0 +1,205 @@
+/* GEMM tiles: for each panel (or a few side by side when tiles are low), for each tile of rows, the sums of the tile in
+ * registers over the whole of K, then through a small buffer into the epilogue. Panels are the outer loop, so that B,
+ * which may be larger than a cache, is read once and A, a few bytes per step, is what is read again. */
+#include "tile.h"
+#include <string.h>
+
+typedef struct gemm_state {
+  qn_ll *g;
+  const qn_gemm_plan *plan;
+  qn_ll_tile tile;
+  qn_ll_epilogue epilogue;
+  LLVMValueRef a, b, a_stride, b_stride;
+  LLVMValueRef full_blocks, all_blocks; /* of K, without and with the last, partial one */
+  LLVMValueRef sums;                    /* of the tile, row by row, of the sum's type */
+  LLVMValueRef row, panel;              /* first of the tile */
+} gemm_state;
+
+/* ---- the sums ---- */
+
+static void blocks_step(qn_ll_tile *t, LLVMValueRef block, uint32_t blocks, bool partial) {
+  LLVMValueRef shared[QN_LL_MAX_ROWS] = {0};
+  for (uint32_t j = 0; j < blocks; j++) {
+    qn_ll_operand b[QN_LL_MAX_VECTORS], a;
+    for (uint32_t v = 0; v < t->vectors; v++) t->dot->load_b(t, v, j, &b[v]);
+    LLVMValueRef *acc = t->acc + (j % t->sets) * t->rows * t->vectors;
+    for (uint32_t r = 0; r < t->rows; r++) {
+      t->dot->load_a(t, r, block, j, blocks, partial, &shared[r], &a);
+      for (uint32_t v = 0; v < t->vectors; v++)
+        acc[r * t->vectors + v] = t->dot->madd(t, acc[r * t->vectors + v], &a, &b[v]);
+    }
+  }
+}
+
+/* Blocks start .. end-1, `unroll` at a time. The panels' pointers move along and are left after the last block. */
+static void blocks_loop(qn_ll_tile *t, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, bool partial) {
+  qn_ll *g = t->g;
+  uint32_t sums = t->rows * t->vectors * (unroll >= t->sets ? t->sets : 1);
+  int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
+  LLVMValueRef carried[QN_LL_MAX_CARRIED];
+  qn_ll_for f;
+  memcpy(carried, t->acc, sums * sizeof *carried);
+  memcpy(carried + sums, t->b, t->panels * sizeof *carried);
+  qn__ll_for_begin(g, &f, start, end, unroll, sums + t->panels, carried);
+  memcpy(t->acc, carried, sums * sizeof *carried);
+  memcpy(t->b, carried + sums, t->panels * sizeof *carried);
+  blocks_step(t, f.i, unroll, partial);
+  for (uint32_t p = 0; p < t->panels; p++)
+    carried[sums + p] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, t->b[p], bytes * unroll), "");
+  memcpy(carried, t->acc, sums * sizeof *carried);
+  qn__ll_for_end(g, &f, carried);
+  memcpy(t->acc, carried, sums * sizeof *carried);
+  memcpy(t->b, carried + sums, t->panels * sizeof *carried);
+}
+
+static void accumulate(gemm_state *s) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  uint32_t count = t->rows * t->vectors;
+  for (uint32_t i = 0; i < count * t->sets; i++) t->acc[i] = LLVMConstNull(t->acc_type);
+  LLVMValueRef done = qn__ll_i64(g, 0), blocks = s->plan->lhs_padded ? s->all_blocks : s->full_blocks;
+  if (t->unroll > 1) {
+    LLVMValueRef whole = LLVMBuildAnd(g->b, blocks, qn__ll_i64(g, -(int64_t)t->unroll), "");
+    blocks_loop(t, done, whole, t->unroll, false);
+    done = whole;
+  }
+  blocks_loop(t, done, blocks, 1, false);
+  if (!s->plan->lhs_padded && s->plan->layout.k_block > 1) blocks_loop(t, s->full_blocks, s->all_blocks, 1, true);
+  for (uint32_t i = count; i < count * t->sets; i++)
+    t->acc[i % count] = LLVMBuildAdd(g->b, t->acc[i % count], t->acc[i], "");
+}
+
+static void keep_sums(gemm_state *s) {
+  qn_ll_tile *t = &s->tile;
+  int64_t bytes = (int64_t)t->acc_lanes * qn__ll_mem_bits(s->plan->acc) / 8;
+  for (uint32_t i = 0; i < t->rows * t->vectors; i++)
+    qn__ll_store_vec(s->g, t->acc[i], qn__ll_gep_const(s->g, s->sums, i * bytes), 1);
+}
+
+/* The tile's columns from `column` of the panel on (of the first panel, when several are taken at once). */
+static void multiply(gemm_state *s, LLVMValueRef column) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  int64_t column_bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
+  for (uint32_t r = 0; r < t->rows; r++)
+    t->a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, qn__ll_i64(g, r)), s->a_stride));
+  for (uint32_t p = 0; p < t->panels; p++) {
+    LLVMValueRef at = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, p)), s->b_stride));
+    t->b[p] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, column_bytes)));
+  }
+  accumulate(s);
+  keep_sums(s);
+  LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
+  qn__ll_epilogue_tile(&s->epilogue, s->row, qn__ll_add(g, first, column), t->vectors * t->acc_lanes);
+}
+
+/* ---- loops ---- */
+
+/* Chooses the vectors taken at once, out of `columns` of each panel: accumulators, one block of B and an operand of A
+ * fit the registers. */
+static void shape_tile(gemm_state *s, uint32_t rows, uint32_t panels, uint32_t lanes, uint32_t columns) {
+  qn_ll_tile *t = &s->tile;
+  uint32_t registers = s->g->isa->num_registers, vectors = columns / lanes;
+  t->rows = rows;
+  t->acc_lanes = lanes;
+  t->acc_type = qn__ll_lanes(t->acc_elem, lanes);
+  uint32_t group = vectors < QN_LL_MAX_VECTORS ? vectors : QN_LL_MAX_VECTORS;
+  while (group > 1 && (group * (rows + 1) + 1 > registers || vectors % group)) group--;
+  t->panels = group == vectors ? panels : 1;
+  while (t->panels > 1 && (t->panels * group * (rows + 1) + 1 > registers || t->panels * group > QN_LL_MAX_VECTORS))
+    t->panels--;
+  t->vectors = group * t->panels;
+  uint32_t in_flight = rows * t->vectors;
+  /* Tall tiles gain less than half a percent from a second block in the loop and cost a quarter more to compile. */
+  t->unroll = t->dot->shares > 1 ? t->dot->shares : in_flight < 16 ? 2 : 1;
+  t->sets = t->dot->reorders && t->unroll > 1 && in_flight < 8 && 2 * in_flight + t->vectors < registers ? 2 : 1;
+}
+
+/* Columns start .. end-1 of the panel, all rows. */
+static void columns_loop(gemm_state *s, uint32_t start, uint32_t end) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  uint32_t step = t->vectors / t->panels * t->acc_lanes;
+  qn_ll_for rows, columns;
+  qn__ll_for_begin(g, &rows, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), t->rows, 0, NULL);
+  s->row = rows.i;
+  if (start + step == end) {
+    multiply(s, qn__ll_i64(g, start));
+  } else {
+    qn__ll_for_begin(g, &columns, qn__ll_i64(g, start), qn__ll_i64(g, end), step, 0, NULL);
+    multiply(s, columns.i);
+    qn__ll_for_end(g, &columns, NULL);
+  }
+  qn__ll_for_end(g, &rows, NULL);
+}
+
+/* Panels start .. end-1, `panels` at a time: whole vectors of columns, then what is left of a panel one by one. */
+static void panels_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uint32_t panels, uint32_t rows) {
+  qn_ll *g = s->g;
+  uint32_t width = s->plan->layout.panel_width, lanes = s->g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
+  uint32_t wide = width / lanes * lanes;
+  qn_ll_for f;
+  LLVMValueRef last = qn__ll_sub(g, end, qn__ll_i64(g, panels - 1));
+  qn__ll_for_begin(g, &f, start, last, panels, 0, NULL);
+  s->panel = f.i;
+  if (wide) {
+    shape_tile(s, rows, panels, lanes, wide);
+    columns_loop(s, 0, wide);
+  }
+  if (wide < width) {
+    shape_tile(s, rows, panels, 1, width - wide);
+    columns_loop(s, wide, width);
+  }
+  qn__ll_for_end(g, &f, NULL);
+}
+
+/* Low tiles take several panels, so that enough sums are in flight to hide the latency of adding to each. */
+static uint32_t panels_at_once(gemm_state *s, uint32_t rows) {
+  uint32_t width = s->plan->layout.panel_width, lanes = s->g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
+  if (width % lanes) return 1;
+  shape_tile(s, rows, 4, lanes, width);
+  return s->tile.panels;
+}
+
+static qn_status check(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows, const qn_ll_dot *dot) {
+  const qn_layout *l = &plan->layout;
+  if (!dot)
+    return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "no way to multiply these element types in the LLVM code generator");
+  if (l->plain || l->k_block == 0 || l->k_block > 64 || l->panel_width == 0 || rows == 0 || rows > QN_LL_MAX_ROWS)
+    return qn__ll_error(
+        g, QN_DIAG_UNSUPPORTED,
+        "the LLVM code generator needs a panel layout with blocks of up to 64 and tiles of 1 to %d rows",
+        QN_LL_MAX_ROWS);
+  return QN_OK;
+}
+
+qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
+  const qn_gemm_plan *plan = &body->plan->u.gemm;
+  gemm_state s = {.g = g, .plan = plan};
+  qn_ll_tile *t = &s.tile;
+  *t = (qn_ll_tile){.g = g, .plan = plan, .dot = qn__ll_dot_find(g, plan)};
+  qn_status status = check(g, plan, body->rows, t->dot);
+  if (status != QN_OK) return status;
+  t->acc_elem = qn__ll_mem_type(g, plan->acc);
+  t->k_size = qn__ll_arg_size(g, 2);
+  s.a = qn__ll_arg_ptr(g, 0);
+  s.b = qn__ll_arg_ptr(g, 1);
+  s.a_stride = qn__ll_arg_stride(g, 0);
+  s.b_stride = qn__ll_arg_stride(g, 2);
+  LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
+  s.full_blocks = LLVMBuildUDiv(g->b, t->k_size, block, "");
+  s.all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, t->k_size, up), block, "");
+  LLVMValueRef start = qn__ll_arg_begin(g, 1), end = qn__ll_arg_end(g, 1);
+  s.sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
+  status = qn__ll_epilogue_init(&s.epilogue, g, plan, body->rows, s.sums);
+  if (status != QN_OK) return status;
+  uint32_t panels = panels_at_once(&s, body->rows);
+  if (panels > 1) {
+    LLVMValueRef count = qn__ll_sub(g, end, start), by = qn__ll_i64(g, panels);
+    LLVMValueRef whole = LLVMBuildSub(g->b, end, LLVMBuildSRem(g->b, count, by, ""), "");
+    panels_loop(&s, start, whole, panels, body->rows);
+    start = whole;
+  }
+  panels_loop(&s, start, end, 1, body->rows);
+  return QN_OK;
+}

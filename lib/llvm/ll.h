@@ -1,0 +1,219 @@
+/* What the files of this folder share: one LLVM module being written (qn_ll), typed loads and stores, loops, and the
+ * tape emitter. Built with the LLVM C API only. Everything here writes at the builder's position.
+ *
+ * Instruction building cannot fail but for memory inside LLVM; memory of our own comes from the arena, and a failure
+ * sets `failed`, which the entry points check once. */
+#ifndef QN_LL_H
+#define QN_LL_H
+#include "arena.h"
+#include "backend.h"
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+
+typedef struct qn_ll {
+  qn_context *qctx;
+  qn_arena *arena;
+  const qn_isa *isa;
+  LLVMContextRef ctx;
+  LLVMModuleRef mod;
+  LLVMBuilderRef b;
+  LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr, void_t;
+  LLVMValueRef fn, args;   /* the function being written and its qn_kargs pointer */
+  LLVMBasicBlockRef entry; /* its first block, where scratch memory is reserved */
+  uint32_t lanes;          /* 32-bit lanes of a vector register: every vector loop steps by this */
+  bool masked;             /* masked loads and stores of every width are instructions */
+  bool x86;                /* instructions of x86 may be used: sse4, avx by vector_bits */
+  const char *what;        /* plan name, for messages */
+  bool failed;             /* an LLVM function that must exist does not, or: */
+  bool out_of_memory;
+} qn_ll;
+
+/* ---- module.c ---- */
+typedef struct qn_ll_module {
+  LLVMContextRef ctx;
+  LLVMModuleRef mod;
+  LLVMTargetMachineRef machine;
+  qn_context *qctx;
+  bool error_seen; /* LLVM's own diagnostic handler was called */
+} qn_ll_module;
+/* Writes a function for each body into a fresh module. All bodies are for one ISA row. */
+qn_status qn__ll_module_create(qn_context *ctx, uint32_t num_bodies, const qn_body *bodies, const char *name,
+                               qn_ll_module *out);
+/* An empty module for an ISA row, with its target machine. */
+qn_status qn__ll_module_start(qn_context *ctx, const qn_isa *isa, const char *name, qn_ll_module *out);
+void qn__ll_module_destroy(qn_ll_module *m);
+qn_status qn__ll_module_verify(qn_ll_module *m);
+void qn__ll_init(qn_ll *g, qn_ll_module *m, qn_arena *arena, const qn_isa *isa, const char *what);
+void qn__ll_done(qn_ll *g);
+/* Starts int32_t symbol(const qn_kargs *), positioned in its entry block. */
+void qn__ll_function_begin(qn_ll *g, const char *symbol);
+void qn__ll_function_end(qn_ll *g); /* return 0 */
+LLVMValueRef qn__ll_function_attrs(qn_ll *g, LLVMValueRef fn);
+qn_status qn__ll_error(qn_ll *g, qn_diag_code code, const char *fmt, ...) QN_PRINTF(3, 4);
+
+/* ---- target.c ---- */
+qn_status qn__ll_target_create(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef *out);
+
+/* ---- jit.c: all that touches ORC ---- */
+qn_status qn__ll_jit(qn_ll_module *m, uint32_t count, const char *const *symbols, qn_code **out);
+/* Machine code of the module as an object or assembly. */
+qn_status qn__ll_codegen(qn_ll_module *m, LLVMCodeGenFileType type, LLVMMemoryBufferRef *out);
+
+/* ---- value.c ---- */
+LLVMTypeRef qn__ll_reg_type(qn_ll *g, qn_treg t);
+/* t itself for lanes == 1, else a vector of them. */
+LLVMTypeRef qn__ll_lanes(LLVMTypeRef t, uint32_t lanes);
+LLVMValueRef qn__ll_i32(qn_ll *g, uint32_t v);
+LLVMValueRef qn__ll_i64(qn_ll *g, int64_t v);
+/* A constant of integer or float type, scalar or splat, from its bits. */
+LLVMValueRef qn__ll_bits(qn_ll *g, LLVMTypeRef type, uint64_t bits);
+LLVMValueRef qn__ll_splat(qn_ll *g, LLVMValueRef scalar, uint32_t lanes);
+LLVMValueRef qn__ll_intrinsic(qn_ll *g, const char *name, uint32_t num_overloads, LLVMTypeRef *overloads,
+                              uint32_t num_args, LLVMValueRef *args);
+/* An intrinsic of one machine without overloads; operands and result are bitcast to what it declares. */
+LLVMValueRef qn__ll_target_intrinsic(qn_ll *g, const char *name, LLVMTypeRef result, uint32_t num_args,
+                                     LLVMValueRef *args);
+LLVMValueRef qn__ll_slot(qn_ll *g, LLVMTypeRef type, uint32_t count); /* stack memory aligned to 64 bytes */
+LLVMValueRef qn__ll_gep(qn_ll *g, LLVMValueRef base, LLVMValueRef bytes);
+LLVMValueRef qn__ll_gep_const(qn_ll *g, LLVMValueRef base, int64_t bytes);
+/* qn_kargs fields, and elements of its arrays. */
+LLVMValueRef qn__ll_arg_ptr(qn_ll *g, uint32_t i);
+LLVMValueRef qn__ll_arg_size(qn_ll *g, uint32_t i);
+LLVMValueRef qn__ll_arg_stride(qn_ll *g, uint32_t i);
+LLVMValueRef qn__ll_arg_begin(qn_ll *g, uint32_t i);
+LLVMValueRef qn__ll_arg_end(qn_ll *g, uint32_t i);
+LLVMValueRef qn__ll_min(qn_ll *g, LLVMValueRef a, LLVMValueRef b); /* signed */
+static inline LLVMValueRef qn__ll_add(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildAdd(g->b, a, b, "");
+}
+static inline LLVMValueRef qn__ll_sub(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSub(g->b, a, b, "");
+}
+static inline LLVMValueRef qn__ll_mul(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildMul(g->b, a, b, "");
+}
+
+/* ---- memory.c ---- */
+uint32_t qn__ll_mem_bits(qn_scalar mem); /* that an element takes in memory */
+bool qn__ll_mem_unsigned(qn_scalar mem);
+bool qn__ll_mem_float(qn_scalar mem); /* f32 or f64: a float register */
+qn_treg qn__ll_mem_reg(qn_scalar mem);
+LLVMTypeRef qn__ll_mem_type(qn_ll *g, qn_scalar mem);
+/* Elements index .. index+lanes-1 of an array that moves as `access` says. mask: null, or lanes of i1, outside of which
+ * nothing is read and the value is 0. Sub-byte elements: DENSE or NONE only, `base` at a byte boundary. */
+typedef struct qn_ll_place {
+  qn_scalar mem;
+  qn_access access;
+  LLVMValueRef base, stride; /* stride: bytes, for STRIDED only */
+} qn_ll_place;
+LLVMValueRef qn__ll_load(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
+void qn__ll_store(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask,
+                  LLVMValueRef value);
+/* The vector at a byte address, unaligned or aligned to `align`. */
+LLVMValueRef qn__ll_load_vec(qn_ll *g, LLVMTypeRef type, LLVMValueRef ptr, uint32_t align);
+void qn__ll_store_vec(qn_ll *g, LLVMValueRef v, LLVMValueRef ptr, uint32_t align);
+
+/* ---- control.c ---- */
+enum { QN_LL_MAX_CARRIED = 40 };
+/* for (i = start; i < end; i += step), signed, tested at the bottom. Carried values: `carried` holds their initial
+ * values before begin and the loop's inside it; before end, their next values; after it, what left the loop.
+ *
+ * The counter is frozen each time around: LLVM's loop strength reduction, a quarter of all time in long bodies and with
+ * nothing to gain in these, does not see through that. */
+typedef struct qn_ll_for {
+  LLVMValueRef i, end;
+  LLVMValueRef step;
+  LLVMBasicBlockRef pre, body, exit;
+  uint32_t num_carried;
+  LLVMValueRef init[QN_LL_MAX_CARRIED], phi[QN_LL_MAX_CARRIED];
+} qn_ll_for;
+void qn__ll_for_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef end, int64_t step, uint32_t num_carried,
+                      LLVMValueRef *carried);
+void qn__ll_for_end(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried);
+typedef struct qn_ll_if {
+  LLVMBasicBlockRef exit;
+} qn_ll_if;
+void qn__ll_if_begin(qn_ll *g, qn_ll_if *f, LLVMValueRef condition);
+void qn__ll_if_end(qn_ll *g, qn_ll_if *f);
+/* Covers [start, end) in vectors of g->lanes and what is left over by a masked vector or one by one. */
+typedef void (*qn_ll_span_fn)(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
+void qn__ll_span(qn_ll *g, LLVMValueRef start, LLVMValueRef end, qn_ll_span_fn fn, void *user);
+/* Lanes below n set; n < g->lanes. Only where g->masked. */
+LLVMValueRef qn__ll_mask(qn_ll *g, LLVMValueRef n);
+
+/* ---- region.c, region_int.c, region_float.c ---- */
+enum { QN_LL_BY_LANE = 1, QN_LL_BY_ROW = 2 };
+typedef struct qn_ll_region {
+  qn_ll *g;
+  const qn_tape *tape;
+  uint8_t *vary;   /* per register: along what it changes */
+  uint8_t *ready;  /* per register: in which pass over the row it is known; all 0 without reductions */
+  bool *needed;    /* per register: some output or reduction depends on it */
+  LLVMValueRef *v; /* per register: its present value */
+  uint32_t num_passes;
+} qn_ll_region;
+/* input_vary: per input. False when memory runs out. */
+bool qn__ll_region_init(qn_ll_region *r, qn_ll *g, const qn_tape *tape, const uint8_t *input_vary);
+/* Emits all needed instructions with this `vary` that are ready in passes first .. last, but inputs and reductions,
+ * whose values must be in `v`. Values that do not vary by lane are scalars. */
+void qn__ll_region_emit(qn_ll_region *r, uint8_t vary, uint32_t first, uint32_t last, uint32_t lanes);
+/* Loads needed inputs with this `vary` from places[input], but those without a base; `index` counts elements along the
+ * lanes. */
+void qn__ll_region_load(qn_ll_region *r, uint8_t vary, const qn_ll_place *places, LLVMValueRef index, uint32_t lanes,
+                        LLVMValueRef mask);
+/* Gives input `input` this value. */
+void qn__ll_region_set_input(qn_ll_region *r, uint32_t input, LLVMValueRef value);
+/* Stores output i at its place. */
+void qn__ll_region_store(qn_ll_region *r, uint32_t output, const qn_ll_place *place, LLVMValueRef index, uint32_t lanes,
+                         LLVMValueRef mask);
+/* Register i with that many lanes: splat where it is a scalar. */
+LLVMValueRef qn__ll_region_get(qn_ll_region *r, uint32_t i, uint32_t lanes);
+bool qn__ll_is_reduction(uint8_t op);
+
+typedef struct qn_ll_operands {
+  const qn_tape *tape;
+  const qn_tinst *inst;
+  LLVMTypeRef type; /* of the result, with lanes */
+  LLVMTypeRef elem;
+  uint32_t lanes, bits; /* bits of an element of the result */
+  LLVMValueRef a, b, c;
+  LLVMValueRef unrounded; /* when a is the result of FROUND: its operand, else null */
+} qn_ll_operands;
+typedef LLVMValueRef (*qn_ll_emit_fn)(qn_ll *g, const qn_ll_operands *o);
+#define QN_TAPE(symbol, name, args, doc) LLVMValueRef qn__ll_emit_##symbol(qn_ll *g, const qn_ll_operands *o);
+#include "tape.def"
+#undef QN_TAPE
+/* As the opcodes: usable where there is no tape. */
+LLVMValueRef qn__ll_fma(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c, bool is_f64, uint32_t lanes);
+LLVMValueRef qn__ll_fmax(qn_ll *g, LLVMValueRef a, LLVMValueRef b, bool is_f64, uint32_t lanes, bool want_min);
+LLVMValueRef qn__ll_f64_fma_function(qn_ll *g); /* fma64.c: written into the module at first use */
+
+/* ---- nest.c: the outer loops of MAP and ROW ---- */
+typedef struct qn_ll_nest qn_ll_nest;
+struct qn_ll_nest {
+  qn_ll *g;
+  const qn_loop_plan *plan;
+  uint32_t num_operands; /* inputs, then outputs */
+  LLVMValueRef *size;    /* per loop */
+  LLVMValueRef *stride;  /* [operand * num_loops + d]; null where the access needs none */
+  qn_ll_place *places;   /* per operand, for the innermost loop: bases are right inside `inner` */
+  qn_ll_region region;
+  LLVMValueRef start, end; /* of the innermost loop */
+  void (*inner)(qn_ll_nest *n);
+};
+/* Loops over all but the last axis around `inner`. */
+qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n));
+
+/* ---- kernels ---- */
+typedef qn_status (*qn_ll_kernel_fn)(qn_ll *g, const qn_body *body);
+qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body);
+qn_status qn__ll_gemm_prologue(qn_ll *g, const qn_body *body);
+qn_status qn__ll_map(qn_ll *g, const qn_body *body);
+qn_status qn__ll_row(qn_ll *g, const qn_body *body);
+qn_status qn__ll_pack(qn_ll *g, const qn_body *body);
+
+/* ---- backend entry points ---- */
+qn_status qn__ll_emit_program(qn_context *ctx, const qn_aot *aot, qn_emit_kind kind,
+                              bool (*write)(void *, const char *, size_t), void *user);
+qn_status qn__ll_peak(qn_context *ctx, const qn_isa *isa, qn_code **out, double *ops_per_iteration);
+#endif

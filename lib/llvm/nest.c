@@ -1,0 +1,74 @@
+/* The loops around the innermost one of MAP and ROW kernels. */
+#include "ll.h"
+
+static qn_access access_of(const qn_ll_nest *n, uint32_t operand, uint32_t loop) {
+  return n->plan->access[operand * n->plan->num_loops + loop];
+}
+
+static qn_scalar mem_of(const qn_loop_plan *plan, uint32_t operand) {
+  return operand < plan->num_inputs ? plan->tape.input_mem[operand] : plan->tape.output_mem[operand - plan->num_inputs];
+}
+
+/* Arguments are read once, in the entry block: strides that no access needs are not read at all. */
+static bool load_args(qn_ll_nest *n) {
+  qn_ll *g = n->g;
+  const qn_loop_plan *plan = n->plan;
+  uint32_t loops = plan->num_loops;
+  n->num_operands = plan->num_inputs + plan->num_outputs;
+  n->size = qn__arena_array(g->arena, loops, sizeof *n->size);
+  n->stride = qn__arena_array(g->arena, (size_t)n->num_operands * loops, sizeof *n->stride);
+  n->places = qn__arena_array(g->arena, n->num_operands, sizeof *n->places);
+  if (!n->size || !n->stride || !n->places) return false;
+  for (uint32_t d = 0; d < loops; d++) n->size[d] = qn__ll_arg_size(g, d);
+  for (uint32_t o = 0; o < n->num_operands; o++) {
+    qn_ll_place *p = &n->places[o];
+    *p = (qn_ll_place){.mem = mem_of(plan, o), .access = QN_ACCESS_NONE, .base = qn__ll_arg_ptr(g, o)};
+    for (uint32_t d = 0; d < loops; d++) {
+      qn_access access = access_of(n, o, d);
+      bool last = d + 1 == loops;
+      if (last) p->access = access;
+      if (access == QN_ACCESS_STRIDED || (access == QN_ACCESS_DENSE && !last))
+        n->stride[o * loops + d] = qn__ll_arg_stride(g, o * loops + d);
+      if (last) p->stride = n->stride[o * loops + d];
+    }
+  }
+  return true;
+}
+
+static void outer(qn_ll_nest *n, uint32_t d) {
+  qn_ll *g = n->g;
+  uint32_t loops = n->plan->num_loops;
+  if (d + 1 >= loops) {
+    n->inner(n);
+    return;
+  }
+  qn_ll_for f;
+  LLVMValueRef start = d ? qn__ll_i64(g, 0) : qn__ll_arg_begin(g, 0);
+  LLVMValueRef end = d ? n->size[d] : qn__ll_arg_end(g, 0);
+  qn__ll_for_begin(g, &f, start, end, 1, 0, NULL);
+  LLVMValueRef *kept = qn__arena_array(g->arena, n->num_operands, sizeof *kept);
+  if (!kept) g->failed = g->out_of_memory = true;
+  for (uint32_t o = 0; kept && o < n->num_operands; o++) {
+    kept[o] = n->places[o].base;
+    LLVMValueRef stride = n->stride[o * loops + d];
+    if (stride) n->places[o].base = qn__ll_gep(g, kept[o], qn__ll_mul(g, f.i, stride));
+  }
+  outer(n, d + 1);
+  for (uint32_t o = 0; kept && o < n->num_operands; o++) n->places[o].base = kept[o];
+  qn__ll_for_end(g, &f, NULL);
+}
+
+qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n)) {
+  const qn_loop_plan *plan = &body->plan->u.loop;
+  qn_ll_nest n = {.g = g, .plan = plan, .inner = inner};
+  uint32_t loops = plan->num_loops;
+  uint8_t *vary = qn__arena_array(g->arena, plan->num_inputs, 1);
+  if (!vary || !load_args(&n)) return qn_error_no_memory(g->qctx);
+  for (uint32_t i = 0; i < plan->num_inputs; i++) vary[i] = n.places[i].access == QN_ACCESS_NONE ? 0 : QN_LL_BY_LANE;
+  if (!qn__ll_region_init(&n.region, g, &plan->tape, vary)) return qn_error_no_memory(g->qctx);
+  bool whole_row = body->plan->kind == QN_KERNEL_ROW;
+  n.start = loops == 1 && !whole_row ? qn__ll_arg_begin(g, 0) : qn__ll_i64(g, 0);
+  n.end = loops == 0 ? qn__ll_i64(g, 1) : loops == 1 && !whole_row ? qn__ll_arg_end(g, 0) : n.size[loops - 1];
+  outer(&n, 0);
+  return QN_OK;
+}

@@ -1,0 +1,119 @@
+/* PACK: a right-hand matrix into panels at run time. */
+#include "ll.h"
+
+typedef struct pack_state {
+  qn_ll *g;
+  const qn_pack_plan *plan;
+  LLVMTypeRef elem;
+  uint32_t bytes; /* of an element */
+  LLVMValueRef src, dst, k_size, n_size, k_stride, n_stride;
+  LLVMValueRef first_column, panel_base; /* of the present panel */
+} pack_state;
+
+static LLVMValueRef source(pack_state *s, LLVMValueRef k, LLVMValueRef n) {
+  qn_ll *g = s->g;
+  return qn__ll_gep(g, qn__ll_gep(g, s->src, qn__ll_mul(g, k, s->k_stride)), qn__ll_mul(g, n, s->n_stride));
+}
+
+/* Where (block, column, value 0) of the panel goes. */
+static LLVMValueRef target(pack_state *s, LLVMValueRef block, LLVMValueRef column) {
+  qn_ll *g = s->g;
+  int64_t column_bytes = (int64_t)s->plan->layout.k_block * s->bytes;
+  int64_t block_bytes = column_bytes * s->plan->layout.panel_width;
+  LLVMValueRef at = qn__ll_gep(g, s->panel_base, qn__ll_mul(g, block, qn__ll_i64(g, block_bytes)));
+  return qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, column_bytes)));
+}
+
+/* Every value of the panel's blocks start .. end-1 for columns from `column` on; those outside of B are 0. */
+static void copy_checked(pack_state *s, LLVMValueRef start, LLVMValueRef end, LLVMValueRef column) {
+  qn_ll *g = s->g;
+  uint32_t kb = s->plan->layout.k_block;
+  qn_ll_for blocks, columns;
+  qn__ll_for_begin(g, &blocks, start, end, 1, 0, NULL);
+  qn__ll_for_begin(g, &columns, column, qn__ll_i64(g, s->plan->layout.panel_width), 1, 0, NULL);
+  LLVMValueRef n = qn__ll_add(g, s->first_column, columns.i), to = target(s, blocks.i, columns.i);
+  LLVMValueRef column_exists = LLVMBuildICmp(g->b, LLVMIntSLT, n, s->n_size, "");
+  for (uint32_t kk = 0; kk < kb; kk++) {
+    LLVMValueRef k = qn__ll_add(g, qn__ll_mul(g, blocks.i, qn__ll_i64(g, kb)), qn__ll_i64(g, kk));
+    LLVMValueRef exists = LLVMBuildAnd(g->b, column_exists, LLVMBuildICmp(g->b, LLVMIntSLT, k, s->k_size, ""), "");
+    LLVMValueRef at = qn__ll_gep_const(g, to, (int64_t)kk * s->bytes);
+    LLVMValueRef zero = LLVMConstNull(s->elem);
+    qn_ll_if there;
+    qn__ll_store_vec(g, zero, at, 1);
+    qn__ll_if_begin(g, &there, exists);
+    qn__ll_store_vec(g, qn__ll_load_vec(g, s->elem, source(s, k, n), 1), at, 1);
+    qn__ll_if_end(g, &there);
+  }
+  qn__ll_for_end(g, &columns, NULL);
+  qn__ll_for_end(g, &blocks, NULL);
+}
+
+/* k_block rows of a vector of columns, interleaved: columns stand next to each other in B. */
+static void copy_interleaved(pack_state *s, LLVMValueRef block, LLVMValueRef column, uint32_t lanes) {
+  qn_ll *g = s->g;
+  uint32_t kb = s->plan->layout.k_block;
+  LLVMTypeRef type = LLVMVectorType(s->elem, lanes);
+  LLVMValueRef rows[8], picks[64 * 8], n = qn__ll_add(g, s->first_column, column);
+  for (uint32_t kk = 0; kk < kb; kk++) {
+    LLVMValueRef k = qn__ll_add(g, qn__ll_mul(g, block, qn__ll_i64(g, kb)), qn__ll_i64(g, kk));
+    rows[kk] = qn__ll_load_vec(g, type, source(s, k, n), 1);
+  }
+  /* Concatenate by pairs, then pick value kk of column c at c * kb + kk. */
+  for (uint32_t count = kb, width = lanes; count > 1; count /= 2, width *= 2) {
+    for (uint32_t i = 0; i < 2 * width; i++) picks[i] = qn__ll_i32(g, i);
+    LLVMValueRef all = LLVMConstVector(picks, 2 * width);
+    for (uint32_t i = 0; i < count / 2; i++)
+      rows[i] = LLVMBuildShuffleVector(g->b, rows[2 * i], rows[2 * i + 1], all, "");
+  }
+  for (uint32_t i = 0; i < lanes * kb; i++) picks[i] = qn__ll_i32(g, (i % kb) * lanes + i / kb);
+  LLVMValueRef mixed =
+      LLVMBuildShuffleVector(g->b, rows[0], LLVMGetPoison(LLVMTypeOf(rows[0])), LLVMConstVector(picks, lanes * kb), "");
+  qn__ll_store_vec(g, mixed, target(s, block, column), 1);
+}
+
+static void pack_panel(pack_state *s, LLVMValueRef dense, LLVMValueRef all_blocks) {
+  qn_ll *g = s->g;
+  const qn_layout *l = &s->plan->layout;
+  uint32_t lanes = 16;
+  while (lanes > 1 && l->panel_width % lanes) lanes /= 2;
+  LLVMValueRef zero = qn__ll_i64(g, 0), done = zero;
+  LLVMValueRef whole =
+      LLVMBuildICmp(g->b, LLVMIntSLE, qn__ll_add(g, s->first_column, qn__ll_i64(g, l->panel_width)), s->n_size, "");
+  bool fast = lanes > 1 && l->k_block <= 8 && (l->k_block & (l->k_block - 1)) == 0;
+  if (fast) {
+    LLVMValueRef full_blocks = LLVMBuildUDiv(g->b, s->k_size, qn__ll_i64(g, l->k_block), "");
+    done = LLVMBuildSelect(g->b, LLVMBuildAnd(g->b, dense, whole, ""), full_blocks, zero, "");
+    qn_ll_for blocks, columns;
+    qn__ll_for_begin(g, &blocks, zero, done, 1, 0, NULL);
+    qn__ll_for_begin(g, &columns, zero, qn__ll_i64(g, l->panel_width), lanes, 0, NULL);
+    copy_interleaved(s, blocks.i, columns.i, lanes);
+    qn__ll_for_end(g, &columns, NULL);
+    qn__ll_for_end(g, &blocks, NULL);
+  }
+  copy_checked(s, done, all_blocks, zero);
+}
+
+qn_status qn__ll_pack(qn_ll *g, const qn_body *body) {
+  const qn_pack_plan *plan = &body->plan->u.pack;
+  uint32_t bits = qn__ll_mem_bits(plan->mem);
+  if (plan->layout.plain || plan->layout.k_block == 0 || plan->layout.panel_width == 0 || bits < 8)
+    return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "only whole bytes are packed at run time, into a panel layout");
+  pack_state s = {.g = g, .plan = plan, .elem = LLVMIntTypeInContext(g->ctx, bits), .bytes = bits / 8};
+  s.src = qn__ll_arg_ptr(g, 0);
+  s.dst = qn__ll_arg_ptr(g, 1);
+  s.k_size = qn__ll_arg_size(g, 0);
+  s.n_size = qn__ll_arg_size(g, 1);
+  s.k_stride = qn__ll_arg_stride(g, 0);
+  s.n_stride = qn__ll_arg_stride(g, 1);
+  LLVMValueRef panel_stride = qn__ll_arg_stride(g, 2);
+  LLVMValueRef dense = LLVMBuildICmp(g->b, LLVMIntEQ, s.n_stride, qn__ll_i64(g, s.bytes), "");
+  LLVMValueRef up = qn__ll_add(g, s.k_size, qn__ll_i64(g, plan->layout.k_block - 1));
+  LLVMValueRef all_blocks = LLVMBuildUDiv(g->b, up, qn__ll_i64(g, plan->layout.k_block), "");
+  qn_ll_for panels;
+  qn__ll_for_begin(g, &panels, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), 1, 0, NULL);
+  s.first_column = qn__ll_mul(g, panels.i, qn__ll_i64(g, plan->layout.panel_width));
+  s.panel_base = qn__ll_gep(g, s.dst, qn__ll_mul(g, panels.i, panel_stride));
+  pack_panel(&s, dense, all_blocks);
+  qn__ll_for_end(g, &panels, NULL);
+  return QN_OK;
+}

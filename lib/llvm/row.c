@@ -1,0 +1,148 @@
+/* ROW: one program per row, as passes over it. A pass computes what the reductions that end in it need; values between
+ * passes are computed again from the inputs, so a row needs no memory of its own. Every reduction keeps 32 partial
+ * results, element i in partial i mod 32, folded by halves at the end: the same at every vector width. */
+#include "ll.h"
+
+enum { PARTIALS = 32 };
+
+typedef struct row_state {
+  qn_ll_nest *n;
+  LLVMValueRef *slots; /* per register that is a reduction: its partials */
+  uint32_t pass;
+} row_state;
+
+static const struct {
+  uint64_t start[7]; /* per type of register: bits that change nothing when combined */
+} identities[QN_T_COUNT] = {
+    [QN_T_ALL_FMAX] = {{[QN_TF32] = 0xFF800000u, [QN_TF64] = 0xFFF0000000000000u}},
+    [QN_T_ALL_FMIN] = {{[QN_TF32] = 0x7F800000u, [QN_TF64] = 0x7FF0000000000000u}},
+    [QN_T_ALL_SMAX] =
+        {{[QN_TI1] = 1, [QN_TI8] = 0x80, [QN_TI16] = 0x8000, [QN_TI32] = 0x80000000u, [QN_TI64] = 0x8000000000000000u}},
+    [QN_T_ALL_SMIN] = {{[QN_TI8] = 0x7F, [QN_TI16] = 0x7FFF, [QN_TI32] = 0x7FFFFFFF, [QN_TI64] = 0x7FFFFFFFFFFFFFFFu}},
+};
+
+static LLVMValueRef identity(qn_ll *g, const qn_tinst *inst, uint32_t lanes) {
+  LLVMTypeRef type = qn__ll_lanes(qn__ll_reg_type(g, (qn_treg)inst->type), lanes);
+  return qn__ll_bits(g, type, identities[inst->op].start[inst->type]);
+}
+
+static LLVMValueRef combine(qn_ll *g, const qn_tinst *inst, LLVMValueRef a, LLVMValueRef b, uint32_t lanes) {
+  static const uint8_t binary[QN_T_COUNT] = {
+      [QN_T_ALL_FMAX] = QN_T_FMAX, [QN_T_ALL_FMIN] = QN_T_FMIN, [QN_T_ALL_FSUM] = QN_T_FADD,
+      [QN_T_ALL_SMAX] = QN_T_SMAX, [QN_T_ALL_SMIN] = QN_T_SMIN, [QN_T_ALL_ISUM] = QN_T_IADD};
+  switch (binary[inst->op]) {
+  case QN_T_FADD: return LLVMBuildFAdd(g->b, a, b, "");
+  case QN_T_IADD: return LLVMBuildAdd(g->b, a, b, "");
+  case QN_T_FMAX:
+  case QN_T_FMIN: return qn__ll_fmax(g, a, b, inst->type == QN_TF64, lanes, binary[inst->op] == QN_T_FMIN);
+  default: {
+    LLVMIntPredicate pred = binary[inst->op] == QN_T_SMAX ? LLVMIntSGT : LLVMIntSLT;
+    return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, pred, a, b, ""), a, b, "");
+  }
+  }
+}
+
+static bool ends_in(const row_state *s, uint32_t i) {
+  const qn_ll_region *r = &s->n->region;
+  return r->needed[i] && qn__ll_is_reduction(r->tape->insts[i].op) && r->ready[i] == s->pass + 1;
+}
+
+static bool in_last_pass(const row_state *s) {
+  return s->pass + 1 == s->n->region.num_passes;
+}
+
+static bool is_reduced(const qn_ll_nest *n, uint32_t output) {
+  return n->plan->reduced && n->plan->reduced[output];
+}
+
+static void accumulate(row_state *s, uint32_t i, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+  qn_ll *g = s->n->g;
+  const qn_tinst *inst = &s->n->region.tape->insts[i];
+  LLVMTypeRef elem = qn__ll_reg_type(g, (qn_treg)inst->type), type = qn__ll_lanes(elem, lanes);
+  LLVMValueRef x = qn__ll_region_get(&s->n->region, inst->a, lanes);
+  if (mask) x = LLVMBuildSelect(g->b, mask, x, identity(g, inst, lanes), "");
+  LLVMValueRef at = LLVMBuildAnd(g->b, index, qn__ll_i64(g, PARTIALS - 1), "");
+  LLVMValueRef slot = LLVMBuildGEP2(g->b, elem, s->slots[i], &at, 1, "");
+  qn__ll_store_vec(g, combine(g, inst, qn__ll_load_vec(g, type, slot, 1), x, lanes), slot, 1);
+}
+
+static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+  row_state *s = user;
+  qn_ll_nest *n = s->n;
+  qn__ll_region_load(&n->region, QN_LL_BY_LANE, n->places, index, lanes, mask);
+  qn__ll_region_emit(&n->region, QN_LL_BY_LANE, 0, s->pass, lanes);
+  for (uint32_t i = 0; i < n->region.tape->num_insts; i++)
+    if (ends_in(s, i)) accumulate(s, i, index, lanes, mask);
+  for (uint32_t i = 0; i < n->plan->num_outputs && in_last_pass(s); i++)
+    if (!is_reduced(n, i)) qn__ll_region_store(&n->region, i, &n->places[n->plan->num_inputs + i], index, lanes, mask);
+}
+
+static void start_partials(row_state *s, uint32_t i) {
+  qn_ll *g = s->n->g;
+  const qn_tinst *inst = &s->n->region.tape->insts[i];
+  LLVMTypeRef elem = qn__ll_reg_type(g, (qn_treg)inst->type);
+  LLVMValueRef start = identity(g, inst, g->lanes);
+  for (uint32_t p = 0; p < PARTIALS; p += g->lanes) {
+    LLVMValueRef at = qn__ll_i64(g, p);
+    qn__ll_store_vec(g, start, LLVMBuildGEP2(g->b, elem, s->slots[i], &at, 1, ""), 1);
+  }
+}
+
+static LLVMValueRef half(qn_ll *g, LLVMValueRef v, uint32_t first, uint32_t count) {
+  LLVMValueRef picks[PARTIALS];
+  for (uint32_t i = 0; i < count; i++) picks[i] = qn__ll_i32(g, first + i);
+  return LLVMBuildShuffleVector(g->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(picks, count), "");
+}
+
+static LLVMValueRef fold_partials(row_state *s, uint32_t i) {
+  qn_ll *g = s->n->g;
+  const qn_tinst *inst = &s->n->region.tape->insts[i];
+  LLVMTypeRef elem = qn__ll_reg_type(g, (qn_treg)inst->type);
+  LLVMValueRef v = qn__ll_load_vec(g, LLVMVectorType(elem, PARTIALS), s->slots[i], 1);
+  for (uint32_t count = PARTIALS / 2; count > 1; count /= 2)
+    v = combine(g, inst, half(g, v, 0, count), half(g, v, count, count), count);
+  return combine(g, inst, LLVMBuildExtractElement(g->b, v, qn__ll_i32(g, 0), ""),
+                 LLVMBuildExtractElement(g->b, v, qn__ll_i32(g, 1), ""), 1);
+}
+
+static bool pass_has_work(const row_state *s) {
+  for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++)
+    if (ends_in(s, i)) return true;
+  for (uint32_t i = 0; i < s->n->plan->num_outputs; i++)
+    if (in_last_pass(s) && !is_reduced(s->n, i)) return true;
+  return false;
+}
+
+static void inner(qn_ll_nest *n) {
+  qn_ll *g = n->g;
+  uint32_t count = n->region.tape->num_insts;
+  row_state s = {.n = n, .slots = qn__arena_array(g->arena, count, sizeof(LLVMValueRef))};
+  if (!s.slots) {
+    g->failed = g->out_of_memory = true;
+    return;
+  }
+  qn__ll_region_load(&n->region, 0, n->places, n->start, 1, NULL);
+  qn__ll_region_emit(&n->region, 0, 0, 0, 1);
+  for (s.pass = 0; s.pass < n->region.num_passes; s.pass++) {
+    if (!pass_has_work(&s)) continue;
+    for (uint32_t i = 0; i < count; i++) {
+      if (!ends_in(&s, i)) continue;
+      s.slots[i] = qn__ll_slot(g, qn__ll_reg_type(g, (qn_treg)n->region.tape->insts[i].type), PARTIALS);
+      start_partials(&s, i);
+    }
+    qn__ll_span(g, n->start, n->end, step, &s);
+    for (uint32_t i = 0; i < count; i++)
+      if (ends_in(&s, i)) n->region.v[i] = fold_partials(&s, i);
+    qn__ll_region_emit(&n->region, 0, s.pass + 1, s.pass + 1, 1);
+  }
+  for (uint32_t i = 0; i < n->plan->num_outputs; i++) {
+    if (!is_reduced(n, i)) continue;
+    qn_ll_place place = n->places[n->plan->num_inputs + i];
+    place.access = QN_ACCESS_NONE;
+    qn__ll_region_store(&n->region, i, &place, n->start, 1, NULL);
+  }
+}
+
+qn_status qn__ll_row(qn_ll *g, const qn_body *body) {
+  return qn__ll_nest(g, body, inner);
+}
