@@ -1,0 +1,40 @@
+/* What is in a program, for programs and for pictures. */
+#ifndef QUERN_REPORT_H
+#define QUERN_REPORT_H
+
+#include <quern/engine.h>
+#include <quern/text.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Counts of one kind of thing: op names, value types. */
+typedef struct qn_tally_row {
+  qn_str name;
+  uint64_t count;
+  uint64_t bytes; /* of constants, where the row is an op that holds them or a type of them */
+} qn_tally_row;
+typedef void (*qn_tally_fn)(void *user, const qn_tally_row *row);
+/* Ops by name, most frequent first; ops of regions are counted under their own names. */
+QN_API qn_status qn_report_ops(const qn_module *m, qn_tally_fn each, void *user);
+/* Types of values likewise. */
+QN_API qn_status qn_report_types(const qn_module *m, qn_tally_fn each, void *user);
+
+typedef struct qn_summary {
+  uint64_t functions, ops, values, constant_bytes, quantized_values, float_values, int_values, kernels;
+  bool lowered;
+  qn_str target; /* quern.target, empty before lowering */
+} qn_summary;
+QN_API qn_summary qn_report_summary(const qn_module *m);
+
+/* Everything as one JSON object: summary, ops[], types[], inputs[], outputs[] and, when p is not null, kernels[]. */
+QN_API qn_status qn_report_json(const qn_module *m, const qn_program *p, qn_write_fn write, void *user);
+
+/* The graph of a function (the first public one when name is null) in graphviz's language. */
+QN_API qn_status qn_report_dot(const qn_module *m, const char *function, qn_write_fn write, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,72 @@
+/* A program's contents as JSON, built with cJSON: reports are small next to what they are about. */
+#include <cjson/cJSON.h>
+#include <quern/report.h>
+#include <string.h>
+
+static bool add_text(cJSON *o, const char *key, qn_str s) {
+  char room[1024], *text = room;
+  if (s.size >= sizeof room) s.size = sizeof room - 1; /* very long types are cut */
+  if (s.size) memcpy(room, s.data, s.size);
+  room[s.size] = 0;
+  return cJSON_AddStringToObject(o, key, text) != NULL;
+}
+
+typedef struct listing {
+  cJSON *rows;
+  bool bytes;
+  bool failed;
+} listing;
+
+static void add_row(void *user, const qn_tally_row *row) {
+  listing *l = user;
+  cJSON *o = cJSON_CreateObject();
+  bool ok = o && cJSON_AddItemToArray(l->rows, o) && add_text(o, "name", row->name) && cJSON_AddNumberToObject(o, "count", (double)row->count);
+  if (ok && row->bytes) ok = cJSON_AddNumberToObject(o, "bytes", (double)row->bytes) != NULL;
+  if (!ok) l->failed = true;
+}
+
+static bool add_ports(cJSON *root, const char *key, const qn_program *p, bool inputs) {
+  cJSON *rows = cJSON_AddArrayToObject(root, key);
+  uint32_t n = inputs ? qn_program_num_inputs(p) : qn_program_num_outputs(p);
+  for (uint32_t i = 0; i < n && rows; i++) {
+    qn_port_info port = inputs ? qn_program_input(p, i) : qn_program_output(p, i);
+    cJSON *o = cJSON_CreateObject();
+    if (!o || !cJSON_AddItemToArray(rows, o) || !add_text(o, "name", port.name) || !add_text(o, "type", port.type)) return false;
+  }
+  return rows != NULL;
+}
+
+static bool add_kernels(cJSON *root, const qn_program *p) {
+  cJSON *rows = cJSON_AddArrayToObject(root, "kernels");
+  qn_kernel_info k;
+  for (size_t i = 0; rows && qn_program_kernel(p, i, &k); i++) {
+    cJSON *o = cJSON_CreateObject();
+    bool ok = o && cJSON_AddItemToArray(rows, o) && cJSON_AddStringToObject(o, "name", k.name) && cJSON_AddStringToObject(o, "op", k.op) &&
+              cJSON_AddStringToObject(o, "isa", k.isa) && cJSON_AddStringToObject(o, "tile", k.tile) && cJSON_AddStringToObject(o, "fused", k.fused);
+    ok = ok && (k.slow_reason ? cJSON_AddStringToObject(o, "slow_reason", k.slow_reason) : cJSON_AddNullToObject(o, "slow_reason")) != NULL;
+    if (!ok) return false;
+  }
+  return rows != NULL;
+}
+
+static bool build(cJSON *root, const qn_module *m, const qn_program *p) {
+  qn_summary s = qn_report_summary(m);
+  listing ops = {.rows = cJSON_AddArrayToObject(root, "ops")}, types = {.rows = cJSON_AddArrayToObject(root, "types")};
+  bool ok = ops.rows && types.rows && cJSON_AddNumberToObject(root, "functions", (double)s.functions) &&
+            cJSON_AddNumberToObject(root, "num_ops", (double)s.ops) && cJSON_AddNumberToObject(root, "constant_bytes", (double)s.constant_bytes) &&
+            cJSON_AddNumberToObject(root, "quantized_values", (double)s.quantized_values) &&
+            cJSON_AddNumberToObject(root, "float_values", (double)s.float_values) && cJSON_AddBoolToObject(root, "lowered", s.lowered) &&
+            add_text(root, "target", s.target);
+  if (ok) ok = !qn_report_ops(m, add_row, &ops) && !qn_report_types(m, add_row, &types) && !ops.failed && !types.failed;
+  return ok && (!p || (add_ports(root, "inputs", p, true) && add_ports(root, "outputs", p, false) && add_kernels(root, p)));
+}
+
+qn_status qn_report_json(const qn_module *m, const qn_program *p, qn_write_fn write, void *user) {
+  cJSON *root = cJSON_CreateObject();
+  char *text = root && build(root, m, p) ? cJSON_Print(root) : NULL;
+  cJSON_Delete(root);
+  if (!text) return qn_error_no_memory(qn_module_context(m));
+  bool ok = write(user, text, strlen(text)) && write(user, "\n", 1);
+  cJSON_free(text);
+  return ok ? QN_OK : qn_error(qn_module_context(m), QN_DIAG_IO, qn_place_file(""), "the report could not be written");
+}
