@@ -39,9 +39,10 @@ void qn__hex_decode(qn_scalar s, uint64_t count, qn_str hex, void *data) {
     qn__hex_bytes_of(hex, data);
     return;
   }
-  for (uint64_t i = 0; i < count; i++)
-    qn__store_bits(s, data, (size_t)i,
-                   s == QN_I1 ? byte_at(hex, (size_t)(i / 8)) >> i % 8 & 1u : byte_at(hex, (size_t)i));
+  for (size_t i = 0; i < count; i++) {
+    unsigned byte = byte_at(hex, s == QN_I1 ? i / 8 : i);
+    qn__store_bits(s, data, i, s == QN_I1 ? byte >> i % 8 & 1u : byte);
+  }
 }
 
 static void put_byte(qn_buf *out, uint8_t byte) {

@@ -134,28 +134,16 @@ static const char *string_end(const char *p, const char *end) {
   return NULL;
 }
 
-/* %name @name #name !name ^name */
-static const char *lex_prefixed(const char *p, const char *end, qn__token *t) {
-  static const struct {
-    char mark;
-    uint8_t kind;
-  } marks[] = {
-      {'%', QN__TOK_VALUE}, {'@', QN__TOK_SYMBOL}, {'#', QN__TOK_HASH}, {'!', QN__TOK_BANG}, {'^', QN__TOK_BLOCK}};
-  t->kind = QN__TOK_ERROR;
-  for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
-    if (marks[i].mark == *p) t->kind = marks[i].kind;
-  const char *name = p + 1, *stop = name;
-  if (t->kind == QN__TOK_ERROR || name >= end) return t->kind = QN__TOK_ERROR, name;
-  if (t->kind == QN__TOK_SYMBOL && *name == '"')
+/* %name @name #name !name ^name: the characters that may follow the mark, unless it is a number. */
+static const char *lex_prefixed(const char *p, const char *end, qn__token *t, uint32_t kind, unsigned mask) {
+  const char *name = p + 1, *stop;
+  if (kind == QN__TOK_SYMBOL && name < end && *name == '"')
     stop = string_end(name + 1, end);
-  else if (class_of(*name) & DIGIT)
-    stop = run(name, end, DIGIT);
-  else if (t->kind == QN__TOK_HASH || t->kind == QN__TOK_BANG)
-    stop = run(name, end, LETTER | DIGIT | MORE);
   else
-    stop = run(name, end, LETTER | DIGIT | MORE | DASH);
-  if (!stop || stop == name) return t->kind = QN__TOK_ERROR, stop ? stop : end;
-  t->text = (qn_str){name, (size_t)(stop - name)};
+    stop = run(name, end, name < end && (class_of(*name) & DIGIT) ? DIGIT : mask);
+  t->kind = stop && stop > name ? kind : (uint32_t)QN__TOK_ERROR;
+  if (!stop) stop = end;
+  t->text = t->kind == kind ? (qn_str){name, (size_t)(stop - name)} : (qn_str){p, (size_t)(stop - p)};
   return stop;
 }
 
@@ -163,49 +151,56 @@ static bool starts(const char *p, const char *end, const char *what, size_t size
   return (size_t)(end - p) >= size && memcmp(p, what, size) == 0;
 }
 
-/* Everything that is neither a name, a number nor a % name. */
-static const char *lex_other(const char *p, const char *end, qn__token *t) {
-  if (*p == '"') {
-    const char *stop = string_end(p + 1, end);
-    t->kind = stop ? QN__TOK_STRING : QN__TOK_ERROR;
-    if (stop) return stop;
-    stop = memchr(p, '\n', (size_t)(end - p));
-    return stop ? stop : end;
+static const char *lex_string(const char *p, const char *end, qn__token *t) {
+  const char *stop = string_end(p + 1, end);
+  t->kind = stop ? QN__TOK_STRING : QN__TOK_ERROR;
+  if (!stop) stop = memchr(p, '\n', (size_t)(end - p));
+  return stop ? stop : end;
+}
+
+/* Sets the kind, and the text where that is not all of the token; returns the token's end. */
+static const char *lex_token(const char *p, const char *end, qn__token *t) {
+  enum { ID = LETTER | DIGIT | MORE, NAME = ID | DASH };
+  unsigned c = class_of(*p);
+  if (c & LETTER) {
+    t->kind = QN__TOK_ID;
+    return run(p + 1, end, ID);
   }
-  if (*p == '-' && starts(p, end, "->", 2)) return t->kind = QN__TOK_ARROW, p + 2;
-  if (*p == '{' && starts(p, end, "{-#", 3)) return t->kind = QN__TOK_RESOURCES, p + 3;
-  if (*p == '#' && starts(p, end, "#-}", 3)) return t->kind = QN__TOK_RESOURCES_END, p + 3;
-  if (class_of(*p) & MARK) return t->kind = (unsigned char)*p, p + 1;
-  return NULL;
+  if (c & DIGIT) return lex_number(p, end, &t->kind);
+  switch (*p) {
+  case '%': return lex_prefixed(p, end, t, QN__TOK_VALUE, NAME);
+  case '"': return lex_string(p, end, t);
+  case '@': return lex_prefixed(p, end, t, QN__TOK_SYMBOL, NAME);
+  case '^': return lex_prefixed(p, end, t, QN__TOK_BLOCK, NAME);
+  case '!': return lex_prefixed(p, end, t, QN__TOK_BANG, ID);
+  case '#':
+    if (starts(p, end, "#-}", 3)) return t->kind = QN__TOK_RESOURCES_END, p + 3;
+    return lex_prefixed(p, end, t, QN__TOK_HASH, ID);
+  case '-':
+    if (starts(p, end, "->", 2)) return t->kind = QN__TOK_ARROW, p + 2;
+    break;
+  case '{':
+    if (starts(p, end, "{-#", 3)) return t->kind = QN__TOK_RESOURCES, p + 3;
+    break;
+  default: break;
+  }
+  t->kind = c & MARK ? (unsigned char)*p : (uint32_t)QN__TOK_ERROR;
+  return p + 1;
 }
 
 void qn__lex(qn__lexer *lx, qn__token *t) {
   qn__lexer_skip_space(lx);
-  const char *p = lx->at, *end = lx->end, *stop;
+  const char *p = lx->at;
   t->line = lx->line;
   t->col = (uint32_t)(p - lx->line_start) + 1;
   t->at = p;
   t->text = (qn_str){p, 0};
-  if (p >= end) {
+  if (p >= lx->end) {
     t->kind = QN__TOK_EOF;
     return;
   }
-  unsigned c = class_of(*p);
-  if (c & LETTER) {
-    t->kind = QN__TOK_ID;
-    stop = run(p + 1, end, LETTER | DIGIT | MORE);
-  } else if (c & DIGIT) {
-    stop = lex_number(p, end, &t->kind);
-  } else {
-    stop = *p == '%' ? NULL : lex_other(p, end, t);
-    if (!stop) {
-      lx->at = lex_prefixed(p, end, t);
-      if (t->kind == QN__TOK_ERROR) t->text.size = (size_t)(lx->at - p);
-      return;
-    }
-  }
-  t->text.size = (size_t)(stop - p);
-  lx->at = stop;
+  lx->at = lex_token(p, lx->end, t);
+  if (t->text.size == 0) t->text.size = (size_t)(lx->at - p);
 }
 
 static char closing(char open) {

@@ -138,7 +138,7 @@ static bool parse_array(qn__parser *p, qn_attr *out) {
     } while (ok && qn__take(p, ','));
   }
   ok = ok && qn__expect(p, ']', "',' or ']' in the list of attributes") &&
-       made(p, out, qn_attr_array(p->m, p->items.size - base, p->items.data + base));
+       made(p, out, qn_attr_array(p->m, p->items.size - base, qn__above(&p->items, base)));
   p->items.size = base;
   return ok;
 }
@@ -191,7 +191,7 @@ bool qn__parse_dict(qn__parser *p, qn_attr *out) {
   qn__token start = p->tok;
   bool ok = qn__parse_attr_entries(p, base);
   if (ok) {
-    *out = qn_attr_dict(p->m, p->attrs.size - base, p->attrs.data + base);
+    *out = qn_attr_dict(p->m, p->attrs.size - base, qn__above(&p->attrs, base));
     if (!out->id && !qn_module_failed(p->m))
       ok = qn__fail(p, &start, QN_DIAG_REDEFINED, "an attribute is given twice in this dictionary");
     else if (!out->id)

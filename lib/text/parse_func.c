@@ -74,12 +74,12 @@ static bool parse_results(qn__parser *p, signature *s) {
 }
 
 static bool push_port_attrs(qn__parser *p, const char *name, bool any, uint32_t first, uint32_t n) {
-  return !any || qn__push_attr(p, name, qn_attr_array(p->m, n, p->items.data + first));
+  return !any || qn__push_attr(p, name, qn_attr_array(p->m, n, qn__above(&p->items, first)));
 }
 
 static bool push_function_type(qn__parser *p, const qn__draft *d, const signature *s) {
-  const qn_type *types = p->types.data + d->first_type;
-  qn_type type = qn_type_function(p->ctx, s->inputs, types, s->results, types + s->inputs);
+  qn_type type = qn_type_function(p->ctx, s->inputs, qn__above(&p->types, d->first_type), s->results,
+                                  qn__above(&p->types, d->first_type + s->inputs));
   if (qn_type_is_null(type)) return qn__fail(p, &d->name, QN_DIAG_LIMIT, "the function's type nests too deep");
   return qn__push_attr(p, "function_type", qn_attr_type(p->m, type));
 }

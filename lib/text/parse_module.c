@@ -53,7 +53,7 @@ static bool parse_attr_alias(qn__parser *p) {
 
 static bool set_module_attrs(qn__parser *p, uint32_t base) {
   uint32_t n = p->attrs.size - base;
-  qn_attr dict = n ? qn_attr_dict(p->m, n, p->attrs.data + base) : (qn_attr){0};
+  qn_attr dict = n ? qn_attr_dict(p->m, n, qn__above(&p->attrs, base)) : (qn_attr){0};
   p->attrs.size = base;
   if (n && !dict.id) {
     if (qn_module_failed(p->m)) return qn__out_of_memory(p);

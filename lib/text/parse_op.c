@@ -92,8 +92,8 @@ static uint64_t named_results(const qn__parser *p, const qn__draft *d) {
 
 static bool check_operand_types(qn__parser *p, const qn__draft *d) {
   uint32_t n = p->values.size - d->first_value;
-  const qn_value *values = p->values.data + d->first_value;
-  const qn_type *types = p->types.data + d->first_type;
+  const qn_value *values = qn__above(&p->values, d->first_value);
+  const qn_type *types = qn__above(&p->types, d->first_type);
   if (n != d->num_inputs)
     return qn__fail(p, &d->name, QN_DIAG_OPERAND_COUNT,
                     "%" PRIu32 " operands, but the types behind ':' speak of %" PRIu32, n, d->num_inputs);
@@ -127,11 +127,11 @@ static qn_op create(qn__parser *p, const qn__draft *d, uint32_t num_results, con
   qn_op_desc desc = {.kind = d->kind,
                      .name = d->unregistered,
                      .num_operands = p->values.size - d->first_value,
-                     .operands = p->values.data + d->first_value,
+                     .operands = qn__above(&p->values, d->first_value),
                      .num_results = num_results,
                      .results = results,
                      .num_attrs = num_attrs,
-                     .attrs = num_attrs ? p->attrs.data + d->first_attr : NULL,
+                     .attrs = qn__above(&p->attrs, d->first_attr),
                      .num_regions = num_regions};
   return qn_op_create(d->builder, &desc);
 }
@@ -146,7 +146,7 @@ bool qn__draft_begin_regions(qn__parser *p, qn__draft *d, uint32_t num_regions) 
 static bool set_attrs(qn__parser *p, const qn__draft *d) {
   uint32_t n = p->attrs.size - d->first_attr;
   if (n == 0) return true;
-  qn_attr dict = qn_attr_dict(p->m, n, p->attrs.data + d->first_attr);
+  qn_attr dict = qn_attr_dict(p->m, n, qn__above(&p->attrs, d->first_attr));
   if (dict.id) {
     qn_op_set_attrs(p->m, d->op, dict);
     return true;
@@ -232,7 +232,7 @@ static bool finish(qn__parser *p, qn__draft *d) {
   if (!check_operand_types(p, d) || !check_result_count(p, d)) return false;
   if (d->reinterpret && !reinterpret_value(p, d)) return false;
   drop_flags(p, d);
-  const qn_type *results = p->types.data + d->first_type + d->num_inputs;
+  const qn_type *results = qn__above(&p->types, d->first_type + d->num_inputs);
   if (d->op.id) {
     if (!complete(p, d, results)) return false;
   } else {
@@ -421,9 +421,24 @@ static bool unknown_op(qn__parser *p, const qn__token *at, qn_str name) {
                   (int)name.size, name.data);
 }
 
+/* A slot for a name: near enough to a hash for the few names that a text uses. */
+static qn__op_span *name_slot(qn__parser *p, qn_str name) {
+  unsigned h = (unsigned)name.size;
+  if (name.size) h += 5u * (unsigned char)name.data[name.size - 1] + 3u * (unsigned char)name.data[name.size / 2];
+  return &p->op_cache[h % QN__OP_CACHE];
+}
+
 static bool find_kind(qn__parser *p, qn__draft *d, qn_str name) {
+  qn__op_span *slot = name_slot(p, name);
+  if (slot->name.data && qn_str_eq(slot->name, name)) {
+    d->kind = slot->kind;
+    return true;
+  }
   d->kind = qn_op_kind_find(p->ctx, name);
-  if (d->kind != QN_OP_UNREGISTERED) return true;
+  if (d->kind != QN_OP_UNREGISTERED) {
+    *slot = (qn__op_span){qn_str_of(qn_op_info_get(d->kind)->name), d->kind};
+    return true;
+  }
   d->kind = qn__op_alias(name);
   d->reinterpret = d->kind == QN_OP_CONSTANT;
   if (d->kind != QN_OP_UNREGISTERED) return true;
@@ -434,8 +449,9 @@ static bool find_kind(qn__parser *p, qn__draft *d, qn_str name) {
 
 static bool parse_named_op(qn__parser *p, qn__draft *d) {
   if (qn__at(p, QN__TOK_STRING)) {
-    qn_str name;
-    if (!qn__string(p, &p->tok, p->tok.text, &name) || !find_kind(p, d, name)) return false;
+    qn_str quoted = p->tok.text, name = {quoted.data + 1, quoted.size - 2};
+    bool plain = !memchr(name.data, '\\', name.size);
+    if ((!plain && !qn__string(p, &p->tok, quoted, &name)) || !find_kind(p, d, name)) return false;
     qn__advance(p);
     return parse_generic(p, d);
   }

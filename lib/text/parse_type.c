@@ -199,8 +199,7 @@ static bool parse_function_parts(qn__parser *p, uint32_t base, qn_type *out) {
   if (!qn__parse_type_list(p, &inputs) || !qn__expect(p, QN__TOK_ARROW, "'->' and the result types") ||
       !qn__parse_result_types(p, &results))
     return false;
-  const qn_type *types = p->types.data + base;
-  *out = qn_type_function(p->ctx, inputs, types, results, types + inputs);
+  *out = qn_type_function(p->ctx, inputs, qn__above(&p->types, base), results, qn__above(&p->types, base + inputs));
   if (!qn_type_is_null(*out)) return true;
   return qn__fail(p, &start, QN_DIAG_LIMIT, "function types may nest %d deep; this is deeper", QN__TYPE_MAX_DEPTH);
 }

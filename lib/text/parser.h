@@ -16,7 +16,8 @@
 enum {
   QN__PARSE_MAX_ERRORS = 20,
   QN__PARSE_MAX_DEPTH = 64, /* regions, types and attributes inside each other, all together */
-  QN__TYPE_CACHE = 256
+  QN__TYPE_CACHE = 256,
+  QN__OP_CACHE = 64
 };
 
 /* The spelling of a tensor type and what it means: types repeat on every line. */
@@ -25,6 +26,12 @@ typedef struct qn__type_span {
   uint32_t size;
   qn_type type;
 } qn__type_span;
+
+/* The name of an op and its kind, likewise. */
+typedef struct qn__op_span {
+  qn_str name;
+  qn_op_kind kind;
+} qn__op_span;
 
 /* An op whose location is a #name that was not defined yet. */
 typedef struct qn__late_loc {
@@ -56,6 +63,7 @@ struct qn__parser {
   qn_idmap type_aliases, attr_aliases, loc_aliases; /* name id -> id */
   QN_VEC(qn__late_loc) late_locs;
   qn__type_span last_type, type_cache[QN__TYPE_CACHE];
+  qn__op_span op_cache[QN__OP_CACHE];
   qn__resources resources;
   qn__scope scope;
   /* Stacks: an op's parts lie above the sizes they had when it began. */
@@ -65,6 +73,9 @@ struct qn__parser {
   QN_VEC(qn_attr) items;
   QN_VEC(qn__result_name) results;
 };
+
+/* What lies on a stack from `base` on; null when nothing does. */
+#define qn__above(v, base) ((v)->size > (base) ? (v)->data + (base) : NULL)
 
 /* ---- parser.c ---- */
 void qn__parser_init(qn__parser *p, qn_context *ctx, qn_module *m, qn_str text, qn_str file);

@@ -13,7 +13,6 @@ void qn__printer_init(qn__printer *p, const qn_module *m, const qn_print_options
   p->options = options ? *options : none;
   p->type_flags =
       (p->options.generic ? (unsigned)QN__TYPE_GENERIC : 0u) | (p->options.inline_ ? (unsigned)QN__TYPE_INLINE : 0u);
-  p->naming = true;
   qn__arena_init(&p->arena, p->allocator);
   qn__buf_init(&p->out, p->allocator);
   p->out.flush = write;
@@ -123,25 +122,11 @@ static qn_op outermost(const qn_module *m, qn_op op) {
   return op;
 }
 
-/* The op's operands have the names that printing all of its function gives them. */
-static void give_names(qn__printer *p, qn_op top) {
-  qn_write_fn write = p->out.flush;
-  p->out.flush = discard;
-  if (qn_op_kind_of(p->m, top) == QN_OP_FUNC)
-    qn__print_region(p, qn_func_body(p->m, top), true);
-  else
-    qn__print_op(p, top);
-  p->out.size = 0;
-  p->out.flush = write;
-  p->naming = false;
-}
-
 qn_status qn_print_op(const qn_module *m, qn_op op, const qn_print_options *options, qn_write_fn write, void *user) {
   qn__printer p;
-  qn__printer_init(&p, m, options, write, user);
-  qn_op top = outermost(m, op);
-  if (top.id != op.id) give_names(&p, top);
-  qn__print_op(&p, op);
-  qn__buf_char(&p.out, '\n');
+  qn__printer_init(&p, m, options, discard, user);
+  p.target = op;
+  p.target_write = write;
+  qn__print_op(&p, outermost(m, op));
   return qn__printer_end(&p);
 }

@@ -18,6 +18,20 @@ void qn__names_leave(qn__printer *p, qn__names outer) {
   p->names = outer;
 }
 
+qn__names_mark qn__names_region(const qn__printer *p) {
+  return (qn__names_mark){p->names.next_number, p->names.next_arg, p->names.texts.size};
+}
+
+void qn__names_forget(qn__printer *p, qn__names_mark mark) {
+  qn__names *n = &p->names;
+  n->next_number = mark.next_number;
+  n->next_arg = mark.next_arg;
+  for (; n->texts.size > mark.texts; n->texts.size--) {
+    qn_str text = n->texts.data[n->texts.size - 1];
+    qn__map_remove(&n->used, qn__hash(text.data, text.size, 0), n->texts.size);
+  }
+}
+
 static bool text_equal(const void *owner, const void *key, uint32_t id) {
   const qn__names *n = owner;
   const qn_str *text = key;
@@ -37,6 +51,8 @@ static uint32_t claim(qn__printer *p, qn_str text) {
     p->no_memory = true;
     return 0;
   }
+  /* The number may have been another text's. */
+  if (qn__idmap_get(&n->suffixes, n->texts.size)) (void)qn__idmap_set(p->allocator, &n->suffixes, n->texts.size, 1);
   return n->texts.size;
 }
 
@@ -68,7 +84,7 @@ static uint32_t claim_like(qn__printer *p, qn_str hint) {
   uint32_t number = claim(p, base);
   if (number || p->no_memory) return number;
   uint32_t taken = find_text(n, base, qn__hash(base.data, base.size, 0));
-  uint32_t i = qn__idmap_get(&n->suffixes, taken);
+  uint32_t next = qn__idmap_get(&n->suffixes, taken), i = next ? next - 1 : 0;
   while (!number && !p->no_memory) {
     qn_str text = qn__arena_fmt(&p->arena, "%.*s_%u", (int)base.size, base.data, (unsigned)i++);
     if (text.data)
@@ -76,7 +92,7 @@ static uint32_t claim_like(qn__printer *p, qn_str hint) {
     else
       p->no_memory = true;
   }
-  if (!qn__idmap_set(p->allocator, &n->suffixes, taken, i)) p->no_memory = true;
+  if (!qn__idmap_set(p->allocator, &n->suffixes, taken, i + 1)) p->no_memory = true;
   return number;
 }
 
@@ -100,7 +116,7 @@ static void name_value(qn__printer *p, qn_value v, uint32_t kind, uint32_t *coun
 }
 
 void qn__name_arg(qn__printer *p, qn_value v) {
-  if (p->naming) name_value(p, v, ARG, &p->names.next_arg);
+  name_value(p, v, ARG, &p->names.next_arg);
 }
 
 /* Results print as one group unless one behind the first has a name of its own. */
@@ -140,7 +156,7 @@ static void name_group(qn__printer *p, qn_op op, uint32_t n) {
 
 void qn__name_results(qn__printer *p, qn_op op) {
   uint32_t n = qn_op_num_results(p->m, op);
-  if (!p->naming || n == 0) return;
+  if (n == 0) return;
   if (is_group(p, op, n)) {
     name_group(p, op, n);
     return;

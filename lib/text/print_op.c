@@ -58,10 +58,11 @@ static void print_label(qn__printer *p, qn_block block) {
 }
 
 void qn__print_region(qn__printer *p, qn_block block, bool label) {
+  qn__names_mark mark = qn__names_region(p);
   qn__put_lit(p, "{\n");
   if (label) print_label(p, block);
   p->indent++;
-  for (qn_op op = qn_block_first(p->m, block); op.id && !p->out.failed; op = qn_op_next(p->m, op)) {
+  for (qn_op op = qn_block_first(p->m, block); op.id && !p->out.failed && !p->done; op = qn_op_next(p->m, op)) {
     qn__print_indent(p);
     qn__print_op(p, op);
     qn__buf_char(&p->out, '\n');
@@ -69,6 +70,7 @@ void qn__print_region(qn__printer *p, qn_block block, bool label) {
   p->indent--;
   qn__print_indent(p);
   qn__buf_char(&p->out, '}');
+  qn__names_forget(p, mark);
 }
 
 /* ---- generic form ---- */
@@ -126,15 +128,15 @@ static void print_entry(qn__printer *p, qn_op_kind kind, qn_named_attr entry) {
   qn__print_attr_bits(p, entry.attr);
 }
 
-/* The attributes that the table has (properties), or the others. */
+/* The attributes that the table has (properties), but for defaults, or the others. */
 static void print_entries(qn__printer *p, qn_op op, qn_op_kind kind, bool own, const char *open, const char *close) {
   qn_attr dict = qn_op_attrs(p->m, op);
   const qn_op_spec *spec = qn__op_spec(p->ctx, kind);
   bool any = false;
   for (uint32_t i = 0, n = qn_attr_size(p->m, dict); i < n; i++) {
     qn_named_attr entry = qn_attr_entry(p->m, dict, i);
-    bool known = kind != QN_OP_UNREGISTERED && spec && qn__op_spec_attr(spec, entry.name);
-    if (known != own) continue;
+    const qn_attr_spec *row = spec && kind != QN_OP_UNREGISTERED ? qn__op_spec_attr(spec, entry.name) : NULL;
+    if ((row != NULL) != own || (row && qn__attr_is_default(p->m, row, entry.attr))) continue;
     qn__put(p, any ? ", " : open);
     print_entry(p, kind, entry);
     any = true;
@@ -183,12 +185,32 @@ static void print_inside(qn__printer *p, qn_op op) {
   if (p->options.locations) print_loc(p, op);
 }
 
-void qn__print_op(qn__printer *p, qn_op op) {
+static void print_whole(qn__printer *p, qn_op op) {
   qn__name_results(p, op);
   qn__print_results(p, op);
-  bool function = p->naming && qn_op_kind_of(p->m, op) == QN_OP_FUNC;
+  bool function = qn_op_kind_of(p->m, op) == QN_OP_FUNC;
   qn__names outer = {0};
   if (function) outer = qn__names_enter(p);
   print_inside(p, op);
   if (function) qn__names_leave(p, outer);
+}
+
+/* The op that all the printing before it only gave names for. */
+static void print_target(qn__printer *p, qn_op op) {
+  qn_write_fn discard = p->out.flush;
+  p->out.size = 0;
+  p->out.flush = p->target_write;
+  p->indent = 0;
+  print_whole(p, op);
+  qn__buf_char(&p->out, '\n');
+  qn__buf_finish(&p->out);
+  p->out.flush = discard;
+  p->done = true;
+}
+
+void qn__print_op(qn__printer *p, qn_op op) {
+  if (p->target.id && op.id == p->target.id)
+    print_target(p, op);
+  else
+    print_whole(p, op);
 }

@@ -152,6 +152,27 @@ static void define_alias(qn__printer *p, qn_type t, qn_str text) {
   p->types.texts[t.id] = name;
 }
 
+/* A tensor's text is long because of its element type, which is given the alias then; unless that is a scalar and the
+ * names of its sizes are long. */
+static qn_type alias_target(const qn__printer *p, qn_type t) {
+  qn_type elem = qn_type_elem(p->ctx, t);
+  return qn_type_kind_of(p->ctx, elem) == QN_TYPE_SCALAR ? t : elem;
+}
+
+static void put_alias(qn__printer *p, qn_type t, qn_buf *text) {
+  put_fresh(p, text, t);
+  if (text->failed) p->no_memory = true;
+  if (text->failed || text->size <= QN__ALIAS_ABOVE) return;
+  qn_type target = alias_target(p, t);
+  if (text_of(p, target)) return;
+  text->size = 0;
+  put_fresh(p, text, target);
+  if (text->failed)
+    p->no_memory = true;
+  else
+    define_alias(p, target, qn__buf_view(text));
+}
+
 /* Inner types come first, so that an alias may name another. */
 static void visit_type(void *user, qn_type t) {
   visitor *v = user;
@@ -167,13 +188,7 @@ static void visit_type(void *user, qn_type t) {
   }
   qn_buf text;
   qn__buf_init(&text, p->allocator);
-  put_fresh(p, &text, t);
-  if (text.failed)
-    p->no_memory = true;
-  else if (text.size > QN__ALIAS_ABOVE)
-    define_alias(p, t, qn__buf_view(&text));
-  else
-    keep_text(p, t, qn__buf_view(&text));
+  put_alias(p, t, &text);
   qn__buf_free(&text);
 }
 

@@ -27,8 +27,13 @@ typedef struct qn__names {
   uint32_t next_number, next_arg;
   QN_VEC(qn_str) texts;
   qn_map used;       /* texts by content */
-  qn_idmap suffixes; /* number of a text -> the next number to try behind it */
+  qn_idmap suffixes; /* number of a text -> one more than the next number to try behind it */
 } qn__names;
+
+/* What a region forgets at its end: names may come again in the next one. */
+typedef struct qn__names_mark {
+  uint32_t next_number, next_arg, texts;
+} qn__names_mark;
 
 typedef struct qn__printer {
   qn_buf out;
@@ -39,7 +44,9 @@ typedef struct qn__printer {
   unsigned type_flags;
   unsigned indent;
   bool no_memory;
-  bool naming; /* definitions give names; off when an op is printed a second time */
+  qn_op target;             /* when not null: only this op is wanted, what comes before it only gives names */
+  qn_write_fn target_write; /* takes its text */
+  bool done;                /* it has been printed */
   qn_arena arena;
   qn__type_texts types;
   uint32_t *value_names; /* by value: kind in the low 2 bits, a number or the index of a text above; 0 without a name */
@@ -76,6 +83,8 @@ void qn__print_attr_bits(qn__printer *p, qn_attr a);
 /* A function has names of its own. */
 qn__names qn__names_enter(qn__printer *p);
 void qn__names_leave(qn__printer *p, qn__names outer);
+qn__names_mark qn__names_region(const qn__printer *p);
+void qn__names_forget(qn__printer *p, qn__names_mark mark);
 void qn__name_arg(qn__printer *p, qn_value v);
 void qn__name_results(qn__printer *p, qn_op op);
 void qn__print_value(qn__printer *p, qn_value v);

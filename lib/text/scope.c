@@ -36,7 +36,10 @@ bool qn__name_is_automatic(qn_str name) {
 
 uint32_t qn__scope_find(const qn__scope *s, qn_context *ctx, qn_str name) {
   uint32_t number;
-  if (as_number(name, &number) && number < s->numbers.size && s->numbers.data[number]) return s->numbers.data[number];
+  if (as_number(name, &number)) {
+    if (number < s->numbers.size && s->numbers.data[number]) return s->numbers.data[number];
+    if (!s->far_numbers) return 0;
+  }
   if (s->names.count == 0) return 0;
   uint32_t v = qn__idmap_get(&s->names, qn_name_of(ctx, name).id);
   return v == GONE ? 0 : v;
@@ -60,7 +63,9 @@ bool qn__scope_define(const qn_allocator *a, qn__scope *s, qn_context *ctx, qn_s
                       uint32_t count) {
   uint32_t number;
   if (count > 1 && value != QN__POISON && !qn__idmap_set(a, &s->groups, value, count)) return false;
-  if (as_number(name, &number) && fits_array(s, number)) {
+  bool is_number = as_number(name, &number);
+  if (is_number && !fits_array(s, number)) s->far_numbers = true;
+  if (is_number && fits_array(s, number)) {
     if (!qn__push(a, &s->defined, number * 2) || !grow_numbers(a, s, number)) return false;
     s->numbers.data[number] = value;
     return true;

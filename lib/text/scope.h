@@ -11,6 +11,7 @@
 typedef struct qn__scope {
   QN_VEC(uint32_t) numbers; /* %12 -> value id */
   qn_idmap names;           /* name id -> value id */
+  bool far_numbers;         /* some numbers are too large for the array and are names */
   qn_idmap groups;          /* id of the first value of %x:3 -> 3 */
   QN_VEC(uint32_t) defined; /* in order: number * 2, or name id * 2 + 1 */
 } qn__scope;
