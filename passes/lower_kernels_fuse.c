@@ -139,8 +139,7 @@ static qn_op replace(merge *g, qn_op scratch, qn_op old_consumer, qn_op old_prod
   qn_module *m = g->l->m;
   qn_type t = value_type(g->l, qn_op_result(m, old_consumer, 0));
   qn_op op = create(g, old_consumer, kind, operands, 1, &t, attrs, regions);
-  for (uint32_t r = 0; r < regions && op.id; r++)
-    if (qn_block_first(m, qn_op_region(m, scratch, r)).id) move_block(g, qn_op_region(m, scratch, r), qn_op_region(m, op, r));
+  for (uint32_t r = 0; r < regions && op.id; r++) move_block(g, qn_op_region(m, scratch, r), qn_op_region(m, op, r));
   qn_op_erase(m, scratch);
   if (g->failed || !op.id) return (qn_op){0};
   qn_value was = qn_op_result(m, old_consumer, 0), is = qn_op_result(m, op, 0);
@@ -158,7 +157,7 @@ static qn_op into_epilogue(merge *g, qn_op map, uint32_t slot, qn_op gemm) {
   qn_module *m = g->l->m;
   uint32_t prologue = (uint32_t)qn_op_get_int(m, gemm, "num_prologue");
   qn_op scratch = scratch_op(g, map, 2);
-  if (qn_block_first(m, qn_op_region(m, gemm, 0)).id) move_block(g, qn_op_region(m, gemm, 0), qn_op_region(m, scratch, 0));
+  move_block(g, qn_op_region(m, gemm, 0), qn_op_region(m, scratch, 0));
   g->body = qn_builder_at_end(m, qn_op_region(m, scratch, 1));
   qn_block old = qn_op_region(m, gemm, 1);
   set(g, qn_block_arg(m, old, 0), new_arg(g, value_type(g->l, qn_block_arg(m, old, 0))));
@@ -210,12 +209,10 @@ static qn_op into_prologue(merge *g, qn_op gemm, qn_op map) {
     if (i != main_input) take_operand(g, &extras, qn_op_operand(m, map, i), qn_block_arg(m, outer, i));
   qn_value code = {0};
   splice(g, outer, &code);
-  if (qn_block_first(m, inner).id) {
-    set(g, qn_block_arg(m, inner, 0), code);
-    for (uint32_t i = 0; i < prologue; i++)
-      take_operand(g, &extras, qn_op_operand(m, gemm, 2 + i), qn_block_arg(m, inner, 1 + i));
-    splice(g, inner, &code);
-  }
+  set(g, qn_block_arg(m, inner, 0), code);
+  for (uint32_t i = 0; i < prologue; i++)
+    take_operand(g, &extras, qn_op_operand(m, gemm, 2 + i), qn_block_arg(m, inner, 1 + i));
+  splice(g, inner, &code);
   qn__yield(&g->body, 1, &code);
   move_block(g, qn_op_region(m, gemm, 1), qn_op_region(m, scratch, 1));
   all.v[all.n++] = qn_op_operand(m, map, main_input);
@@ -254,9 +251,29 @@ static qn_op fuse_gemm(merge *g, qn_op gemm) {
   return into_prologue(g, gemm, map);
 }
 
+/* A view that only renames the element type of a kernel's result: the kernel gives that type itself. */
+static void drop_view(lowering *l, qn_op view) {
+  qn_module *m = l->m;
+  qn_value x = qn_op_operand(m, view, 0), y = qn_op_result(m, view, 0);
+  qn_op_kind kind = qn_op_kind_of(m, qn_value_op(m, x));
+  bool kernel = kind == QN_OP_MAP || kind == QN_OP_GEMM || kind == QN_OP_ROW;
+  qn_type tx = value_type(l, x), ty = value_type(l, y);
+  if (!kernel || !qn_value_has_one_use(m, x) || qn_type_rank(l->ctx, tx) != qn_type_rank(l->ctx, ty)) return;
+  for (uint32_t d = 0; d < qn_type_rank(l->ctx, tx); d++)
+    if (qn_type_shape(l->ctx, tx)[d] != qn_type_shape(l->ctx, ty)[d]) return;
+  if (qn_type_memory(l->ctx, qn_type_elem(l->ctx, tx)) != qn_type_memory(l->ctx, qn_type_elem(l->ctx, ty))) return;
+  qn_value_set_type(m, x, qn_type_with_elem(l->ctx, tx, qn_type_elem(l->ctx, ty)));
+  qn_value_replace(m, y, x);
+  qn_op_erase(m, view);
+}
+
 qn_status qn__fuse_kernels(lowering *l, qn_op func) {
   qn_module *m = l->m;
   merge g = {.l = l};
+  for (qn_op op = qn_block_first(m, qn_func_body(m, func)), next; op.id; op = next) {
+    next = qn_op_next(m, op);
+    if (qn_op_kind_of(m, op) == QN_OP_VIEW) drop_view(l, op);
+  }
   for (qn_op op = qn_block_first(m, qn_func_body(m, func)), next; op.id && !g.failed; op = next) {
     qn_op merged = {0};
     if (is_plain_map(l, op)) merged = fuse_map(&g, op);

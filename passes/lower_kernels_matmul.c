@@ -86,10 +86,6 @@ static qn_value plus_128(lowering *l, qn_builder *b, qn_value x, bool u) {
 static qn_value minus_128(lowering *l, qn_builder *b, qn_value x, bool u) {
   return qn__s2(b, QN_OP_ADDI, to_i32(l, b, x, u), qn__i(b, i32_t(l), -128));
 }
-static qn_value identity(lowering *l, qn_builder *b, qn_value x, bool u) {
-  (void)l, (void)b, (void)u;
-  return x;
-}
 static qn_value to_f32(lowering *l, qn_builder *b, qn_value x, bool u) {
   (void)u;
   return qn__to_f32(l, b, x);
@@ -168,13 +164,11 @@ static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const mat
   qn_type y = product_type(l, a, &(matrix){.v = packed}, qn__scalar_t(l, p->acc));
   qn_op_desc desc = {.kind = QN_OP_GEMM, .num_operands = 2, .operands = operands, .num_results = 1, .results = &y, .num_attrs = n, .attrs = attrs, .num_regions = 2};
   qn_op gemm = qn_op_create(b, &desc);
-  if (p->prologue) {
-    body = qn_builder_at_end(l->m, qn_op_region(l->m, gemm, 0));
-    body.loc = b->loc;
-    qn_value x = qn_block_add_arg(l->m, body.block, qn__body_type(l, type_of(l, a->v)), (qn_name){0});
-    qn_value code = p->prologue(l, &body, x, qn__is_unsigned(l, type_of(l, a->v)));
-    qn__yield(&body, 1, &code);
-  }
+  body = qn_builder_at_end(l->m, qn_op_region(l->m, gemm, 0));
+  body.loc = b->loc;
+  qn_value x = qn_block_add_arg(l->m, body.block, qn__body_type(l, type_of(l, a->v)), (qn_name){0});
+  qn_value code = p->prologue ? p->prologue(l, &body, x, qn__is_unsigned(l, type_of(l, a->v))) : x;
+  qn__yield(&body, 1, &code);
   body = qn_builder_at_end(l->m, qn_op_region(l->m, gemm, 1));
   body.loc = b->loc;
   qn_value acc = qn_block_add_arg(l->m, body.block, qn__scalar_t(l, p->acc), (qn_name){0});
@@ -182,16 +176,30 @@ static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const mat
   return qn_op_result(l->m, gemm, 0);
 }
 
-/* acc - x * y over i32 tensors that broadcast. */
+static qn_value map_i32(lowering *l, qn_builder *b, uint32_t n, const qn_value *inputs, qn_type t, qn_builder *body) {
+  return qn_op_result(l->m, qn__make_loop(b, QN_OP_MAP, n, inputs, 1, &t, body), 0);
+}
+
+/* acc - x * y over i32 tensors that broadcast. A product no larger than y is a kernel of its own: of constants it is a
+ * constant. */
 static qn_value subtract_product(lowering *l, qn_builder *b, qn_value acc, qn_value x, qn_value y) {
-  qn_value inputs[3] = {acc, x, y};
-  qn_type t = type_of(l, acc);
   qn_builder body;
-  qn_op op = qn__make_loop(b, QN_OP_MAP, 3, inputs, 1, &t, &body);
-  qn_value p = qn__s2(&body, QN_OP_MULI, qn_block_arg(l->m, body.block, 1), qn_block_arg(l->m, body.block, 2));
-  qn_value r = qn__s2(&body, QN_OP_SUBI, qn_block_arg(l->m, body.block, 0), p);
+  qn_value inputs[3] = {x, y}, r;
+  bool apart = qn_type_count(l->ctx, type_of(l, x)) == 1;
+  if (apart) {
+    qn_value p = map_i32(l, b, 2, inputs, type_of(l, y), &body);
+    r = qn__s2(&body, QN_OP_MULI, qn_block_arg(l->m, body.block, 0), qn_block_arg(l->m, body.block, 1));
+    qn__yield(&body, 1, &r);
+    inputs[1] = p;
+  }
+  inputs[0] = acc;
+  if (!apart) inputs[1] = x, inputs[2] = y;
+  qn_value d = map_i32(l, b, apart ? 2 : 3, inputs, type_of(l, acc), &body);
+  r = qn_block_arg(l->m, body.block, 1);
+  if (!apart) r = qn__s2(&body, QN_OP_MULI, r, qn_block_arg(l->m, body.block, 2));
+  r = qn__s2(&body, QN_OP_SUBI, qn_block_arg(l->m, body.block, 0), r);
   qn__yield(&body, 1, &r);
-  return qn_op_result(l->m, op, 0);
+  return d;
 }
 
 static qn_value scalar_i32(lowering *l, qn_builder *b, int32_t v) { return qn__dense_i32(l, b, 0, NULL, &v); }
@@ -257,7 +265,6 @@ static qn_status float_product(lowering *l, qn_op op, qn_builder *b, matrix *a, 
   product p = {.lhs = as, .rhs = as, .acc = as, .prologue = narrow ? to_f32 : NULL};
   p.layout = qn_isa_gemm_layout(l->isa, as, as, as);
   if (!p.layout) return no_kernel(l, op, as, as);
-  if (a->transpose && !p.prologue) p.prologue = identity; /* rows are gathered while they are read */
   if (narrow) w->v = map1(l, b, w->v, qn__scalar_t(l, QN_F32), to_f32);
   *out = make_gemm(l, b, a, w, &p);
   return QN_OK;
