@@ -148,6 +148,9 @@ static qn_status eval_requantize(qn__frame *f, qn_op op) {
   if (s == QN_OK) s = need_broadcast_to(f, &shape, 1);
   if (s == QN_OK) s = qn__codec_init(f, qn__out_elem(f, 0), &shape, &codec);
   if (s == QN_OK) s = qn__codec_need_encode(f, &codec);
+  if (s == QN_OK && (codec.is_float || codec.num_entries))
+    s = qn_op_error(f->m, op, QN_DIAG_UNSUPPORTED, "accumulators are requantized to integer codes, not to %s",
+                    qn_type_text(f->ctx, qn__out_elem(f, 0)).data);
   if (s == QN_OK) s = qn__result(f, 0, acc->rank, acc->shape, &y);
   if (s != QN_OK) return s;
   qn__view by = qn__view_of(multiplier, &shape);

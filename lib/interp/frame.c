@@ -1,5 +1,6 @@
 /* What the evaluators of single ops share: results, scratch memory, elementwise ops as scalar scripts, dispatch. */
 #include "interp.h"
+#include "spec.h"
 #include <string.h>
 
 const qn__evaluator *qn__evaluator_get(qn_op_kind kind) {
@@ -160,10 +161,7 @@ static qn_status check_same_shape(qn__frame *f) {
 }
 
 /* Elements have the types of the op's operands, which may spell the sign that memory does not. */
-qn_status qn__eval_scalar(qn__frame *f, const qn__evaluator *e) {
-  if (f->num_in == 0 || f->num_in > 3)
-    return qn_op_error(f->m, f->op, QN_DIAG_OPERAND_COUNT, "%s has %u operands", qn_op_name(f->m, f->op).data,
-                       f->num_in);
+static qn_status eval_scalar(qn__frame *f, const qn__evaluator *e) {
   qn_status s = check_same_shape(f);
   qn_tensor *y;
   if (s == QN_OK) s = qn__result(f, 0, f->in[0]->rank, f->in[0]->shape, &y);
@@ -192,12 +190,27 @@ qn_status qn__eval_scalar(qn__frame *f, const qn__evaluator *e) {
   return qn__script_run(f->ctx, f->scratch, p, &all, views, &line, true);
 }
 
+/* What evaluators rely on even when nobody verified the module. */
+static qn_status check_counts(qn__frame *f) {
+  const qn_op_spec *spec = qn__op_spec(f->ctx, qn_op_kind_of(f->m, f->op));
+  if (!spec) return QN_ERR_NO_MEMORY;
+  uint32_t results = qn_op_num_results(f->m, f->op), regions = qn_op_num_regions(f->m, f->op);
+  if (f->num_in >= spec->operands.min && f->num_in <= spec->operands.max && results >= spec->results.min &&
+      results <= spec->results.max && regions >= spec->regions.min && regions <= spec->regions.max)
+    return QN_OK;
+  return qn_op_error(f->m, f->op, QN_DIAG_OPERAND_COUNT,
+                     "%s has %u operands, %u results and %u regions, which is not what the op table says",
+                     qn_op_name(f->m, f->op).data, f->num_in, results, regions);
+}
+
 qn_status qn__eval_frame(qn__frame *f) {
   const qn__evaluator *e = qn__evaluator_get(qn_op_kind_of(f->m, f->op));
   if (!e)
     return qn_op_error(f->m, f->op, QN_DIAG_UNSUPPORTED, "%s is not in the op table, so nothing says what it computes",
                        qn_op_name(f->m, f->op).data);
+  qn_status s = check_counts(f);
+  if (s != QN_OK) return s;
   if (e->eval) return e->eval(f, f->op);
-  if (e->lane[0] || e->lane[1] || e->lane[2]) return qn__eval_scalar(f, e);
+  if (e->lane[0] || e->lane[1] || e->lane[2]) return eval_scalar(f, e);
   return qn_op_error(f->m, f->op, QN_DIAG_VERIFY, "%s has no value of its own", qn_op_name(f->m, f->op).data);
 }

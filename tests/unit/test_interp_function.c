@@ -268,6 +268,44 @@ static void declared_sizes(void **state) {
   ev_close(&e);
 }
 
+/* Modules that nobody verified are refused, not trusted. */
+static void unverified(void **state) {
+  (void)state;
+  ev e;
+  ev_open(&e);
+  qn_module *m = qn_module_create(e.ctx);
+  qn_type t = qn_type_tensor(e.ctx, qn_type_scalar(e.ctx, QN_F32), 0, NULL);
+  qn_builder b = qn_builder_at_end(m, qn_module_body(m));
+  qn_op f = qn_build_function(&b, qn_str_of("main"), qn_type_function(e.ctx, 1, &t, 1, &t), true);
+  b = qn_builder_at_end(m, qn_func_body(m, f));
+  qn_value x = qn_block_arg(m, qn_func_body(m, f), 0);
+  float v = 1;
+  qn_tensor in[1] = {{QN_F32, 0, {0}, &v}};
+  for (int k = 1; k < QN_OP_KIND_COUNT; k++) {
+    for (uint32_t operands = 0; operands < 2; operands++) {
+      qn_tensor y[3];
+      qn_op op = qn_op_create(
+          &b, &(qn_op_desc){
+                  .kind = (qn_op_kind)k, .num_operands = operands, .operands = &x, .num_results = 1, .results = &t});
+      qn_status s = qn_eval_op(m, op, in, y);
+      if (s == QN_OK)
+        qn_tensor_free(e.ctx, &y[0]);
+      else
+        assert_true(e.errors > 0);
+      e.errors = 0;
+      e.said[0] = 0;
+      qn_op_erase(m, op);
+    }
+  }
+  qn_op add = qn_op_create(
+      &b, &(qn_op_desc){.kind = QN_OP_MATMUL, .num_operands = 1, .operands = &x, .num_results = 1, .results = &t});
+  qn_tensor y;
+  assert_int_equal(qn_eval_op(m, add, in, &y), QN_ERR_INPUT);
+  ev_expect_said(&e, "quern.matmul has 1 operands, 1 results and 0 regions, which is not what the op table says");
+  qn_module_destroy(m);
+  ev_close(&e);
+}
+
 /* ---- environment ---- */
 
 static const char env_text[] =
@@ -403,10 +441,10 @@ static void memory_runs_out(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(signature),       cmocka_unit_test(element_types), cmocka_unit_test(returns),
-      cmocka_unit_test(calls),           cmocka_unit_test(call_depth),    cmocka_unit_test(callbacks),
-      cmocka_unit_test(declared_sizes),  cmocka_unit_test(environment),   cmocka_unit_test(values_die),
-      cmocka_unit_test(memory_runs_out),
+      cmocka_unit_test(signature),      cmocka_unit_test(element_types),   cmocka_unit_test(returns),
+      cmocka_unit_test(calls),          cmocka_unit_test(call_depth),      cmocka_unit_test(callbacks),
+      cmocka_unit_test(declared_sizes), cmocka_unit_test(environment),     cmocka_unit_test(unverified),
+      cmocka_unit_test(values_die),     cmocka_unit_test(memory_runs_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,6 +76,21 @@ static void storage_cast(void **state) {
   ev_unary("quant.scast", "", "tensor<3xi4>", V(-1, 5, -8), "tensor<3x!quant.uniform<i4:f32, 0.5>>", V(-1, 5, -8));
 }
 
+/* Before it is quantized, a calibrated value is a float like any other; quantized constants are codes. */
+static void calibrated_and_constant(void **state) {
+  (void)state;
+  const char *cal = "tensor<2x!quant.calibrated<f32<-1.0:2.0>>>";
+  ev_binary("quern.add", "", cal, V(1, 2), "tensor<2xf32>", V(0.5, 0.25), cal, V(1.5, 2.25));
+  ev_unary("quern.relu", "", cal, V(-1, 2), "tensor<2xf32>", V(0.0, 2));
+  ev_unary("quant.qcast", "", cal, V(-1, 2), "tensor<2x!quant.uniform<i8:f32, 0.5>>", V(-2, 4));
+  ev_program("func.func @main() -> tensor<3xf32> {\n"
+             "  %0 = arith.constant dense<[0, 128, 255]> : tensor<3xui8>\n"
+             "  %1 = quant.scast %0 : tensor<3xui8> to tensor<3x!quant.uniform<u8:f32, 0.5:128>>\n"
+             "  %2 = quant.dcast %1 : tensor<3x!quant.uniform<u8:f32, 0.5:128>> to tensor<3xf32>\n"
+             "  return %2 : tensor<3xf32>\n}\n",
+             0, NULL, 1, (const arg[]){{"tensor<3xf32>", V(-64, 0.0, 63.5)}});
+}
+
 static void fake_quant(void **state) {
   (void)state;
   ev_unary("quern.fake_quant", "{type = !quant.uniform<i8:f32, 0.5>}", "tensor<4xf32>", V(0.25, 0.7, 1000, QNAN),
@@ -205,6 +220,7 @@ int main(void) {
       cmocka_unit_test(cast_to_other_storage),
       cmocka_unit_test(storage_cast),
       cmocka_unit_test(fake_quant),
+      cmocka_unit_test(calibrated_and_constant),
       cmocka_unit_test(requantize),
       cmocka_unit_test(requantize_errors),
       cmocka_unit_test(with_values),
