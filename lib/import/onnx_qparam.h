@@ -1,0 +1,21 @@
+/* Scales and zero points of the current node. */
+#ifndef QN_ONNX_QPARAM_H
+#define QN_ONNX_QPARAM_H
+#include "onnx_impl.h"
+
+/* Scale and zero point inputs, and what they belong to. */
+typedef struct qn_onnx_qparam {
+  unsigned scale_input, zero_input; /* the latter may be absent */
+  qn_scalar codes;                  /* element type of the codes */
+  uint32_t rank;                    /* of the tensor */
+  int64_t axis;                     /* of vectors; counted from 0 */
+  int64_t block;                    /* elements along the axis per scale, 0 unless blocked */
+  bool is_const;                    /* both are constants */
+  qn_tensor scale, zero;            /* their data, then; zero.data null when absent */
+} qn_onnx_qparam;
+
+/* Reads the inputs' data when they are constants. The other members must be set. */
+qn_status qn__onnx_qparam_read(qn_onnx *im, qn_onnx_qparam *p);
+/* The quantized type that constant parameters describe. */
+qn_status qn__onnx_qparam_type(qn_onnx *im, const qn_onnx_qparam *p, qn_type *out);
+#endif
