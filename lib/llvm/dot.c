@@ -183,7 +183,9 @@ static void any_load_b(qn_ll_tile *t, uint32_t v, uint32_t j, qn_ll_operand *out
     if (kb > 1) {
       LLVMValueRef picks[64];
       for (uint32_t l = 0; l < lanes; l++) picks[l] = qn__ll_i32(g, l * kb + kk);
-      x = LLVMBuildShuffleVector(g->b, all, LLVMGetPoison(LLVMTypeOf(all)), LLVMConstVector(picks, lanes), "");
+      x = lanes == 1
+              ? LLVMBuildExtractElement(g->b, all, picks[0], "")
+              : LLVMBuildShuffleVector(g->b, all, LLVMGetPoison(LLVMTypeOf(all)), LLVMConstVector(picks, lanes), "");
     }
     out->x[kk] = extend(t, t->plan->rhs, x, t->acc_type);
   }
@@ -213,8 +215,8 @@ static const qn_ll_dot dots[] = {
     {"any", any_match, 1, true, any_load_b, any_load_a, any_madd},
 };
 
-const qn_ll_dot *qn__ll_dot_find(const qn_ll *g, const qn_gemm_plan *plan) {
+const qn_ll_dot *qn__ll_dot_find(const qn_ll *g, const qn_gemm_plan *plan, bool vector) {
   for (size_t i = 0; i < sizeof dots / sizeof *dots; i++)
-    if (dots[i].match(g, plan)) return &dots[i];
+    if ((vector || dots[i].load_b == any_load_b) && dots[i].match(g, plan)) return &dots[i];
   return NULL;
 }

@@ -100,6 +100,7 @@ static void multiply(gemm_state *s, LLVMValueRef column) {
 static void shape_tile(gemm_state *s, uint32_t rows, uint32_t panels, uint32_t lanes, uint32_t columns) {
   qn_ll_tile *t = &s->tile;
   uint32_t registers = s->g->isa->num_registers, vectors = columns / lanes;
+  t->dot = qn__ll_dot_find(s->g, s->plan, lanes > 1);
   t->rows = rows;
   t->acc_lanes = lanes;
   t->acc_type = qn__ll_lanes(t->acc_elem, lanes);
@@ -161,9 +162,9 @@ static uint32_t panels_at_once(gemm_state *s, uint32_t rows) {
   return s->tile.panels;
 }
 
-static qn_status check(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows, const qn_ll_dot *dot) {
+static qn_status check(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {
   const qn_layout *l = &plan->layout;
-  if (!dot)
+  if (!qn__ll_dot_find(g, plan, false))
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "no way to multiply these element types in the LLVM code generator");
   if (l->plain || l->k_block == 0 || l->k_block > 64 || l->panel_width == 0 || rows == 0 || rows > QN_LL_MAX_ROWS)
     return qn__ll_error(
@@ -177,8 +178,8 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *plan = &body->plan->u.gemm;
   gemm_state s = {.g = g, .plan = plan};
   qn_ll_tile *t = &s.tile;
-  *t = (qn_ll_tile){.g = g, .plan = plan, .dot = qn__ll_dot_find(g, plan)};
-  qn_status status = check(g, plan, body->rows, t->dot);
+  *t = (qn_ll_tile){.g = g, .plan = plan};
+  qn_status status = check(g, plan, body->rows);
   if (status != QN_OK) return status;
   t->acc_elem = qn__ll_mem_type(g, plan->acc);
   t->k_size = qn__ll_arg_size(g, 2);

@@ -42,7 +42,8 @@ struct qn_ll_dot {
                  LLVMValueRef *shared, qn_ll_operand *out);
   LLVMValueRef (*madd)(qn_ll_tile *t, LLVMValueRef acc, const qn_ll_operand *a, const qn_ll_operand *b);
 };
-const qn_ll_dot *qn__ll_dot_find(const qn_ll *g, const qn_gemm_plan *plan);
+/* For whole vectors of columns, or for one column at a time; null when the types cannot be multiplied. */
+const qn_ll_dot *qn__ll_dot_find(const qn_ll *g, const qn_gemm_plan *plan, bool vector);
 
 /* epilogue.c: from the buffer of sums to Y. */
 typedef struct qn_ll_epilogue {

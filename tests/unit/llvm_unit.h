@@ -2,6 +2,9 @@
  * element at a time, that generated code is compared with bit for bit (any NaN equals any other). */
 #ifndef QN_TEST_LLVM_UNIT_H
 #define QN_TEST_LLVM_UNIT_H
+#ifndef _DEFAULT_SOURCE
+#  define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#endif
 #include "backend.h"
 #include "elementwise.h"
 #include "fpenv.h"
@@ -12,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static const uint32_t treg_bits[] = {1, 8, 16, 32, 64, 32, 64};
 enum { NUM_TREGS = 7 };
@@ -251,6 +255,41 @@ static inline uint64_t rnd_reg(uint8_t type) {
   return low_bits(rnd(), bits);
 }
 
+/* ---- memory that ends where nothing may be read ---- */
+
+typedef struct guarded {
+  unsigned char *data;
+  size_t size;
+  void *map;
+  size_t map_size;
+} guarded;
+
+/* `size` bytes, ending at a page that must not be touched, filled with `fill`. */
+static inline guarded guarded_alloc(size_t size, int fill) {
+  const size_t page = 4096;
+  guarded g = {.size = size, .map_size = (size / page + 2) * page};
+  g.map = mmap(NULL, g.map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert_true(g.map != MAP_FAILED);
+  assert_int_equal(mprotect((char *)g.map + g.map_size - page, page, PROT_NONE), 0);
+  g.data = (unsigned char *)g.map + g.map_size - page - size;
+  memset(g.data, fill, size);
+  return g;
+}
+static inline void guarded_free(guarded *g) {
+  if (g->map) munmap(g->map, g->map_size);
+  g->map = NULL;
+}
+/* Random elements of a memory type; floats are of moderate size unless `wild`. */
+static inline void fill_random(void *data, qn_scalar mem, size_t count, bool wild) {
+  uint32_t bytes = mem_bits(mem) / 8;
+  for (size_t i = 0; i < count; i++) {
+    uint64_t v = wild ? rnd_reg((uint8_t)qn__tape_reg(mem)) : rnd();
+    if (!wild && mem == QN_F32) v = of_f32((float)(int32_t)v * 0x1p-28f);
+    if (!wild && mem == QN_F64) v = of_f64((double)(int64_t)v * 0x1p-60);
+    memcpy((char *)data + i * bytes, &v, bytes);
+  }
+}
+
 /* ---- the back end ---- */
 
 static void print_diag(void *user, const qn_diag *d) {
@@ -286,6 +325,30 @@ static inline qn_code *compile(qn_context *ctx, uint32_t n, const qn_body *bodie
   assert_int_equal(llvm_backend_of(ctx)->jit(ctx, n, bodies, &code), QN_OK);
   assert_non_null(code);
   return code;
+}
+
+static bool put_file(void *file, const char *data, size_t size) {
+  return fwrite(data, 1, size, file) == size;
+}
+
+/* The bodies as an object file have no symbol that something else would have to define. */
+static inline void assert_self_contained(qn_context *ctx, uint32_t n, const qn_body *bodies) {
+  char path[] = "/tmp/quern_llvm_XXXXXX", command[64], line[256];
+  int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  FILE *f = fdopen(fd, "wb");
+  assert_non_null(f);
+  qn_aot aot = {.entry = "entry", .num_bodies = n, .bodies = bodies};
+  assert_int_equal(llvm_backend_of(ctx)->emit(ctx, &aot, QN_EMIT_OBJ, put_file, f), QN_OK);
+  fclose(f);
+  snprintf(command, sizeof command, "nm -u %s", path);
+  FILE *nm = popen(command, "r");
+  assert_non_null(nm);
+  uint32_t undefined = 0;
+  for (; fgets(line, sizeof line, nm); undefined++) fprintf(stderr, "undefined: %s", line);
+  assert_int_equal(pclose(nm), 0);
+  remove(path);
+  assert_int_equal(undefined, 0);
 }
 
 static inline void run(qn_kernel_fn fn, const qn_kargs *args) {

@@ -157,6 +157,7 @@ static void every_opcode(void **state) {
       bodies[i] = loops[i].body;
     }
     qn_code *code = compile(ctx, n, bodies);
+    assert_self_contained(ctx, n, bodies);
     for (uint32_t i = 0; i < n; i++) {
       char what[80];
       snprintf(what, sizeof what, "%s %s type %u from %u pred %u", rows[r]->name, qn__tape_ops[forms[i].op].name,

@@ -1,0 +1,405 @@
+/* Matrix products: every tile height of every way to multiply, on every ISA row of this machine, in the row's own
+ * layouts and in foreign ones, with epilogues that take extras of every form, over random shapes. All memory ends at a
+ * page that cannot be read; bytes between rows must stay as they are. */
+#include "llvm_unit.h"
+
+enum { MAX_EXTRAS = 4 };
+
+typedef struct types {
+  qn_scalar lhs, rhs, acc;
+} types;
+
+static const types all_types[] = {{QN_UI8, QN_I8, QN_I32},  {QN_I16, QN_I16, QN_I32}, {QN_F32, QN_F32, QN_F32},
+                                  {QN_F64, QN_F64, QN_F64}, {QN_UI8, QN_I8, QN_I64},  {QN_I16, QN_I16, QN_I64}};
+
+typedef struct gemm_case {
+  qn_kernel_plan plan;
+  qn_body body;
+  tape_room epilogue, prologue;
+  qn_extra extras[MAX_EXTRAS];
+} gemm_case;
+
+/* ---- epilogues ---- */
+
+static uint32_t add_extra(gemm_case *c, qn_scalar mem, bool by_row, bool by_col) {
+  c->extras[c->plan.u.gemm.num_epilogue_extras++] = (qn_extra){mem, by_row, by_col};
+  return tape_input(&c->epilogue, mem);
+}
+
+/* clamp(round(t)) + 3 as ui8 */
+static void quantize_to_u8(tape_room *r, uint32_t t) {
+  uint32_t lo = tape_const(r, QN_TF32, of_f32(-3)), hi = tape_const(r, QN_TF32, of_f32(252));
+  t = tape_op(r, QN_T_FMIN, QN_TF32, tape_op(r, QN_T_FMAX, QN_TF32, t, lo, 0), hi, 0);
+  uint32_t nan = tape_op(r, QN_T_FCMP, QN_TI1, t, t, 0), zero = tape_const(r, QN_TF32, 0);
+  r->insts[nan].pred = 14;
+  t = tape_op(r, QN_T_SELECT, QN_TF32, nan, zero, t);
+  uint32_t q = tape_op(r, QN_T_FPTOSI, QN_TI32, tape_op(r, QN_T_FROUND, QN_TF32, t, 0, 0), 0, 0);
+  q = tape_op(r, QN_T_IADD, QN_TI32, q, tape_const(r, QN_TI32, 3), 0);
+  tape_output(r, tape_op(r, QN_T_TRUNC, QN_TI8, q, 0, 0), QN_UI8);
+}
+
+/* 0: the sums; 1: bias and scale per column, quantized; 2: scales per row and column, one factor for all, and a
+ * residual of the result's shape; 3: a residual per row only, compared into a mask. */
+static void make_epilogue(gemm_case *c, uint32_t kind) {
+  tape_room *r = &c->epilogue;
+  qn_gemm_plan *p = &c->plan.u.gemm;
+  tape_start(r);
+  uint32_t x = tape_input(r, p->acc);
+  uint8_t type = (uint8_t)qn__tape_reg(p->acc);
+  if (kind == 0) {
+    tape_output(r, x, p->acc);
+  } else if (kind == 1) {
+    uint32_t bias = add_extra(c, p->acc, false, true), scale = add_extra(c, QN_F32, false, true);
+    bool is_float = type == QN_TF32 || type == QN_TF64;
+    x = tape_op(r, is_float ? QN_T_FADD : QN_T_IADD, type, x, bias, 0);
+    if (!is_float) x = tape_op(r, QN_T_SITOFP, QN_TF32, x, 0, 0);
+    if (type == QN_TF64) x = tape_op(r, QN_T_FTRUNC, QN_TF32, x, 0, 0);
+    quantize_to_u8(r, tape_op(r, QN_T_FMUL, QN_TF32, x, scale, 0));
+  } else if (kind == 2) {
+    uint32_t by_row = add_extra(c, QN_F32, true, false), by_col = add_extra(c, QN_F32, false, true);
+    uint32_t one = add_extra(c, QN_F32, false, false), full = add_extra(c, QN_F32, true, true);
+    uint32_t m = tape_op(r, QN_T_FMUL, QN_TF32, tape_op(r, QN_T_FMUL, QN_TF32, by_row, one, 0), by_col, 0);
+    if (type == QN_TF64) x = tape_op(r, QN_T_FTRUNC, QN_TF32, x, 0, 0);
+    if (type == QN_TI32 || type == QN_TI64) x = tape_op(r, QN_T_SITOFP, QN_TF32, x, 0, 0);
+    x = tape_op(r, QN_T_FMA, QN_TF32, x, m, full);
+    tape_output(r, tape_op(r, QN_T_FMAX, QN_TF32, x, tape_const(r, QN_TF32, 0), 0), QN_F32);
+  } else {
+    uint32_t limit = add_extra(c, p->acc, true, false);
+    bool is_float = type == QN_TF32 || type == QN_TF64;
+    uint32_t mask = tape_op(r, is_float ? QN_T_FCMP : QN_T_ICMP, QN_TI1, x, limit, 0);
+    r->insts[mask].pred = is_float ? 2 : 4;
+    tape_output(r, mask, QN_I1);
+  }
+  p->epilogue = r->tape;
+  p->epilogue_extras = c->extras;
+  p->y_mem = r->output_mem[0];
+}
+
+static void make_case(gemm_case *c, const qn_isa *isa, types t, qn_layout layout, uint32_t rows, uint32_t kind,
+                      bool padded, uint32_t serial) {
+  memset(c, 0, sizeof *c);
+  c->plan.kind = QN_KERNEL_GEMM;
+  c->plan.isa = isa;
+  snprintf(c->plan.name, sizeof c->plan.name, "gemm%u", serial);
+  c->plan.u.gemm = (qn_gemm_plan){
+      .a_mem = t.lhs, .lhs = t.lhs, .rhs = t.rhs, .acc = t.acc, .layout = layout, .rows = rows, .lhs_padded = padded};
+  make_epilogue(c, kind);
+  c->body = (qn_body){.plan = &c->plan, .part = QN_PART_TILES, .rows = rows};
+  snprintf(c->body.symbol, sizeof c->body.symbol, "gemm%u_tiles_%u", serial, rows);
+}
+
+/* ---- reference ---- */
+
+static uint64_t element(qn_scalar mem, const void *at) {
+  return mem_get(mem, at, 0, 0);
+}
+
+static uint64_t ref_sum(const qn_gemm_plan *p, const unsigned char *a, const unsigned char *b, int64_t k_size,
+                        int64_t n, int64_t panel_bytes) {
+  uint32_t la = mem_bits(p->lhs) / 8, lb = mem_bits(p->rhs) / 8;
+  int64_t kb = p->layout.k_block, nb = p->layout.panel_width;
+  uint64_t sum = 0;
+  for (int64_t k = 0; k < k_size; k++) {
+    uint64_t x = element(p->lhs, a + k * la);
+    uint64_t y = element(p->rhs, b + n / nb * panel_bytes + (k / kb * nb * kb + n % nb * kb + k % kb) * lb);
+    if (p->acc == QN_F32) {
+      sum = of_f32(fmaf(as_f32(x), as_f32(y), as_f32(sum)));
+    } else if (p->acc == QN_F64) {
+      sum = of_f64(fma(as_f64(x), as_f64(y), as_f64(sum)));
+    } else {
+      int64_t sx = p->lhs == QN_UI8 ? (int64_t)x : sign_extend(x, mem_bits(p->lhs));
+      sum += (uint64_t)(sx * sign_extend(y, mem_bits(p->rhs)));
+    }
+  }
+  return low_bits(sum, mem_bits(p->acc));
+}
+
+typedef struct gemm_data {
+  int64_t m, n, k, panels, panel_bytes, a_stride, y_stride;
+  guarded a, b, y, extra[MAX_EXTRAS];
+  int64_t extra_stride[MAX_EXTRAS];
+} gemm_data;
+
+static void make_extras(gemm_data *d, const qn_extra *extras, uint32_t count, int64_t rows, int64_t columns) {
+  for (uint32_t i = 0; i < count; i++) {
+    const qn_extra *x = &extras[i];
+    int64_t across = x->by_col ? columns : 1, down = x->by_row ? rows : 1;
+    d->extra_stride[i] = across * mem_bits(x->mem) / 8;
+    d->extra[i] = guarded_alloc((size_t)(down * d->extra_stride[i]), 0);
+    fill_random(d->extra[i].data, x->mem, (size_t)(across * down), x->mem == QN_F32 && rnd_below(3) == 0);
+  }
+}
+
+static void pack(const qn_gemm_plan *p, gemm_data *d) {
+  uint32_t lb = mem_bits(p->rhs) / 8;
+  int64_t kb = p->layout.k_block, nb = p->layout.panel_width;
+  for (int64_t k = 0; k < d->k; k++)
+    for (int64_t n = 0; n < d->n; n++)
+      fill_random(d->b.data + n / nb * d->panel_bytes + (k / kb * nb * kb + n % nb * kb + k % kb) * lb, p->rhs, 1,
+                  false);
+}
+
+static void make_data(const qn_gemm_plan *p, gemm_data *d, uint32_t rows) {
+  memset(d, 0, sizeof *d);
+  int64_t kb = p->layout.k_block, nb = p->layout.panel_width, la = mem_bits(p->lhs) / 8;
+  d->m = (int64_t)rows * (1 + rnd_below(3));
+  d->n = 1 + rnd_below(rnd_below(2) ? 200 : 30);
+  d->k = rnd_below(20) == 0 ? 0 : 1 + rnd_below(rnd_below(2) ? 200 : 12);
+  int64_t padded = (d->k + kb - 1) / kb * kb, a_columns = p->lhs_padded ? padded : d->k;
+  d->panels = (d->n + nb - 1) / nb;
+  d->panel_bytes = padded * nb * mem_bits(p->rhs) / 8;
+  d->a_stride = (a_columns + rnd_below(2) * rnd_below(9)) * la;
+  d->y_stride = (d->n + rnd_below(2) * rnd_below(9)) * mem_bits(p->y_mem) / 8;
+  d->a = guarded_alloc((size_t)((d->m - 1) * d->a_stride + a_columns * la), 0);
+  for (int64_t m = 0; m < d->m; m++) fill_random(d->a.data + m * d->a_stride, p->lhs, (size_t)d->k, false);
+  d->b = guarded_alloc((size_t)(d->panels * d->panel_bytes), 0);
+  pack(p, d);
+  d->y = guarded_alloc((size_t)((d->m - 1) * d->y_stride + d->n * mem_bits(p->y_mem) / 8), 0xA5);
+  make_extras(d, p->epilogue_extras, p->num_epilogue_extras, d->m, d->n);
+}
+
+static void free_data(gemm_data *d) {
+  guarded_free(&d->a);
+  guarded_free(&d->b);
+  guarded_free(&d->y);
+  for (uint32_t i = 0; i < MAX_EXTRAS; i++) guarded_free(&d->extra[i]);
+}
+
+static void call_tiles(const gemm_case *c, gemm_data *d, qn_kernel_fn fn) {
+  void *ptrs[3 + MAX_EXTRAS] = {d->a.data, d->b.data, d->y.data};
+  int64_t sizes[] = {d->m, d->n, d->k}, strides[3 + MAX_EXTRAS] = {d->a_stride, d->y_stride, d->panel_bytes};
+  for (uint32_t i = 0; i < c->plan.u.gemm.num_epilogue_extras; i++) {
+    ptrs[3 + i] = d->extra[i].data;
+    strides[3 + i] = d->extra_stride[i];
+  }
+  qn_kargs args = {.ptr = ptrs, .size = sizes, .stride = strides};
+  /* In pieces, as worker threads would. */
+  int64_t row_cut = (int64_t)c->body.rows * rnd_below((uint32_t)(d->m / c->body.rows) + 1);
+  int64_t panel_cut = rnd_below((uint32_t)d->panels + 1);
+  const int64_t rows[] = {0, row_cut, d->m}, panels[] = {0, panel_cut, d->panels};
+  for (int i = 0; i < 2; i++)
+    for (int j = 0; j < 2; j++) {
+      args.begin[0] = rows[i];
+      args.end[0] = rows[i + 1];
+      args.begin[1] = panels[j];
+      args.end[1] = panels[j + 1];
+      run(fn, &args);
+    }
+}
+
+static uint32_t compare(const gemm_case *c, const gemm_data *d, const char *what) {
+  const qn_gemm_plan *p = &c->plan.u.gemm;
+  uint32_t wrong = 0, bytes = mem_bits(p->y_mem) / 8;
+  uint64_t inputs[1 + MAX_EXTRAS], regs[256];
+  for (int64_t m = 0; m < d->m; m++) {
+    for (int64_t n = 0; n < d->n; n++) {
+      inputs[0] = ref_sum(p, d->a.data + m * d->a_stride, d->b.data, d->k, n, d->panel_bytes);
+      for (uint32_t i = 0; i < p->num_epilogue_extras; i++) {
+        const qn_extra *x = &c->extras[i];
+        int64_t at = (x->by_row ? m * d->extra_stride[i] : 0) + (x->by_col ? n * mem_bits(x->mem) / 8 : 0);
+        inputs[1 + i] = element(x->mem, d->extra[i].data + at);
+      }
+      ref_tape(&p->epilogue, inputs, regs);
+      uint64_t want = comparable(p->y_mem, regs[p->epilogue.outputs[0]]);
+      uint64_t got = comparable(p->y_mem, element(p->y_mem, d->y.data + m * d->y_stride + n * bytes));
+      if (got != want && wrong++ < 2)
+        fprintf(stderr, "%s: %lldx%lldx%lld at %lld,%lld: got %llx, expected %llx\n", what, (long long)d->m,
+                (long long)d->n, (long long)d->k, (long long)m, (long long)n, (unsigned long long)got,
+                (unsigned long long)want);
+    }
+    for (int64_t i = d->n * bytes; m + 1 < d->m && i < d->y_stride; i++)
+      if (d->y.data[m * d->y_stride + i] != 0xA5 && wrong++ < 2) fprintf(stderr, "%s: wrote between rows\n", what);
+  }
+  return wrong;
+}
+
+static uint32_t check_heights(qn_context *ctx, const qn_isa *isa, types t, qn_layout layout, uint32_t tallest) {
+  static gemm_case cases[16];
+  qn_body bodies[16];
+  uint32_t wrong = 0, n = tallest;
+  for (uint32_t i = 0; i < n; i++) {
+    make_case(&cases[i], isa, t, layout, i + 1, (uint32_t)rnd_below(4), rnd_below(2) == 0, i);
+    bodies[i] = cases[i].body;
+  }
+  qn_code *code = compile(ctx, n, bodies);
+  if (n > 3) assert_self_contained(ctx, 2, bodies);
+  for (uint32_t i = 0; i < n; i++)
+    for (uint32_t round = 0; round < 6; round++) {
+      char what[120];
+      gemm_data d;
+      snprintf(what, sizeof what, "%s %s x %s -> %s k%un%u, %u rows, %s", isa->name, qn_scalar_get(t.lhs)->text,
+               qn_scalar_get(t.rhs)->text, qn_scalar_get(t.acc)->text, layout.k_block, layout.panel_width, i + 1,
+               cases[i].plan.u.gemm.lhs_padded ? "padded" : "not padded");
+      make_data(&cases[i].plan.u.gemm, &d, i + 1);
+      call_tiles(&cases[i], &d, code->functions[i]);
+      wrong += compare(&cases[i], &d, what);
+      free_data(&d);
+    }
+  code->destroy(code);
+  return wrong;
+}
+
+static void tiles(void **state) {
+  (void)state;
+  const qn_isa *rows[MAX_ROWS];
+  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
+  qn_context *ctx = test_context();
+  for (uint32_t r = 0; r < num_rows; r++)
+    for (size_t t = 0; t < sizeof all_types / sizeof *all_types; t++) {
+      types ty = all_types[t];
+      qn_layout own;
+      const char *name = qn_isa_gemm_layout(rows[r], ty.lhs, ty.rhs, ty.acc);
+      assert_non_null(name);
+      assert_true(qn_layout_parse(qn_str_of(name), &own));
+      uint32_t tallest = ty.lhs == QN_UI8   ? rows[r]->int8_rows
+                         : ty.lhs == QN_I16 ? rows[r]->int16_rows
+                                            : rows[r]->float_rows;
+      wrong += check_heights(ctx, rows[r], ty, own, tallest);
+      const qn_layout foreign[] = {{false, 4, 64}, {false, 2, 16}, {false, 1, 8},
+                                   {false, 1, 37}, {false, 2, 5},  {false, 8, 24}};
+      wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], tallest);
+      wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], 3);
+    }
+  qn_context_destroy(ctx);
+  assert_int_equal(wrong, 0);
+}
+
+/* Sums at the edges of their types: all operands extreme, so that 16-bit intermediate sums would overflow. */
+static void extremes(void **state) {
+  (void)state;
+  static gemm_case c;
+  const qn_isa *rows[MAX_ROWS];
+  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
+  qn_context *ctx = test_context();
+  for (uint32_t r = 0; r < num_rows; r++)
+    for (size_t t = 0; t < 2; t++) {
+      qn_layout own;
+      types ty = all_types[t];
+      assert_true(qn_layout_parse(qn_str_of(qn_isa_gemm_layout(rows[r], ty.lhs, ty.rhs, ty.acc)), &own));
+      make_case(&c, rows[r], ty, own, 2, 0, false, 0);
+      qn_code *code = compile(ctx, 1, &c.body);
+      for (uint32_t round = 0; round < 8; round++) {
+        gemm_data d;
+        make_data(&c.plan.u.gemm, &d, 2);
+        const uint8_t lhs8[] = {0xFF, 0xFF}, lhs16[] = {0x00, 0x80}; /* 255, -32768 */
+        const uint8_t *lhs = t ? lhs16 : lhs8;
+        for (size_t i = 0; i < d.a.size; i++) d.a.data[i] = lhs[i % (t ? 2 : 1)];
+        for (int64_t k = 0; k < d.k; k++)
+          for (int64_t n = 0; n < d.n; n++) {
+            int64_t kb = own.k_block, nb = own.panel_width, size = t ? 2 : 1;
+            unsigned char *b = d.b.data + n / nb * d.panel_bytes + (k / kb * nb * kb + n % nb * kb + k % kb) * size;
+            b[size - 1] = round & 1 ? 0x80 : 0x7F;
+            if (t) b[0] = round & 1 ? 0x00 : 0xFF;
+          }
+        call_tiles(&c, &d, code->functions[0]);
+        wrong += compare(&c, &d, rows[r]->name);
+        free_data(&d);
+      }
+      code->destroy(code);
+    }
+  qn_context_destroy(ctx);
+  assert_int_equal(wrong, 0);
+}
+
+/* ---- prologues ---- */
+
+static void make_prologue(gemm_case *c, const qn_isa *isa, qn_scalar a_mem, uint32_t kind, bool strided,
+                          uint32_t serial) {
+  memset(c, 0, sizeof *c);
+  c->plan.kind = QN_KERNEL_GEMM;
+  c->plan.isa = isa;
+  snprintf(c->plan.name, sizeof c->plan.name, "prologue%u", serial);
+  qn_gemm_plan *p = &c->plan.u.gemm;
+  *p = (qn_gemm_plan){.a_mem = a_mem,
+                      .lhs = a_mem,
+                      .rhs = QN_I8,
+                      .acc = QN_I32,
+                      .y_mem = QN_I32,
+                      .layout = {false, 4, 64},
+                      .has_prologue = true,
+                      .lhs_strided = strided};
+  tape_room *r = &c->prologue;
+  tape_start(r);
+  uint32_t x = tape_input(r, a_mem);
+  static const bool by[][2] = {{false, false}, {true, false}, {false, true}, {true, true}};
+  if (kind == 4) { /* codes are the elements */
+    tape_output(r, x, a_mem);
+  } else {
+    c->extras[0] = (qn_extra){QN_F32, by[kind][0], by[kind][1]};
+    p->num_prologue_extras = 1;
+    uint32_t s = tape_input(r, QN_F32);
+    quantize_to_u8(r, tape_op(r, QN_T_FDIV, QN_TF32, x, s, 0));
+    p->lhs = QN_UI8;
+  }
+  p->prologue = r->tape;
+  p->prologue_extras = c->extras;
+  c->body = (qn_body){.plan = &c->plan, .part = QN_PART_PROLOGUE};
+  snprintf(c->body.symbol, sizeof c->body.symbol, "prologue%u", serial);
+}
+
+static uint32_t check_prologue(const gemm_case *c, qn_kernel_fn fn) {
+  const qn_gemm_plan *p = &c->plan.u.gemm;
+  gemm_data d = {.m = 1 + rnd_below(9), .k = 1 + rnd_below(100)};
+  int64_t size = mem_bits(p->a_mem) / 8, code_size = mem_bits(p->lhs) / 8, padded = (d.k + 3) / 4 * 4;
+  int64_t row = p->lhs_strided ? size : d.k * size, column = p->lhs_strided ? d.m * size : size;
+  int64_t y_stride = (padded + rnd_below(5)) * code_size;
+  d.a = guarded_alloc((size_t)(d.m * d.k * size), 0);
+  fill_random(d.a.data, p->a_mem, (size_t)(d.m * d.k), p->a_mem == QN_F32);
+  d.y = guarded_alloc((size_t)((d.m - 1) * y_stride + padded * code_size), 0xA5);
+  make_extras(&d, c->extras, p->num_prologue_extras, d.m, d.k);
+  void *ptrs[] = {d.a.data, d.y.data, d.extra[0].data};
+  int64_t sizes[] = {d.m, d.k, padded}, strides[] = {row, column, y_stride, d.extra_stride[0]};
+  int64_t cut = rnd_below((uint32_t)d.m + 1);
+  run(fn, &(qn_kargs){.ptr = ptrs, .size = sizes, .stride = strides, .end = {cut, 0}});
+  run(fn, &(qn_kargs){.ptr = ptrs, .size = sizes, .stride = strides, .begin = {cut, 0}, .end = {d.m, 0}});
+  uint32_t wrong = 0;
+  for (int64_t m = 0; m < d.m; m++)
+    for (int64_t k = 0; k < padded; k++) {
+      uint64_t want = 0, regs[256];
+      if (k < d.k) {
+        int64_t at = (c->extras[0].by_row ? m * d.extra_stride[0] : 0) + (c->extras[0].by_col ? k * 4 : 0);
+        uint64_t in[2] = {element(p->a_mem, d.a.data + m * row + k * column),
+                          p->num_prologue_extras ? element(QN_F32, d.extra[0].data + at) : 0};
+        ref_tape(&p->prologue, in, regs);
+        want = comparable(p->lhs, regs[p->prologue.outputs[0]]);
+      }
+      wrong += comparable(p->lhs, element(p->lhs, d.y.data + m * y_stride + k * code_size)) != want;
+    }
+  free_data(&d);
+  return wrong;
+}
+
+static void prologues(void **state) {
+  (void)state;
+  static gemm_case cases[14];
+  const qn_isa *rows[MAX_ROWS];
+  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
+  qn_context *ctx = test_context();
+  for (uint32_t r = 0; r < num_rows; r++) {
+    qn_body bodies[14];
+    uint32_t n = 0;
+    for (uint32_t kind = 0; kind < 4; kind++)
+      for (uint32_t strided = 0; strided < 2; strided++, n++)
+        make_prologue(&cases[n], rows[r], QN_F32, kind, strided, n);
+    const qn_scalar plain[] = {QN_UI8, QN_I16, QN_F64};
+    for (uint32_t i = 0; i < 3; i++)
+      for (uint32_t strided = 0; strided < 2; strided++, n++)
+        make_prologue(&cases[n], rows[r], plain[i], 4, strided, n);
+    for (uint32_t i = 0; i < n; i++) bodies[i] = cases[i].body;
+    qn_code *code = compile(ctx, n, bodies);
+    for (uint32_t i = 0; i < n; i++)
+      for (uint32_t round = 0; round < 30; round++) {
+        uint32_t bad = check_prologue(&cases[i], code->functions[i]);
+        if (bad && !wrong) fprintf(stderr, "%s prologue %u: %u wrong\n", rows[r]->name, i, bad);
+        wrong += bad;
+      }
+    code->destroy(code);
+  }
+  qn_context_destroy(ctx);
+  assert_int_equal(wrong, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(tiles), cmocka_unit_test(extremes), cmocka_unit_test(prologues)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
