@@ -1,7 +1,7 @@
 /* Kernels: what lower-kernels makes of tensor ops. */
+#include "alloc.h"
 #include "interp.h"
 #include "layout.h"
-#include "vec.h"
 
 /* ---- regions ---- */
 

@@ -7,7 +7,7 @@
 #include "lanes.h"
 #include <quern/unstable/evaluator.h>
 
-typedef struct qn__walk qn__walk; /* evaluation of a function: evaluate.c */
+typedef struct qn__walk qn__walk; /* evaluation of a function: walk.h */
 
 /* One op being evaluated. */
 typedef struct qn__frame {
@@ -172,8 +172,4 @@ qn_status qn__product(qn__frame *f, const qn__matrices *a, const qn__matrices *b
 qn_status qn__resolve_shape(qn__frame *f, qn_op op, int64_t count, qn__shape *out);
 qn_status qn__check_perm(qn__frame *f, const int64_t *perm, uint32_t n); /* of operand 0's axes */
 qn_scalar qn__raw_scalar(qn_scalar s); /* an unsigned integer as wide as s in memory */
-
-/* ---- calls ---- */
-qn_status qn__walk_call(qn__frame *f, qn_op op);
-qn_status qn__walk_observe(qn__frame *f, qn_op op);
 #endif
