@@ -81,6 +81,9 @@ static qn_status plan_types(qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_p
   return QN_OK;
 }
 
+/* Code may keep a panel's row of sums on the stack. */
+enum { MAX_PLAIN = 16384 };
+
 /* "plain" is one panel as wide as the matrix, which can be said when the width is known. */
 static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *arena, qn_kernel_plan *out) {
   qn_gemm_plan *g = &out->u.gemm;
@@ -91,10 +94,11 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
   if (g->layout.plain) {
     qn__pshape b = qn__pshape_of(m, qn_op_operand(m, op, 1));
     int64_t n = b.rank ? b.size[b.rank - 1] : QN_DYNAMIC;
-    if (n < 0 || n > INT32_MAX)
+    if (n < 0 || n > MAX_PLAIN)
       return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
-                         "b is plain and its number of columns is not known: pack it with kern.pack to layout \"%s\"",
-                         best);
+                         "b is plain and its number of columns is not known or above %d: pack it with kern.pack to "
+                         "layout \"%s\"",
+                         MAX_PLAIN, best);
     g->layout = (qn_layout){.plain = false, .k_block = 1, .panel_width = n ? (uint32_t)n : 1};
   }
   if (!qn_str_eq(name, qn_str_of(best))) {

@@ -29,11 +29,13 @@ add_custom_command(OUTPUT ${onnx_gen}/onnx.pb-c.c ${onnx_gen}/onnx.pb-c.h
   COMMAND ${CMAKE_COMMAND} -E make_directory ${onnx_gen}
   COMMAND ${PROTOC_C} --c_out=${onnx_gen} -I${onnx_root} ${ONNX_PROTO}
   DEPENDS ${ONNX_PROTO} VERBATIM)
-add_library(quern_onnx_proto STATIC ${onnx_gen}/onnx.pb-c.c)
+add_library(quern_onnx_proto OBJECT ${onnx_gen}/onnx.pb-c.c)
 target_include_directories(quern_onnx_proto SYSTEM PUBLIC ${onnx_gen})
 target_link_libraries(quern_onnx_proto PUBLIC PkgPROTOBUFC)
 set_target_properties(quern_onnx_proto PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
-add_library(OnnxProto ALIAS quern_onnx_proto)
+add_library(OnnxProto INTERFACE)
+target_include_directories(OnnxProto SYSTEM INTERFACE ${onnx_gen})
+target_link_libraries(OnnxProto INTERFACE PkgPROTOBUFC)
 
 if(QUERN_LLVM)
   find_program(LLVM_CONFIG NAMES llvm-config-19 llvm-config-20 llvm-config-21 llvm-config-18 llvm-config-17 llvm-config-16
@@ -48,5 +50,5 @@ if(QUERN_LLVM)
   target_link_libraries(PkgLLVM INTERFACE ${LLVM_SHARED})
 endif()
 if(QUERN_TCC)
-  quern_header_lib(PkgTCC libtcc.h)
+  include(QuernTcc)
 endif()
