@@ -6,9 +6,18 @@
 
 qn_type qn__scalar_t(lowering *l, qn_scalar s) { return qn_type_scalar(l->ctx, s); }
 
-qn_type qn__body_type(lowering *l, qn_type t) {
-  return qn_type_scalar(l->ctx, qn_type_storage(l->ctx, qn_type_elem(l->ctx, t)));
+/* The signless integer of the same width; floats and signless ones stay. */
+static qn_scalar signless(qn_scalar s) {
+  if (s >= QN_UI2 && s <= QN_UI64) return (qn_scalar)(s - QN_UI2 + QN_I2);
+  if (s >= QN_SI2 && s <= QN_SI64) return (qn_scalar)(s - QN_SI2 + QN_I2);
+  return s;
 }
+
+static qn_type region_type(qn_context *ctx, qn_type t) {
+  return qn_type_scalar(ctx, signless(qn_type_storage(ctx, qn_type_elem(ctx, t))));
+}
+
+qn_type qn__body_type(lowering *l, qn_type t) { return region_type(l->ctx, t); }
 
 static const qn_scalar_info *memory_info(lowering *l, qn_type t) {
   return qn_scalar_get(qn_type_memory(l->ctx, qn_type_elem(l->ctx, t)));
@@ -118,10 +127,7 @@ qn_op qn__make_loop(qn_builder *b, qn_op_kind kind, uint32_t n, const qn_value *
                      .num_regions = 1};
   qn_op op = qn_op_create(b, &desc);
   qn_block block = qn_op_region(m, op, 0);
-  for (uint32_t i = 0; i < n; i++) {
-    qn_type elem = qn_type_elem(ctx, qn_value_type(m, inputs[i]));
-    qn_block_add_arg(m, block, qn_type_scalar(ctx, qn_type_storage(ctx, elem)), (qn_name){0});
-  }
+  for (uint32_t i = 0; i < n; i++) qn_block_add_arg(m, block, region_type(ctx, qn_value_type(m, inputs[i])), (qn_name){0});
   *body = qn_builder_at_end(m, block);
   body->loc = b->loc;
   return op;

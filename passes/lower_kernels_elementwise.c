@@ -202,9 +202,7 @@ static qn_value quantize_to(lowering *l, qn_builder *b, qn_value x, const qn_qua
                         .qmin = q->qmin,
                         .qmax = q->qmax,
                         .half_away = half_away,
-                        .code = qn__scalar_t(l, qn_scalar_get(qn_type_as_scalar(l->ctx, q->storage))->cls == QN_SIGNLESS
-                                                    ? qn_type_as_scalar(l->ctx, q->storage)
-                                                    : qn_type_storage(l->ctx, q->storage))};
+                        .code = qn__body_type(l, q->storage)};
   if (!body.const_zero) body.zero_point = arg(b, 2);
   return qn__quantize(l, b, &body);
 }

@@ -16,7 +16,7 @@ static qn_value place(lowering *l, qn_builder *b, qn_value scaled, const qn_quan
   qn_value v = qn__s2(b, QN_OP_ADDI, scaled, qn__i(b, i64_t(l), z));
   v = qn__s2(b, QN_OP_MAXSI, v, qn__i(b, i64_t(l), q->qmin));
   v = qn__s2(b, QN_OP_MINSI, v, qn__i(b, i64_t(l), q->qmax));
-  return qn__convert(b, QN_OP_TRUNCI, v, qn__scalar_t(l, qn_type_storage(l->ctx, q->storage)));
+  return qn__convert(b, QN_OP_TRUNCI, v, qn__body_type(l, q->storage));
 }
 
 /* Arguments: acc, then per multiplier m0, left shift, right shift (i32). */

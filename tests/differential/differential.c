@@ -1,0 +1,359 @@
+/* Random programs of random shapes, types and parameters: the interpreter on the program as written, against every
+ * engine and every instruction set row that runs here on the program as lowered, on 1 and 2 threads, with and without
+ * an embedder's flush-to-zero and rounding mode. Every bit must agree (any NaN equals any other).
+ *
+ *   differential [CASES [SEED]] */
+#include <fenv.h>
+#include <math.h>
+#include <quern/quern.h>
+#include <quern/unstable/isa.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__x86_64__)
+#  include <xmmintrin.h>
+#endif
+
+enum { MAX_IN = 8, MAX_OUT = 4 };
+
+static uint64_t state;
+static uint32_t next(void) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(state >> 33);
+}
+static int pick(int n) { return (int)(next() % (uint32_t)n); }
+/* Sizes from 1 to 200, small and odd ones more often. */
+static int size(void) { return pick(3) ? 1 + pick(20) : 1 + pick(200); }
+static float uniform(void) { return (float)next() / 1073741824.0f - 1.0f; }
+
+static char text[1 << 16];
+static size_t at;
+static void put(const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  int n = vsnprintf(text + at, sizeof text - at, fmt, args);
+  va_end(args);
+  if (n > 0) at += (size_t)n;
+  if (at >= sizeof text) at = sizeof text - 1;
+}
+
+/* ---- programs ---- */
+
+static const char *const activations[] = {"relu", "sigmoid", "tanh", "gelu", "exp", "erf"};
+
+static void scales(int n) {
+  put("{");
+  for (int i = 0; i < n; i++) put("%s%.6e", i ? ", " : "", 0.001 + 0.0001 * pick(500));
+  put("}");
+}
+
+static void tail_f32(const char *v, int m, int n) {
+  const char *act = activations[pick(6)];
+  put("  %%bias = arith.constant dense<%.5e> : tensor<%dxf32>\n", (double)uniform(), n);
+  put("  %%t1 = quern.add %s, %%bias : (tensor<%dx%dxf32>, tensor<%dxf32>) -> tensor<%dx%dxf32>\n", v, m, n, n, m, n);
+  put("  %%t2 = quern.%s %%t1 : (tensor<%dx%dxf32>) -> tensor<%dx%dxf32>\n", act, m, n, m, n);
+  put("  return %%t2 : tensor<%dx%dxf32>\n}\n", m, n);
+}
+
+/* Quantized operands; the right one per tensor or per channel, plain or transposed; result i32, f32 or codes. */
+static void quantized_matmul(void) {
+  int m = size(), n = size(), k = size(), per_channel = pick(2), transposed = pick(2), out = pick(4);
+  const char *a = pick(2) ? "u8" : "i8";
+  int za = a[0] == 'u' ? pick(256) : pick(256) - 128, br = transposed ? n : k, bc = transposed ? k : n;
+  put("func.func @main(%%x: tensor<%dx%dxi8>, %%w: tensor<%dx%dxi8>) -> ", m, k, br, bc);
+  size_t result_at = at;
+  put("                                                                              {\n");
+  put("  %%a = quant.scast %%x : tensor<%dx%dxi8> to tensor<%dx%dx!quant.uniform<%s:f32, 0.02:%d>>\n", m, k, m, k, a, za);
+  char b[8192], keep[256];
+  size_t start = at;
+  if (per_channel) {
+    put("!quant.uniform<i8:f32:%d, ", transposed ? 0 : 1);
+    scales(n);
+    put(">");
+  } else {
+    put("!quant.uniform<%s:f32, 0.01:%d>", pick(2) ? "i8" : "u8", pick(2) ? 5 : 0);
+  }
+  snprintf(b, sizeof b, "%s", text + start);
+  at = start;
+  put("  %%b = quant.scast %%w : tensor<%dx%dxi8> to tensor<%dx%dx%s>\n", br, bc, br, bc, b);
+  put("  %%acc = quern.matmul %%a, %%b %s: (tensor<%dx%dx!quant.uniform<%s:f32, 0.02:%d>>, tensor<%dx%dx%s>) -> tensor<%dx%dxi32>\n",
+      transposed ? "{transpose_b = true} " : "", m, k, a, za, br, bc, b, m, n);
+  if (out == 0) {
+    snprintf(keep, sizeof keep, "tensor<%dx%dxi32>", m, n);
+    put("  return %%acc : %s\n}\n", keep);
+  } else if (out == 1) {
+    snprintf(keep, sizeof keep, "tensor<%dx%dxf32>", m, n);
+    put("  %%f = quern.cast %%acc : (tensor<%dx%dxi32>) -> tensor<%dx%dxf32>\n", m, n, m, n);
+    put("  %%s = arith.constant dense<%.5e> : tensor<%dxf32>\n", 2e-4 * (1 + pick(9)), n);
+    put("  %%y = quern.mul %%f, %%s : (tensor<%dx%dxf32>, tensor<%dxf32>) -> tensor<%dx%dxf32>\n", m, n, n, m, n);
+    tail_f32("%y", m, n);
+  } else {
+    static const char *const modes[] = {"f32", "fixed", "single"};
+    const char *q = pick(2) ? "!quant.uniform<u8:f32, 0.5:19>" : "!quant.uniform<i8<-127:127>:f32, 0.5:-3>";
+    snprintf(keep, sizeof keep, "tensor<%dx%dx%s>", m, n, q);
+    put("  %%mul = arith.constant dense<%.6e> : tensor<%s>\n", 0.0007 * (1 + pick(7)), "f32");
+    put("  %%y = quern.requantize %%acc, %%mul {mode = \"%s\"} : (tensor<%dx%dxi32>, tensor<f32>) -> %s\n", modes[pick(3)], m, n, keep);
+    put("  return %%y : %s\n}\n", keep);
+  }
+  memcpy(text + result_at, keep, strlen(keep));
+}
+
+/* f32 quantized by its own range, multiplied, scaled back. */
+static void dynamic_matmul(void) {
+  int m = size(), n = size(), k = size(), per_row = pick(2);
+  const char *storage = pick(2) ? "ui8" : "i8", *scheme = pick(2) ? "symmetric" : "asymmetric";
+  char p[32];
+  snprintf(p, sizeof p, per_row ? "%dx1x" : "", m);
+  put("func.func @main(%%x: tensor<%dx%dxf32>, %%w: tensor<%dx%dxi8>) -> tensor<%dx%dxf32> {\n", m, k, k, n, m, n);
+  put("  %%q, %%s, %%z = quern.dynamic_quantize %%x {storage = %s, scheme = \"%s\"%s} : (tensor<%dx%dxf32>) -> (tensor<%dx%dx%s>, tensor<%sf32>, tensor<%s%s>)\n",
+      storage, scheme, per_row ? ", per_row = true" : "", m, k, m, k, storage, p, p, storage);
+  const char *z = "%z";
+  char zt[64];
+  snprintf(zt, sizeof zt, "tensor<%s%s>", p, storage);
+  if (per_row) {
+    put("  %%zr = quern.reshape %%z {shape = array<i64: %d>} : (%s) -> tensor<%dx%s>\n", m, zt, m, storage);
+    z = "%zr";
+    snprintf(zt, sizeof zt, "tensor<%dx%s>", m, storage);
+  }
+  put("  %%acc = quern.matmul_integer %%q, %%w, %s : (tensor<%dx%dx%s>, tensor<%dx%dxi8>, %s) -> tensor<%dx%dxi32>\n", z, m, k, storage, k, n, zt, m, n);
+  put("  %%f = quern.cast %%acc : (tensor<%dx%dxi32>) -> tensor<%dx%dxf32>\n", m, n, m, n);
+  put("  %%y = quern.mul %%f, %%s : (tensor<%dx%dxf32>, tensor<%sf32>) -> tensor<%dx%dxf32>\n", m, n, p, m, n);
+  tail_f32("%y", m, n);
+}
+
+static void float_matmul(void) {
+  int m = size(), n = size(), k = size(), ta = pick(4) == 0, tb = pick(2), batch = pick(4) == 0 ? 2 + pick(3) : 0;
+  char lead[16] = "";
+  if (batch) snprintf(lead, sizeof lead, "%dx", batch);
+  put("func.func @main(%%x: tensor<%s%dx%dxf32>, %%w: tensor<%s%dx%dxf32>) -> tensor<%s%dx%dxf32> {\n", lead, ta ? k : m, ta ? m : k,
+      batch && pick(2) ? lead : "", tb ? n : k, tb ? k : n, lead, m, n);
+  const char *w = strstr(text, "%w: ") + 4;
+  int wn = (int)(strchr(w, ')') - w);
+  char wt[64];
+  snprintf(wt, sizeof wt, "%.*s", wn, w);
+  put("  %%y = quern.matmul %%x, %%w {transpose_a = %s, transpose_b = %s} : (tensor<%s%dx%dxf32>, %s) -> tensor<%s%dx%dxf32>\n", ta ? "true" : "false",
+      tb ? "true" : "false", lead, ta ? k : m, ta ? m : k, wt, lead, m, n);
+  put("  %%r = quern.%s %%y : (tensor<%s%dx%dxf32>) -> tensor<%s%dx%dxf32>\n  return %%r : tensor<%s%dx%dxf32>\n}\n", activations[pick(6)], lead, m, n, lead,
+      m, n, lead, m, n);
+}
+
+static void elementwise(void) {
+  static const char *const types[] = {"f32", "f32", "f16", "bf16", "i8", "ui8", "i16", "i32", "i64", "f64"};
+  static const char *const binary[] = {"add", "sub", "mul", "div", "maximum", "minimum"};
+  const char *t = types[pick(10)];
+  int a = size(), b = 1 + pick(30), one = pick(3);
+  put("func.func @main(%%x: tensor<%dx%dx%s>, %%y: tensor<%dx%s>, %%z: tensor<%dx1x%s>) -> tensor<%dx%dx%s> {\n", a, b, t, one ? b : 1, t, a, t, a, b, t);
+  const char *v = "%x";
+  static const char *const names[] = {"%a", "%b", "%c"};
+  for (int i = 0; i < 3; i++) {
+    const char *op = binary[pick(6)];
+    if (i == 1) put("  %s = quern.%s %s, %%z : (tensor<%dx%dx%s>, tensor<%dx1x%s>) -> tensor<%dx%dx%s>\n", names[i], op, v, a, b, t, a, t, a, b, t);
+    else put("  %s = quern.%s %s, %%y : (tensor<%dx%dx%s>, tensor<%dx%s>) -> tensor<%dx%dx%s>\n", names[i], op, v, a, b, t, one ? b : 1, t, a, b, t);
+    v = names[i];
+  }
+  const char *unary[] = {"relu", "neg", "abs"};
+  put("  %%u = quern.%s %s : (tensor<%dx%dx%s>) -> tensor<%dx%dx%s>\n  return %%u : tensor<%dx%dx%s>\n}\n", unary[pick(3)], v, a, b, t, a, b, t, a, b, t);
+}
+
+static void conversions(void) {
+  static const char *const types[] = {"f32", "f16", "bf16", "f64", "i8", "ui8", "i16", "ui16", "i32", "ui32", "i64"};
+  const char *from = types[pick(11)], *through = types[pick(11)], *to = types[pick(11)];
+  int n = size(), k = 1 + pick(9);
+  put("func.func @main(%%x: tensor<%dx%dx%s>) -> tensor<%dx%dx%s> {\n", n, k, from, n, k, to);
+  put("  %%a = quern.cast %%x : (tensor<%dx%dx%s>) -> tensor<%dx%dx%s>\n", n, k, from, n, k, through);
+  put("  %%b = quern.cast %%a : (tensor<%dx%dx%s>) -> tensor<%dx%dx%s>\n  return %%b : tensor<%dx%dx%s>\n}\n", n, k, through, n, k, to, n, k, to);
+}
+
+static void softmax(void) {
+  int a = 1 + pick(9), b = size(), c = 1 + pick(9), axis = pick(3);
+  const char *t = pick(3) ? "f32" : "f16";
+  put("func.func @main(%%x: tensor<%dx%dx%dx%s>) -> tensor<%dx%dx%dx%s> {\n", a, b, c, t, a, b, c, t);
+  put("  %%y = quern.softmax %%x {axis = %d} : (tensor<%dx%dx%dx%s>) -> tensor<%dx%dx%dx%s>\n  return %%y : tensor<%dx%dx%dx%s>\n}\n", axis, a, b, c, t, a, b, c,
+      t, a, b, c, t);
+}
+
+/* quantize and dequantize, per tensor and per channel, any storage */
+static void codecs(void) {
+  static const char *const storages[] = {"i8", "u8", "i8<-127:127>", "u8<1:255>", "i16", "u16", "i4", "u4"};
+  const char *s = storages[pick(8)];
+  int n = size(), k = 2 * (1 + pick(9)), axis = pick(3);
+  put("func.func @main(%%x: tensor<%dx%dxf32>) -> tensor<%dx%dxf32> {\n", n, k, n, k);
+  put("  %%q = quant.qcast %%x : tensor<%dx%dxf32> to tensor<%dx%dx", n, k, n, k);
+  size_t start = at;
+  if (axis == 2) {
+    put("!quant.uniform<%s:f32, %.5e:%d>", s, 0.003 + 0.001 * pick(90), pick(8));
+  } else {
+    put("!quant.uniform<%s:f32:%d, ", s, axis);
+    scales(axis ? k : n);
+    put(">");
+  }
+  char q[12000];
+  snprintf(q, sizeof q, "%s", text + start);
+  put(">\n  %%y = quant.dcast %%q : tensor<%dx%dx%s> to tensor<%dx%dxf32>\n  return %%y : tensor<%dx%dxf32>\n}\n", n, k, q, n, k, n, k);
+}
+
+static void shapes(void) {
+  int a = 1 + pick(7), b = 1 + pick(7), c = 1 + pick(7), n = size();
+  put("func.func @main(%%x: tensor<%dx%dx%dxf32>, %%w: tensor<%dx%dxf32>) -> (tensor<%dx%dxf32>, tensor<%dx%dx%dxf32>) {\n", a, b, c, a * b, n, c, n, c, a, b);
+  put("  %%t = quern.transpose %%x {perm = array<i64: 2, 0, 1>} : (tensor<%dx%dx%dxf32>) -> tensor<%dx%dx%dxf32>\n", a, b, c, c, a, b);
+  put("  %%r = quern.reshape %%t {shape = array<i64: %d, -1>} : (tensor<%dx%dx%dxf32>) -> tensor<%dx%dxf32>\n", c, c, a, b, c, a * b);
+  put("  %%y = quern.matmul %%r, %%w : (tensor<%dx%dxf32>, tensor<%dx%dxf32>) -> tensor<%dx%dxf32>\n", c, a * b, a * b, n, c, n);
+  put("  return %%y, %%t : tensor<%dx%dxf32>, tensor<%dx%dx%dxf32>\n}\n", c, n, c, a, b);
+}
+
+typedef struct family {
+  const char *name;
+  void (*make)(void);
+  int weight;
+} family;
+static const family families[] = {{"quantized matmul", quantized_matmul, 6},
+                                  {"dynamic matmul", dynamic_matmul, 3},
+                                  {"float matmul", float_matmul, 3},
+                                  {"elementwise", elementwise, 3},
+                                  {"conversions", conversions, 3},
+                                  {"softmax", softmax, 2},
+                                  {"codecs", codecs, 3},
+                                  {"shapes", shapes, 1}};
+
+/* ---- running ---- */
+
+/* Values that find mistakes: ordinary ones, zeros of both signs, infinities, NaN, subnormals, ties, extremes. */
+static void fill(qn_tensor *t, bool wild) {
+  static const double odd[] = {0.0, -0.0, 0.5, -0.5, 1.5, 2.5, 1e-40, -1e-42, 3e38, -3e38, 65504, 1e9, INFINITY, -INFINITY, NAN};
+  bool f = qn_scalar_is_float(t->elem);
+  for (int64_t i = 0, n = qn_tensor_count(t); i < n; i++) {
+    if (f) qn_tensor_set_f64(t, i, wild && pick(9) == 0 ? odd[pick(15)] : (double)(uniform() * 4.0f));
+    else qn_tensor_set_i64(t, i, pick(12) == 0 ? (pick(2) ? qn_scalar_min(t->elem) : qn_scalar_max(t->elem)) : (int64_t)next() - (1 << 30));
+  }
+}
+
+static bool is_nan_at(const qn_tensor *t, int64_t i) {
+  double v = qn_tensor_get_f64(t, i);
+  return v != v;
+}
+
+static bool same(const qn_tensor *a, const qn_tensor *b, int64_t *where) {
+  if (a->elem != b->elem || a->rank != b->rank || memcmp(a->shape, b->shape, a->rank * sizeof a->shape[0])) return *where = -1, false;
+  size_t bytes = qn_tensor_bytes(a);
+  if (!bytes || !memcmp(a->data, b->data, bytes)) return true;
+  uint32_t bits = qn_scalar_get(a->elem)->storage_bits;
+  for (int64_t i = 0, n = qn_tensor_count(a); i < n; i++) {
+    bool equal = bits < 8 ? qn_tensor_get_i64(a, i) == qn_tensor_get_i64(b, i)
+                          : !memcmp((char *)a->data + (size_t)i * bits / 8, (char *)b->data + (size_t)i * bits / 8, bits / 8);
+    if (!equal && !(qn_scalar_is_float(a->elem) && is_nan_at(a, i) && is_nan_at(b, i))) return *where = i, false;
+  }
+  return true;
+}
+
+static void on_diag(void *user, const qn_diag *d) {
+  (void)user;
+  fprintf(stderr, "%u:%u: %.*s\n", d->place.line, d->place.col, (int)d->message.size, d->message.data);
+}
+
+typedef struct tester {
+  qn_context *ctx;
+  qn_module *m;
+  qn_tensor in[MAX_IN], expected[MAX_OUT];
+  qn_pool *pool;
+  int checks;
+} tester;
+
+/* An embedder's settings, which must not show in the results. */
+static void disturb(bool on) {
+  fesetround(on ? FE_UPWARD : FE_TONEAREST);
+#if defined(__x86_64__)
+  _mm_setcsr(on ? _mm_getcsr() | 0x8040u : _mm_getcsr() & ~0x8040u);
+#endif
+}
+
+static bool compare_run(tester *t, const qn_program *p, const char *what, bool threads, bool disturbed) {
+  qn_tensor out[MAX_OUT];
+  qn_parallel parallel = qn_pool_parallel(t->pool);
+  if (disturbed) disturb(true);
+  qn_status status = qn_program_run(p, t->in, out, threads ? &parallel : NULL);
+  if (disturbed) disturb(false);
+  bool ok = status == QN_OK;
+  for (uint32_t i = 0; i < qn_program_num_outputs(p) && status == QN_OK; i++) {
+    int64_t where = 0;
+    if (ok && !same(&out[i], &t->expected[i], &where)) {
+      ok = false;
+      fprintf(stderr, "%s%s%s: output %u differs at %lld: %.9g, interpreter %.9g\n", what, threads ? ", 2 threads" : "", disturbed ? ", disturbed" : "", i,
+              (long long)where, where < 0 ? 0 : qn_tensor_get_f64(&out[i], where), where < 0 ? 0 : qn_tensor_get_f64(&t->expected[i], where));
+    }
+    qn_tensor_free(t->ctx, &out[i]);
+  }
+  t->checks++;
+  return ok;
+}
+
+static bool check_engine(tester *t, const char *engine, const qn_isa *isa) {
+  char what[64];
+  snprintf(what, sizeof what, "%s, %s", engine, isa->name);
+  qn_module *lowered = qn_module_clone(t->m);
+  qn_compile_options options = {.engine = engine};
+  qn_program *p = NULL;
+  bool ok = qn_lower(lowered, isa->name) == QN_OK && qn_program_compile(lowered, &options, &p) == QN_OK;
+  if (!ok) fprintf(stderr, "%s: does not compile\n", what);
+  if (ok) ok = compare_run(t, p, what, false, false) && compare_run(t, p, what, true, true);
+  qn_program_destroy(p);
+  qn_module_destroy(lowered);
+  return ok;
+}
+
+static bool run_case(tester *t, bool wild) {
+  qn_program *oracle = NULL;
+  qn_compile_options interp = {.engine = "interp"};
+  if (qn_parse_text(t->ctx, (qn_str){text, at}, "case", NULL, &t->m)) return false;
+  bool ok = qn_program_compile(t->m, &interp, &oracle) == QN_OK;
+  uint32_t n = ok ? qn_program_num_inputs(oracle) : 0;
+  for (uint32_t i = 0; i < n; i++) {
+    qn_port_info port = qn_program_input(oracle, i);
+    t->in[i] = (qn_tensor){.elem = port.elem, .rank = port.rank};
+    memcpy(t->in[i].shape, port.shape, sizeof port.shape);
+    t->in[i].data = calloc(1, qn_tensor_bytes(&t->in[i]) + 1);
+    fill(&t->in[i], wild);
+  }
+  ok = ok && qn_program_run(oracle, t->in, t->expected, NULL) == QN_OK;
+  if (ok) {
+    for (size_t e = 0; qn_engine_name(e); e++)
+      for (size_t r = 0; qn_isa_get(r); r++) {
+        bool interpreter = !strcmp(qn_engine_name(e), "interp"), tcc = !strcmp(qn_engine_name(e), "tcc");
+        if (!qn_isa_runs_here(qn_isa_get(r)) || (tcc && r > 0 && pick(4))) continue;
+        ok = check_engine(t, qn_engine_name(e), qn_isa_get(r)) && ok;
+        if (interpreter && r > 0) break; /* lowered programs on the interpreter: two layouts are enough */
+      }
+    for (uint32_t i = 0; i < qn_program_num_outputs(oracle); i++) qn_tensor_free(t->ctx, &t->expected[i]);
+  }
+  for (uint32_t i = 0; i < n; i++) free(t->in[i].data);
+  qn_program_destroy(oracle);
+  qn_module_destroy(t->m);
+  return ok;
+}
+
+int main(int argc, char **argv) {
+  int cases = argc > 1 ? atoi(argv[1]) : 120, bad = 0, total = 0;
+  uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+  for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) total += families[f].weight;
+  tester t = {0};
+  qn_context_options options = {.on_diag = on_diag};
+  for (int i = 0; i < cases && bad < 10; i++) {
+    t.ctx = qn_context_create(&options);
+    if (!t.ctx || qn_pool_create(t.ctx, 2, &t.pool)) return 1;
+    state = seed * 1000003u + (uint64_t)i;
+    next(), next();
+    int w = pick(total);
+    size_t f = 0;
+    while (w >= families[f].weight) w -= families[f++].weight;
+    at = 0;
+    families[f].make();
+    if (!run_case(&t, pick(2) != 0)) {
+      bad++;
+      fprintf(stderr, "case %d (seed %llu, %s):\n%.*s\n", i, (unsigned long long)seed, families[f].name, at > 3000 ? 3000 : (int)at, text);
+    }
+    qn_pool_destroy(t.pool);
+    qn_context_destroy(t.ctx);
+  }
+  printf("%d cases, %d runs compared, %d bad\n", cases, t.checks, bad);
+  return bad != 0;
+}
