@@ -143,7 +143,10 @@ static const char *form_of(const qn_tape *t, const qn_tinst *i) {
   bool constant_count = t->insts[i->b].op == QN_T_CONST && t->insts[i->b].imm < qn__tape_bits((qn_treg)i->type);
   switch (i->op) {
   case QN_T_ICMP: return icmp_forms[i->pred];
-  case QN_T_FCMP: return fcmp_forms[i->pred];
+  case QN_T_FCMP:
+    if (i->a == i->b && i->pred == 7) return "$a == $a"; /* ordered: no NaN */
+    if (i->a == i->b && i->pred == 14) return "$a != $a";
+    return fcmp_forms[i->pred];
   case QN_T_SHL: /* as uint32_t where int would be too narrow */
     if (i->type == QN_TI8 || i->type == QN_TI16)
       return constant_count ? "(uint32_t)$a << $b" : "$b < $w ? (uint32_t)$a << $b : 0";

@@ -4,6 +4,7 @@
 #include <quern/module.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A place to build one kern op in: a module, a block of a function whose arguments are the operands. */
 typedef struct bench {

@@ -2,11 +2,11 @@
 #
 # Debian ships libtcc.a built without -fPIC: its code reaches stdout, stderr and environ by addresses relative to itself,
 # which a shared library may not do across to libc. So the archive becomes one relocatable object in which those three
-# are hidden variables of lib/tcc (lib/tcc/libtcc_host.c), and three functions that have no place in a library go there
-# too: exit (a failure inside libtcc must come back as a status), mprotect (it would make pages writable and executable
-# at once) and dlsym (generated code may use the symbols it is given and no others). Everything else of libtcc
-# becomes local and the few entry points get names of our own, so that a program that links libtcc itself does not meet
-# this copy. The object goes into libquern.a and libquern.so alike.
+# are hidden variables of lib/tcc (libtcc_host.c), and four functions that have no place in a library go there too: exit
+# and assert's (a failure inside libtcc must come back as a status), mprotect (it would make pages writable and
+# executable at once) and dlsym (generated code may use the symbols it is given and no others). Everything else of
+# libtcc becomes local, and the few entry points get names of our own, so that a program that links libtcc itself does
+# not meet this copy. The object goes into libquern.a and libquern.so alike.
 find_path(PkgTCC_INCLUDE libtcc.h REQUIRED)
 find_library(PkgTCC_ARCHIVE NAMES libtcc.a)
 add_library(PkgTCC INTERFACE IMPORTED GLOBAL)
@@ -23,8 +23,9 @@ if(PkgTCC_ARCHIVE AND CMAKE_OBJCOPY)
     list(APPEND tcc_keep --keep-global-symbol=${entry})
     list(APPEND tcc_rename --redefine-sym ${entry}=quern_${entry})
   endforeach()
-  foreach(host stdout stderr environ exit mprotect dlsym)
-    list(APPEND tcc_rename --redefine-sym ${host}=qn__tcc_${host})
+  foreach(host stdout stderr environ exit mprotect dlsym __assert_fail)
+    string(REPLACE "__" "" name ${host})
+    list(APPEND tcc_rename --redefine-sym ${host}=qn__tcc_${name})
   endforeach()
   add_custom_command(OUTPUT ${tcc_dir}/quern_libtcc.o
     COMMAND ${CMAKE_LINKER} -r --whole-archive ${PkgTCC_ARCHIVE} -o ${tcc_dir}/whole.o
