@@ -60,18 +60,25 @@ LLVMValueRef qn__ll_mask(qn_ll *g, LLVMValueRef n) {
   return LLVMBuildBitCast(g->b, LLVMBuildTrunc(g->b, low, bits, ""), LLVMVectorType(g->i1, g->lanes), "");
 }
 
-void qn__ll_span(qn_ll *g, LLVMValueRef start, LLVMValueRef end, qn_ll_span_fn fn, void *user) {
+LLVMValueRef qn__ll_span_vectors(qn_ll *g, LLVMValueRef start, LLVMValueRef end, qn_ll_span_fn fn, void *user,
+                                 uint32_t num_carried, LLVMValueRef *carried) {
+  if (g->lanes == 1) return start;
   /* Vectors while a whole one fits: i < end - (lanes - 1). */
-  int64_t lanes = g->lanes;
-  LLVMValueRef next = start;
-  if (lanes > 1) {
-    qn_ll_for wide;
-    LLVMValueRef last = qn__ll_sub(g, end, qn__ll_i64(g, lanes - 1));
-    qn__ll_for_begin(g, &wide, start, last, lanes, 1, &next);
-    fn(user, wide.i, g->lanes, NULL);
-    next = qn__ll_add(g, wide.i, qn__ll_i64(g, lanes));
-    qn__ll_for_end(g, &wide, &next);
-  }
+  LLVMValueRef all[QN_LL_MAX_CARRIED], last = qn__ll_sub(g, end, qn__ll_i64(g, g->lanes - 1));
+  qn_ll_for wide;
+  all[0] = start;
+  for (uint32_t c = 0; c < num_carried; c++) all[1 + c] = carried[c];
+  qn__ll_for_begin(g, &wide, start, last, g->lanes, 1 + num_carried, all);
+  for (uint32_t c = 0; c < num_carried; c++) carried[c] = all[1 + c];
+  fn(user, wide.i, g->lanes, NULL);
+  all[0] = qn__ll_add(g, wide.i, qn__ll_i64(g, g->lanes));
+  for (uint32_t c = 0; c < num_carried; c++) all[1 + c] = carried[c];
+  qn__ll_for_end(g, &wide, all);
+  for (uint32_t c = 0; c < num_carried; c++) carried[c] = all[1 + c];
+  return all[0];
+}
+
+void qn__ll_span_rest(qn_ll *g, LLVMValueRef next, LLVMValueRef end, qn_ll_span_fn fn, void *user) {
   if (g->masked) {
     qn_ll_if rest;
     qn__ll_if_begin(g, &rest, LLVMBuildICmp(g->b, LLVMIntSLT, next, end, ""));
@@ -83,4 +90,9 @@ void qn__ll_span(qn_ll *g, LLVMValueRef start, LLVMValueRef end, qn_ll_span_fn f
     fn(user, one.i, 1, NULL);
     qn__ll_for_end(g, &one, NULL);
   }
+}
+
+void qn__ll_span(qn_ll *g, LLVMValueRef start, LLVMValueRef end, qn_ll_span_fn fn, void *user) {
+  LLVMValueRef next = qn__ll_span_vectors(g, start, end, fn, user, 0, NULL);
+  qn__ll_span_rest(g, next, end, fn, user);
 }

@@ -107,46 +107,35 @@ static LLVMValueRef pmaddwd_madd(qn_ll_tile *t, LLVMValueRef acc, const qn_ll_op
   return LLVMBuildAdd(t->g->b, acc, p, "");
 }
 
-/* The same for bytes: both sides are extended to 16 bits, the row's four blocks at a time. */
+/* The same for bytes: both sides are extended to 16 bits, the row's two blocks at a time by one byte shuffle each. */
 static bool pmaddwd8_match(const qn_ll *g, const qn_gemm_plan *p) {
-  bool lhs = p->lhs == QN_UI8 || p->lhs == QN_I8 || p->lhs == QN_SI8;
-  bool rhs = p->rhs == QN_UI8 || p->rhs == QN_I8 || p->rhs == QN_SI8;
-  return is_avx2(g) && lhs && rhs && (p->acc == QN_I32 || p->acc == QN_SI32) && p->layout.k_block == 2;
-}
-
-static LLVMValueRef to_16(qn_ll_tile *t, qn_scalar from, LLVMValueRef bytes, uint32_t lanes) {
-  LLVMTypeRef type = LLVMVectorType(t->g->i16, lanes);
-  return qn__ll_mem_unsigned(from) ? LLVMBuildZExt(t->g->b, bytes, type, "") : LLVMBuildSExt(t->g->b, bytes, type, "");
+  return is_avx2(g) && types_are(p, QN_UI8, QN_I8, QN_I32, 2);
 }
 
 static void pmaddwd8_load_b(qn_ll_tile *t, uint32_t v, uint32_t j, qn_ll_operand *out) {
   qn_ll *g = t->g;
   LLVMValueRef bytes = qn__ll_load_vec(g, LLVMVectorType(g->i8, 16), b_address(t, v, j), 1);
-  out->x[0] = to_16(t, t->plan->rhs, bytes, 16);
-}
-
-static LLVMValueRef splat_pair(qn_ll_tile *t, LLVMValueRef pairs, uint32_t pair) {
-  qn_ll *g = t->g;
-  LLVMValueRef picks = qn__ll_splat(g, qn__ll_i32(g, pair), 8);
-  return LLVMBuildShuffleVector(g->b, pairs, LLVMGetPoison(LLVMTypeOf(pairs)), picks, "");
+  out->x[0] = LLVMBuildSExt(g->b, bytes, LLVMVectorType(g->i16, 16), "");
 }
 
 static void pmaddwd8_load_a(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j, uint32_t blocks, bool partial,
                             LLVMValueRef *shared, qn_ll_operand *out) {
   qn_ll *g = t->g;
-  if (blocks == 4) { /* 8 bytes make 4 pairs of 16 bits */
-    if (!*shared) {
-      LLVMValueRef bytes = qn__ll_load_vec(g, LLVMVectorType(g->i8, 8), a_address(t, r, block, 0), 1);
-      *shared = LLVMBuildBitCast(g->b, to_16(t, t->plan->lhs, bytes, 8), LLVMVectorType(g->i32, 4), "");
-    }
-    out->x[0] = splat_pair(t, *shared, j);
+  if (blocks == 1) {
+    LLVMValueRef low = LLVMBuildZExt(g->b, a_element(t, r, block, j, 0, partial), g->i32, "");
+    LLVMValueRef high = LLVMBuildZExt(g->b, a_element(t, r, block, j, 1, partial), g->i32, "");
+    LLVMValueRef pair = LLVMBuildOr(g->b, low, LLVMBuildShl(g->b, high, qn__ll_i32(g, 16), ""), "");
+    out->x[0] = qn__ll_splat(g, pair, t->acc_lanes);
     return;
   }
-  LLVMValueRef pair = LLVMGetPoison(LLVMVectorType(g->i8, 2));
-  for (uint32_t kk = 0; kk < 2; kk++)
-    pair = LLVMBuildInsertElement(g->b, pair, a_element(t, r, block, j, kk, partial), qn__ll_i32(g, kk), "");
-  LLVMValueRef word = LLVMBuildBitCast(g->b, to_16(t, t->plan->lhs, pair, 2), g->i32, "");
-  out->x[0] = qn__ll_splat(g, word, t->acc_lanes);
+  LLVMTypeRef bytes = LLVMVectorType(g->i8, 32);
+  if (j % 2 == 0) {
+    LLVMValueRef word = qn__ll_load_vec(g, g->i32, a_address(t, r, block, j), 1);
+    *shared = LLVMBuildBitCast(g->b, qn__ll_splat(g, word, 8), bytes, "");
+  }
+  LLVMValueRef picks[32];
+  for (uint32_t i = 0; i < 32; i++) picks[i] = qn__ll_i32(g, i % 2 ? 32 : i / 16 * 16 + j % 2 * 2 + i / 2 % 2);
+  out->x[0] = LLVMBuildShuffleVector(g->b, *shared, LLVMConstNull(bytes), LLVMConstVector(picks, 32), "");
 }
 
 /* ---- any types, any block: extend to the sum's type, multiply, add in ascending k ---- */
@@ -209,7 +198,7 @@ static bool any_float_match(const qn_ll *g, const qn_gemm_plan *p) {
 static const qn_ll_dot dots[] = {
     {"vpdpbusd", vpdpbusd_match, 1, true, dword_load_b, dword_load_a, vpdpbusd_madd},
     {"vpdpwssd", vpdpwssd_match, 1, true, dword_load_b, dword_load_a, vpdpwssd_madd},
-    {"pmaddwd of bytes", pmaddwd8_match, 4, true, pmaddwd8_load_b, pmaddwd8_load_a, pmaddwd_madd},
+    {"pmaddwd of bytes", pmaddwd8_match, 2, true, pmaddwd8_load_b, pmaddwd8_load_a, pmaddwd_madd},
     {"pmaddwd", pmaddwd16_match, 1, true, dword_load_b, dword_load_a, pmaddwd_madd},
     {"float", any_float_match, 1, false, any_load_b, any_load_a, any_madd},
     {"any", any_match, 1, true, any_load_b, any_load_a, any_madd},

@@ -138,6 +138,11 @@ void qn__ll_if_end(qn_ll *g, qn_ll_if *f);
 /* Covers [start, end) in vectors of g->lanes and what is left over by a masked vector or one by one. */
 typedef void (*qn_ll_span_fn)(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
 void qn__ll_span(qn_ll *g, LLVMValueRef start, LLVMValueRef end, qn_ll_span_fn fn, void *user);
+/* Its two halves. The first carries values around its loop (fn finds and leaves them in `carried`) and gives the index
+ * that it stopped at. */
+LLVMValueRef qn__ll_span_vectors(qn_ll *g, LLVMValueRef start, LLVMValueRef end, qn_ll_span_fn fn, void *user,
+                                 uint32_t num_carried, LLVMValueRef *carried);
+void qn__ll_span_rest(qn_ll *g, LLVMValueRef next, LLVMValueRef end, qn_ll_span_fn fn, void *user);
 /* Lanes below n set; n < g->lanes. Only where g->masked. */
 LLVMValueRef qn__ll_mask(qn_ll *g, LLVMValueRef n);
 

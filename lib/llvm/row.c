@@ -1,15 +1,18 @@
 /* ROW: one program per row, as passes over it. A pass computes what the reductions that end in it need; values between
- * passes are computed again from the inputs, so a row needs no memory of its own. Every reduction keeps 32 partial
- * results, element i in partial i mod 32, folded by halves at the end: the same at every vector width. */
-#include "ll.h"
+ * passes are computed again from the inputs, or kept in an output (keep.c), so a row needs no memory of its own. Every
+ * reduction has 32 partial results, element i in partial i mod 32, folded by halves at the end: the same at every
+ * vector width. In the vector loop they are in registers, turned by one place each time around, so that the first is
+ * always the next; then they go to memory for the rest of the row. */
+#include "row.h"
 
-enum { PARTIALS = 32 };
+static LLVMValueRef slot_at(qn_ll *g, LLVMTypeRef elem, LLVMValueRef slots, LLVMValueRef index) {
+  LLVMValueRef at = LLVMBuildAnd(g->b, index, qn__ll_i64(g, PARTIALS - 1), "");
+  return LLVMBuildGEP2(g->b, elem, slots, &at, 1, "");
+}
 
-typedef struct row_state {
-  qn_ll_nest *n;
-  LLVMValueRef *slots; /* per register that is a reduction: its partials */
-  uint32_t pass;
-} row_state;
+static LLVMTypeRef type_of(const row_state *s, uint32_t i) {
+  return qn__ll_reg_type(s->n->g, (qn_treg)s->n->region.tape->insts[i].type);
+}
 
 static const struct {
   uint64_t start[7]; /* per type of register: bits that change nothing when combined */
@@ -42,50 +45,96 @@ static LLVMValueRef combine(qn_ll *g, const qn_tinst *inst, LLVMValueRef a, LLVM
   }
 }
 
-static bool ends_in(const row_state *s, uint32_t i) {
+bool qn__ll_row_ends_in(const row_state *s, uint32_t i) {
   const qn_ll_region *r = &s->n->region;
   return r->needed[i] && qn__ll_is_reduction(r->tape->insts[i].op) && r->ready[i] == s->pass + 1;
 }
 
-static bool in_last_pass(const row_state *s) {
+bool qn__ll_row_last_pass(const row_state *s) {
   return s->pass + 1 == s->n->region.num_passes;
 }
 
-static bool is_reduced(const qn_ll_nest *n, uint32_t output) {
+bool qn__ll_row_reduced(const qn_ll_nest *n, uint32_t output) {
   return n->plan->reduced && n->plan->reduced[output];
 }
 
+/* x into its partials in memory. */
 static void accumulate(row_state *s, uint32_t i, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   qn_ll *g = s->n->g;
   const qn_tinst *inst = &s->n->region.tape->insts[i];
-  LLVMTypeRef elem = qn__ll_reg_type(g, (qn_treg)inst->type), type = qn__ll_lanes(elem, lanes);
   LLVMValueRef x = qn__ll_region_get(&s->n->region, inst->a, lanes);
   if (mask) x = LLVMBuildSelect(g->b, mask, x, identity(g, inst, lanes), "");
-  LLVMValueRef at = LLVMBuildAnd(g->b, index, qn__ll_i64(g, PARTIALS - 1), "");
-  LLVMValueRef slot = LLVMBuildGEP2(g->b, elem, s->slots[i], &at, 1, "");
-  qn__ll_store_vec(g, combine(g, inst, qn__ll_load_vec(g, type, slot, 1), x, lanes), slot, 1);
+  LLVMValueRef slot = slot_at(g, type_of(s, i), s->slots[i], index);
+  LLVMValueRef old = qn__ll_load_vec(g, qn__ll_lanes(type_of(s, i), lanes), slot, 1);
+  qn__ll_store_vec(g, combine(g, inst, old, x, lanes), slot, 1);
+}
+
+/* x into the first of its registers, which goes to the end of the queue. */
+static void accumulate_register(row_state *s, uint32_t i, LLVMValueRef *queue) {
+  qn_ll *g = s->n->g;
+  const qn_tinst *inst = &s->n->region.tape->insts[i];
+  uint32_t count = PARTIALS / g->lanes;
+  LLVMValueRef sum = combine(g, inst, queue[0], qn__ll_region_get(&s->n->region, inst->a, g->lanes), g->lanes);
+  for (uint32_t q = 0; q + 1 < count; q++) queue[q] = queue[q + 1];
+  queue[count - 1] = sum;
 }
 
 static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   row_state *s = user;
   qn_ll_nest *n = s->n;
   qn__ll_region_load(&n->region, QN_LL_BY_LANE, n->places, index, lanes, mask);
+  qn__ll_row_kept_load(s, index, lanes, mask);
   qn__ll_region_emit(&n->region, QN_LL_BY_LANE, 0, s->pass, lanes);
-  for (uint32_t i = 0; i < n->region.tape->num_insts; i++)
-    if (ends_in(s, i)) accumulate(s, i, index, lanes, mask);
-  for (uint32_t i = 0; i < n->plan->num_outputs && in_last_pass(s); i++)
-    if (!is_reduced(n, i)) qn__ll_region_store(&n->region, i, &n->places[n->plan->num_inputs + i], index, lanes, mask);
+  qn__ll_row_kept_store(s, index, lanes, mask);
+  for (uint32_t i = 0, q = 0; i < n->region.tape->num_insts; i++) {
+    if (!qn__ll_row_ends_in(s, i)) continue;
+    if (s->in_registers)
+      accumulate_register(s, i, &s->queue[q++ * (PARTIALS / n->g->lanes)]);
+    else
+      accumulate(s, i, index, lanes, mask);
+  }
+  for (uint32_t i = 0; i < n->plan->num_outputs && qn__ll_row_last_pass(s); i++)
+    if (!qn__ll_row_reduced(n, i))
+      qn__ll_region_store(&n->region, i, &n->places[n->plan->num_inputs + i], index, lanes, mask);
 }
 
-static void start_partials(row_state *s, uint32_t i) {
+/* All partials of the reductions of this pass at their starting value, in memory. */
+static void start_partials(row_state *s) {
   qn_ll *g = s->n->g;
-  const qn_tinst *inst = &s->n->region.tape->insts[i];
-  LLVMTypeRef elem = qn__ll_reg_type(g, (qn_treg)inst->type);
-  LLVMValueRef start = identity(g, inst, g->lanes);
-  for (uint32_t p = 0; p < PARTIALS; p += g->lanes) {
-    LLVMValueRef at = qn__ll_i64(g, p);
-    qn__ll_store_vec(g, start, LLVMBuildGEP2(g->b, elem, s->slots[i], &at, 1, ""), 1);
+  for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++) {
+    if (!qn__ll_row_ends_in(s, i)) continue;
+    s->slots[i] = qn__ll_slot(g, type_of(s, i), PARTIALS);
+    LLVMValueRef start = identity(g, &s->n->region.tape->insts[i], g->lanes);
+    for (uint32_t p = 0; p < PARTIALS; p += g->lanes)
+      qn__ll_store_vec(g, start, slot_at(g, type_of(s, i), s->slots[i], qn__ll_i64(g, p)), 1);
   }
+}
+
+/* The vector part of a pass; where it stopped. */
+static LLVMValueRef vectors(row_state *s) {
+  qn_ll *g = s->n->g;
+  uint32_t count = PARTIALS / g->lanes, carried = 0;
+  for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++)
+    if (qn__ll_row_ends_in(s, i)) carried += count;
+  if (carried + 1 > QN_LL_MAX_CARRIED) {
+    start_partials(s);
+    return qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, 0, NULL);
+  }
+  for (uint32_t i = 0, q = 0; i < s->n->region.tape->num_insts; i++)
+    for (uint32_t p = 0; qn__ll_row_ends_in(s, i) && p < count; p++)
+      s->queue[q++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
+  s->in_registers = true;
+  LLVMValueRef next = qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, carried, s->queue);
+  s->in_registers = false;
+  for (uint32_t i = 0, q = 0; i < s->n->region.tape->num_insts; i++) {
+    if (!qn__ll_row_ends_in(s, i)) continue;
+    s->slots[i] = qn__ll_slot(g, type_of(s, i), PARTIALS);
+    for (uint32_t p = 0; p < count; p++) {
+      LLVMValueRef index = qn__ll_add(g, next, qn__ll_i64(g, p * g->lanes));
+      qn__ll_store_vec(g, s->queue[q++], slot_at(g, type_of(s, i), s->slots[i], index), 1);
+    }
+  }
+  return next;
 }
 
 static LLVMValueRef half(qn_ll *g, LLVMValueRef v, uint32_t first, uint32_t count) {
@@ -107,36 +156,36 @@ static LLVMValueRef fold_partials(row_state *s, uint32_t i) {
 
 static bool pass_has_work(const row_state *s) {
   for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++)
-    if (ends_in(s, i)) return true;
+    if (qn__ll_row_ends_in(s, i)) return true;
   for (uint32_t i = 0; i < s->n->plan->num_outputs; i++)
-    if (in_last_pass(s) && !is_reduced(s->n, i)) return true;
+    if (qn__ll_row_last_pass(s) && !qn__ll_row_reduced(s->n, i)) return true;
   return false;
+}
+
+static void one_pass(row_state *s) {
+  qn_ll_nest *n = s->n;
+  LLVMValueRef next = vectors(s);
+  qn__ll_span_rest(n->g, next, n->end, step, s);
+  for (uint32_t i = 0; i < n->region.tape->num_insts; i++)
+    if (qn__ll_row_ends_in(s, i)) n->region.v[i] = fold_partials(s, i);
+  qn__ll_region_emit(&n->region, 0, s->pass + 1, s->pass + 1, 1);
 }
 
 static void inner(qn_ll_nest *n) {
   qn_ll *g = n->g;
-  uint32_t count = n->region.tape->num_insts;
-  row_state s = {.n = n, .slots = qn__arena_array(g->arena, count, sizeof(LLVMValueRef))};
-  if (!s.slots) {
+  row_state s = {.n = n, .slots = qn__arena_array(g->arena, n->region.tape->num_insts, sizeof(LLVMValueRef))};
+  if (!s.slots || !qn__ll_row_keep(&s)) {
     g->failed = g->out_of_memory = true;
     return;
   }
   qn__ll_region_load(&n->region, 0, n->places, n->start, 1, NULL);
   qn__ll_region_emit(&n->region, 0, 0, 0, 1);
   for (s.pass = 0; s.pass < n->region.num_passes; s.pass++) {
-    if (!pass_has_work(&s)) continue;
-    for (uint32_t i = 0; i < count; i++) {
-      if (!ends_in(&s, i)) continue;
-      s.slots[i] = qn__ll_slot(g, qn__ll_reg_type(g, (qn_treg)n->region.tape->insts[i].type), PARTIALS);
-      start_partials(&s, i);
-    }
-    qn__ll_span(g, n->start, n->end, step, &s);
-    for (uint32_t i = 0; i < count; i++)
-      if (ends_in(&s, i)) n->region.v[i] = fold_partials(&s, i);
-    qn__ll_region_emit(&n->region, 0, s.pass + 1, s.pass + 1, 1);
+    if (s.keeps && qn__ll_row_last_pass(&s)) n->region.needed = s.last_needs;
+    if (pass_has_work(&s)) one_pass(&s);
   }
   for (uint32_t i = 0; i < n->plan->num_outputs; i++) {
-    if (!is_reduced(n, i)) continue;
+    if (!qn__ll_row_reduced(n, i)) continue;
     qn_ll_place place = n->places[n->plan->num_inputs + i];
     place.access = QN_ACCESS_NONE;
     qn__ll_region_store(&n->region, i, &place, n->start, 1, NULL);

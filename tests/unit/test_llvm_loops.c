@@ -359,6 +359,34 @@ static void all_tape(loop_case *c, uint8_t type) {
   }
 }
 
+/* Long enough between its reductions to be kept instead of computed twice: the shape of softmax. */
+static void long_tape(loop_case *c) {
+  tape_room *r = &c->room;
+  uint32_t x = tape_input(r, QN_F32), k = tape_const(r, QN_TF32, of_f32(0.37f));
+  uint32_t t = tape_op(r, QN_T_FSUB, QN_TF32, x, shift_by(r, QN_T_ALL_FMAX, QN_TF32, x), 0), e = t;
+  for (uint32_t i = 0; i < 7; i++) e = tape_op(r, QN_T_FMA, QN_TF32, e, k, t);
+  uint32_t sum = shift_by(r, QN_T_ALL_FSUM, QN_TF32, e);
+  uint32_t y = tape_op(r, QN_T_FDIV, QN_TF32, e, sum, 0);
+  tape_output(r, tape_op(r, QN_T_FCMP, QN_TI1, y, k, 0), QN_I1);
+  tape_output(r, y, QN_F32);
+  tape_output(r, sum, QN_F32);
+}
+
+/* More reductions in one pass than registers hold partials of. */
+static void many_tape(loop_case *c) {
+  tape_room *r = &c->room;
+  uint32_t x = tape_input(r, QN_I32), y = tape_input(r, QN_F64);
+  for (uint32_t i = 0; i < 8; i++) {
+    static const uint8_t ops[] = {QN_T_ALL_ISUM, QN_T_ALL_SMAX, QN_T_ALL_SMIN};
+    bool is_float = i % 2;
+    uint32_t shifted = tape_op(r, is_float ? QN_T_FMUL : QN_T_IMUL, is_float ? QN_TF64 : QN_TI32, is_float ? y : x,
+                               tape_const(r, is_float ? QN_TF64 : QN_TI32, is_float ? of_f64(i - 3.0) : i + 3), 0);
+    uint8_t op = is_float ? QN_T_ALL_FSUM : ops[i / 2 % 3];
+    tape_output(r, tape_op(r, op, is_float ? QN_TF64 : QN_TI32, shifted, 0, 0), is_float ? QN_F64 : QN_I32);
+    c->reduced[i] = true;
+  }
+}
+
 static void make_row(loop_case *c, const qn_isa *isa, uint32_t kind, uint32_t serial) {
   memset(c, 0, sizeof *c);
   tape_start(&c->room);
@@ -366,8 +394,12 @@ static void make_row(loop_case *c, const qn_isa *isa, uint32_t kind, uint32_t se
     norm_tape(c);
   else if (kind == 1)
     quantize_tape(c);
+  else if (kind == 2)
+    long_tape(c);
+  else if (kind == 3)
+    many_tape(c);
   else
-    all_tape(c, (uint8_t)(QN_TI8 + kind - 2));
+    all_tape(c, (uint8_t)(QN_TI8 + kind - 4));
   uint32_t loops = 1 + rnd_below(MAX_LOOPS);
   finish_case(c, isa, QN_KERNEL_ROW, loops, serial);
   uint32_t inputs = c->plan.u.loop.num_inputs;
@@ -383,7 +415,7 @@ static void make_row(loop_case *c, const qn_isa *isa, uint32_t kind, uint32_t se
 
 static void rows_of_all_kinds(void **state) {
   (void)state;
-  enum { KINDS = 2 + NUM_TREGS - 1, CASES = 2 * KINDS };
+  enum { KINDS = 4 + NUM_TREGS - 1, CASES = 2 * KINDS };
   static loop_case cases[CASES];
   const qn_isa *rows[MAX_ROWS];
   uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;

@@ -1,0 +1,111 @@
+/* Keeping a value from one pass over a row to the next instead of computing it again: softmax needs every exponential
+ * for the sum and for the result. The result's own memory serves, when all that the last pass needs, element by
+ * element, follows from one register of the result's size. As no input is read along the row after that, the result may
+ * even share its memory with an input. */
+#include "row.h"
+#include <string.h>
+
+enum { WORTH_KEEPING = 6 }; /* instructions saved */
+
+typedef struct search {
+  const qn_ll_region *r;
+  uint32_t stop; /* not looked behind */
+  bool *seen;
+  uint32_t count; /* instructions seen that vary along the row */
+  bool reads_input;
+} search;
+
+static uint32_t args_of(const qn_tinst *inst, uint32_t *args) {
+  static const uint8_t counts[QN_T_COUNT] = {
+#define QN_TAPE(symbol, name, args, doc) [QN_T_##symbol] = args,
+#include "tape.def"
+#undef QN_TAPE
+  };
+  args[0] = inst->a;
+  args[1] = inst->b;
+  args[2] = inst->c;
+  return counts[inst->op];
+}
+
+/* Marks what is behind the seen registers, along the row only. Operands have lower numbers. */
+static void look_back(search *s) {
+  s->count = 0;
+  s->reads_input = false;
+  for (uint32_t i = s->r->tape->num_insts; i-- > 0;) {
+    const qn_tinst *inst = &s->r->tape->insts[i];
+    if (!s->seen[i] || i == s->stop || !(s->r->vary[i] & QN_LL_BY_LANE)) continue;
+    if (inst->op == QN_T_INPUT) {
+      s->reads_input = true;
+      continue;
+    }
+    s->count++;
+    uint32_t args[3], n = args_of(inst, args);
+    for (uint32_t k = 0; k < n; k++) s->seen[args[k]] = true;
+  }
+}
+
+static void see_outputs(search *s, const qn_ll_nest *n) {
+  memset(s->seen, 0, s->r->tape->num_insts * sizeof *s->seen);
+  for (uint32_t i = 0; i < n->plan->num_outputs; i++)
+    if (!qn__ll_row_reduced(n, i)) s->seen[s->r->tape->outputs[i]] = true;
+}
+
+/* An output whose elements can hold the register's bits. */
+static bool find_keeper(const qn_ll_nest *n, uint32_t reg, uint32_t *keeper) {
+  for (uint32_t i = 0; i < n->plan->num_outputs; i++) {
+    const qn_ll_place *p = &n->places[n->plan->num_inputs + i];
+    bool fits = qn__ll_mem_reg(p->mem) == (qn_treg)n->region.tape->insts[reg].type && qn__ll_mem_bits(p->mem) >= 32;
+    if (!fits || qn__ll_row_reduced(n, i) || p->access != QN_ACCESS_DENSE) continue;
+    *keeper = i;
+    return true;
+  }
+  return false;
+}
+
+bool qn__ll_row_keep(row_state *s) {
+  qn_ll_nest *n = s->n;
+  const qn_ll_region *r = &n->region;
+  uint32_t count = r->tape->num_insts, best = 0;
+  bool *seen = qn__arena_array(n->g->arena, count, sizeof *seen);
+  s->last_needs = qn__arena_array(n->g->arena, count, sizeof *s->last_needs);
+  if (!seen || !s->last_needs) return false;
+  for (uint32_t i = 0; i < count && r->num_passes > 1; i++) {
+    uint32_t keeper;
+    if (!r->needed[i] || !(r->vary[i] & QN_LL_BY_LANE) || r->ready[i] != r->num_passes - 2) continue;
+    if (r->tape->insts[i].op == QN_T_INPUT || !find_keeper(n, i, &keeper)) continue;
+    search after = {.r = r, .stop = i, .seen = seen};
+    see_outputs(&after, n);
+    look_back(&after);
+    if (!seen[i] || after.reads_input) continue;
+    search behind = {.r = r, .stop = count, .seen = seen};
+    memset(seen, 0, count * sizeof *seen);
+    seen[i] = true;
+    look_back(&behind);
+    if (behind.count < WORTH_KEEPING || behind.count <= best) continue;
+    best = behind.count;
+    s->keeps = true;
+    s->kept = i;
+    s->keeper = keeper;
+  }
+  if (s->keeps) {
+    search last = {.r = r, .stop = s->kept, .seen = s->last_needs};
+    see_outputs(&last, n);
+    look_back(&last);
+    for (uint32_t i = 0; i < count; i++)
+      if (!(r->vary[i] & QN_LL_BY_LANE)) s->last_needs[i] = r->needed[i];
+    s->last_needs[s->kept] = false; /* loaded */
+  }
+  return true;
+}
+
+void qn__ll_row_kept_load(row_state *s, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+  if (!s->keeps || !qn__ll_row_last_pass(s)) return;
+  const qn_ll_place *p = &s->n->places[s->n->plan->num_inputs + s->keeper];
+  s->n->region.v[s->kept] = qn__ll_load(s->n->g, p, index, lanes, mask);
+}
+
+void qn__ll_row_kept_store(row_state *s, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+  if (!s->keeps || s->pass + 2 != s->n->region.num_passes) return;
+  const qn_ll_place *p = &s->n->places[s->n->plan->num_inputs + s->keeper];
+  qn__ll_store(s->n->g, p, index, lanes, mask, qn__ll_region_get(&s->n->region, s->kept, lanes));
+}

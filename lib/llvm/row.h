@@ -1,0 +1,26 @@
+/* The passes of a ROW kernel (row.c), and values that are kept in an output from one pass to the next (keep.c). */
+#ifndef QN_LL_ROW_H
+#define QN_LL_ROW_H
+#include "ll.h"
+
+enum { PARTIALS = 32 };
+
+typedef struct row_state {
+  qn_ll_nest *n;
+  LLVMValueRef *slots; /* per register that is a reduction: its partials in memory */
+  uint32_t pass;
+  bool in_registers; /* the partials are in `queue` */
+  LLVMValueRef queue[QN_LL_MAX_CARRIED];
+  bool keeps; /* register `kept` is stored to output `keeper` in the last pass but one, and loaded in the last */
+  uint32_t kept, keeper;
+  bool *last_needs; /* per register: computed or loaded in the last pass, when `keeps` */
+} row_state;
+
+bool qn__ll_row_ends_in(const row_state *s, uint32_t i); /* register i is a reduction over this pass */
+bool qn__ll_row_last_pass(const row_state *s);
+bool qn__ll_row_reduced(const qn_ll_nest *n, uint32_t output);
+/* Decides whether to keep something. False when memory runs out. */
+bool qn__ll_row_keep(row_state *s);
+void qn__ll_row_kept_load(row_state *s, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
+void qn__ll_row_kept_store(row_state *s, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
+#endif
