@@ -1,7 +1,8 @@
 #include "lexer.h"
 #include <string.h>
 
-enum { MAX_NESTING = 64 };
+/* Brackets inside each other that are skipped: regions and types may nest 64 deep, with several brackets each. */
+enum { MAX_NESTING = 256 };
 
 /* What a character can be part of. */
 enum {

@@ -234,8 +234,7 @@ static bool parse_hash(qn__parser *p, qn_attr *out) {
     qn__lexer lx = p->lx;
     qn__lexer_seek(&lx, end);
     if (!qn__lexer_skip_balanced(&lx))
-      return qn__fail(p, &start, QN_DIAG_SYNTAX,
-                      "the brackets of this attribute do not match, or nest more than 64 deep");
+      return qn__fail(p, &start, QN_DIAG_SYNTAX, "the brackets of this attribute do not match, or nest too deep");
     text = (qn_str){end + 1, (size_t)(lx.at - end) - 2};
     p->lx = lx;
     qn__advance(p);

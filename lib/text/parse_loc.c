@@ -25,6 +25,13 @@ static bool parse_line_or_column(qn__parser *p, uint32_t *out) {
   return true;
 }
 
+/* LINE:COLUMN or :COLUMN behind `to`: of a range only the start is kept. */
+static bool parse_range_end(qn__parser *p) {
+  uint32_t ignored;
+  bool line = qn__take(p, QN__TOK_INT);
+  return (line && !qn__at(p, ':')) || parse_line_or_column(p, &ignored);
+}
+
 /* "file":1:2, "name" or "name"(loc). */
 static bool parse_text(qn__parser *p, loc_parts *out) {
   qn_str text;
@@ -33,10 +40,7 @@ static bool parse_text(qn__parser *p, loc_parts *out) {
   if (qn__at(p, ':')) {
     out->file = text;
     if (!parse_line_or_column(p, &out->line) || !parse_line_or_column(p, &out->col)) return false;
-    if (!qn__take_word(p, "to")) return true; /* a range of columns or lines: its start is kept */
-    uint32_t ignored;
-    return qn__at(p, ':') ? parse_line_or_column(p, &ignored) && (!qn__at(p, ':') || parse_line_or_column(p, &ignored))
-                          : qn__expected(p, "':' after 'to'");
+    return !qn__take_word(p, "to") || parse_range_end(p);
   }
   if (qn__take(p, '(') && (!parse_parts(p, out) || !qn__expect(p, ')', "')' after the inner location"))) return false;
   out->name = text;

@@ -322,7 +322,7 @@ static bool count_regions(qn__parser *p, uint32_t *count) {
     if (t.kind != '{') break;
     qn__lexer_seek(&lx, t.at);
     if (!qn__lexer_skip_balanced(&lx))
-      return qn__fail(p, &p->tok, QN_DIAG_SYNTAX, "the braces of this region do not match, or nest more than 64 deep");
+      return qn__fail(p, &p->tok, QN_DIAG_SYNTAX, "the braces of this region do not match, or nest too deep");
     (*count)++;
     qn__lex(&lx, &t);
   } while (t.kind == ',');
@@ -519,12 +519,17 @@ void qn__parse_op_or_recover(qn__parser *p, qn_builder *b) {
   tell_passed(p);
 }
 
+static void second_block(qn__parser *p) {
+  uint32_t line = p->tok.line;
+  qn__fail(p, &p->tok, QN_DIAG_UNSUPPORTED, "a second block; regions here are one block, without branches");
+  while (p->tok.line == line && !qn__at(p, '}') && !qn__at(p, QN__TOK_EOF)) qn__advance(p);
+}
+
 void qn__parse_ops(qn__parser *p, qn_block block) {
   qn_builder b = qn_builder_at_end(p->m, block);
   while (!qn__at(p, '}') && !qn__at(p, QN__TOK_EOF)) {
     if (qn__at(p, QN__TOK_BLOCK)) {
-      qn__fail(p, &p->tok, QN_DIAG_UNSUPPORTED, "a second block; regions here are one block, without branches");
-      qn__advance(p);
+      second_block(p);
       continue;
     }
     qn__parse_op_or_recover(p, &b);

@@ -233,7 +233,7 @@ static bool parse_opaque(qn__parser *p, const qn__token *start, qn_type *out) {
   if (qn__at(p, '<') && p->tok.at == end) {
     qn__lexer_seek(&lx, end);
     if (!qn__lexer_skip_balanced(&lx))
-      return qn__fail(p, start, QN_DIAG_SYNTAX, "the brackets of this type do not match, or nest more than 64 deep");
+      return qn__fail(p, start, QN_DIAG_SYNTAX, "the brackets of this type do not match, or nest too deep");
     end = lx.at;
     p->lx = lx;
     qn__advance(p);
