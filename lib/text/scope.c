@@ -66,7 +66,7 @@ bool qn__scope_define(const qn_allocator *a, qn__scope *s, qn_context *ctx, qn_s
   bool is_number = as_number(name, &number);
   if (is_number && !fits_array(s, number)) s->far_numbers = true;
   if (is_number && fits_array(s, number)) {
-    if (!qn__push(a, &s->defined, number * 2) || !grow_numbers(a, s, number)) return false;
+    if (!grow_numbers(a, s, number) || !qn__push(a, &s->defined, number * 2)) return false;
     s->numbers.data[number] = value;
     return true;
   }
