@@ -47,13 +47,13 @@ qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads,
   qn_status status = qn__backend_find(ctx, "llvm", &backend);
   if (status) return status;
   qn_code *code;
-  double ops;
-  if ((status = backend->peak(ctx, isa, &code, &ops))) return status;
+  double macs;
+  if ((status = backend->peak(ctx, isa, &code, &macs))) return status;
   if (num_threads < 1) num_threads = 1;
   if (num_threads > 64) num_threads = 64;
   peak_thread threads[64] = {{0}};
   uint32_t started = 0;
-  for (uint32_t i = 0; i < num_threads; i++) threads[i] = (peak_thread){.run = code->functions[0], .ops = ops};
+  for (uint32_t i = 0; i < num_threads; i++) threads[i] = (peak_thread){.run = code->functions[0], .ops = 2 * macs};
   for (uint32_t i = 1; i < num_threads && pthread_create(&threads[i].id, NULL, measure, &threads[i]) == 0; i++) started++;
   measure(&threads[0]);
   for (uint32_t i = 1; i <= started; i++) pthread_join(threads[i].id, NULL);
