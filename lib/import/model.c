@@ -3,20 +3,32 @@
 #include <inttypes.h>
 #include <string.h>
 
-static bool is_default_domain(const Onnx__OperatorSetIdProto *set) {
-  qn_str domain = qn__onnx_str(set->domain);
-  return !domain.size || qn_str_eq(domain, qn_str_of("ai.onnx"));
+/* The version of ONNX's own operator set that the model names; null when it names none. */
+static qn_status find_opset(const qn_onnx *im, const Onnx__OperatorSetIdProto **out) {
+  const Onnx__ModelProto *model = im->model;
+  *out = NULL;
+  for (size_t i = 0; i < model->n_opset_import; i++) {
+    if (!qn__onnx_is_default_domain(qn__onnx_str(model->opset_import[i]->domain))) continue;
+    if (*out)
+      return qn_error(im->ctx, QN_DIAG_FORMAT, qn_place_file(im->file),
+                      "names two versions of ONNX's operator set, expected one");
+    *out = model->opset_import[i];
+  }
+  return QN_OK;
+}
+
+static bool uses_default_domain(const qn_onnx *im) {
+  for (size_t i = 0; i < im->graph->n_node; i++)
+    if (qn__onnx_is_default_domain(qn__onnx_str(im->graph->node[i]->domain))) return true;
+  return false;
 }
 
 static qn_status read_opset(qn_onnx *im) {
-  const Onnx__ModelProto *model = im->model;
   qn_place place = qn_place_file(im->file);
-  const Onnx__OperatorSetIdProto *set = NULL;
-  for (size_t i = 0; i < model->n_opset_import; i++) {
-    if (!is_default_domain(model->opset_import[i])) continue;
-    if (set) return qn_error(im->ctx, QN_DIAG_FORMAT, place, "names two versions of ONNX's operator set, expected one");
-    set = model->opset_import[i];
-  }
+  const Onnx__OperatorSetIdProto *set;
+  qn_status status = find_opset(im, &set);
+  if (status != QN_OK) return status;
+  if (!set && im->model->n_opset_import && !uses_default_domain(im)) return QN_OK; /* 0: none of its ops is ours */
   if (!set)
     return qn_error(im->ctx, QN_DIAG_FORMAT, place,
                     "does not say which version of ONNX's operator set it uses (opset_import): it is no ONNX model, or "

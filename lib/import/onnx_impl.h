@@ -150,6 +150,7 @@ qn_status qn__onnx_flatten(qn_onnx *im, qn_value x, uint32_t axis, qn_value *out
 qn_status qn__onnx_unflatten(qn_onnx *im, qn_value flat, qn_value like, uint32_t axis, qn_value *out);
 
 /* ---- ops ---- */
+bool qn__onnx_is_default_domain(qn_str domain);
 const qn_onnx_op *qn__onnx_op_find(qn_str domain, qn_str op_type, int opset);
 qn_status qn__onnx_check_ops(qn_onnx *im); /* names all that cannot be imported */
 

@@ -19,12 +19,12 @@ qn_onnx_op_info qn_onnx_op_at(size_t i) {
   return (qn_onnx_op_info){rows[i].name, rows[i].since, rows[i].until};
 }
 
-static bool is_default_domain(qn_str domain) {
+bool qn__onnx_is_default_domain(qn_str domain) {
   return !domain.size || qn_str_eq(domain, qn_str_of("ai.onnx"));
 }
 
 const qn_onnx_op *qn__onnx_op_find(qn_str domain, qn_str op_type, int opset) {
-  if (!is_default_domain(domain)) return NULL;
+  if (!qn__onnx_is_default_domain(domain)) return NULL;
   for (int i = 0; i < NUM_ROWS; i++)
     if (rows[i].since <= opset && opset <= rows[i].until && qn_str_eq(qn_str_of(rows[i].name), op_type))
       return &rows[i];
@@ -33,7 +33,7 @@ const qn_onnx_op *qn__onnx_op_find(qn_str domain, qn_str op_type, int opset) {
 
 /* The operator set that brought an op that this model's is too old for; 0 when there is none. */
 static int later_version(qn_str domain, qn_str op_type) {
-  for (int i = 0; is_default_domain(domain) && i < NUM_ROWS; i++)
+  for (int i = 0; qn__onnx_is_default_domain(domain) && i < NUM_ROWS; i++)
     if (qn_str_eq(qn_str_of(rows[i].name), op_type)) return rows[i].since;
   return 0;
 }
@@ -45,7 +45,7 @@ static void describe(qn_buf *b, const Onnx__NodeProto *node) {
   qn__buf_char(b, '\'');
   qn__buf_str(b, name);
   qn__buf_c(b, "' (");
-  if (!is_default_domain(domain)) {
+  if (!qn__onnx_is_default_domain(domain)) {
     qn__buf_str(b, domain);
     qn__buf_char(b, '.');
   }

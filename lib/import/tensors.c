@@ -261,7 +261,8 @@ static qn_status copy_out(qn_context *ctx, const qn_tensor *view, qn_tensor *out
   return QN_OK;
 }
 
-qn_status qn__onnx_tensor_file(qn_context *ctx, const char *file, const void *data, size_t size, qn_tensor *out) {
+qn_status qn__onnx_tensor_file(qn_context *ctx, const char *file, const void *data, size_t size, qn_tensor *out,
+                               qn_name *name) {
   *out = (qn_tensor){0};
   qn_onnx_memory mem;
   qn_arena arena;
@@ -270,10 +271,12 @@ qn_status qn__onnx_tensor_file(qn_context *ctx, const char *file, const void *da
   ProtobufCMessage *message = NULL;
   qn_status status = qn__onnx_unpack(ctx, &mem, file, &onnx__tensor_proto__descriptor, data, size, &message);
   if (status == QN_OK) {
+    const Onnx__TensorProto *t = (const Onnx__TensorProto *)message;
     const qn_onnx_reader r = {.ctx = ctx, .place = qn_place_file(file), .arena = &arena};
     qn_tensor view;
     qn_onnx_owner owner;
-    status = qn__onnx_tensor(&r, (const Onnx__TensorProto *)message, &view, &owner);
+    if (name) *name = qn_name_of_c(ctx, t->name ? t->name : "");
+    status = qn__onnx_tensor(&r, t, &view, &owner);
     if (status == QN_OK) status = copy_out(ctx, &view, out);
   }
   qn__arena_free(&arena);
