@@ -36,6 +36,10 @@ QN_API qn_status qn_pass_register(qn_context *ctx, const qn_pass_info *info);
 QN_API qn_module *qn_run_module(qn_pass_run *run);
 QN_API qn_context *qn_run_context(qn_pass_run *run);
 QN_API void *qn_run_user(qn_pass_run *run); /* qn_pass_manager_options.user */
+/* Sample inputs of the program, for passes that measure: the check_inputs of the pass manager's options. Null when it was
+ * given none, or an empty set. */
+typedef struct qn_check_inputs qn_check_inputs;
+QN_API const qn_check_inputs *qn_run_inputs(qn_pass_run *run);
 /* Option values: as given in the pipeline string, else the declared default. */
 QN_API int64_t qn_run_int(qn_pass_run *run, const char *option);
 QN_API double qn_run_float(qn_pass_run *run, const char *option);
@@ -52,15 +56,15 @@ QN_API void *qn_run_alloc(qn_pass_run *run, size_t size);
 /* ---- pipelines ---- */
 typedef struct qn_pass_manager qn_pass_manager;
 
-/* Where check_each takes its inputs from. */
-typedef struct qn_check_inputs {
+/* Where check_each, and passes that measure, take inputs from. */
+struct qn_check_inputs {
   /* Fills one tensor per argument of `func`, a function of `m`, for sample i of `count`. The data stays valid until the
    * next call. Null: `count` samples (0: two) of pseudo-random numbers that fit the types, the same on every run, with
    * every `?` one small size. */
   qn_status (*get)(void *user, const qn_module *m, qn_op func, int64_t sample, qn_tensor *in);
   void *user;
   int64_t count;
-} qn_check_inputs;
+};
 
 typedef struct qn_pass_manager_options {
   bool verify_each;
