@@ -129,7 +129,7 @@ static void return_if(qn_ll *g, LLVMValueRef condition, LLVMValueRef value) {
   LLVMPositionBuilderAtEnd(g->b, stay);
 }
 
-LLVMValueRef qn__ll_f64_fma_function(qn_ll *g) {
+static LLVMValueRef fma_function(qn_ll *g) {
   static const char name[] = "qn_f64_fma";
   LLVMValueRef fn = LLVMGetNamedFunction(g->mod, name);
   if (fn) return fn;
@@ -152,4 +152,21 @@ LLVMValueRef qn__ll_f64_fma_function(qn_ll *g) {
   g->fn = outer;
   LLVMPositionBuilderAtEnd(g->b, here);
   return fn;
+}
+
+LLVMValueRef qn__ll_fma64(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c, uint32_t lanes) {
+  LLVMValueRef fn = fma_function(g);
+  LLVMTypeRef params[3] = {g->f64, g->f64, g->f64}, type = LLVMFunctionType(g->f64, params, 3, false);
+  if (lanes == 1) {
+    LLVMValueRef args[3] = {a, b, c};
+    return LLVMBuildCall2(g->b, type, fn, args, 3, "");
+  }
+  LLVMValueRef all = LLVMGetPoison(LLVMVectorType(g->f64, lanes));
+  for (uint32_t l = 0; l < lanes; l++) {
+    LLVMValueRef i = qn__ll_i32(g, l);
+    LLVMValueRef args[3] = {LLVMBuildExtractElement(g->b, a, i, ""), LLVMBuildExtractElement(g->b, b, i, ""),
+                            LLVMBuildExtractElement(g->b, c, i, "")};
+    all = LLVMBuildInsertElement(g->b, all, LLVMBuildCall2(g->b, type, fn, args, 3, ""), i, "");
+  }
+  return all;
 }

@@ -191,7 +191,9 @@ typedef LLVMValueRef (*qn_ll_emit_fn)(qn_ll *g, const qn_ll_operands *o);
 /* As the opcodes: usable where there is no tape. */
 LLVMValueRef qn__ll_fma(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c, bool is_f64, uint32_t lanes);
 LLVMValueRef qn__ll_fmax(qn_ll *g, LLVMValueRef a, LLVMValueRef b, bool is_f64, uint32_t lanes, bool want_min);
-LLVMValueRef qn__ll_f64_fma_function(qn_ll *g); /* fma64.c: written into the module at first use */
+/* fma where the row has no such instruction (fma32.c, fma64.c): calls of functions of the module. */
+LLVMValueRef qn__ll_fma32(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c, uint32_t lanes);
+LLVMValueRef qn__ll_fma64(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c, uint32_t lanes);
 
 /* ---- nest.c: the outer loops of MAP and ROW ---- */
 typedef struct qn_ll_nest qn_ll_nest;

@@ -13,6 +13,50 @@ static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef ma
   store_outputs(n, index, lanes, mask);
 }
 
+/* Operands with a stride told at the call are mostly dense after all (sizes whose names the planner could not connect).
+ * Null when there is none, or when the stride comes from a transposition. */
+static LLVMValueRef dense_after_all(qn_ll_nest *n) {
+  qn_ll *g = n->g;
+  LLVMValueRef all = NULL;
+  for (uint32_t o = 0; o < n->num_operands && !n->plan->has_perm; o++) {
+    const qn_ll_place *p = &n->places[o];
+    if (p->access != QN_ACCESS_STRIDED) continue;
+    LLVMValueRef size = qn__ll_i64(g, qn__ll_mem_bits(p->mem) / 8);
+    LLVMValueRef dense = LLVMBuildICmp(g->b, LLVMIntEQ, p->stride, size, "");
+    all = all ? LLVMBuildAnd(g->b, all, dense, "") : dense;
+  }
+  return all;
+}
+
+static void dense_span(qn_ll_nest *n) {
+  qn_ll_place *kept = n->places;
+  n->places = qn__arena_copy(n->g->arena, kept, n->num_operands * sizeof *kept);
+  if (!n->places) {
+    n->g->failed = n->g->out_of_memory = true;
+  } else {
+    for (uint32_t o = 0; o < n->num_operands; o++)
+      if (n->places[o].access == QN_ACCESS_STRIDED) n->places[o].access = QN_ACCESS_DENSE;
+    qn__ll_span(n->g, n->start, n->end, step, n);
+  }
+  n->places = kept;
+}
+
+static void spans(qn_ll_nest *n) {
+  qn_ll *g = n->g;
+  LLVMValueRef dense = dense_after_all(n);
+  if (!dense) {
+    qn__ll_span(g, n->start, n->end, step, n);
+    return;
+  }
+  qn_ll_if yes, no;
+  qn__ll_if_begin(g, &yes, dense);
+  dense_span(n);
+  qn__ll_if_end(g, &yes);
+  qn__ll_if_begin(g, &no, LLVMBuildNot(g->b, dense, ""));
+  qn__ll_span(g, n->start, n->end, step, n);
+  qn__ll_if_end(g, &no);
+}
+
 static void inner(qn_ll_nest *n) {
   qn_ll *g = n->g;
   qn_ll_if some;
@@ -22,7 +66,7 @@ static void inner(qn_ll_nest *n) {
   if (n->plan->num_loops == 0)
     store_outputs(n, n->start, 1, NULL);
   else
-    qn__ll_span(g, n->start, n->end, step, n);
+    spans(n);
   qn__ll_if_end(g, &some);
 }
 

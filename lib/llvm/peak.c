@@ -1,7 +1,7 @@
 /* The machine's peak: a loop of independent dot products on registers, nothing else. */
 #include "tile.h"
 
-enum { CHAINS = 20, TURNS = 4 };
+enum { CHAINS = 20, CHAINS_16 = 12, TURNS = 4 }; /* registers leave room for two operands and a temporary */
 
 /* 8-bit dot products where the row has them, else 32-bit multiply-adds. */
 static LLVMValueRef one(qn_ll *g, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b, double *macs) {
@@ -11,10 +11,12 @@ static LLVMValueRef one(qn_ll *g, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef
     *macs = 64;
     return qn__ll_target_intrinsic(g, "llvm.x86.avx512.vpdpbusd.512", type, 3, args);
   }
-  if (g->x86 && g->isa->vector_bits == 256) {
-    *macs = 16;
+  if (g->x86) { /* exact products of bytes are made by 16-bit ones */
+    bool avx2 = g->isa->vector_bits == 256;
+    *macs = avx2 ? 16 : 8;
     LLVMValueRef pair[2] = {acc, b};
-    return LLVMBuildAdd(g->b, qn__ll_target_intrinsic(g, "llvm.x86.avx2.pmadd.wd", type, 2, pair), a, "");
+    const char *name = avx2 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.sse2.pmadd.wd";
+    return LLVMBuildAdd(g->b, qn__ll_target_intrinsic(g, name, type, 2, pair), a, "");
   }
   *macs = g->lanes;
   return LLVMBuildAdd(g->b, LLVMBuildMul(g->b, acc, b, ""), a, "");
@@ -23,7 +25,7 @@ static LLVMValueRef one(qn_ll *g, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef
 static qn_status write_loop(qn_ll *g, double *ops) {
   LLVMTypeRef type = LLVMVectorType(g->i32, g->lanes);
   LLVMValueRef acc[CHAINS], a = LLVMConstNull(type);
-  uint32_t chains = g->isa->num_registers > 16 ? CHAINS : 10;
+  uint32_t chains = g->isa->num_registers > 16 ? CHAINS : CHAINS_16;
   /* Operands from memory, so that nothing is known about them. */
   LLVMValueRef b = qn__ll_splat(g, LLVMBuildTrunc(g->b, qn__ll_arg_end(g, 0), g->i32, ""), g->lanes);
   a = LLVMBuildXor(g->b, b, qn__ll_bits(g, type, 0x01020304), "");

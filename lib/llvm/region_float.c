@@ -26,49 +26,8 @@ LLVMValueRef qn__ll_emit_FSQRT(qn_ll *g, const qn_ll_operands *o) {
 
 /* ---- fma ---- */
 
-/* a * b + c for f32 in f64: the product is exact; the sum is rounded to odd, so that the one conversion after it rounds
- * as if there had been no step between. */
-static LLVMValueRef fma32_emulated(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c, uint32_t lanes) {
-  LLVMTypeRef wide = qn__ll_lanes(g->f64, lanes), bits = int_like(g, true, lanes);
-  LLVMBuilderRef B = g->b;
-  LLVMValueRef p = LLVMBuildFMul(B, LLVMBuildFPExt(B, a, wide, ""), LLVMBuildFPExt(B, b, wide, ""), "");
-  LLVMValueRef z = LLVMBuildFPExt(B, c, wide, "");
-  LLVMValueRef s = LLVMBuildFAdd(B, p, z, "");
-  LLVMValueRef back = LLVMBuildFSub(B, s, p, "");
-  LLVMValueRef lost =
-      LLVMBuildFAdd(B, LLVMBuildFSub(B, p, LLVMBuildFSub(B, s, back, ""), ""), LLVMBuildFSub(B, z, back, ""), "");
-  /* Inexact and even: one step towards what was lost. NaN and infinities have a NaN there and stay. */
-  LLVMValueRef zero = LLVMConstNull(wide), one = qn__ll_bits(g, bits, 1);
-  LLVMValueRef si = LLVMBuildBitCast(B, s, bits, "");
-  LLVMValueRef even = LLVMBuildICmp(B, LLVMIntEQ, LLVMBuildAnd(B, si, one, ""), LLVMConstNull(bits), "");
-  LLVMValueRef inexact = LLVMBuildFCmp(B, LLVMRealONE, lost, zero, "");
-  LLVMValueRef outwards = LLVMBuildICmp(B, LLVMIntEQ, LLVMBuildFCmp(B, LLVMRealOGT, lost, zero, ""),
-                                        LLVMBuildFCmp(B, LLVMRealOGT, s, zero, ""), "");
-  LLVMValueRef step = LLVMBuildSelect(B, outwards, one, LLVMConstAllOnes(bits), "");
-  LLVMValueRef moved = LLVMBuildAdd(B, si, step, "");
-  LLVMValueRef odd = LLVMBuildSelect(B, LLVMBuildAnd(B, even, inexact, ""), moved, si, "");
-  return LLVMBuildFPTrunc(B, LLVMBuildBitCast(B, odd, wide, ""), qn__ll_lanes(g->f32, lanes), "");
-}
-
-static LLVMValueRef fma64_emulated(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c, uint32_t lanes) {
-  LLVMValueRef fn = qn__ll_f64_fma_function(g);
-  LLVMTypeRef params[3] = {g->f64, g->f64, g->f64}, type = LLVMFunctionType(g->f64, params, 3, false);
-  if (lanes == 1) {
-    LLVMValueRef args[3] = {a, b, c};
-    return LLVMBuildCall2(g->b, type, fn, args, 3, "");
-  }
-  LLVMValueRef all = LLVMGetPoison(LLVMVectorType(g->f64, lanes));
-  for (uint32_t l = 0; l < lanes; l++) {
-    LLVMValueRef i = qn__ll_i32(g, l);
-    LLVMValueRef args[3] = {LLVMBuildExtractElement(g->b, a, i, ""), LLVMBuildExtractElement(g->b, b, i, ""),
-                            LLVMBuildExtractElement(g->b, c, i, "")};
-    all = LLVMBuildInsertElement(g->b, all, LLVMBuildCall2(g->b, type, fn, args, 3, ""), i, "");
-  }
-  return all;
-}
-
 LLVMValueRef qn__ll_fma(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c, bool is_f64, uint32_t lanes) {
-  if (!g->isa->has_fma) return is_f64 ? fma64_emulated(g, a, b, c, lanes) : fma32_emulated(g, a, b, c, lanes);
+  if (!g->isa->has_fma) return is_f64 ? qn__ll_fma64(g, a, b, c, lanes) : qn__ll_fma32(g, a, b, c, lanes);
   LLVMTypeRef type = LLVMTypeOf(a);
   LLVMValueRef args[3] = {a, b, c};
   return qn__ll_intrinsic(g, "llvm.fma", 1, &type, 3, args);
