@@ -124,33 +124,39 @@ static bool parse_module(qn__parser *p, top *t) {
 
 /* ---- the top ---- */
 
-/* The line after the one where the error is. */
-static void skip_line(qn__parser *p) {
-  uint32_t line = p->tok.line;
+static bool parse_alias(qn__parser *p) {
+  return qn__at(p, QN__TOK_BANG) ? parse_type_alias(p) : parse_attr_alias(p);
+}
+
+/* After an error in an alias: the line after the one it begins on, unless reading has come further. */
+static void skip_alias(qn__parser *p, uint32_t line) {
   while (!qn__at(p, QN__TOK_EOF) && p->tok.line == line) qn__advance(p);
+}
+
+/* After an error in the module around the ops nothing that follows would make sense. */
+static void skip_rest(qn__parser *p) {
+  qn__resume_at(p, p->lx.end);
 }
 
 static void parse_top(qn__parser *p) {
   top t = {0};
   qn_builder b = qn_builder_at_end(p->m, qn_module_body(p->m));
   while (!qn__at(p, QN__TOK_EOF)) {
-    bool ok;
-    if (qn__at(p, QN__TOK_BANG)) {
-      ok = parse_type_alias(p);
-    } else if (qn__at(p, QN__TOK_HASH)) {
-      ok = parse_attr_alias(p);
+    uint32_t line = p->tok.line;
+    if (qn__at(p, QN__TOK_BANG) || qn__at(p, QN__TOK_HASH)) {
+      if (!parse_alias(p)) skip_alias(p, line);
     } else if (at_module(p)) {
-      ok = parse_module(p, &t);
+      if (!parse_module(p, &t)) skip_rest(p);
     } else if (t.wrapped) {
-      ok = qn__expected(p, "the end of the text or an alias: the module ended before this");
+      qn__expected(p, "the end of the text or an alias: the module ended before this");
+      skip_rest(p);
     } else if (qn__at(p, '}')) {
-      ok = qn__fail(p, &p->tok, QN_DIAG_SYNTAX, "'}' without a '{' before it");
+      qn__fail(p, &p->tok, QN_DIAG_SYNTAX, "'}' without a '{' before it");
+      qn__advance(p);
     } else {
       t.ops = true;
-      ok = true;
       qn__parse_op_or_recover(p, &b);
     }
-    if (!ok) skip_line(p);
   }
 }
 
