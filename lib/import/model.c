@@ -1,4 +1,5 @@
 /* Entry points: from bytes to a verified module. */
+#include "context_impl.h"
 #include "onnx_impl.h"
 #include <inttypes.h>
 #include <string.h>
@@ -110,7 +111,10 @@ static qn_status import(qn_context *ctx, const char *file, const char *model_pat
   qn__onnx_memory_init(&im.memory, a);
   qn__arena_init(&im.arena, a);
   qn__arena_init(&im.scratch, a);
+  bool had_memory = !ctx->no_memory;
   qn_status status = run(&im, data, size);
+  /* Names and types that are missing for want of memory make no good module, and are no fault of the file. */
+  if (had_memory && ctx->no_memory) status = QN_ERR_NO_MEMORY;
   qn__onnx_values_free(&im);
   qn__arena_free(&im.scratch);
   qn__arena_free(&im.arena);

@@ -94,7 +94,10 @@ static qn_name unique(qn_onnx *im, qn_idmap *used, qn_str name) {
 void qn__onnx_name_value(qn_onnx *im, qn_value v, qn_str name) {
   if (!name.size || qn_value_name(im->m, v).id) return;
   qn_name n = unique(im, &im->value_names, name);
-  if (n.id) qn_value_set_name(im->m, v, n);
+  if (n.id)
+    qn_value_set_name(im->m, v, n);
+  else
+    qn_error_no_memory(im->ctx);
 }
 
 /* ---- constants ---- */
