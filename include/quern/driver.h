@@ -37,7 +37,9 @@ QN_API void qn_samples_close(qn_sample_set *s);
 /* Number of samples: the first axis of the arrays that the function's inputs name. */
 QN_API qn_status qn_samples_count(qn_sample_set *s, const qn_module *m, qn_op func, int64_t *count);
 /* Views of samples [first, first + n) as the function's inputs, in order. Arrays that are not an input are ignored; a
- * missing one is a diagnostic naming it. When a model's first dimension is fixed, n must be a multiple of it. */
+ * missing one is a diagnostic naming it. An .npy file serves a function with one input whatever its name. When a model's
+ * first dimension is fixed, n must be that; an input without an axis for samples takes n = 1. The views are valid until
+ * the next call. */
 QN_API qn_status qn_samples_inputs(qn_sample_set *s, const qn_module *m, qn_op func, int64_t first, int64_t n,
                                    qn_tensor *inputs);
 QN_API qn_status qn_samples_array(qn_sample_set *s, const char *name, qn_tensor *out);
@@ -46,10 +48,13 @@ QN_API qn_status qn_samples_array(qn_sample_set *s, const char *name, qn_tensor 
 typedef struct qn_calibrate_options {
   const char *observer; /* null for minmax */
   const char *engine;   /* null for auto */
-  int64_t shard, num_shards; /* samples i with i % num_shards == shard; 0, 0 for all */
-  int64_t batch;             /* samples a run, 0 for a default */
+  int64_t shard, num_shards; /* samples i with i % num_shards == shard; 0, 0 for all. Where the model's first dimension
+                                is fixed, i counts runs of that many samples */
+  int64_t batch;             /* samples a run. 0: one, so that nothing in the program can mix samples */
 } qn_calibrate_options;
-/* Inserts observers, runs the samples, records each observer's state in the module (attribute of quern.observe). */
+/* Inserts observers where there are none, runs the samples on the first public function, and records what each observer
+ * saw as attributes of its quern.observe: quern.state, and for readers quern.min and quern.max. States recorded before
+ * are replaced. An observer kind given here replaces that of observers that are there. */
 QN_API qn_status qn_calibrate(qn_module *m, qn_sample_set *samples, const qn_calibrate_options *options);
 /* Merges the observer states of `from` into those of `into`; the programs must be the same. */
 QN_API qn_status qn_calibrate_merge(qn_module *into, const qn_module *from);
