@@ -29,9 +29,4 @@ typedef enum qn_onnx_owner {
 
 /* Checks type, sizes and data, and gives a view of the elements. */
 qn_status qn__onnx_tensor(const qn_onnx_reader *r, const Onnx__TensorProto *t, qn_tensor *out, qn_onnx_owner *owner);
-
-/* A whole file's bytes that are one TensorProto. The result is freed by qn_tensor_free. `name` (may be null) is the one
- * that the file gives it. */
-qn_status qn__onnx_tensor_file(qn_context *ctx, const char *file, const void *data, size_t size, qn_tensor *out,
-                               qn_name *name);
 #endif

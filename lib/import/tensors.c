@@ -1,4 +1,5 @@
 /* Tensors of a model: raw bytes, typed fields, or a part of another file. */
+#include "onnx_file.h"
 #include "onnx_tensor.h"
 #include "scalar.h"
 #include <stdio.h>

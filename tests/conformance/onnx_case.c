@@ -1,6 +1,6 @@
 #include "onnx_case.h"
 #include "fileio.h"
-#include "onnx_tensor.h"
+#include "onnx_file.h"
 #include <math.h>
 #include <quern/unstable/evaluator.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Tensors of ONNX files: raw bytes, typed fields, other files; and what happens to large ones. */
-#include "onnx_tensor.h"
+#include "onnx_file.h"
 #include "onnx_unit.h"
 #include "temp_folder.h"
 #include <quern/unstable/evaluator.h>
