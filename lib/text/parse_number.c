@@ -54,8 +54,7 @@ bool qn__parse_i64(qn__parser *p, int64_t *out) {
   return !above || qn__fail(p, &at, QN_DIAG_OVERFLOW, "this integer does not fit 64 bits with a sign");
 }
 
-/* A signless or signed type of n bits takes -2^(n-1) to 2^n - 1, the upper half standing for its bits, as in MLIR only
- * when written without a sign in hexadecimal; here in decimal too. */
+/* A signless type of n bits takes both readings of its codes, -2^(n-1) to 2^n - 1; the others their own values. */
 bool qn__int_fits(qn_scalar s, int64_t v, bool above) {
   const qn_scalar_info *info = qn_scalar_get(s);
   if (info->bits >= 64) return !above ? v >= 0 || info->cls != QN_UNSIGNED : info->cls != QN_SIGNED && s != QN_INDEX;

@@ -11,7 +11,7 @@
 // No text is deep enough to overflow the stack, and a wrong one does not fill the screen.
 
 // MANY-COUNT-20: error: no op 'nope.op'
-// MANY-NEXT: {{.*}}note: reading stops after 20 errors
+// MANY: {{.*}}note: reading stops after 20 errors
 // MANY-NOT: error
 // DEEP: error: {{.*}}too deep
 // LISTS: text-limit.mlir.tmp.lists:1:70: error: regions, types and attributes may nest 64 deep; this is deeper
