@@ -8,7 +8,7 @@ typedef struct gemm_state {
   qn_ll *g;
   const qn_gemm_plan *plan;
   qn_ll_tile tile;
-  qn_ll_epilogue epilogue;
+  LLVMValueRef epilogue; /* function */
   LLVMValueRef a, b, a_stride, b_stride;
   LLVMValueRef full_blocks, all_blocks; /* of K, without and with the last, partial one */
   LLVMValueRef sums;                    /* of the tile, row by row, of the sum's type */
@@ -90,7 +90,7 @@ static void multiply(gemm_state *s, LLVMValueRef column) {
   accumulate(s);
   keep_sums(s);
   LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
-  qn__ll_epilogue_tile(&s->epilogue, s->row, qn__ll_add(g, first, column), t->vectors * t->acc_lanes);
+  qn__ll_epilogue_call(g, s->epilogue, s->sums, s->row, qn__ll_add(g, first, column), t->vectors * t->acc_lanes);
 }
 
 /* ---- loops ---- */
@@ -192,8 +192,7 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   s.all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, t->k_size, up), block, "");
   LLVMValueRef start = qn__ll_arg_begin(g, 1), end = qn__ll_arg_end(g, 1);
   s.sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
-  status = qn__ll_epilogue_init(&s.epilogue, g, plan, body->rows, s.sums);
-  if (status != QN_OK) return status;
+  s.epilogue = qn__ll_epilogue_function(g, body);
   uint32_t panels = panels_at_once(&s, body->rows);
   if (panels > 1) {
     LLVMValueRef count = qn__ll_sub(g, end, start), by = qn__ll_i64(g, panels);

@@ -31,8 +31,8 @@ static bool load_args(qn_ll_nest *n) {
         n->stride[o * loops + d] = qn__ll_arg_stride(g, o * loops + d);
       /* Below 8 bits strides count elements; the plan lets runs start at whole bytes only. */
       if (!last && n->stride[o * loops + d] && qn__ll_mem_bits(p->mem) < 8)
-        n->stride[o * loops + d] = LLVMBuildSDiv(g->b, n->stride[o * loops + d],
-                                                 qn__ll_i64(g, 8 / (int64_t)qn__ll_mem_bits(p->mem)), "");
+        n->stride[o * loops + d] =
+            LLVMBuildSDiv(g->b, n->stride[o * loops + d], qn__ll_i64(g, 8 / (int64_t)qn__ll_mem_bits(p->mem)), "");
       if (last) p->stride = n->stride[o * loops + d];
     }
   }

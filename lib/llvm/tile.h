@@ -45,18 +45,10 @@ struct qn_ll_dot {
 /* For whole vectors of columns, or for one column at a time; null when the types cannot be multiplied. */
 const qn_ll_dot *qn__ll_dot_find(const qn_ll *g, const qn_gemm_plan *plan, bool vector);
 
-/* epilogue.c: from the buffer of sums to Y. */
-typedef struct qn_ll_epilogue {
-  qn_ll *g;
-  const qn_gemm_plan *plan;
-  qn_ll_region region;
-  uint32_t rows, width; /* of the tile */
-  LLVMValueRef sums, n_size, y, y_stride;
-  LLVMValueRef *extra, *row_stride;
-  qn_ll_place *places;            /* of the region's inputs */
-  LLVMValueRef row, first_column; /* of the present tile */
-} qn_ll_epilogue;
-qn_status qn__ll_epilogue_init(qn_ll_epilogue *e, qn_ll *g, const qn_gemm_plan *plan, uint32_t rows, LLVMValueRef sums);
-/* Writes the tile at `row` and `column` of Y as far as there are columns; sums are `width` to a row. */
-void qn__ll_epilogue_tile(qn_ll_epilogue *e, LLVMValueRef row, LLVMValueRef column, uint32_t width);
+/* epilogue.c: a function void(kargs, sums, row, column, width) that writes a tile of Y, as far as there are columns,
+ * from its sums, `width` to a row of the tile. Being a function of its own keeps its constants out of the registers of
+ * the sums' loop, which LLVM would otherwise carry them through. */
+LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body);
+void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef column,
+                          uint32_t width);
 #endif
