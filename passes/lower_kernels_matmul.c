@@ -180,23 +180,43 @@ static qn_value map_i32(lowering *l, qn_builder *b, uint32_t n, const qn_value *
   return qn_op_result(l->m, qn__make_loop(b, QN_OP_MAP, n, inputs, 1, &t, body), 0);
 }
 
-/* acc - x * y over i32 tensors that broadcast. A product no larger than y is a kernel of its own: of constants it is a
- * constant. */
-static qn_value subtract_product(lowering *l, qn_builder *b, qn_value acc, qn_value x, qn_value y) {
+/* A kernel of its own of two i32 inputs and the result type t. */
+static qn_value map2_i32(lowering *l, qn_builder *b, qn_op_kind kind, qn_value x, qn_value y, qn_type t) {
   qn_builder body;
-  qn_value inputs[3] = {x, y}, r;
-  bool apart = qn_type_count(l->ctx, type_of(l, x)) == 1;
-  if (apart) {
-    qn_value p = map_i32(l, b, 2, inputs, type_of(l, y), &body);
-    r = qn__s2(&body, QN_OP_MULI, qn_block_arg(l->m, body.block, 0), qn_block_arg(l->m, body.block, 1));
-    qn__yield(&body, 1, &r);
-    inputs[1] = p;
+  qn_value inputs[2] = {x, y}, d = map_i32(l, b, 2, inputs, t, &body);
+  qn_value r = qn__s2(&body, kind, qn_block_arg(l->m, body.block, 0), qn_block_arg(l->m, body.block, 1));
+  qn__yield(&body, 1, &r);
+  return d;
+}
+
+/* When all that happens to the op's result next is the addition of a constant of type t (a bias), that addition. */
+static qn_op bias_addition(lowering *l, qn_op op, qn_type t, uint32_t *bias) {
+  qn_value sum = qn_op_result(l->m, op, 0);
+  qn_use use = qn_value_first_use(l->m, sum);
+  qn_op add = qn_use_op(l->m, use);
+  if (!qn_value_has_one_use(l->m, sum) || qn_op_kind_of(l->m, add) != QN_OP_ADD) return (qn_op){0};
+  *bias = 1 - qn_use_index(l->m, use);
+  qn_value other = qn_op_operand(l->m, add, *bias);
+  bool constant = qn_op_kind_of(l->m, qn_value_op(l->m, other)) == QN_OP_CONSTANT;
+  return constant && qn_type_eq(type_of(l, other), t) ? add : (qn_op){0};
+}
+
+/* acc - x * y over i32 tensors that broadcast. A product no larger than y is a kernel of its own, so that of constants
+ * it is a constant; if a constant bias is added to op's result next, the product is taken from the bias beforehand. */
+static qn_value subtract_product(lowering *l, qn_op op, qn_builder *b, qn_value acc, qn_value x, qn_value y) {
+  if (qn_type_count(l->ctx, type_of(l, x)) == 1) {
+    uint32_t bias;
+    qn_op add = bias_addition(l, op, type_of(l, y), &bias);
+    qn_builder at = add.id ? qn_builder_before(l->m, add) : *b;
+    qn_value p = map2_i32(l, &at, QN_OP_MULI, x, y, type_of(l, y));
+    if (!add.id) return map2_i32(l, b, QN_OP_SUBI, acc, p, type_of(l, acc));
+    p = map2_i32(l, &at, QN_OP_SUBI, qn_op_operand(l->m, add, bias), p, type_of(l, y));
+    qn_op_set_operand(l->m, add, bias, p);
+    return acc;
   }
-  inputs[0] = acc;
-  if (!apart) inputs[1] = x, inputs[2] = y;
-  qn_value d = map_i32(l, b, apart ? 2 : 3, inputs, type_of(l, acc), &body);
-  r = qn_block_arg(l->m, body.block, 1);
-  if (!apart) r = qn__s2(&body, QN_OP_MULI, r, qn_block_arg(l->m, body.block, 2));
+  qn_builder body;
+  qn_value inputs[3] = {acc, x, y}, d = map_i32(l, b, 3, inputs, type_of(l, acc), &body);
+  qn_value r = qn__s2(&body, QN_OP_MULI, qn_block_arg(l->m, body.block, 1), qn_block_arg(l->m, body.block, 2));
   r = qn__s2(&body, QN_OP_SUBI, qn_block_arg(l->m, body.block, 0), r);
   qn__yield(&body, 1, &r);
   return d;
@@ -230,8 +250,8 @@ static qn_status integer_product(lowering *l, qn_op op, qn_builder *b, matrix *a
     rows = row_sum(l, b, x, a->zero);
   }
   qn_value acc = make_gemm(l, b, a, w, &p);
-  if (a->zero.id) acc = subtract_product(l, b, acc, a->zero, column_sums(l, b, w));
-  if (w->zero.id) acc = subtract_product(l, b, acc, rows, w->zero);
+  if (a->zero.id) acc = subtract_product(l, op, b, acc, a->zero, column_sums(l, b, w));
+  if (w->zero.id) acc = subtract_product(l, op, b, acc, rows, w->zero);
   *out = acc;
   return QN_OK;
 }
