@@ -1,5 +1,5 @@
-/* Patterns of canonicalize, one file per family. Every one is exact: the same bits for every input, NaN standing for any
- * NaN, both zeros told apart. */
+/* Patterns of canonicalize, one file per family. Every one is exact: the same bits for every input, NaN standing for
+ * any NaN, both zeros told apart. */
 #ifndef QN_CANONICALIZE_H
 #define QN_CANONICALIZE_H
 #include <quern/unstable/rewriter.h>

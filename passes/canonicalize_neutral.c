@@ -164,8 +164,7 @@ qn_status qn__canon_neutral(qn_rewriter *r, qn_op op) {
     const neutral_row *row = &neutral[i];
     if (!row_applies(row, kind, s)) continue;
     bool is_unsigned = row->is_unsigned || (qn_op_has(m, op, QN_TENSOR_OP) && reads_unsigned(s));
-    if (qn__constant_is(m, c, row->constant, is_unsigned))
-      return qn__replace1(r, op, row->result == TAKE_LEFT ? x : c);
+    if (qn__constant_is(m, c, row->constant, is_unsigned)) return qn__replace1(r, op, row->result == TAKE_LEFT ? x : c);
   }
   return QN_OK;
 }
@@ -177,10 +176,10 @@ static const struct {
   uint8_t on;
   bool gives_zero; /* else the operand */
 } same[] = {
-    {QN_OP_SUB, ON_INTS, true},      {QN_OP_SUBI, ON_INTS, true},      {QN_OP_XORI, ON_INTS, true},
-    {QN_OP_MAXIMUM, ON_BOTH, false}, {QN_OP_MINIMUM, ON_BOTH, false},  {QN_OP_MAXIMUMF, ON_BOTH, false},
+    {QN_OP_SUB, ON_INTS, true},       {QN_OP_SUBI, ON_INTS, true},     {QN_OP_XORI, ON_INTS, true},
+    {QN_OP_MAXIMUM, ON_BOTH, false},  {QN_OP_MINIMUM, ON_BOTH, false}, {QN_OP_MAXIMUMF, ON_BOTH, false},
     {QN_OP_MINIMUMF, ON_BOTH, false}, {QN_OP_MAXSI, ON_INTS, false},   {QN_OP_MINSI, ON_INTS, false},
-    {QN_OP_MAXUI, ON_INTS, false},   {QN_OP_MINUI, ON_INTS, false},    {QN_OP_ANDI, ON_INTS, false},
+    {QN_OP_MAXUI, ON_INTS, false},    {QN_OP_MINUI, ON_INTS, false},   {QN_OP_ANDI, ON_INTS, false},
     {QN_OP_ORI, ON_INTS, false},
 };
 
@@ -201,7 +200,8 @@ qn_status qn__canon_same(qn_rewriter *r, qn_op op) {
   for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
     if (same[i].kind != qn_op_kind_of(m, op) || !(same[i].on & (qn_scalar_is_float(s) ? ON_FLOATS : ON_INTS))) continue;
     if (!same[i].gives_zero) return qn__replace1(r, op, a);
-    bool known = qn_type_kind_of(qn_module_context(m), t) != QN_TYPE_TENSOR || qn_type_is_static(qn_module_context(m), t);
+    bool known =
+        qn_type_kind_of(qn_module_context(m), t) != QN_TYPE_TENSOR || qn_type_is_static(qn_module_context(m), t);
     return known ? qn__replace1(r, op, build_zero(m, op, t)) : QN_OK;
   }
   return QN_OK;

@@ -16,8 +16,10 @@ static bool shape_is_fixed(const qn_context *ctx, qn_type t) {
     int64_t size = qn_type_shape(ctx, t)[d];
     empty = empty || size == 0;
     if (size != QN_DYNAMIC) continue;
-    if (qn_type_symbol(ctx, t, d).id) named = true;
-    else open++;
+    if (qn_type_symbol(ctx, t, d).id)
+      named = true;
+    else
+      open++;
   }
   return open == 0 || (open == 1 && !empty && !named);
 }
@@ -168,6 +170,7 @@ qn_status qn__canon_copy(qn_rewriter *r, qn_op op) {
   if (qn_value_block(m, y).id != body.id) return QN_OK;
   qn_value x = qn_op_operand(m, op, qn_value_index(m, y));
   qn_type t = qn_value_type(m, x);
-  if (!qn_type_eq(t, qn_value_type(m, qn_op_result(m, op, 0))) || !shape_is_fixed(qn_module_context(m), t)) return QN_OK;
+  if (!qn_type_eq(t, qn_value_type(m, qn_op_result(m, op, 0))) || !shape_is_fixed(qn_module_context(m), t))
+    return QN_OK;
   return qn__replace1(r, op, x);
 }

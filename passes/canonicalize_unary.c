@@ -143,9 +143,9 @@ qn_status qn__canon_clip(qn_rewriter *r, qn_op op) {
 static bool holds_all(qn_scalar to, qn_scalar from) {
   static const struct {
     qn_scalar narrow, wide;
-  } floats[] = {{QN_F32, QN_F64},      {QN_F16, QN_F32},      {QN_BF16, QN_F32},     {QN_F8E5M2, QN_F16},
-                {QN_F8E4M3FN, QN_F16}, {QN_F4E2M1FN, QN_F16}, {QN_F8E4M3FN, QN_BF16}, {QN_F8E5M2, QN_BF16},
-                {QN_F4E2M1FN, QN_BF16}};
+  } floats[] = {{QN_F32, QN_F64},       {QN_F16, QN_F32},      {QN_BF16, QN_F32},
+                {QN_F8E5M2, QN_F16},    {QN_F8E4M3FN, QN_F16}, {QN_F4E2M1FN, QN_F16},
+                {QN_F8E4M3FN, QN_BF16}, {QN_F8E5M2, QN_BF16},  {QN_F4E2M1FN, QN_BF16}};
   if (to == from) return true;
   if (qn_scalar_is_float(from) != qn_scalar_is_float(to)) return false;
   if (qn_scalar_is_float(from)) {
@@ -181,10 +181,10 @@ qn_status qn__canon_cast(qn_rewriter *r, qn_op op) {
 static const struct {
   qn_op_kind outer, inner, merged; /* merged(x), or x where the types are equal */
 } conversions[] = {
-    {QN_OP_EXTSI, QN_OP_EXTSI, QN_OP_EXTSI},   {QN_OP_EXTUI, QN_OP_EXTUI, QN_OP_EXTUI},
-    {QN_OP_EXTSI, QN_OP_EXTUI, QN_OP_EXTUI},   {QN_OP_TRUNCI, QN_OP_TRUNCI, QN_OP_TRUNCI},
-    {QN_OP_TRUNCI, QN_OP_EXTSI, QN_OP_EXTSI},  {QN_OP_TRUNCI, QN_OP_EXTUI, QN_OP_EXTUI},
-    {QN_OP_EXTF, QN_OP_EXTF, QN_OP_EXTF},      {QN_OP_TRUNCF, QN_OP_EXTF, QN_OP_EXTF},
+    {QN_OP_EXTSI, QN_OP_EXTSI, QN_OP_EXTSI},  {QN_OP_EXTUI, QN_OP_EXTUI, QN_OP_EXTUI},
+    {QN_OP_EXTSI, QN_OP_EXTUI, QN_OP_EXTUI},  {QN_OP_TRUNCI, QN_OP_TRUNCI, QN_OP_TRUNCI},
+    {QN_OP_TRUNCI, QN_OP_EXTSI, QN_OP_EXTSI}, {QN_OP_TRUNCI, QN_OP_EXTUI, QN_OP_EXTUI},
+    {QN_OP_EXTF, QN_OP_EXTF, QN_OP_EXTF},     {QN_OP_TRUNCF, QN_OP_EXTF, QN_OP_EXTF},
 };
 
 static uint32_t bits_of(const qn_module *m, qn_value v) {
@@ -223,7 +223,8 @@ qn_status qn__canon_select(qn_rewriter *r, qn_op op) {
 
 /* ---- quantized casts ---- */
 
-/* The code lies within the range that its type names: the type names all its storage has, or a quantizing op made it. */
+/* The code lies within the range that its type names: the type names all its storage has, or a quantizing op made it.
+ */
 static bool codes_in_range(const qn_module *m, qn_value q, const qn_quant *t) {
   qn_scalar s = qn_type_memory(qn_module_context(m), qn_type_elem(qn_module_context(m), qn_value_type(m, q)));
   if (t->qmin <= qn_scalar_min(s) && t->qmax >= qn_scalar_max(s)) return true;

@@ -17,7 +17,8 @@ typedef struct cse {
   qn_pass_run *run;
   qn_module *m;
   const qn_allocator *allocator;
-  uint32_t *number; /* of a value inside a kernel's region: its place there + 1, so that equal regions have equal ones */
+  uint32_t
+      *number; /* of a value inside a kernel's region: its place there + 1, so that equal regions have equal ones */
   uint32_t value_limit;
   qn_map map; /* of the block at hand */
   int64_t erased;
@@ -45,7 +46,8 @@ static uint64_t hash_head(const cse *c, qn_op op, bool in_region) {
   uint32_t n = qn_op_num_operands(m, op), results = qn_op_num_results(m, op);
   uint64_t h = mix((uint64_t)qn_op_kind_of(m, op) << 32 | n, qn_op_attrs(m, op).id);
   if (is_commutative(c, op)) {
-    uint64_t a = operand_key(c, qn_op_operand(m, op, 0), in_region), b = operand_key(c, qn_op_operand(m, op, 1), in_region);
+    uint64_t a = operand_key(c, qn_op_operand(m, op, 0), in_region),
+             b = operand_key(c, qn_op_operand(m, op, 1), in_region);
     h = mix(mix(h, a < b ? a : b), a < b ? b : a);
   } else {
     for (uint32_t i = 0; i < n; i++) h = mix(h, operand_key(c, qn_op_operand(m, op, i), in_region));
@@ -101,7 +103,8 @@ static bool operands_equal(const cse *c, qn_op a, qn_op b, bool in_region) {
     return (first[0] == second[0] && first[1] == second[1]) || (first[0] == second[1] && first[1] == second[0]);
   }
   for (uint32_t i = 0; i < n; i++)
-    if (operand_key(c, qn_op_operand(m, a, i), in_region) != operand_key(c, qn_op_operand(m, b, i), in_region)) return false;
+    if (operand_key(c, qn_op_operand(m, a, i), in_region) != operand_key(c, qn_op_operand(m, b, i), in_region))
+      return false;
   return true;
 }
 
@@ -169,7 +172,8 @@ static bool collect_blocks(cse *c, qn_block **blocks, uint32_t *size, uint32_t *
   for (qn_op op = qn_walk_next(m, (qn_op){0}, (qn_op){0}); op.id; op = qn_walk_next(m, (qn_op){0}, op)) {
     if (qn_op_kind_of(m, op) == QN_OP_UNREGISTERED) continue;
     for (uint32_t i = 0; i < qn_op_num_regions(m, op); i++) {
-      if (*size == *cap && !qn__vec_grow(c->allocator, (void **)blocks, cap, (size_t)*size + 1, sizeof **blocks)) return false;
+      if (*size == *cap && !qn__vec_grow(c->allocator, (void **)blocks, cap, (size_t)*size + 1, sizeof **blocks))
+        return false;
       (*blocks)[(*size)++] = qn_op_region(m, op, i);
     }
   }

@@ -4,7 +4,8 @@
  *   %0 = quern.exp %x : (T) -> T            return %x
  *   return %x                       ->
  *
- * Preconditions: none. Unregistered ops stay, and so do private functions where one could name them. Preserves: shapes. */
+ * Preconditions: none. Unregistered ops stay, and so do private functions where one could name them. Preserves: shapes.
+ */
 #include "functions.h"
 
 static bool is_dead(const qn_module *m, qn_op op) {

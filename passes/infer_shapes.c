@@ -26,7 +26,8 @@ qn_status qn__sizes_bind(sizes *s, qn_name name, int64_t size) {
     return QN_OK;
   }
   const sizes_entry fresh = {.name = name, .size = size, .same_as = name};
-  bool ok = qn__push(s->allocator, &s->entries, fresh) && qn__idmap_set(s->allocator, &s->index, name.id, s->entries.size);
+  bool ok =
+      qn__push(s->allocator, &s->entries, fresh) && qn__idmap_set(s->allocator, &s->index, name.id, s->entries.size);
   return ok ? QN_OK : qn_error_no_memory(s->ctx);
 }
 
@@ -51,7 +52,8 @@ static qn_status equate(sizes *s, qn_module *m, qn_op op, qn_name a, qn_name b) 
   int64_t x = qn__sizes_get(s, &a), y = qn__sizes_get(s, &b);
   if (a.id == b.id) return QN_OK;
   if (x != QN_DYNAMIC && y != QN_DYNAMIC && x != y)
-    return qn_op_error(m, op, QN_DIAG_SHAPE, "needs sizes '%s' and '%s' to be equal, but they are bound to %lld and %lld",
+    return qn_op_error(m, op, QN_DIAG_SHAPE,
+                       "needs sizes '%s' and '%s' to be equal, but they are bound to %lld and %lld",
                        qn_name_str(s->ctx, a).data, qn_name_str(s->ctx, b).data, (long long)x, (long long)y);
   qn_status status = find_name(s, b) ? QN_OK : qn__sizes_bind(s, b, y);
   if (status == QN_OK && !find_name(s, a)) status = qn__sizes_bind(s, a, x);
@@ -112,7 +114,8 @@ static qn_status merge(shapes *p, qn_op op, qn_type declared, qn_type inferred, 
   *out = inferred;
   if (qn_type_eq(declared, inferred)) return QN_OK;
   uint32_t rank = qn_type_rank(ctx, inferred);
-  if (qn_type_kind_of(ctx, inferred) != QN_TYPE_TENSOR || qn_type_kind_of(ctx, declared) != QN_TYPE_TENSOR) return QN_OK;
+  if (qn_type_kind_of(ctx, inferred) != QN_TYPE_TENSOR || qn_type_kind_of(ctx, declared) != QN_TYPE_TENSOR)
+    return QN_OK;
   if (rank != qn_type_rank(ctx, declared))
     return qn_op_error(p->m, op, QN_DIAG_SHAPE, "the result is declared as %s, but the operands give %s",
                        qn_type_text(ctx, declared).data, qn_type_text(ctx, inferred).data);

@@ -1,17 +1,18 @@
-/* inline: replaces calls by the bodies of the functions they name, callees first, and removes the private functions that
- * are then left over.
+/* inline: replaces calls by the bodies of the functions they name, callees first, and removes the private functions
+ * that are then left over.
  *
  * Before and after:
  *   func.func private @f(%a: T) -> T { %0 = quern.exp %a .. return %0 }      func.func @main(%x: T) -> T {
  *   func.func @main(%x: T) -> T { %0 = call @f(%x) : (T) -> T return %0 }  ->    %0 = quern.exp %x .. return %0 }
  *
- * Preconditions: no recursion (the verifier says so). Calls of public functions are inlined too; the functions stay. Ops
- * keep their own locations. Preserves: shapes. */
+ * Preconditions: no recursion (the verifier says so). Calls of public functions are inlined too; the functions stay.
+ * Ops keep their own locations. Preserves: shapes. */
 #include "functions.h"
 #include <string.h>
 
-/* A chain of functions that each call the next one twice doubles with every link: beyond this many ops it is refused. */
-enum { MAX_OPS = 1 << 24 };
+/* A chain of functions that each call the next one twice doubles with every link: what would copy more ops than this is
+ * refused, before any copy is made. */
+enum { MAX_COPIES = 1 << 24 };
 
 typedef struct frame {
   uint32_t func;
@@ -23,9 +24,12 @@ typedef struct inliner {
   qn_context *ctx;
   functions functions;
   uint8_t *state; /* per function */
+  bool counting;  /* the first walk, which only adds up sizes */
+  uint64_t *size; /* of a function once its calls are replaced, in ops; at most MAX_COPIES + its own */
+  uint64_t copies;
   QN_VEC(frame) stack;
   QN_VEC(uint32_t) map; /* value of the callee -> value at the call */
-  int64_t inlined, copied;
+  int64_t inlined;
 } inliner;
 
 enum { UNSEEN, ON_STACK, DONE };
@@ -57,12 +61,8 @@ static qn_status copy_body(inliner *in, qn_op call, qn_op func) {
   if (!grow_map(in)) return qn_error_no_memory(in->ctx);
   for (uint32_t i = 0; i < qn_block_num_args(m, body); i++)
     in->map.data[qn_block_arg(m, body, i).id] = qn_op_operand(m, call, i).id;
-  for (qn_op op = qn_block_first(m, body); op.id && op.id != ret.id; op = qn_op_next(m, op)) {
+  for (qn_op op = qn_block_first(m, body); op.id && op.id != ret.id; op = qn_op_next(m, op))
     if (!copy_op(in, &b, op)) return QN_ERR_NO_MEMORY;
-    if (++in->copied > MAX_OPS)
-      return qn_op_error(m, call, QN_DIAG_LIMIT, "inlining makes more than %d ops: calls multiply at every level",
-                         (int)MAX_OPS);
-  }
   return QN_OK;
 }
 
@@ -80,6 +80,14 @@ static qn_status inline_call(inliner *in, qn_op call, qn_op func) {
 
 /* ---- the call graph, depth first with a stack of its own ---- */
 
+static qn_status count_call(inliner *in, qn_op call, uint32_t caller, uint32_t callee) {
+  in->size[caller] += in->size[callee];
+  in->copies += in->size[callee];
+  if (in->copies <= MAX_COPIES) return QN_OK;
+  return qn_op_error(in->m, call, QN_DIAG_LIMIT, "inlining makes more than %d ops: calls multiply at every level",
+                     (int)MAX_COPIES);
+}
+
 static qn_status enter(inliner *in, uint32_t func) {
   const frame f = {func, qn_block_first(in->m, qn_func_body(in->m, in->functions.list.data[func]))};
   in->state[func] = ON_STACK;
@@ -94,7 +102,8 @@ static qn_status visit_call(inliner *in, frame *top) {
   if (in->state[callee] == UNSEEN) return enter(in, callee);
   qn_op call = top->at;
   top->at = qn_op_next(in->m, call);
-  return inline_call(in, call, in->functions.list.data[callee]);
+  return in->counting ? count_call(in, call, top->func, callee)
+                      : inline_call(in, call, in->functions.list.data[callee]);
 }
 
 static qn_status inline_from(inliner *in, uint32_t root) {
@@ -107,28 +116,37 @@ static qn_status inline_from(inliner *in, uint32_t root) {
     } else if (qn_op_kind_of(in->m, top->at) == QN_OP_CALL) {
       status = visit_call(in, top);
     } else {
+      if (in->counting) in->size[top->func]++;
       top->at = qn_op_next(in->m, top->at);
     }
   }
   return status;
 }
 
-static qn_status inline_all(inliner *in) {
+static qn_status walk_calls(inliner *in, bool counting) {
   uint32_t n = in->functions.list.size;
-  in->state = qn__alloc_zero(in->functions.allocator, n);
-  if (n && !in->state) return qn_error_no_memory(in->ctx);
   qn_status status = QN_OK;
+  in->counting = counting;
+  memset(in->state, UNSEEN, n);
   for (uint32_t i = 0; i < n && status == QN_OK; i++)
     if (in->state[i] == UNSEEN) status = inline_from(in, i);
-  qn__free(in->functions.allocator, in->state, n);
   return status;
+}
+
+static qn_status inline_all(inliner *in, qn_pass_run *run) {
+  uint32_t n = in->functions.list.size;
+  in->state = qn_run_alloc(run, (size_t)n + 1);
+  in->size = qn_run_alloc(run, ((size_t)n + 1) * sizeof *in->size);
+  if (!in->state || !in->size) return QN_ERR_NO_MEMORY;
+  qn_status status = walk_calls(in, true);
+  return status == QN_OK ? walk_calls(in, false) : status;
 }
 
 qn_status qn__pass_inline_calls(qn_pass_run *run) {
   inliner in = {.m = qn_run_module(run), .ctx = qn_run_context(run)};
   int64_t erased = 0;
   qn_status status = qn__functions_find(in.m, &in.functions);
-  if (status == QN_OK) status = inline_all(&in);
+  if (status == QN_OK) status = inline_all(&in, run);
   if (status == QN_OK) status = qn__functions_erase_unused(&in.functions, &erased);
   qn__vec_free(in.functions.allocator, &in.stack);
   qn__vec_free(in.functions.allocator, &in.map);

@@ -35,8 +35,7 @@ static bool describe(const qn_module *m, qn_op op, const qn_tensor *source, matr
   for (uint32_t i = 0; i + 2 < rank; i++) out->count *= shape[i]; /* the source exists, so this fits */
   out->source_bytes = (size_t)out->k * (size_t)out->n * out->elem_bytes;
   out->packed_bytes = qn_layout_bytes(&out->layout, out->elem_bytes, out->k, out->n);
-  return out->packed_bytes != SIZE_MAX &&
-         (!out->count || out->packed_bytes <= (size_t)INT64_MAX / (size_t)out->count);
+  return out->packed_bytes != SIZE_MAX && (!out->count || out->packed_bytes <= (size_t)INT64_MAX / (size_t)out->count);
 }
 
 static qn_attr pack(qn_module *m, const matrices *d, const qn_tensor *source) {

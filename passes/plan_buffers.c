@@ -6,10 +6,10 @@
  *   %1 = kern.map %0 .. : (T) -> T            %1 = kern.map %0 .. {quern.slots = array<i64: 1>} : (T) -> T
  *   %2 = kern.map %1 .. : (T) -> T            %2 = kern.map %1 .. {quern.slots = array<i64: 0>} : (T) -> T
  *
- * quern.slots has a number per result; -1 where the result needs no slot: a view lies where its operand lies, and what a
- * function returns lies in the caller's memory. A result shares no slot with an operand of its own op. Sizes that are
- * known are fitted (the smallest free slot that is large enough, else the largest one grows); values with sizes known at
- * run time share with values of an equal type only. Preconditions: kern ops. Preserves: shapes, structure. */
+ * quern.slots has a number per result; -1 where the result needs no slot: a view lies where its operand lies, and what
+ * a function returns lies in the caller's memory. A result shares no slot with an operand of its own op. Sizes that are
+ * known are fitted (the smallest free slot that is large enough, else the largest one grows); values with sizes known
+ * at run time share with values of an equal type only. Preconditions: kern ops. Preserves: shapes, structure. */
 #include "map.h"
 #include "vec.h"
 #include <quern/pass.h>
@@ -80,8 +80,10 @@ static uint32_t list_of(uint64_t bytes) {
 
 static uint32_t take_from(planner *p, uint32_t list, uint32_t *link, uint32_t at) {
   uint32_t next = p->slots.data[at - 1].next;
-  if (link) *link = next;
-  else p->lists[list] = next;
+  if (link)
+    *link = next;
+  else
+    p->lists[list] = next;
   return at;
 }
 

@@ -45,14 +45,15 @@ static void complain(const checker *c, qn_op at, const char *fmt, ...) {
   va_list args;
   qn_module *m = c->pair.after;
   va_start(args, fmt);
-  qn_report(qn_module_context(m), c->pair.exact ? QN_ERROR : QN_WARNING, QN_DIAG_ACCURACY, qn_op_place(m, at), fmt, args);
+  qn_report(qn_module_context(m), c->pair.exact ? QN_ERROR : QN_WARNING, QN_DIAG_ACCURACY, qn_op_place(m, at), fmt,
+            args);
   va_end(args);
 }
 
 static qn_status report_moved(const checker *c, uint32_t output, const qn__difference *d) {
   const qn__pair *p = &c->pair;
   qn__moved moved;
-  qn_str func = qn_func_name(p->after, p->after_func), name = qn_func_output_name(p->after, p->after_func, output);
+  qn_str func = qn_func_name(p->after, p->after_func), name = qn_func_output_name(p->before, p->before_func, output);
   difference_text text = describe(d);
   qn_status status = qn__find_moved(p, &moved);
   if (status != QN_OK) return status;

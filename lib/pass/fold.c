@@ -31,8 +31,10 @@ static bool scalar_tensor(qn_module *m, qn_attr a, qn_tensor *out) {
   void *room = qn__arena_zero(qn__module_arena(m), sizeof(uint64_t));
   if (s == QN_SCALAR_NONE || !room) return false;
   *out = (qn_tensor){.elem = s, .data = room};
-  if (qn_scalar_is_float(s)) qn_tensor_set_f64(out, 0, qn_attr_as_float(m, a));
-  else qn_tensor_set_i64(out, 0, qn_attr_as_int(m, a));
+  if (qn_scalar_is_float(s))
+    qn_tensor_set_f64(out, 0, qn_attr_as_float(m, a));
+  else
+    qn_tensor_set_i64(out, 0, qn_attr_as_int(m, a));
   return true;
 }
 
@@ -120,7 +122,8 @@ static qn_status build_results(qn_module *m, qn_op op, const qn_tensor *tensors,
   return QN_OK;
 }
 
-static qn_status evaluate(qn_module *m, qn_op op, qn_tensor *operands, qn_tensor *out, qn_value *results, bool *folded) {
+static qn_status evaluate(qn_module *m, qn_op op, qn_tensor *operands, qn_tensor *out, qn_value *results,
+                          bool *folded) {
   qn_context *ctx = qn_module_context(m);
   uint32_t n = qn_op_num_operands(m, op), num_results = qn_op_num_results(m, op);
   for (uint32_t i = 0; i < n; i++)

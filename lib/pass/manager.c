@@ -35,8 +35,10 @@ qn_status qn_pass_manager_create(qn_context *ctx, qn_str pipeline, const qn_pass
   if (options) pm->options = *options;
   qn__arena_init(&pm->arena, a);
   qn_status status = init(pm, pipeline);
-  if (status == QN_OK) *out = pm;
-  else qn_pass_manager_destroy(pm);
+  if (status == QN_OK)
+    *out = pm;
+  else
+    qn_pass_manager_destroy(pm);
   return status;
 }
 

@@ -100,7 +100,8 @@ static qn_status on_before(void *user, const qn_module *m, qn_op op, uint32_t re
   if (!copy.data) return qn_error_no_memory(qn_module_context(m));
   if (bytes) memcpy(copy.data, value->data, bytes);
   r->values[v.id] = copy;
-  bool ok = enter(r, &r->by_name, qn_value_name(m, v).id, v.id) && enter(r, &r->by_place, place_key(m, op, result), v.id);
+  bool ok =
+      enter(r, &r->by_name, qn_value_name(m, v).id, v.id) && enter(r, &r->by_place, place_key(m, op, result), v.id);
   return ok ? QN_OK : qn_error_no_memory(qn_module_context(m));
 }
 

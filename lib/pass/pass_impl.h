@@ -96,16 +96,16 @@ qn_status qn__check_step(qn_pass_manager *pm, uint32_t step, qn_module *before, 
 
 /* One comparison of two tensors of one shape and element type. */
 typedef struct qn__difference {
-  bool same;  /* bit for bit, but that any NaN equals any other */
+  bool same;   /* bit for bit, but that any NaN equals any other */
   double sqnr; /* dB; infinite when same */
-  int64_t at; /* the first element that differs */
+  int64_t at;  /* the first element that differs */
   double was, is;
 } qn__difference;
 qn__difference qn__compare_tensors(const qn_tensor *a, const qn_tensor *b);
 bool qn__same_form(const qn_tensor *a, const qn_tensor *b);
 
-/* The inputs of one sample: from the options, or made up. `in` has one tensor per argument; data of made-up ones lies in
- * the arena. */
+/* The inputs of one sample: from the options, or made up. `in` has one tensor per argument; data of made-up ones lies
+ * in the arena. */
 qn_status qn__check_sample(qn_pass_manager *pm, qn_module *m, qn_op func, int64_t sample, qn_arena *arena,
                            qn_tensor *in);
 int64_t qn__check_count(const qn_pass_manager *pm);

@@ -28,8 +28,10 @@ typedef struct found {
 static found found_here(const parser *p) {
   found f = {"the end of the text"};
   unsigned char c = p->at < p->end ? (unsigned char)*p->at : 0;
-  if (c > ' ' && c < 127) snprintf(f.text, sizeof f.text, "'%c'", c);
-  else if (p->at < p->end) snprintf(f.text, sizeof f.text, "byte 0x%02X", c);
+  if (c > ' ' && c < 127)
+    snprintf(f.text, sizeof f.text, "'%c'", c);
+  else if (p->at < p->end)
+    snprintf(f.text, sizeof f.text, "byte 0x%02X", c);
   return f;
 }
 
@@ -111,7 +113,8 @@ static qn_status take_value(parser *p, qn_str *out) {
   }
   const char *open = p->at, *close = memchr(open, '"', (size_t)(p->end - open));
   if (!close)
-    return qn_error(p->pm->ctx, QN_DIAG_SYNTAX, place_at(p, open - 1), "expected a '\"' that ends the value begun here");
+    return qn_error(p->pm->ctx, QN_DIAG_SYNTAX, place_at(p, open - 1),
+                    "expected a '\"' that ends the value begun here");
   *out = (qn_str){open, (size_t)(close - open)};
   p->at = close + 1;
   return QN_OK;
@@ -126,17 +129,20 @@ static qn_status parse_option(parser *p, qn__step *step) {
   if (o->given)
     return qn_error(ctx, QN_DIAG_REDEFINED, place_at(p, name.data), "option '%.*s' is given twice", (int)name.size,
                     name.data);
+  const char *at = name.data, *name_end = p->at;
   skip_space(p);
-  const char *at = name.data;
   qn_str expects = qn__option_expects(o);
   if (take_char(p, '=')) {
     skip_space(p);
     at = p->at;
     qn_status status = take_value(p, &value);
     if (status != QN_OK) return status;
-  } else if (o->spec.kind != QN__SPEC_BOOL) {
-    return qn_error(ctx, QN_DIAG_ATTRIBUTE, place_at(p, at), "option '%.*s' needs a value: write %.*s=.., where .. is %.*s",
-                    (int)name.size, name.data, (int)name.size, name.data, (int)expects.size, expects.data);
+  } else if (o->spec.kind == QN__SPEC_BOOL) {
+    p->at = name_end; /* what follows is the separator */
+  } else {
+    return qn_error(ctx, QN_DIAG_ATTRIBUTE, place_at(p, at),
+                    "option '%.*s' needs a value: write %.*s=.., where .. is %.*s", (int)name.size, name.data,
+                    (int)name.size, name.data, (int)expects.size, expects.data);
   }
   value = qn__arena_str(&p->pm->arena, value);
   if (!value.data) return qn_error_no_memory(ctx);

@@ -19,6 +19,25 @@ static qn_status put(qn_pass_manager *pm, qn_buf *b) {
   return status;
 }
 
+/* Where printed text goes, and whether it was taken: a printer that fails otherwise has run out of memory. */
+typedef struct sink {
+  qn_write_fn write;
+  void *user;
+  bool refused;
+} sink;
+
+static bool sink_write(void *user, const char *data, size_t size) {
+  sink *s = user;
+  s->refused = s->refused || !s->write(s->user, data, size);
+  return !s->refused;
+}
+
+static qn_status print_to(const qn_module *m, const qn_print_options *options, qn_write_fn write, void *user) {
+  sink s = {write, user, false};
+  qn_status status = qn_print(m, options, sink_write, &s);
+  return status == QN_ERR_IO && !s.refused ? qn_error_no_memory(qn_module_context(m)) : status;
+}
+
 qn_status qn__dump_module(qn_pass_manager *pm, const qn_module *m, uint32_t step, qn__moment moment) {
   qn_buf head;
   qn_str text = pm->steps.data[step].text;
@@ -26,11 +45,10 @@ qn_status qn__dump_module(qn_pass_manager *pm, const qn_module *m, uint32_t step
   qn__buf_fmt(&head, "// ---- %s %.*s (%u of %u) ----\n", moment == QN__BEFORE ? "before" : "after", (int)text.size,
               text.data, step + 1, pm->steps.size);
   qn_status status = put(pm, &head);
-  if (status != QN_OK) return status;
-  return qn_print(m, &pm->options.print_options, pm->options.print, pm->options.print_user);
+  return status == QN_OK ? print_to(m, &pm->options.print_options, pm->options.print, pm->options.print_user) : status;
 }
 
-/* Pieces of text arrive cut anywhere, so bytes are taken one by one; two lanes make 64 bits. */
+/* FNV-1a: pieces of text arrive cut anywhere, so bytes are taken one by one. */
 static bool hash_piece(void *user, const char *data, size_t size) {
   uint64_t h = *(uint64_t *)user;
   for (size_t i = 0; i < size; i++) h = (h ^ (unsigned char)data[i]) * 0x100000001B3u;
@@ -41,7 +59,7 @@ static bool hash_piece(void *user, const char *data, size_t size) {
 bool qn__print_hash(const qn_module *m, uint64_t *hash) {
   const qn_print_options plain = {.generic = true, .inline_ = true, .hex = true};
   *hash = 0xCBF29CE484222325u;
-  return qn_print(m, &plain, hash_piece, hash) == QN_OK;
+  return print_to(m, &plain, hash_piece, hash) == QN_OK;
 }
 
 /* ---- timing and statistics ---- */
@@ -94,11 +112,13 @@ qn_status qn__reproduce(qn_pass_manager *pm, const qn_module *before, uint32_t s
   if (status != QN_OK) return status;
   qn__buf_init(&b, qn_context_allocator(pm->ctx));
   put_pipeline(&b, pm, step);
-  if (b.failed) status = qn_error_no_memory(pm->ctx);
-  else qn__writer_put(&w, b.data, b.size);
+  if (b.failed)
+    status = qn_error_no_memory(pm->ctx);
+  else
+    qn__writer_put(&w, b.data, b.size);
   qn__buf_free(&b);
   if (status == QN_OK) {
-    status = qn_print(before, &all, qn__writer_put, &w);
+    status = print_to(before, &all, qn__writer_put, &w);
     if (status == QN_ERR_IO && w.error) status = QN_OK; /* the writer kept the reason: commit reports it */
   }
   if (status != QN_OK) {

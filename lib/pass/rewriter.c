@@ -218,7 +218,8 @@ static qn_status drive(qn_rewriter *r, const qn_pattern *patterns) {
   uint64_t budget = (uint64_t)r->count * 64 + 65536;
   while (status == QN_OK && !r->failed && r->count) {
     if (budget-- == 0)
-      return qn_error(ctx, QN_DIAG_INTERNAL, qn_place_file(""), "rewriting does not come to an end: two patterns undo each other");
+      return qn_error(ctx, QN_DIAG_INTERNAL, qn_place_file(""),
+                      "rewriting does not come to an end: two patterns undo each other");
     status = visit(r, patterns, dequeue(r), &dead);
   }
   if (dead) qn_run_count(r->run, "dead ops erased", dead);

@@ -48,13 +48,19 @@ static void fill(qn_tensor *t, const qn_context *ctx, qn_type elem, uint64_t see
   const qn_quant *q = qn_type_as_quant(ctx, elem);
   bool ranged = qn_type_calibrated_range(ctx, elem, &min, &max);
   bool is_float = qn_scalar_is_float(t->elem);
-  if (q && q->qmin < q->qmax) low = q->qmin, high = q->qmax;
-  else if (t->elem != QN_I1) int_range(t->elem, &low, &high);
+  if (q && q->qmin < q->qmax)
+    low = q->qmin, high = q->qmax;
+  else if (t->elem != QN_I1)
+    int_range(t->elem, &low, &high);
   for (int64_t i = 0; i < n; i++) {
-    if (!is_float) qn_tensor_set_i64(t, i, in_range(&seed, low, high));
-    else if (ranged) qn_tensor_set_f64(t, i, min + unit(&seed) * (max - min));
-    else if (t->elem == QN_F8E8M0FNU) qn_tensor_set_f64(t, i, 0.0625 * (double)(1 << next_random(&seed) % 9));
-    else qn_tensor_set_f64(t, i, some_float(&seed));
+    if (!is_float)
+      qn_tensor_set_i64(t, i, in_range(&seed, low, high));
+    else if (ranged)
+      qn_tensor_set_f64(t, i, min + unit(&seed) * (max - min));
+    else if (t->elem == QN_F8E8M0FNU)
+      qn_tensor_set_f64(t, i, 0.0625 * (double)(1 << next_random(&seed) % 9));
+    else
+      qn_tensor_set_f64(t, i, some_float(&seed));
   }
 }
 
