@@ -107,6 +107,9 @@ static qn_value body_cast(lowering *l, qn_op op, qn_builder *b) {
     return qn__cmp(b, QN_OP_CMPI, 1, arg(b, 0), qn__i(b, qn__body_type(l, from), 0));
   if (ff && qn_type_memory(l->ctx, qn_type_elem(l->ctx, to)) == QN_I1)
     return qn__cmp(b, QN_OP_CMPF, 13, arg(b, 0), qn__f(b, qn__body_type(l, from), 0));
+  /* Between narrow formats none of which holds the other, f32 holds both. */
+  if (ff && tf && qn__bits(l, from) <= 16 && qn__bits(l, to) <= 16 && !qn_type_eq(qn__body_type(l, from), t))
+    return qn__from_f32(l, b, qn__to_f32(l, b, arg(b, 0)), t);
   if (ff && tf) return qn__convert(b, qn__bits(l, from) > qn__bits(l, to) ? QN_OP_TRUNCF : QN_OP_EXTF, arg(b, 0), t);
   if (ff) return qn__convert(b, qn__is_unsigned(l, to) ? QN_OP_FPTOUI : QN_OP_FPTOSI, arg(b, 0), t);
   if (tf) return qn__convert(b, qn__is_unsigned(l, from) ? QN_OP_UITOFP : QN_OP_SITOFP, arg(b, 0), t);
