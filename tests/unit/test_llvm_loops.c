@@ -109,7 +109,8 @@ static void call(const loop_case *c, const loop_data *d, qn_kernel_fn fn) {
   int64_t strides[MAX_OPERANDS * MAX_LOOPS + 1];
   for (uint32_t i = 0; i < d->num_operands; i++) {
     ptrs[i] = d->operands[i].bytes.data;
-    for (uint32_t l = 0; l < p->num_loops; l++) strides[i * p->num_loops + l] = d->operands[i].stride[l];
+    uint32_t bits = mem_bits(d->operands[i].mem), per_byte = bits < 8 ? 8 / bits : 1;
+    for (uint32_t l = 0; l < p->num_loops; l++) strides[i * p->num_loops + l] = d->operands[i].stride[l] * per_byte;
   }
   qn_kargs args = {.ptr = ptrs, .size = d->size, .stride = strides};
   bool whole = p->num_loops == 0 || (p->num_loops == 1 && c->plan.kind == QN_KERNEL_ROW);
