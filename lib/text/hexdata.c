@@ -1,11 +1,12 @@
 #include "hexdata.h"
 #include "scalar.h"
 
-static int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
+/* 16 for what is no digit. */
+static unsigned digit(char c) {
+  if (c >= '0' && c <= '9') return (unsigned)(c - '0');
+  if (c >= 'A' && c <= 'F') return (unsigned)(c - 'A') + 10;
+  if (c >= 'a' && c <= 'f') return (unsigned)(c - 'a') + 10;
+  return 16;
 }
 
 static uint8_t byte_at(qn_str hex, size_t i) {
@@ -21,7 +22,7 @@ uint64_t qn__hex_bytes(qn_scalar s, uint64_t count) {
 bool qn__hex_valid(qn_str hex) {
   if (hex.size < 2 || hex.size % 2 != 0 || hex.data[0] != '0' || hex.data[1] != 'x') return false;
   for (size_t i = 2; i < hex.size; i++)
-    if (digit(hex.data[i]) < 0) return false;
+    if (digit(hex.data[i]) > 15) return false;
   return true;
 }
 

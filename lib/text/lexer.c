@@ -205,7 +205,9 @@ void qn__lex(qn__lexer *lx, qn__token *t) {
 }
 
 static char closing(char open) {
-  return open == '<' ? '>' : open == '(' ? ')' : open == '[' ? ']' : '}';
+  if (open == '<') return '>';
+  if (open == '(') return ')';
+  return open == '[' ? (char)']' : (char)'}';
 }
 
 bool qn__lexer_skip_balanced(qn__lexer *lx) {

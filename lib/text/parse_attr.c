@@ -156,7 +156,7 @@ static bool parse_name(qn__parser *p, qn_str *out) {
 }
 
 static bool parse_named(qn__parser *p, qn_named_attr *out) {
-  qn_str name;
+  qn_str name = {NULL, 0};
   if (!parse_name(p, &name)) return false;
   out->name = qn_name_of(p->ctx, name);
   if (!out->name.id) return qn__out_of_memory(p);

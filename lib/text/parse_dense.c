@@ -186,9 +186,9 @@ bool qn__parse_resource_key(qn__parser *p, qn__token *at, qn_str *key) {
 
 bool qn__parse_dense_resource(qn__parser *p, qn_attr *out) {
   qn__token at;
-  qn_str key;
-  qn_type type;
-  const void *data;
+  qn_str key = {NULL, 0};
+  qn_type type = {0};
+  const void *data = NULL;
   qn__advance(p);
   if (!qn__parse_resource_key(p, &at, &key) || !qn__expect(p, ':', "':' and the type of the resource")) return false;
   qn__token type_at = p->tok;

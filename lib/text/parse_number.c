@@ -48,7 +48,7 @@ bool qn__parse_integer(qn__parser *p, int64_t *out, bool *above) {
 }
 
 bool qn__parse_i64(qn__parser *p, int64_t *out) {
-  bool above;
+  bool above = false;
   qn__token at = p->tok;
   if (!qn__parse_integer(p, out, &above)) return false;
   return !above || qn__fail(p, &at, QN_DIAG_OVERFLOW, "this integer does not fit 64 bits with a sign");
@@ -87,14 +87,14 @@ bool qn__parse_float(qn__parser *p, qn_scalar format, uint64_t *bits) {
 }
 
 bool qn__parse_f32(qn__parser *p, float *out) {
-  uint64_t bits;
+  uint64_t bits = 0;
   if (!qn__parse_float(p, QN_F32, &bits)) return false;
   *out = qn__f32_of_bits((uint32_t)bits);
   return true;
 }
 
 bool qn__parse_f64(qn__parser *p, double *out) {
-  uint64_t bits;
+  uint64_t bits = 0;
   if (!qn__parse_float(p, QN_F64, &bits)) return false;
   *out = qn__f64_of_bits(bits);
   return true;

@@ -277,7 +277,7 @@ static bool parse_label(qn__parser *p, qn_block block) {
   if (qn__take(p, '(') && !qn__take(p, ')')) {
     do {
       qn__token name;
-      qn_type type;
+      qn_type type = {0};
       if (!qn__parse_argument(p, &name, &type) || !qn__add_argument(p, block, &name, type)) return false;
     } while (qn__take(p, ','));
     if (!qn__expect(p, ')', "',' or ')' in the block's arguments")) return false;

@@ -288,8 +288,8 @@ static bool parse_any(qn__parser *p, const qn__token *start, qn_type *out) {
 }
 
 static bool parse_calibrated(qn__parser *p, const qn__token *start, qn_type *out) {
-  qn_type expressed;
-  double min, max;
+  qn_type expressed = {0};
+  double min = 0, max = 0;
   if (!parse_float_type(p, "the expressed type", &expressed) || !qn__expect(p, '<', "'<' and the range") ||
       !qn__parse_f64(p, &min) || !qn__expect(p, ':', "':' between the smallest and the largest value") ||
       !qn__parse_f64(p, &max) || !qn__expect(p, '>', "'>' after the range"))
@@ -313,8 +313,8 @@ static bool parse_entries(qn__parser *p, doubles *out) {
 }
 
 static bool parse_quantile(qn__parser *p, const qn__token *start, qn_type *out) {
-  storage s;
-  qn_type expressed;
+  storage s = {0};
+  qn_type expressed = {0};
   doubles entries = {0};
   bool ok = parse_storage(p, &s) && parse_expressed(p, &expressed) && parse_entries(p, &entries);
   if (ok) {

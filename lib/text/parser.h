@@ -1,5 +1,5 @@
-/* The reader's state, shared by its files: parser.c (tokens, errors), parse_number.c, parse_type.c, parse_quant.c,
- * parse_attr.c, parse_dense.c, parse_loc.c, parse_op.c, parse_form.c, parse_func.c, parse_module.c.
+/* The reader's state, shared by its files: parser.c (tokens, limits), parse_error.c, parse_number.c, parse_type.c,
+ * parse_quant.c, parse_attr.c, parse_dense.c, parse_loc.c, parse_op.c, parse_form.c, parse_func.c, parse_module.c.
  *
  * Every parse function returns false after it has reported an error (or found memory exhausted); the caller unwinds to
  * the op loop, which goes on at the next op, so that one run reports several errors. */
@@ -101,6 +101,7 @@ bool qn__expect(qn__parser *p, uint32_t kind, const char *what);
 /* Text taken by hand from p->tok.at on: the next token begins at `at`. */
 void qn__resume_at(qn__parser *p, const char *at);
 
+/* ---- parse_error.c ---- */
 qn_place qn__place(const qn__parser *p, const qn__token *at);
 /* Reports and returns false. */
 bool qn__fail(qn__parser *p, const qn__token *at, qn_diag_code code, const char *fmt, ...) QN_PRINTF(4, 5);

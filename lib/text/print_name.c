@@ -71,7 +71,11 @@ static qn_str sanitize(qn__printer *p, qn_str hint) {
   }
   size_t n = 0;
   if (digit) text[n++] = '_';
-  for (size_t i = 0; i < hint.size; i++) text[n++] = can_continue(hint.data[i]) ? hint.data[i] : '_';
+  for (size_t i = 0; i < hint.size; i++) {
+    text[n] = '_';
+    if (can_continue(hint.data[i])) text[n] = hint.data[i];
+    n++;
+  }
   text[n] = 0;
   return (qn_str){text, n};
 }

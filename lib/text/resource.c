@@ -54,7 +54,7 @@ static bool parse_key(qn__parser *p, qn_str *key) {
 /* {key: .., key: ..}; `depth` counts from the section's own braces: the third holds blobs. */
 static bool parse_group(qn__parser *p, unsigned depth, bool keep) {
   while (!qn__at(p, '}') && !qn__at(p, QN__TOK_RESOURCES_END)) {
-    qn_str key;
+    qn_str key = {NULL, 0};
     if (!parse_key(p, &key)) return false;
     if (depth < 2 && qn__at(p, '{')) {
       qn__advance(p);
