@@ -1,5 +1,6 @@
 /* Ahead of time: bodies, constants and an entry function that calls the bodies in order, as an object, assembly or LLVM
- * IR. Only the entry is visible, and nothing is undefined. */
+ * IR. Only the entry is visible, and nothing is undefined. Without an entry the bodies alone are written, visible: what
+ * a saved program loads. */
 #include "ll.h"
 #include <stddef.h>
 #include <string.h>
@@ -139,9 +140,10 @@ qn_status qn__ll_emit_program(qn_context *ctx, const qn_aot *aot, qn_emit_kind k
                     "the LLVM code generator does not write C; tcc's does");
   qn_status status = check(ctx, aot);
   qn_ll_module m;
-  if (status == QN_OK) status = qn__ll_module_create(ctx, aot->num_bodies, aot->bodies, aot->entry, &m);
+  const char *name = aot->entry ? aot->entry : "bodies";
+  if (status == QN_OK) status = qn__ll_module_create(ctx, aot->num_bodies, aot->bodies, name, &m);
   if (status != QN_OK) return status;
-  status = add_entry(ctx, aot, &m);
+  status = aot->entry ? add_entry(ctx, aot, &m) : qn__ll_module_verify(&m);
   if (status == QN_OK && kind == QN_EMIT_LLVM) {
     char *text = LLVMPrintModuleToString(m.mod);
     status = write_all(ctx, write(user, text, strlen(text)));

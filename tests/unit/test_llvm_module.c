@@ -245,6 +245,12 @@ static void objects(void **state) {
     snprintf(command, sizeof command, "cat %s/p.ll", folder);
     assert_int_equal(count_lines(command, "define i32 @small_program("), 1);
   }
+  p.aot.entry = NULL; /* bodies alone */
+  snprintf(path, sizeof path, "%s/b.o", folder);
+  emit_file(ctx, &p, QN_EMIT_OBJ, path);
+  snprintf(command, sizeof command, "nm -g --defined-only %s/b.o", folder);
+  assert_int_equal(count_lines(command, " T step"), 2);
+  p.aot.entry = "small_program";
   sink full = {stderr, 0, 0};
   assert_int_equal(llvm_backend_of(ctx)->emit(ctx, &p.aot, QN_EMIT_ASM, write_to, &full), QN_ERR_IO);
   assert_int_equal(llvm_backend_of(ctx)->emit(ctx, &p.aot, QN_EMIT_C, write_to, &full), QN_ERR_UNSUPPORTED);
