@@ -91,8 +91,8 @@ static qn_value to_f32(lowering *l, qn_builder *b, qn_value x, bool u) {
   return qn__to_f32(l, b, x);
 }
 
-/* Sum over the last axis of an integer tensor in i32, less `zero` per element when not null (it broadcasts). */
-static qn_value row_sum(lowering *l, qn_builder *b, qn_value x, qn_value zero) {
+/* Sum over the last axis of an integer tensor in `elem`, less `zero` per element when not null (of elem; it broadcasts). */
+static qn_value row_sum(lowering *l, qn_builder *b, qn_value x, qn_value zero, qn_type elem) {
   qn_type t = type_of(l, x);
   uint32_t rank = qn_type_rank(l->ctx, t);
   int64_t shape[QN_MAX_RANK];
@@ -100,27 +100,27 @@ static qn_value row_sum(lowering *l, qn_builder *b, qn_value x, qn_value zero) {
   for (uint32_t d = 0; d < rank; d++)
     shape[d] = d + 1 == rank ? 1 : qn_type_shape(l->ctx, t)[d], symbols[d] = qn_type_symbol(l->ctx, t, d);
   symbols[rank - 1].id = 0;
-  qn_type sum_t = qn_type_tensor_symbols(l->ctx, i32_t(l), rank, shape, symbols);
+  qn_type sum_t = qn_type_tensor_symbols(l->ctx, elem, rank, shape, symbols);
   qn_value inputs[2] = {x, zero};
   qn_builder body;
   qn_op op = qn__make_loop(b, QN_OP_ROW, zero.id ? 2 : 1, inputs, 1, &sum_t, &body);
-  qn_value e = to_i32(l, &body, qn_block_arg(l->m, body.block, 0), qn__is_unsigned(l, t));
+  qn_value e = qn__widen(l, &body, qn_block_arg(l->m, body.block, 0), qn__is_unsigned(l, t), elem);
   if (zero.id) e = qn__s2(&body, QN_OP_SUBI, e, qn_block_arg(l->m, body.block, 1));
   e = qn__s1(&body, QN_OP_ALL_SUM, e);
   qn__yield(&body, 1, &e);
   return qn_op_result(l->m, op, 0);
 }
 
-/* Sums of the columns of w, as [.., 1, N], or [N] where that says the same. */
-static qn_value column_sums(lowering *l, qn_builder *b, const matrix *w) {
-  qn_value rows = row_sum(l, b, w->transpose ? w->v : swap_last(l, b, w->v), (qn_value){0});
+/* Sums of the columns of w in `elem`, as [.., 1, N], or [N] where that says the same. */
+static qn_value column_sums(lowering *l, qn_builder *b, const matrix *w, qn_type elem) {
+  qn_value rows = row_sum(l, b, w->transpose ? w->v : swap_last(l, b, w->v), (qn_value){0}, elem);
   qn_type t = type_of(l, rows);
   uint32_t rank = qn_type_rank(l->ctx, t), out = rank == 2 ? 1 : rank;
   int64_t shape[QN_MAX_RANK], spec[QN_MAX_RANK];
   for (uint32_t d = 0; d + 2 < rank; d++) shape[d] = qn_type_shape(l->ctx, t)[d], spec[d] = -2 - (int64_t)d;
   if (out > 1) shape[out - 2] = spec[out - 2] = 1;
   shape[out - 1] = qn_type_shape(l->ctx, t)[rank - 2], spec[out - 1] = -(int64_t)rank;
-  return qn__make_view(b, rows, qn_type_tensor(l->ctx, i32_t(l), out, shape), qn_attr_ints(l->m, QN_I64, out, spec));
+  return qn__make_view(b, rows, qn_type_tensor(l->ctx, elem, out, shape), qn_attr_ints(l->m, QN_I64, out, spec));
 }
 
 /* ---- the product itself ---- */
@@ -176,14 +176,14 @@ static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const mat
   return qn_op_result(l->m, gemm, 0);
 }
 
-static qn_value map_i32(lowering *l, qn_builder *b, uint32_t n, const qn_value *inputs, qn_type t, qn_builder *body) {
+static qn_value map_ints(lowering *l, qn_builder *b, uint32_t n, const qn_value *inputs, qn_type t, qn_builder *body) {
   return qn_op_result(l->m, qn__make_loop(b, QN_OP_MAP, n, inputs, 1, &t, body), 0);
 }
 
-/* A kernel of its own of two i32 inputs and the result type t. */
-static qn_value map2_i32(lowering *l, qn_builder *b, qn_op_kind kind, qn_value x, qn_value y, qn_type t) {
+/* A kernel of its own of two integer inputs and the result type t, all of one element type. */
+static qn_value map2_ints(lowering *l, qn_builder *b, qn_op_kind kind, qn_value x, qn_value y, qn_type t) {
   qn_builder body;
-  qn_value inputs[2] = {x, y}, d = map_i32(l, b, 2, inputs, t, &body);
+  qn_value inputs[2] = {x, y}, d = map_ints(l, b, 2, inputs, t, &body);
   qn_value r = qn__s2(&body, kind, qn_block_arg(l->m, body.block, 0), qn_block_arg(l->m, body.block, 1));
   qn__yield(&body, 1, &r);
   return d;
@@ -201,21 +201,21 @@ static qn_op bias_addition(lowering *l, qn_op op, qn_type t, uint32_t *bias) {
   return constant && qn_type_eq(type_of(l, other), t) ? add : (qn_op){0};
 }
 
-/* acc - x * y over i32 tensors that broadcast. A product no larger than y is a kernel of its own, so that of constants
+/* acc - x * y over integer tensors that broadcast. A product no larger than y is a kernel of its own, so that of constants
  * it is a constant; if a constant bias is added to op's result next, the product is taken from the bias beforehand. */
 static qn_value subtract_product(lowering *l, qn_op op, qn_builder *b, qn_value acc, qn_value x, qn_value y) {
-  if (qn_type_count(l->ctx, type_of(l, x)) == 1) {
+  if (qn_type_count(l->ctx, type_of(l, x)) == 1 && qn_type_rank(l->ctx, type_of(l, x)) <= qn_type_rank(l->ctx, type_of(l, y))) {
     uint32_t bias;
     qn_op add = bias_addition(l, op, type_of(l, y), &bias);
     qn_builder at = add.id ? qn_builder_before(l->m, add) : *b;
-    qn_value p = map2_i32(l, &at, QN_OP_MULI, x, y, type_of(l, y));
-    if (!add.id) return map2_i32(l, b, QN_OP_SUBI, acc, p, type_of(l, acc));
-    p = map2_i32(l, &at, QN_OP_SUBI, qn_op_operand(l->m, add, bias), p, type_of(l, y));
+    qn_value p = map2_ints(l, &at, QN_OP_MULI, x, y, type_of(l, y));
+    if (!add.id) return map2_ints(l, b, QN_OP_SUBI, acc, p, type_of(l, acc));
+    p = map2_ints(l, &at, QN_OP_SUBI, qn_op_operand(l->m, add, bias), p, type_of(l, y));
     qn_op_set_operand(l->m, add, bias, p);
     return acc;
   }
   qn_builder body;
-  qn_value inputs[3] = {acc, x, y}, d = map_i32(l, b, 3, inputs, type_of(l, acc), &body);
+  qn_value inputs[3] = {acc, x, y}, d = map_ints(l, b, 3, inputs, type_of(l, acc), &body);
   qn_value r = qn__s2(&body, QN_OP_MULI, qn_block_arg(l->m, body.block, 1), qn_block_arg(l->m, body.block, 2));
   r = qn__s2(&body, QN_OP_SUBI, qn_block_arg(l->m, body.block, 0), r);
   qn__yield(&body, 1, &r);
@@ -236,45 +236,94 @@ static void to_hardware_pair(lowering *l, qn_builder *b, matrix *a, matrix *w, p
   }
 }
 
-/* i32 result of 8-bit codes with zero points. */
-static qn_status integer_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_value *out) {
-  product p = {.lhs = QN_UI8, .rhs = QN_I8, .acc = QN_I32};
+/* The gemm, and what the zero points add: both zeros are of the sum's element type. */
+static qn_value corrected_gemm(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, const product *p) {
+  qn_type elem = qn__scalar_t(l, p->acc);
+  qn_value rows = {0};
+  if (w->zero.id) rows = row_sum(l, b, a->transpose ? swap_last(l, b, a->v) : a->v, a->zero, elem);
+  qn_value acc = make_gemm(l, b, a, w, p);
+  if (a->zero.id) acc = subtract_product(l, op, b, acc, a->zero, column_sums(l, b, w, elem));
+  if (w->zero.id) acc = subtract_product(l, op, b, acc, rows, w->zero);
+  return acc;
+}
+
+static qn_value to_i64(lowering *l, qn_builder *b, qn_value x, bool u) {
+  return qn__widen(l, b, x, u, qn__scalar_t(l, QN_I64));
+}
+
+/* Zero points in the type of the sum. */
+static void widen_zero(lowering *l, qn_builder *b, matrix *x, qn_scalar acc) {
+  if (x->zero.id && acc == QN_I64) x->zero = map1(l, b, x->zero, qn__scalar_t(l, QN_I64), to_i64);
+}
+
+/* Sums of 8-bit codes with zero points. */
+static qn_status byte_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_scalar acc, qn_value *out) {
+  product p = {.lhs = QN_UI8, .rhs = QN_I8, .acc = acc};
   p.layout = qn_isa_gemm_layout(l->isa, p.lhs, p.rhs, p.acc);
   if (!p.layout) return no_kernel(l, op, p.lhs, p.rhs);
   to_hardware_pair(l, b, a, w, &p);
-  qn_value rows = {0};
-  if (w->zero.id) {
+  widen_zero(l, b, a, acc);
+  widen_zero(l, b, w, acc);
+  if (w->zero.id && p.prologue) {
     /* Sums of the left codes as multiplied: the flip must be seen, so it is done beforehand. */
-    if (p.prologue) a->v = map1(l, b, a->v, qn__scalar_t(l, QN_UI8), flip_top_bit), p.prologue = NULL;
-    qn_value x = a->transpose ? swap_last(l, b, a->v) : a->v;
-    rows = row_sum(l, b, x, a->zero);
+    a->v = map1(l, b, a->v, qn__scalar_t(l, QN_UI8), flip_top_bit);
+    p.prologue = NULL;
   }
-  qn_value acc = make_gemm(l, b, a, w, &p);
-  if (a->zero.id) acc = subtract_product(l, op, b, acc, a->zero, column_sums(l, b, w));
-  if (w->zero.id) acc = subtract_product(l, op, b, acc, rows, w->zero);
-  *out = acc;
+  *out = corrected_gemm(l, op, b, a, w, &p);
   return QN_OK;
 }
 
-/* Wider integers: zero points are subtracted first, products and sums are exact in `acc`. */
-static qn_value less_zero(lowering *l, qn_builder *b, const matrix *x, qn_type elem) {
-  qn_value inputs[2] = {x->v, x->zero};
-  qn_type t = qn_type_with_elem(l->ctx, type_of(l, x->v), elem);
-  qn_builder body;
-  qn_op op = qn__make_loop(b, QN_OP_MAP, x->zero.id ? 2 : 1, inputs, 1, &t, &body);
-  qn_value e = to_i32(l, &body, qn_block_arg(l->m, body.block, 0), x->is_unsigned);
-  if (x->zero.id) e = qn__s2(&body, QN_OP_SUBI, e, qn_block_arg(l->m, body.block, 1));
-  qn__yield(&body, 1, &e);
-  return qn_op_result(l->m, op, 0);
+/* ---- products of 16 bits ---- */
+
+static qn_value flip_top_bit_16(lowering *l, qn_builder *b, qn_value x, bool u) {
+  (void)u;
+  return qn__s2(b, QN_OP_XORI, x, qn__i(b, qn_value_type(l->m, x), -32768));
+}
+static qn_value minus_32768(lowering *l, qn_builder *b, qn_value x, bool u) {
+  return qn__s2(b, QN_OP_ADDI, to_i32(l, b, x, u), qn__i(b, i32_t(l), -32768));
 }
 
+/* Codes of at most 8 bits, less their zero point, are 16-bit numbers without one. */
+static void less_zero(lowering *l, qn_builder *b, matrix *x) {
+  qn_type i16 = qn__scalar_t(l, QN_I16), t = qn_type_with_elem(l->ctx, type_of(l, x->v), i16);
+  qn_value inputs[2] = {x->v, x->zero};
+  if (x->zero.id && x->transpose && qn_type_rank(l->ctx, type_of(l, x->zero)) == 1) { /* one per column: they are rows here */
+    int64_t shape[2] = {qn_type_count(l->ctx, type_of(l, x->zero)), 1};
+    inputs[1] = qn__make_view(b, x->zero, qn_type_tensor(l->ctx, i32_t(l), 2, shape), (qn_attr){0});
+  }
+  qn_builder body;
+  qn_op op = qn__make_loop(b, QN_OP_MAP, x->zero.id ? 2 : 1, inputs, 1, &t, &body);
+  qn_value e = qn__widen(l, &body, qn_block_arg(l->m, body.block, 0), x->is_unsigned, i16);
+  if (x->zero.id) {
+    qn_value zero = qn__convert(&body, QN_OP_TRUNCI, qn_block_arg(l->m, body.block, 1), i16);
+    e = qn__s2(&body, QN_OP_SUBI, e, zero);
+  }
+  qn__yield(&body, 1, &e);
+  x->v = qn_op_result(l->m, op, 0);
+  x->zero.id = 0;
+}
+
+/* Signed 16-bit numbers, and a zero point of the sum's type where there is one left. */
+static void to_16_bits(lowering *l, qn_builder *b, matrix *x, qn_scalar acc) {
+  qn_type i16 = qn__scalar_t(l, QN_I16);
+  if (qn__bits(l, type_of(l, x->v)) <= 8) {
+    less_zero(l, b, x);
+  } else if (x->is_unsigned) {
+    x->v = map1(l, b, x->v, i16, flip_top_bit_16);
+    x->zero = x->zero.id ? map1(l, b, x->zero, i32_t(l), minus_32768) : scalar_i32(l, b, -32768);
+  }
+  widen_zero(l, b, x, acc);
+  x->is_unsigned = false;
+}
+
+/* Codes of other widths. */
 static qn_status wide_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_scalar acc, qn_value *out) {
-  product p = {.lhs = QN_I32, .rhs = QN_I32, .acc = acc};
+  product p = {.lhs = QN_I16, .rhs = QN_I16, .acc = acc};
   p.layout = qn_isa_gemm_layout(l->isa, p.lhs, p.rhs, p.acc);
   if (!p.layout) return no_kernel(l, op, p.lhs, p.rhs);
-  a->v = less_zero(l, b, a, i32_t(l));
-  w->v = less_zero(l, b, w, i32_t(l));
-  *out = make_gemm(l, b, a, w, &p);
+  to_16_bits(l, b, a, acc);
+  to_16_bits(l, b, w, acc);
+  *out = corrected_gemm(l, op, b, a, w, &p);
   return QN_OK;
 }
 
@@ -354,8 +403,7 @@ static qn_status quantized_matmul(lowering *l, qn_op op, qn_builder *b, matrix *
   if (status) return status;
   qn_scalar want = qn_type_memory(l->ctx, qn_type_elem(l->ctx, type_of(l, qn_op_result(l->m, op, 0))));
   bool bytes = qn__bits(l, type_of(l, a->v)) == 8 && qn__bits(l, type_of(l, w->v)) == 8;
-  if (bytes && want == QN_I32) return integer_product(l, op, b, a, w, y);
-  return wide_product(l, op, b, a, w, want, y);
+  return (bytes ? byte_product : wide_product)(l, op, b, a, w, want, y);
 }
 
 qn_status qn__lower_matmul(lowering *l, qn_op op) {
@@ -393,7 +441,7 @@ qn_status qn__lower_matmul_integer(lowering *l, qn_op op) {
   w.zero = zero_value(l, op, &b, 3, false);
   qn_value y;
   qn_status status = qn__bits(l, type_of(l, a.v)) == 8 && qn__bits(l, type_of(l, w.v)) == 8
-                         ? integer_product(l, op, &b, &a, &w, &y)
+                         ? byte_product(l, op, &b, &a, &w, QN_I32, &y)
                          : wide_product(l, op, &b, &a, &w, QN_I32, &y);
   return status ? status : finish(l, op, &b, y);
 }

@@ -111,7 +111,9 @@ static qn_status quantized_elem(qn_module *m, qn_op op, qn_scalar *result) {
     return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,
                        "operands have elements of %s and %s, expressed as different floats", qn__type_c(m, a),
                        qn__type_c(m, b));
+  /* Sums of 16-bit products need i64; others may ask for it, which prove-accumulators does. */
   bool wide = qn_scalar_get(qn_type_storage(ctx, a))->bits > 8 && qn_scalar_get(qn_type_storage(ctx, b))->bits > 8;
+  wide |= qn_type_as_scalar(ctx, qn_type_elem(ctx, qn__declared(m, op, 0))) == QN_I64;
   *result = wide ? QN_I64 : QN_I32;
   return QN_OK;
 }
