@@ -101,7 +101,7 @@ typedef struct aot {
 } aot;
 
 static qn_status describe(const qn_program *p, const char *entry, aot *a) {
-  DLTensor *in;
+  DLTensor *in = NULL;
   qn_call_error error = {.message = ""};
   qn_status status = check_outputs(p);
   if (!status) status = static_inputs(p, &a->arena, &in);

@@ -6,7 +6,7 @@
 static void comment(qn_buf *out, qn_str s) {
   for (size_t i = 0; i < s.size; i++) {
     char c = s.data[i];
-    qn__buf_char(out, c >= ' ' && c <= '~' && c != '*' && c != '\\' ? c : '.');
+    qn__buf_char(out, (char)(c >= ' ' && c <= '~' && c != '*' && c != '\\' ? c : '.'));
   }
 }
 

@@ -9,8 +9,8 @@
 
 /* Machine code of some bodies. */
 typedef struct qn_code {
-  qn_kernel_fn *functions;        /* in the order of the bodies */
-  size_t bytes;                   /* of machine code and its constants, 0 when unknown */
+  qn_kernel_fn *functions;               /* in the order of the bodies */
+  size_t bytes;                          /* of machine code and its constants, 0 when unknown */
   void (*destroy)(struct qn_code *code); /* frees functions, code memory and itself */
 } qn_code;
 
@@ -34,7 +34,7 @@ typedef struct qn_call {
 
 typedef struct qn_blob {
   const void *data;
-  size_t size; /* emitted aligned to 64 bytes */
+  size_t size;      /* emitted aligned to 64 bytes */
   const char *name; /* for a comment; may be null */
 } qn_blob;
 
@@ -45,7 +45,8 @@ typedef struct qn_port {
 } qn_port;
 
 typedef struct qn_aot {
-  const char *entry; /* C identifier: int32_t entry(const qn_kargs *): ptr = inputs then outputs, workspace aligned to 64 */
+  const char
+      *entry; /* C identifier: int32_t entry(const qn_kargs *): ptr = inputs then outputs, workspace aligned to 64 */
   uint32_t num_bodies, num_calls, num_constants, num_inputs, num_outputs;
   const qn_body *bodies;
   const qn_call *calls;
@@ -60,8 +61,9 @@ typedef struct qn_backend {
   const char *name;
   /* Compiles bodies for this machine (their plans' ISA row runs here). Thread-safe against other contexts. */
   qn_status (*jit)(qn_context *ctx, uint32_t num_bodies, const qn_body *bodies, qn_code **out);
-  /* Writes the program (with entry null: only its bodies, each a global function of its symbol) in the form asked for, through `write` (object files are binary). Null when it writes none;
-   * QN_ERR_UNSUPPORTED with a diagnostic for a form it does not have. */
+  /* Writes the program (with entry null: only its bodies, each a global function of its symbol) in the form asked for,
+   * through `write` (object files are binary). Null when it writes none; QN_ERR_UNSUPPORTED with a diagnostic for a
+   * form it does not have. */
   qn_status (*emit)(qn_context *ctx, const qn_aot *aot, qn_emit_kind kind, bool (*write)(void *, const char *, size_t),
                     void *user);
   /* Tests a machine's peak, for `quern bench --peak`: a body that runs `begin[0]..end[0]` iterations of a loop of

@@ -46,13 +46,34 @@ qn_status qn__compile_target(const qn_module *m, const qn_compile_options *o, qn
   return status ? status : isa_for(m, o ? o->cpu : NULL, isa);
 }
 
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + 1e-6 * (double)t.tv_nsec;
+}
+
+/* A line per kernel, and one for all of them with the time they took together. */
+static void trace_kernels(const qn_program *p, const char *how, double ms) {
+  if (!qn_trace_enabled(p->ctx)) return;
+  for (uint32_t i = 0; i < p->num_steps; i++) {
+    const qn_kernel_plan *k = p->steps[i].plan;
+    if (k->kind == QN_KERNEL_VIEW) continue;
+    qn_trace(p->ctx, "kernel,%s,%s,%s,%s,\"%s\",\"%s\"", p->engine, p->isa->name, k->name, k->tile, k->fused,
+             k->slow_reason ? k->slow_reason : "");
+  }
+  qn_trace(p->ctx, "%s,%s,%s,%u bodies,%.3f ms", how, p->engine, p->isa->name, p->num_bodies, ms);
+}
+
 qn_status qn__program_link(qn_program *p, const void *object, size_t object_bytes) {
   if (p->num_bodies == 0) return QN_OK;
   if (!qn_isa_runs_here(p->isa))
     return qn_error(p->ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", p->isa->name);
-  if (object) return qn__object_load(p->ctx, object, object_bytes, p->num_bodies, p->bodies, &p->code);
-  qn_status status = qn__backend_find(p->ctx, p->engine, &p->backend);
-  return status ? status : p->backend->jit(p->ctx, p->num_bodies, p->bodies, &p->code);
+  double start = now();
+  qn_status status = object ? qn__object_load(p->ctx, object, object_bytes, p->num_bodies, p->bodies, &p->code)
+                            : qn__backend_find(p->ctx, p->engine, &p->backend);
+  if (!status && !object) status = p->backend->jit(p->ctx, p->num_bodies, p->bodies, &p->code);
+  if (!status) trace_kernels(p, object ? "loaded" : "compiled", now() - start);
+  return status;
 }
 
 /* The module's text without its constants' data, kept for qn_program_save. */
@@ -212,7 +233,10 @@ qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_tensor *ou
     for (uint32_t i = 0; i < p->num_inputs; i++) r.in[i] = as_dl(&in[i], r.in_shapes[i]);
     status = run_alloc(&r, out, &error);
   }
+  double start = now();
   if (!status) status = qn_program_call(p, r.in, r.out, r.workspace, r.workspace_bytes, parallel, &error);
+  if (!status && qn_trace_enabled(p->ctx))
+    qn_trace(p->ctx, "call,%s,%s,%.3f ms", p->engine, p->isa->name, now() - start);
   qn__free(&p->allocator, r.workspace, r.workspace_bytes + 1);
   qn__arena_free(&scratch);
   if (!status) return QN_OK;

@@ -21,7 +21,8 @@ cc -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -ffp-contract=off "$
 cc -std=gnu11 -Wall -Wextra -Werror "$here/dlopen.c" -o "$tmp/dlopen" $(pkg-config --cflags quern) -ldl
 "$tmp/embed-c" "$tmp"
 "$tmp/embed-cpp" "$tmp"
-"$tmp/embed-static" "$tmp"
+# A static libquern has no place of its own to look for the LLVM module beside.
+QUERN_LLVM_MODULE="$lib/quern/quern-llvm.so" "$tmp/embed-static" "$tmp"
 "$tmp/dlopen" "$lib/libquern.so"
 
 # The same through the CMake package.

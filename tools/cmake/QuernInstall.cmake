@@ -7,6 +7,8 @@ install(TARGETS quern_static quern_shared
 
 # What a static libquern needs from outside; the shared one carries its own references.
 set(QUERN_PRIVATE_LIBS "-lxxhash -lcjson -lzip -lpthreadpool -lprotobuf-c -ldl -lpthread -lm")
+# The file finds its prefix from where it lies, so an installed tree can be moved.
+file(RELATIVE_PATH QUERN_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(tools/cmake/quern.pc.in ${CMAKE_BINARY_DIR}/quern.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/quern.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
