@@ -2,8 +2,8 @@
  * one body serves every shape. Plans are plain data, made in an arena and read only afterwards.
  *
  * Every body has the signature int32_t k(const qn_kargs *) and returns 0, or an error number (none is possible in the
- * kinds here yet). What ptr, size, stride, begin and end mean is said below for each kind. Strides are in bytes; for elements below 8 bits
- * (i2, i4, f4: maps and rows only) in elements from ptr, counted as qn_tensor packs them. */
+ * kinds here yet). What ptr, size, stride, begin and end mean is said below for each kind. Strides are in bytes; for
+ * elements below 8 bits (i2, i4, f4: maps and rows only) in elements from ptr, counted as qn_tensor packs them. */
 #ifndef QN_KERNEL_H
 #define QN_KERNEL_H
 #include "tape.h"
@@ -23,7 +23,7 @@ typedef enum qn_kernel_kind {
 typedef enum qn_access {
   QN_ACCESS_NONE,   /* stride 0: one element for all iterations */
   QN_ACCESS_DENSE,  /* stride = element size */
-  QN_ACCESS_STRIDED /* any byte stride, given at the call */
+  QN_ACCESS_STRIDED /* any byte stride, given at the call; 0 where a size turns out to be 1 */
 } qn_access;
 
 /* An extra operand of a gemm prologue or epilogue: y[m,n] reads it at [m or 0, n or 0]. */
@@ -56,8 +56,8 @@ typedef struct qn_gemm_plan {
   qn_scalar rhs;   /* element type of packed B: i8, i16, f32, f64 .. */
   qn_scalar acc;   /* i32, i64, f32, f64 */
   qn_scalar y_mem;
-  qn_layout layout;
-  uint32_t rows; /* tallest tile */
+  qn_layout layout; /* never plain: that is given as one panel as wide as the matrix, k_block 1 */
+  uint32_t rows;    /* tallest tile */
   bool has_prologue, lhs_padded, lhs_strided;
   uint32_t num_prologue_extras, num_epilogue_extras;
   qn_extra *prologue_extras, *epilogue_extras;
@@ -71,16 +71,19 @@ typedef struct qn_gemm_plan {
  *   stride  [operand * num_loops + d], operands then results
  *   begin, end [0]: range of loop 0
  * access[operand * num_loops + d]. With num_loops = 0 there is one element (begin, end unused).
+ * A loop's stride is that of the innermost of its axes with more than one element. Operands with elements below 8 bits
+ * have access DENSE or NONE along the last loop, and their strides along the others are whole bytes.
  *
  * ROW: the same, with the last loop along the row: num_loops >= 1; loop 0 is split (rows are never split: with
  * num_loops = 1 there is one row, begin and end are unused). An output with reduced[i] has access NONE on the last
  * loop and takes the row's value, even for an empty row. */
 typedef struct qn_loop_plan {
   uint32_t num_loops, num_inputs, num_outputs;
-  uint32_t first_axis[QN_MAX_RANK + 1]; /* loop d merges axes first_axis[d] .. first_axis[d+1]-1 of the iteration shape */
-  uint32_t rank;                        /* of the iteration shape */
+  uint32_t
+      first_axis[QN_MAX_RANK + 1]; /* loop d merges axes first_axis[d] .. first_axis[d+1]-1 of the iteration shape */
+  uint32_t rank;                   /* of the iteration shape */
   qn_access *access;
-  bool *reduced; /* per output; null for MAP */
+  bool *reduced;             /* per output; null for MAP */
   int64_t perm[QN_MAX_RANK]; /* transposition of the single input, identity mostly */
   bool has_perm;
   qn_tape tape;

@@ -4,8 +4,8 @@
  * every prologue, epilogue, map and row body. The same instructions in the same order give the same bits everywhere. */
 #ifndef QN_TAPE_H
 #define QN_TAPE_H
-#include <quern/module.h>
 #include "arena.h"
+#include <quern/module.h>
 
 /* Types of registers. Memory types narrower or odder than these become one of them when loaded: integers keep their
  * width (ui8 and i8 both I8; I1 is a lane mask, loaded from a byte by != 0), f16, bf16 and 8-bit floats load as I16 or
@@ -20,21 +20,21 @@ typedef enum qn_topcode {
 } qn_topcode;
 
 typedef struct qn_tinst {
-  uint8_t op;      /* qn_topcode */
-  uint8_t type;    /* qn_treg of the result */
-  uint8_t pred;    /* ICMP, FCMP: upstream's predicate number */
-  uint8_t stage;   /* row bodies: how many reductions must be finished before this can be computed */
+  uint8_t op;       /* qn_topcode */
+  uint8_t type;     /* qn_treg of the result */
+  uint8_t pred;     /* ICMP, FCMP: upstream's predicate number */
+  uint8_t stage;    /* row bodies: how many reductions must be finished before this can be computed */
   uint32_t a, b, c; /* register (= instruction) numbers; INPUT: a is the input */
-  uint64_t imm;    /* CONST: the bits, low bits first */
+  uint64_t imm;     /* CONST: the bits, low bits first */
 } qn_tinst;
 
 typedef struct qn_tape {
   uint32_t num_insts, num_inputs, num_outputs;
-  qn_tinst *insts;        /* instruction i defines register i; inputs need not be all used */
-  qn_scalar *input_mem;   /* memory type of each input */
-  uint32_t *outputs;      /* registers */
-  qn_scalar *output_mem;  /* memory type of each output: stores narrow nothing, types already agree */
-  uint32_t num_stages;    /* row bodies: 1 + number of reductions in sequence */
+  qn_tinst *insts;       /* instruction i defines register i; inputs need not be all used */
+  qn_scalar *input_mem;  /* memory type of each input */
+  uint32_t *outputs;     /* registers */
+  qn_scalar *output_mem; /* memory type of each output: stores narrow nothing, types already agree */
+  uint32_t num_stages;   /* row bodies: 1 + number of reductions in sequence */
 } qn_tape;
 
 typedef struct qn_tape_op {

@@ -159,6 +159,7 @@ uint32_t qn__tb_narrow(qn__tb *tb, uint32_t reg, qn_scalar to) {
 uint32_t qn__tb_float_to_int(qn__tb *tb, uint32_t x, qn_scalar to, bool is_signed) {
   qn_treg fp = qn__tb_type(tb, x), out = qn__tape_reg(to);
   unsigned bits = qn_scalar_get(to)->bits, precision = fp == QN_TF64 ? 53 : 24;
+  if (bits == 0) return x; /* no integer type */
   double lo = is_signed ? -ldexp(1, (int)bits - 1) : 0, end = ldexp(1, (int)bits - (is_signed ? 1 : 0));
   bool exact_top = bits - (is_signed ? 1u : 0u) <= precision;
   qn__frange r = qn__tb_range(tb, x);

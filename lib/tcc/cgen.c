@@ -35,7 +35,7 @@ void qn__c_comment_text(qn_cgen *g, qn_str s) {
   for (size_t i = 0; i < s.size; i++) {
     char c = s.data[i];
     bool plain = c >= ' ' && c <= '~' && c != '*' && c != '\\' && c != '?';
-    qn__buf_char(g->out, plain ? c : '.');
+    qn__buf_char(g->out, (char)(plain ? c : '.'));
   }
 }
 

@@ -33,6 +33,10 @@ typedef struct qn_cregion {
 } qn_cregion;
 
 const char *qn__c_type(qn_treg t);
+const char *qn__c_signed_type(qn_treg t); /* the signed integer of the same width; a float type is itself */
+static inline uint32_t qn__c_arg(const qn_tinst *i, uint32_t k) {
+  return k == 0 ? i->a : k == 1 ? i->b : i->c;
+}
 /* The name of a register, or an integer constant's value. */
 void qn__c_reg(qn_cgen *g, const qn_cregion *r, uint32_t reg);
 /* levels: per input; reductions get `row_level`. False when memory runs out. */

@@ -37,8 +37,7 @@ static void close_needed(row_gen *w) {
   for (uint32_t k = w->p->tape.num_insts; k-- > 0;) {
     const qn_tinst *i = &w->p->tape.insts[k];
     if (!w->needed[k]) continue;
-    const uint32_t args[3] = {i->a, i->b, i->c};
-    for (uint32_t a = 0; a < qn__tape_ops[i->op].num_args; a++) need(w, args[a]);
+    for (uint32_t a = 0; a < qn__tape_ops[i->op].num_args; a++) need(w, qn__c_arg(i, a));
   }
 }
 
@@ -78,7 +77,6 @@ static void reduction_begin(row_gen *w, uint32_t k) {
 
 /* One element into reduction k. */
 static void reduction_step(row_gen *w, uint32_t k) {
-  static const char *const int_types[] = {"int", "int8_t", "int16_t", "int32_t", "int64_t"};
   const qn_tinst *i = &w->p->tape.insts[k];
   qn_buf *o = w->g->out;
   const char *f = i->type == QN_TF32 ? "f" : "",
@@ -97,10 +95,10 @@ static void reduction_step(row_gen *w, uint32_t k) {
     break;
   case QN_T_ALL_SMAX:
   case QN_T_ALL_SMIN:
-    qn__buf_fmt(o, "if ((%s)", int_types[i->type]);
+    qn__buf_fmt(o, "if ((%s)", qn__c_signed_type((qn_treg)i->type));
     qn__c_reg(w->g, &w->r, i->a);
-    qn__buf_fmt(o, " %c (%s)row_%s%u) row_%s%u = ", i->op == QN_T_ALL_SMAX ? '>' : '<', int_types[i->type], name, k,
-                name, k);
+    qn__buf_fmt(o, " %c (%s)row_%s%u) row_%s%u = ", i->op == QN_T_ALL_SMAX ? '>' : '<',
+                qn__c_signed_type((qn_treg)i->type), name, k, name, k);
     qn__c_reg(w->g, &w->r, i->a);
     break;
   default:

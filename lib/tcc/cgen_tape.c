@@ -5,8 +5,11 @@
 #include <string.h>
 
 static const char *const type_names[] = {"int", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "float", "double"};
-static const char *const signed_names[] = {"int", "int8_t", "int16_t", "int32_t", "int64_t"};
+static const char *const signed_names[] = {"int", "int8_t", "int16_t", "int32_t", "int64_t", "float", "double"};
 
+const char *qn__c_signed_type(qn_treg t) {
+  return signed_names[t];
+}
 const char *qn__c_type(qn_treg t) {
   return type_names[t];
 }
@@ -51,14 +54,13 @@ bool qn__c_region_init(qn_cregion *r, const qn_tape *t, const char *const *names
   if (!r->level) return false;
   for (uint32_t i = 0; i < t->num_insts; i++) {
     const qn_tinst *x = &t->insts[i];
-    uint32_t args[3] = {x->a, x->b, x->c};
     if (x->op == QN_T_INPUT)
       r->level[i] = levels[x->a];
     else if (x->op >= QN_T_ALL_FMAX)
       r->level[i] = row_level;
     else
       for (uint32_t k = 0; k < qn__tape_ops[x->op].num_args; k++)
-        if (r->level[args[k]] > r->level[i]) r->level[i] = r->level[args[k]];
+        if (r->level[qn__c_arg(x, k)] > r->level[i]) r->level[i] = r->level[qn__c_arg(x, k)];
   }
   return true;
 }
