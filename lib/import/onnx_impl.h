@@ -27,11 +27,10 @@ typedef struct qn_onnx qn_onnx;
 
 /* A row of the op table. */
 typedef struct qn_onnx_op {
-  const char *name;
+  const char *name, *attrs; /* attrs: names that are allowed, separated by blanks */
+  qn_status (*handle)(qn_onnx *im);
   int since, until; /* operator set versions */
   unsigned min_inputs, max_inputs, max_outputs;
-  const char *attrs; /* names that are allowed, separated by blanks */
-  qn_status (*handle)(qn_onnx *im);
   qn_op_kind kind; /* for handlers that serve several ops */
 } qn_onnx_op;
 

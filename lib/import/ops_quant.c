@@ -101,9 +101,9 @@ static qn_status float_input(qn_onnx *im, qn_value *x) {
 }
 
 qn_status qn__onnx_op_quantize_linear(qn_onnx *im) {
-  qn_value x, q;
-  linear l;
-  qn_onnx_qparam p;
+  qn_value x, q = {0};
+  linear l = {0};
+  qn_onnx_qparam p = {0};
   qn_type quant;
   qn_status status = float_input(im, &x);
   if (status == QN_OK) status = read_linear(im, x, &p, &l);
@@ -132,11 +132,11 @@ static qn_status check_output_type(qn_onnx *im, const linear *l, qn_value y) {
 }
 
 qn_status qn__onnx_op_dequantize_linear(qn_onnx *im) {
-  uint32_t input = qn__onnx_input_value(im, 0), rank;
-  qn_scalar codes;
-  qn_value q, y;
-  linear l;
-  qn_onnx_qparam p;
+  uint32_t input = qn__onnx_input_value(im, 0), rank = 0;
+  qn_scalar codes = QN_SCALAR_NONE;
+  qn_value q = {0}, y = {0};
+  linear l = {0};
+  qn_onnx_qparam p = {0};
   qn_type quant;
   qn_status status = qn__onnx_look_at(im, input, &codes, &rank);
   if (status == QN_OK) status = read_linear(im, (qn_value){0}, &p, &l);

@@ -8,7 +8,7 @@
 #define ANY    UINT_MAX
 static const qn_onnx_op rows[] = {
 #define QN_ONNX_OP(name, since, until, min_in, max_in, max_out, attrs, handler, kind)                                  \
-  {name, since, until, min_in, max_in, max_out, attrs, qn__onnx_op_##handler, QN_OP_##kind},
+  {name, attrs, qn__onnx_op_##handler, since, until, min_in, max_in, max_out, QN_OP_##kind},
 #include "onnx_ops.def"
 #undef QN_ONNX_OP
 };

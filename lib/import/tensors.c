@@ -256,9 +256,11 @@ qn_status qn__onnx_tensor(const qn_onnx_reader *r, const Onnx__TensorProto *t, q
 static qn_status copy_out(qn_context *ctx, const qn_tensor *view, qn_tensor *out) {
   size_t size = qn_tensor_bytes(view);
   *out = *view;
+  out->data = NULL;
+  if (size == 0 || !view->data) return QN_OK;
   out->data = qn__alloc(qn_context_allocator(ctx), size);
-  if (!out->data && size) return qn_error_no_memory(ctx);
-  if (size) memcpy(out->data, view->data, size);
+  if (!out->data) return qn_error_no_memory(ctx);
+  memcpy(out->data, view->data, size);
   return QN_OK;
 }
 

@@ -46,7 +46,7 @@ qn_status qn__onnx_define(qn_onnx *im, qn_place place, qn_str name, uint32_t *va
 }
 
 qn_status qn__onnx_define_const(qn_onnx *im, qn_place place, qn_str name, const qn_tensor *t) {
-  uint32_t value;
+  uint32_t value = 0;
   qn_status status = qn__onnx_define(im, place, name, &value);
   if (status != QN_OK) return status;
   qn_onnx_value *v = qn__onnx_value(im, value);
@@ -189,7 +189,7 @@ qn_status qn__onnx_codes(qn_onnx *im, uint32_t value, qn_type quant, qn_value *o
     *out = v->codes;
     return QN_OK;
   }
-  qn_value from;
+  qn_value from = {0};
   qn_status status = v->is_const ? qn__onnx_read(im, value) : QN_OK;
   if (status != QN_OK) return status;
   qn_scalar storage = qn_type_storage(im->ctx, quant);

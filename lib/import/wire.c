@@ -32,16 +32,16 @@ typedef struct cursor {
 
 static qn_status bad(const scan *s, const cursor *c, qn_diag_code code, const char *fmt, ...) QN_PRINTF(4, 5);
 static qn_status bad(const scan *s, const cursor *c, qn_diag_code code, const char *fmt, ...) {
-  char message[256], entity[32];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(message, sizeof message, fmt, args);
-  va_end(args);
-  snprintf(entity, sizeof entity, "byte %zu", (size_t)(c->tag - s->base));
+  char entity[96];
+  snprintf(entity, sizeof entity, "byte %zu, %s%s%s", (size_t)(c->tag - s->base), c->type->short_name,
+           c->field ? "." : "", c->field ? c->field->name : "");
   qn_place place = qn_place_file(s->file);
   place.entity = qn_str_of(entity);
-  return qn_error(s->ctx, code, place, "%s%s%s: %s", c->type->short_name, c->field ? "." : "",
-                  c->field ? c->field->name : "", message);
+  va_list args;
+  va_start(args, fmt);
+  qn_status status = qn_report(s->ctx, QN_ERROR, code, place, fmt, args);
+  va_end(args);
+  return status;
 }
 
 static bool read_varint(cursor *c, uint64_t *out) {
