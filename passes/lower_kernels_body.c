@@ -157,8 +157,30 @@ qn_value qn__dense_i32(lowering *l, qn_builder *b, uint32_t rank, const int64_t 
   return dense(l, b, QN_I32, rank, shape, data);
 }
 
+/* The same elements in the low bits of bytes, or back: which conversion ops make of `from` an element of `to`. */
+static qn_value convert_bits(lowering *l, qn_builder *b, qn_value x, qn_type to, qn_op_kind kind) {
+  qn_builder body;
+  qn_op op = qn__make_loop(b, QN_OP_MAP, 1, &x, 1, &to, &body);
+  qn_value v = qn_block_arg(l->m, body.block, 0);
+  qn_type from = qn__body_type(l, qn_value_type(l->m, x)), elem = qn__body_type(l, to), i4 = qn__scalar_t(l, QN_I4);
+  if (qn__is_float(l, from)) v = qn__convert(&body, QN_OP_BITCAST, v, i4); /* f4E2M1FN is the float below 8 bits */
+  v = qn__convert(&body, kind, v, qn__is_float(l, elem) ? i4 : elem);
+  if (qn__is_float(l, elem)) v = qn__convert(&body, QN_OP_BITCAST, v, elem);
+  qn__yield(&body, 1, &v);
+  return qn_op_result(l->m, op, 0);
+}
+
+/* Elements that share bytes cannot be walked out of order: they are bytes meanwhile. */
+static qn_value transpose_bits(lowering *l, qn_builder *b, qn_value x, const int64_t *perm) {
+  qn_type t = qn_value_type(l->m, x), i8 = qn__scalar_t(l, QN_I8);
+  qn_value bytes = convert_bits(l, b, x, qn_type_with_elem(l->ctx, t, i8), QN_OP_EXTUI);
+  bytes = qn__make_transpose(l, b, bytes, perm);
+  return convert_bits(l, b, bytes, qn_type_with_elem(l->ctx, qn_value_type(l->m, bytes), qn_type_elem(l->ctx, t)), QN_OP_TRUNCI);
+}
+
 qn_value qn__make_transpose(lowering *l, qn_builder *b, qn_value x, const int64_t *perm) {
   qn_type t = qn_value_type(l->m, x);
+  if (qn_scalar_get(qn_type_memory(l->ctx, qn_type_elem(l->ctx, t)))->storage_bits < 8) return transpose_bits(l, b, x, perm);
   uint32_t rank = qn_type_rank(l->ctx, t);
   int64_t shape[QN_MAX_RANK];
   qn_name symbols[QN_MAX_RANK];

@@ -349,6 +349,7 @@ static qn_status lower_transpose(lowering *l, qn_op op) {
   uint32_t n;
   const int64_t *perm = qn_attr_as_ints(l->m, qn_op_attr(l->m, op, "perm"), &n);
   qn_value v = qn__make_transpose(l, &b, qn_op_operand(l->m, op, 0), perm);
+  qn_value_set_type(l->m, v, result_type(l, op)); /* the axes of scales move too */
   return qn__lower_done(l, op, &v);
 }
 

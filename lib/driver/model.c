@@ -27,6 +27,7 @@ static bool ends_with(const char *path, const char *suffix) {
 
 /* "NAME=rest" split at the sign. */
 static qn_status split(qn_context *ctx, const char *option, const char *text, qn_str *name, const char **rest) {
+  *name = (qn_str){0}, *rest = "";
   const char *eq = strchr(text, '=');
   if (!eq || eq == text || !eq[1])
     return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(""), "%s: '%s' is not NAME=VALUE", option, text);
@@ -131,11 +132,21 @@ qn_status qn_load_model(qn_context *ctx, const char *path, const qn_load_options
   return status;
 }
 
+/* Outputs are known by the names of the values returned, which passes may replace: from here on they are attributes. */
+static void keep_output_names(qn_module *m) {
+  for (qn_op func = qn_block_first(m, qn_module_body(m)); func.id; func = qn_op_next(m, func)) {
+    if (qn_op_kind_of(m, func) != QN_OP_FUNC || !qn_func_is_public(m, func)) continue;
+    uint32_t n = qn_op_num_operands(m, qn_func_return(m, func));
+    for (uint32_t i = 0; i < n; i++) qn_func_set_output_name(m, func, i, qn_func_output_name(m, func, i));
+  }
+}
+
 qn_status qn_lower(qn_module *m, const char *cpu) {
   char pipeline[256];
   int n = snprintf(pipeline, sizeof pipeline,
                    "inline,infer-shapes,canonicalize,cse,dce,lower-kernels{target=%s},canonicalize,cse,dce,pack-constants,dce,plan-buffers",
                    cpu ? cpu : "host");
+  keep_output_names(m);
   if (n < 0 || (size_t)n >= sizeof pipeline)
     return qn_error(qn_module_context(m), QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no instruction set is named '%s'", cpu);
   return qn_run_pipeline(m, pipeline);
