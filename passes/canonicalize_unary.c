@@ -6,38 +6,45 @@
 
 typedef enum chain_result { TAKE_INNER, TAKE_X, OUTER_OF_X } chain_result;
 
+typedef enum chain_types { ALL, NOT_UNSIGNED, FLOATS } chain_types;
+
 typedef struct chain_row {
   qn_op_kind outer, inner;
-  bool floats_only;
+  chain_types on;
   chain_result result;
 } chain_row;
 
 static const chain_row chains[] = {
-    {QN_OP_NEG, QN_OP_NEG, false, TAKE_X},
-    {QN_OP_ABS, QN_OP_ABS, false, TAKE_INNER},
-    {QN_OP_ABS, QN_OP_NEG, false, OUTER_OF_X},
-    {QN_OP_ABS, QN_OP_RELU, false, TAKE_INNER},
-    {QN_OP_RELU, QN_OP_RELU, false, TAKE_INNER},
-    {QN_OP_RELU, QN_OP_ABS, true, TAKE_INNER}, /* the smallest integer stays negative */
-    {QN_OP_FLOOR, QN_OP_FLOOR, false, TAKE_INNER},
-    {QN_OP_FLOOR, QN_OP_CEIL, false, TAKE_INNER},
-    {QN_OP_FLOOR, QN_OP_ROUND, false, TAKE_INNER},
-    {QN_OP_CEIL, QN_OP_FLOOR, false, TAKE_INNER},
-    {QN_OP_CEIL, QN_OP_CEIL, false, TAKE_INNER},
-    {QN_OP_CEIL, QN_OP_ROUND, false, TAKE_INNER},
-    {QN_OP_ROUND, QN_OP_FLOOR, false, TAKE_INNER},
-    {QN_OP_ROUND, QN_OP_CEIL, false, TAKE_INNER},
-    {QN_OP_ROUND, QN_OP_ROUND, false, TAKE_INNER},
+    {QN_OP_NEG, QN_OP_NEG, ALL, TAKE_X},
+    {QN_OP_ABS, QN_OP_ABS, ALL, TAKE_INNER},
+    {QN_OP_ABS, QN_OP_NEG, NOT_UNSIGNED, OUTER_OF_X},
+    {QN_OP_ABS, QN_OP_RELU, ALL, TAKE_INNER},
+    {QN_OP_RELU, QN_OP_RELU, ALL, TAKE_INNER},
+    {QN_OP_RELU, QN_OP_ABS, FLOATS, TAKE_INNER}, /* the smallest integer stays negative */
+    {QN_OP_FLOOR, QN_OP_FLOOR, ALL, TAKE_INNER},
+    {QN_OP_FLOOR, QN_OP_CEIL, ALL, TAKE_INNER},
+    {QN_OP_FLOOR, QN_OP_ROUND, ALL, TAKE_INNER},
+    {QN_OP_CEIL, QN_OP_FLOOR, ALL, TAKE_INNER},
+    {QN_OP_CEIL, QN_OP_CEIL, ALL, TAKE_INNER},
+    {QN_OP_CEIL, QN_OP_ROUND, ALL, TAKE_INNER},
+    {QN_OP_ROUND, QN_OP_FLOOR, ALL, TAKE_INNER},
+    {QN_OP_ROUND, QN_OP_CEIL, ALL, TAKE_INNER},
+    {QN_OP_ROUND, QN_OP_ROUND, ALL, TAKE_INNER},
 
-    {QN_OP_NEGF, QN_OP_NEGF, false, TAKE_X},
-    {QN_OP_MATH_ABSF, QN_OP_MATH_ABSF, false, TAKE_INNER},
-    {QN_OP_MATH_ABSF, QN_OP_NEGF, false, OUTER_OF_X},
-    {QN_OP_MATH_ROUNDEVEN, QN_OP_MATH_ROUNDEVEN, false, TAKE_INNER},
-    {QN_OP_MATH_ROUND, QN_OP_MATH_ROUND, false, TAKE_INNER},
-    {QN_OP_MATH_FLOOR, QN_OP_MATH_FLOOR, false, TAKE_INNER},
-    {QN_OP_MATH_CEIL, QN_OP_MATH_CEIL, false, TAKE_INNER},
-    {QN_OP_BITCAST, QN_OP_BITCAST, false, TAKE_X},
+    {QN_OP_NEGF, QN_OP_NEGF, ALL, TAKE_X},
+    {QN_OP_MATH_ABSF, QN_OP_MATH_ABSF, ALL, TAKE_INNER},
+    {QN_OP_MATH_ABSF, QN_OP_NEGF, ALL, OUTER_OF_X},
+    {QN_OP_MATH_ROUNDEVEN, QN_OP_MATH_ROUNDEVEN, ALL, TAKE_INNER},
+    {QN_OP_MATH_ROUND, QN_OP_MATH_ROUND, ALL, TAKE_INNER},
+    {QN_OP_MATH_FLOOR, QN_OP_MATH_FLOOR, ALL, TAKE_INNER},
+    {QN_OP_MATH_CEIL, QN_OP_MATH_CEIL, ALL, TAKE_INNER},
+    {QN_OP_BITCAST, QN_OP_BITCAST, ALL, TAKE_X},
 };
+
+static bool types_fit(chain_types on, qn_scalar s) {
+  if (on == FLOATS) return qn_scalar_is_float(s);
+  return on == ALL || qn_scalar_get(s)->cls != QN_UNSIGNED;
+}
 
 qn_status qn__canon_chain(qn_rewriter *r, qn_op op) {
   qn_module *m = qn_rewriter_module(r);
@@ -48,7 +55,7 @@ qn_status qn__canon_chain(qn_rewriter *r, qn_op op) {
     const chain_row *row = &chains[i];
     if (row->outer != outer_kind || row->inner != inner_kind) continue;
     qn_value y = qn_op_operand(m, op, 0), x = qn_op_operand(m, inner, 0);
-    if (row->floats_only && !qn_scalar_is_float(qn__plain_scalar_of(m, qn_value_type(m, y)))) return QN_OK;
+    if (!types_fit(row->on, qn__plain_scalar_of(m, qn_value_type(m, y)))) return QN_OK;
     if (row->result != OUTER_OF_X) return qn__replace1(r, op, row->result == TAKE_X ? x : y);
     if (qn_type_eq(qn_value_type(m, x), qn_value_type(m, y))) qn_rewriter_set_operand(r, op, 0, x);
     return QN_OK;
