@@ -37,10 +37,10 @@ typedef struct inserter {
 /* What the value is called, before it is made unique. `room` holds names that are made up here. */
 static qn_str base_name(inserter *s, qn_op func, qn_value v, char *room, size_t size) {
   qn_module *m = s->m;
-  qn_str name = qn_name_str(s->ctx, qn_value_name(m, v));
   qn_op op = qn_value_op(m, v);
-  if (!name.size && !op.id) name = qn_func_input_name(m, func, qn_value_index(m, v));
-  if (!name.size && op.id) name = qn_op_place(m, op).entity;
+  if (!op.id) return qn_func_input_name(m, func, qn_value_index(m, v));
+  qn_str name = qn_name_str(s->ctx, qn_value_name(m, v));
+  if (!name.size) name = qn_op_place(m, op).entity;
   if (name.size) return name;
   qn_str of = qn_func_name(m, func);
   int n = snprintf(room, size, "%.*s.%u", (int)(of.size < 200 ? of.size : 200), of.data, s->ordinal++);

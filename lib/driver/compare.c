@@ -166,8 +166,17 @@ static bool same_sizes(const job *j, qn_value a, qn_value b) {
   return true;
 }
 
+/* Outputs are told of as such. */
+static bool is_output_pair(const job *j, qn_value a, qn_value b) {
+  for (uint32_t i = 0; i < j->a.num_own; i++)
+    if (output(&j->a, i).id == a.id && output(&j->b, j->partner[i]).id == b.id) return true;
+  return false;
+}
+
 static bool add_match(job *j, qn_value a, qn_value b) {
-  if (qn__idmap_get(&j->by_value_a, a.id) || qn__idmap_get(&j->by_value_b, b.id) || !same_sizes(j, a, b)) return true;
+  if (qn__idmap_get(&j->by_value_a, a.id) || qn__idmap_get(&j->by_value_b, b.id) || !same_sizes(j, a, b) ||
+      is_output_pair(j, a, b))
+    return true;
   return qn__push(j->allocator, &j->matches, (match){.a = a, .b = b}) &&
          qn__idmap_set(j->allocator, &j->by_value_a, a.id, j->matches.size) &&
          qn__idmap_set(j->allocator, &j->by_value_b, b.id, j->matches.size);

@@ -186,10 +186,10 @@ static qn_status count_samples(qn_sample_set *s, const qn_module *m, qn_op func,
     port p;
     qn_status status = fit(s, m, func, i, &p);
     if (status) return status;
-    qn_place place = place_of(s, qn_store_name(s->store, p.array));
     if (i && p.info.shape[0] != *count)
-      return qn_error(s->ctx, QN_DIAG_SHAPE, place, "the array has %lld samples, that of the inputs before it %lld",
-                      (long long)p.info.shape[0], (long long)*count);
+      return qn_error(s->ctx, QN_DIAG_SHAPE, place_of(s, qn_store_name(s->store, p.array)),
+                      "the array has %lld samples, that of the inputs before it %lld", (long long)p.info.shape[0],
+                      (long long)*count);
     *count = p.info.shape[0];
     if (p.fixed == QN_DYNAMIC) continue;
     if (*fixed != QN_DYNAMIC && *fixed != p.fixed)

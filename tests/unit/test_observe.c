@@ -330,8 +330,7 @@ static void try_text(env *e, const char *text, size_t size) {
         assert_int_equal(qn_observer_range(o, c, qn_place_file("t"), &lo, &hi), QN_OK);
         assert_true(lo <= hi && isfinite(lo) && isfinite(hi));
       }
-    char *again = text_of(through_text(e, o));
-    free(again);
+    qn_observer_destroy(through_text(e, o));
   }
   free(exact);
 }
