@@ -1,5 +1,6 @@
 /* Entry points: from bytes to a verified module. */
 #include "context_impl.h"
+#include "fpenv.h"
 #include "onnx_impl.h"
 #include <inttypes.h>
 #include <string.h>
@@ -112,7 +113,10 @@ static qn_status import(qn_context *ctx, const char *file, const char *model_pat
   qn__arena_init(&im.arena, a);
   qn__arena_init(&im.scratch, a);
   bool had_memory = !ctx->no_memory;
+  /* Multipliers are computed here: the caller's rounding mode must not reach them. */
+  qn_fp_env saved = qn__fp_enter();
   qn_status status = run(&im, data, size);
+  qn__fp_leave(saved);
   /* Names and types that are missing for want of memory make no good module, and are no fault of the file. */
   if (had_memory && ctx->no_memory) status = QN_ERR_NO_MEMORY;
   qn__onnx_values_free(&im);

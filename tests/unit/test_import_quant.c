@@ -1,5 +1,6 @@
 /* ONNX's quantization ops: which form they take, and that the numbers are ONNX's. */
 #include "onnx_unit.h"
+#include <fenv.h>
 #include <quern/num.h>
 #include <quern/unstable/evaluator.h>
 
@@ -249,6 +250,24 @@ static void qlinear_matmul_has_two_forms(void **state) {
     }
 }
 
+/* The caller's rounding mode does not reach the multiplier. */
+static void multipliers_are_rounded_to_nearest(void **state) {
+  (void)state;
+  const qlinear q = {ONNX_UINT8, ONNX_INT8, ONNX_UINT8, 2, true};
+  static const int modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+  for (int i = 0; i < 3; i++) {
+    onnx_unit u;
+    fesetround(modes[i]);
+    unit_import(&u, qlinear_model(&q), NULL);
+    assert_int_equal(fegetround(), modes[i]);
+    fesetround(FE_TONEAREST);
+    qn_attr m = qn_op_attr(u.m, unit_op(&u, QN_OP_CONSTANT, 0), "value");
+    for (int k = 0; k < 2; k++)
+      assert_true(qn_attr_dense_f64(u.m, m, k) == (double)qn_requant_multiplier(a_scale, b_scales[k], y_scale));
+    unit_close(&u);
+  }
+}
+
 static void matmul_integer_may_lack_zero_points(void **state) {
   (void)state;
   static const struct {
@@ -336,6 +355,7 @@ int main(void) {
       cmocka_unit_test(four_bits_and_wide_codes),
       cmocka_unit_test(values_stay_operands),
       cmocka_unit_test(qlinear_matmul_has_two_forms),
+      cmocka_unit_test(multipliers_are_rounded_to_nearest),
       cmocka_unit_test(matmul_integer_may_lack_zero_points),
       cmocka_unit_test(dynamic_quantization_has_three_results),
       cmocka_unit_test(bad_parameters_are_named),
