@@ -224,7 +224,7 @@ static uint32_t check_heights(qn_context *ctx, const qn_isa *isa, types t, qn_la
   qn_code *code = compile(ctx, n, bodies);
   if (n > 3) assert_self_contained(ctx, 2, bodies);
   for (uint32_t i = 0; i < n; i++)
-    for (uint32_t round = 0; round < 6; round++) {
+    for (uint32_t round = 0; round < 4; round++) {
       char what[120];
       gemm_data d;
       snprintf(what, sizeof what, "%s %s x %s -> %s k%un%u, %u rows, %s", isa->name, qn_scalar_get(t.lhs)->text,

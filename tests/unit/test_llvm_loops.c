@@ -204,7 +204,7 @@ static void maps(void **state) {
     qn_code *code = compile(ctx, CASES, bodies);
     assert_self_contained(ctx, CASES, bodies);
     for (uint32_t i = 0; i < CASES; i++)
-      for (uint32_t round = 0; round < 20; round++) {
+      for (uint32_t round = 0; round < 10; round++) {
         loop_data d;
         make_data(&cases[i], &d);
         call(&cases[i], &d, code->functions[i]);
@@ -266,7 +266,7 @@ static void ref_row(const loop_case *c, const loop_data *d, int64_t *index, int6
     }
     for (int64_t e = 0; e < count; e++) {
       index[p->num_loops - 1] = e;
-      qn_access last = c->access[(x->a + 1) * p->num_loops - 1];
+      qn_access last = x->op == QN_T_INPUT ? c->access[(x->a + 1) * p->num_loops - 1] : QN_ACCESS_NONE;
       if (x->op == QN_T_INPUT)
         regs[i][e] = n || last == QN_ACCESS_NONE ? load_at(&d->operands[x->a], last, p->num_loops, index) : 0;
       else
@@ -430,7 +430,7 @@ static void rows_of_all_kinds(void **state) {
     qn_code *code = compile(ctx, CASES, bodies);
     assert_self_contained(ctx, CASES, bodies);
     for (uint32_t i = 0; i < CASES; i++)
-      for (uint32_t round = 0; round < 30; round++) {
+      for (uint32_t round = 0; round < 12; round++) {
         loop_data d;
         char what[64];
         snprintf(what, sizeof what, "%s row program %u", rows[r]->name, i % KINDS);
