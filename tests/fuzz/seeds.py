@@ -67,7 +67,36 @@ def dynamic():
     return model(graph(nodes, X, [value_info("y", INT32, ["batch", 2])], [w, z]))
 
 
-for make in (elementwise, layers, shapes, quantized, dynamic):
+def values():
+    one = tensor("one", INT64, [1], [1])
+    nodes = [node("Unsqueeze", ["x", "one"], ["u"], "unsqueeze"),
+             node("Squeeze", ["u", "one"], ["s"], "squeeze"),
+             node("Constant", [], ["lo"], "lo", value_float=-1.0),
+             node("Clip", ["s", "lo"], ["c"], "clip"),
+             node("Cast", ["c"], ["i"], "cast", to=INT8),
+             node("Max", ["c", "x", "lo"], ["m"], "max"),
+             node("Mean", ["m", "x"], ["a"], "mean"),
+             node("Dropout", ["a"], ["y"], "dropout")]
+    return model(graph(nodes, X, [value_info("y", FLOAT, ["batch", 4]), value_info("i", INT8, ["batch", 4])], [one])
+                 + blob(13, value_info("m", FLOAT, ["batch", 4])))
+
+
+def external():
+    entry = blob(13, blob(1, "location") + blob(2, "w.bin")) + blob(13, blob(1, "offset") + blob(2, "16"))
+    w = number(1, 4) + number(2, FLOAT) + blob(8, "w") + entry + number(14, 1)
+    return model(graph([node("Add", ["x", "w"], ["y"], "add")], X, [value_info("y", FLOAT, ["batch", 4])], [w]))
+
+
+def typed_fields():
+    h = number(1, 3) + number(2, 10) + blob(8, "h") + blob(5, varint(0x3C00) + varint(0xC000) + varint(1))
+    n = number(1, 3) + number(2, 22) + blob(8, "n") + blob(5, varint(0x7F) + varint(8))
+    s = tensor("s", FLOAT, [], [0.5])
+    nodes = [node("Cast", ["h"], ["f"], "half", to=FLOAT), node("DequantizeLinear", ["n", "s"], ["d"], "nibbles"),
+             node("Add", ["f", "d"], ["y"], "add")]
+    return model(graph(nodes, [], [value_info("y", FLOAT, [3])], [h, n, s]), 21)
+
+
+for make in (elementwise, layers, shapes, quantized, dynamic, values, external, typed_fields):
     put("onnx", make.__name__, make())
 put("onnx", "empty", b"")
 put("onnx", "truncated", layers()[:60])
