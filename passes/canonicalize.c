@@ -6,8 +6,8 @@
  *   return %0
  *
  * Preconditions: none. Results keep their bits: section 3's numerics decide what is an identity (x + 0.0 is none, it
- * turns -0 into +0; x + -0.0 is one). quant.dcast and quant.scast of constants stay, as folding parameters needs to see
- * them; so does kern.pack, which pack-constants folds. Ops whose results are unused go. Option max_fold bounds the
+ * turns -0 into +0; x + -0.0 is one). Ops that dequantize constants stay, as fold-qparams needs to see them; so does
+ * kern.pack, which pack-constants folds. Ops whose results are unused go. Option max_fold bounds the
  * elements of a folded constant. Preserves: shapes. */
 #include "canonicalize.h"
 #include <string.h>

@@ -16,7 +16,12 @@ typedef struct qn_pass_run qn_pass_run;
 typedef qn_status (*qn_pass_fn)(qn_pass_run *run);
 
 /* What a pass leaves as it was; analyses that rely on it stay valid. */
-typedef enum qn_preserved { QN_PRESERVES_NONE = 0, QN_PRESERVES_SHAPES = 1, QN_PRESERVES_STRUCTURE = 2, QN_PRESERVES_ALL = 7 } qn_preserved;
+typedef enum qn_preserved {
+  QN_PRESERVES_NONE = 0,
+  QN_PRESERVES_SHAPES = 1,
+  QN_PRESERVES_STRUCTURE = 2,
+  QN_PRESERVES_ALL = 7
+} qn_preserved;
 
 typedef struct qn_pass_info {
   const char *name;    /* "fold-qparams" */
@@ -36,8 +41,8 @@ QN_API qn_status qn_pass_register(qn_context *ctx, const qn_pass_info *info);
 QN_API qn_module *qn_run_module(qn_pass_run *run);
 QN_API qn_context *qn_run_context(qn_pass_run *run);
 QN_API void *qn_run_user(qn_pass_run *run); /* qn_pass_manager_options.user */
-/* Sample inputs of the program, for passes that measure: the check_inputs of the pass manager's options. Null when it was
- * given none, or an empty set. */
+/* Sample inputs of the program, for passes that measure: the check_inputs of the pass manager's options. Null when it
+ * was given none, or an empty set. */
 typedef struct qn_check_inputs qn_check_inputs;
 QN_API const qn_check_inputs *qn_run_inputs(qn_pass_run *run);
 /* Option values: as given in the pipeline string, else the declared default. */
@@ -75,8 +80,9 @@ typedef struct qn_pass_manager_options {
   bool check_each;
   qn_check_inputs check_inputs;
   double check_min_sqnr;
-  bool time, stats;       /* report through `print` at the end, also when a pass failed */
-  const char *reproducer; /* file for the module as it was before the pass that failed, and the pipeline from there on */
+  bool time, stats; /* report through `print` at the end, also when a pass failed */
+  const char
+      *reproducer; /* file for the module as it was before the pass that failed, and the pipeline from there on */
   qn_print_options print_options;
   qn_write_fn print;
   void *print_user;

@@ -35,21 +35,21 @@ QN_API bool qn_value_constant_tensor(qn_module *m, qn_value v, qn_tensor *out);
 QN_API qn_value qn_build_constant_tensor(qn_builder *b, qn_type type, const qn_tensor *t, bool kernel);
 /* Evaluates an op whose operands are all constants and builds its results as constants before it; *folded tells whether
  * it could: pure, results of known sizes and at most max_elements elements, and none of the ops that are kept for later
- * passes (quant.dcast, quant.scast, kern.pack, kern.view of quantized elements). results[i] are left to replace the
- * op's. */
+ * passes (quant.dcast, quant.scast, quern.dequantize, quern.fake_quant, kern.pack, kern.view of quantized elements).
+ * results[i] are left to replace the op's. */
 QN_API qn_status qn_fold_op(qn_module *m, qn_op op, int64_t max_elements, qn_value *results, bool *folded);
 
 /* ---- patterns ---- */
 
 typedef struct qn_rewriter qn_rewriter;
 
-/* Looks at one op and changes the program through the rewriter where the pattern fits; new ops are made with an ordinary
- * builder. Returns QN_OK whether it fits or not. */
+/* Looks at one op and changes the program through the rewriter where the pattern fits; new ops are made with an
+ * ordinary builder. Returns QN_OK whether it fits or not. */
 typedef qn_status (*qn_pattern_fn)(qn_rewriter *r, qn_op op);
 
 typedef struct qn_pattern {
-  qn_op_kind kind;     /* of the ops to look at; QN_OP_UNREGISTERED for every op of the table */
-  const char *name;    /* counted in the statistics when it changed something; a literal */
+  qn_op_kind kind;  /* of the ops to look at; QN_OP_UNREGISTERED for every op of the table */
+  const char *name; /* counted in the statistics when it changed something; a literal */
   qn_pattern_fn apply;
 } qn_pattern;
 

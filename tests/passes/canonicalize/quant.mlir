@@ -71,3 +71,16 @@ func.func @storage(%x: tensor<4xi8>) -> tensor<4xi8> {
   %1 = quant.scast %0 : tensor<4x!i8> to tensor<4xi8>
   return %1 : tensor<4xi8>
 }
+
+// Dequantizing a constant and quantizing it for show stay too: the codes are what counts.
+// CHECK-LABEL: func.func @operand_forms
+// CHECK:       quern.dequantize
+// CHECK:       quern.fake_quant
+func.func @operand_forms() -> (tensor<3xf32>, tensor<3xf32>) {
+  %q = arith.constant dense<[1, 2, 3]> : tensor<3xi8>
+  %s = arith.constant dense<0.5> : tensor<f32>
+  %w = arith.constant dense<[1.0, 0.0, -1.0]> : tensor<3xf32>
+  %0 = quern.dequantize %q, %s : (tensor<3xi8>, tensor<f32>) -> tensor<3xf32>
+  %1 = quern.fake_quant %w {type = !i8} : (tensor<3xf32>) -> tensor<3xf32>
+  return %0, %1 : tensor<3xf32>, tensor<3xf32>
+}
