@@ -1,14 +1,18 @@
 #!/bin/sh
-# Builds and runs every test: the development build, the sanitizers, and the builds without each code generator.
-# run.sh [PRESET..] runs only those.
+# Builds and runs every test: the development build, the sanitizers, the builds without each code generator, and the
+# fuzz targets for 30 seconds each. run.sh [PRESET.. | fuzz] runs only those.
 set -eu
 cd "$(dirname "$0")/.."
 
 ./tools/install-deps.sh test
-[ $# -gt 0 ] || set -- dev asan no-llvm no-tcc
+[ $# -gt 0 ] || set -- dev asan no-llvm no-tcc fuzz
 jobs=$(nproc 2>/dev/null || echo 2)
 for preset in "$@"; do
   echo "== $preset"
+  if [ "$preset" = fuzz ]; then
+    ./tests/fuzz/run.sh 30
+    continue
+  fi
   cmake --preset "$preset" >/dev/null
   cmake --build "build/$preset" -j "$jobs" -- --quiet
   ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" --timeout 300

@@ -17,12 +17,14 @@ for name in "$@"; do targets="$targets fuzz_$name"; done
 cmake --build "$build" -j "$(nproc 2>/dev/null || echo 2)" --target $targets -- --quiet
 
 mkdir -p "$build/crashes"
-# The first folder takes what is found, the second is only read.
+# The first folder takes what is found, the others are only read: for the reader, all programs of the tests too.
 fuzz() {
   mkdir -p "$build/found/$1"
+  more=
+  [ "$1" != text ] || more="tests/exec tests/passes tests/text tests/invalid"
   if ASAN_OPTIONS=allocator_may_return_null=1 "$build/fuzz/fuzz_$1" -max_total_time="$seconds" -timeout=10 \
     -rss_limit_mb=2048 -max_len=16384 -artifact_prefix="$build/crashes/$1-" -print_final_stats=1 \
-    "$build/found/$1" "tests/fuzz/corpus/$1" >"$build/$1.log" 2>&1; then
+    "$build/found/$1" "tests/fuzz/corpus/$1" $more >"$build/$1.log" 2>&1; then
     echo "fuzz $1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$1.log") inputs, nothing found"
   else
     tail -60 "$build/$1.log" >&2
