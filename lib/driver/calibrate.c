@@ -59,7 +59,7 @@ static qn_status insert(const job *j) {
 static void set_kind(const job *j, qn_op op) {
   const char *kind = j->options->observer;
   if (!kind) return;
-  qn_attr text = strcmp(kind, "minmax") ? qn_attr_string(j->m, qn_str_of(kind)) : (qn_attr){0};
+  qn_attr text = strcmp(kind, "minmax") != 0 ? qn_attr_string(j->m, qn_str_of(kind)) : (qn_attr){0};
   qn_op_set_attr(j->m, op, "kind", text);
 }
 
@@ -187,8 +187,10 @@ static qn_status run_all(job *j) {
   if (step < 1) step = 1;
   size_t bytes = (size_t)step * sizeof(int64_t);
   int64_t *numbers = qn__alloc(j->allocator, bytes);
-  qn_status status = numbers ? QN_OK : qn_error_no_memory(j->ctx);
-  for (int64_t run = shard; !status && run < (j->cut.count + step - 1) / step; run += shards) {
+  int64_t runs = (j->cut.count + step - 1) / step;
+  qn_status status = QN_OK;
+  if (!numbers) return qn_error_no_memory(j->ctx);
+  for (int64_t run = shard; !status && run < runs; run = shards < runs - run ? run + shards : runs) {
     int64_t first = run * step, left = j->cut.count - first;
     status = run_samples(j, first, left < step ? left : step, numbers);
   }
@@ -223,7 +225,7 @@ static qn_status prepare_engine(job *j) {
   if (!engine || !strcmp(engine, "auto")) engine = qn_engine_name(0);
   j->num_in = qn_block_num_args(j->m, qn_func_body(j->m, j->func));
   j->num_own = j->num_out = qn_op_num_operands(j->m, qn_func_return(j->m, j->func));
-  if (strcmp(engine, "interp")) {
+  if (strcmp(engine, "interp") != 0) {
     qn_status status = qn_build_program(j->m, &(qn_compile_options){.engine = engine}, &j->program);
     if (status) return status;
     j->num_out = qn_program_num_outputs(j->program);

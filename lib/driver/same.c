@@ -1,6 +1,7 @@
 /* Two modules side by side, op by op. They may belong to different contexts. */
 #include "same.h"
 #include "map.h"
+#include <math.h>
 #include <string.h>
 
 typedef struct pair {
@@ -30,6 +31,10 @@ static bool same_dense(const pair *p, qn_attr x, qn_attr y) {
   int64_t n = splat ? 1 : qn_type_count(p->ca, t);
   size_t bytes = n < 0 ? 0 : qn_scalar_bytes(qn_type_memory(p->ca, elem), (uint64_t)n);
   return !bytes || !memcmp(qn_attr_data(p->a, x), qn_attr_data(p->b, y), bytes);
+}
+
+static bool same_float(double v, double w) {
+  return (v == w && !signbit(v) == !signbit(w)) || (v != v && w != w);
 }
 
 static bool same_ints(const pair *p, qn_attr x, qn_attr y) {
@@ -72,10 +77,7 @@ static bool same_attr(const pair *p, qn_attr x, qn_attr y) {
   switch (kind) {
   case QN_ATTR_BOOL: return qn_attr_as_bool(p->a, x) == qn_attr_as_bool(p->b, y);
   case QN_ATTR_INT: return qn_attr_as_int(p->a, x) == qn_attr_as_int(p->b, y);
-  case QN_ATTR_FLOAT: {
-    double v = qn_attr_as_float(p->a, x), w = qn_attr_as_float(p->b, y);
-    return !memcmp(&v, &w, sizeof v);
-  }
+  case QN_ATTR_FLOAT: return same_float(qn_attr_as_float(p->a, x), qn_attr_as_float(p->b, y));
   case QN_ATTR_TYPE: return same_type(p, qn_attr_as_type(p->a, x), qn_attr_as_type(p->b, y));
   case QN_ATTR_DICT: return same_dict(p, x, y, false);
   case QN_ATTR_ARRAY: return same_array(p, x, y);

@@ -215,11 +215,12 @@ qn_status qn__samples_cut(qn_sample_set *s, const qn_module *m, qn_op func, qn__
   out->fixed = true;
   out->unit = fixed > 0 ? fixed : 1;
   int64_t left = out->count % out->unit;
+  int64_t all = out->count;
   out->count -= left;
   if (left)
     qn_warning(s->ctx, QN_DIAG_SHAPE, qn_place_file(s->path),
                "the program takes %lld samples at a time; the last %lld of %lld are left out", (long long)out->unit,
-               (long long)left, (long long)(out->count + left));
+               (long long)left, (long long)all);
   return QN_OK;
 }
 
@@ -266,9 +267,9 @@ qn_status qn_samples_inputs(qn_sample_set *s, const qn_module *m, qn_op func, in
   int64_t count, fixed;
   qn_status status = count_samples(s, m, func, &count, &fixed);
   if (!status && (first < 0 || n < 0 || first > count || n > count - first))
-    status =
-        qn_error(s->ctx, QN_DIAG_CALL, qn_place_file(s->path), "samples %lld to %lld are asked for; there are %lld",
-                 (long long)first, (long long)(first + n), (long long)count);
+    status = qn_error(s->ctx, QN_DIAG_CALL, qn_place_file(s->path),
+                      "%lld samples from %lld on are asked for; there are %lld", (long long)n, (long long)first,
+                      (long long)count);
   if (!status && fixed != QN_DYNAMIC && n != fixed)
     status = qn_error(s->ctx, QN_DIAG_SHAPE, qn_place_file(s->path),
                       "%lld samples are asked for; the program takes %lld at a time", (long long)n, (long long)fixed);

@@ -97,7 +97,7 @@ qn_status qn_observer_create(qn_context *ctx, qn_str kind, int64_t channels, qn_
 void qn_observer_destroy(qn_observer *o) {
   if (!o) return;
   const qn_allocator *a = o->allocator;
-  for (uint32_t i = 0; i < o->num_channels; i++) {
+  for (uint32_t i = 0; o->channels && i < o->num_channels; i++) {
     qn__free(a, o->channels[i].histogram.counts, o->kind->bins * sizeof *o->channels[i].histogram.counts);
     qn__vec_free(a, &o->channels[i].spans);
   }
@@ -122,15 +122,15 @@ uint64_t qn_observer_count(const qn_observer *o, uint32_t channel) {
 
 enum { CHUNK = 512 };
 
-static void read_values(const qn_tensor *x, int64_t at, int64_t n, double out[CHUNK]) {
+static void read_values(const qn_tensor *x, int64_t at, size_t n, double out[CHUNK]) {
   const char *data = x->data;
-  for (int64_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < n; i++) {
     if (x->elem == QN_F32) {
       float f;
-      memcpy(&f, data + (size_t)(at + i) * sizeof f, sizeof f);
+      memcpy(&f, data + ((size_t)at + i) * sizeof f, sizeof f);
       out[i] = (double)f;
     } else {
-      out[i] = qn_tensor_get_f64(x, at + i);
+      out[i] = qn_tensor_get_f64(x, at + (int64_t)i);
     }
     out[i] += 0.0; /* -0 becomes +0, so that the smallest value does not depend on which zero came first */
   }
@@ -166,17 +166,18 @@ static void report_bad(const qn_observer *o, const qn_observation *s, int64_t el
 static bool all_finite(const qn_observer *o, const qn_observation *s, int64_t n) {
   double x[CHUNK];
   for (int64_t at = 0; at < n; at += CHUNK) {
-    int64_t here = n - at < CHUNK ? n - at : CHUNK;
+    size_t here = n - at < CHUNK ? (size_t)(n - at) : CHUNK;
     read_values(s->x, at, here, x);
-    for (int64_t i = 0; i < here; i++)
-      if (x[i] - x[i] != 0) return report_bad(o, s, at + i, x[i]), false;
+    for (size_t i = 0; i < here; i++)
+      if (x[i] - x[i] != 0) return report_bad(o, s, at + (int64_t)i, x[i]), false;
   }
   return true;
 }
 
 static bool add_chunk(const qn_observer *o, qn__channel *c, int64_t sample, const double *x, size_t n) {
-  double min = x[0], max = x[0];
-  for (size_t i = 1; i < n; i++) {
+  if (!n) return true;
+  double min = HUGE_VAL, max = -HUGE_VAL;
+  for (size_t i = 0; i < n; i++) {
     min = x[i] < min ? x[i] : min;
     max = x[i] > max ? x[i] : max;
   }
@@ -195,9 +196,9 @@ static bool add_chunk(const qn_observer *o, qn__channel *c, int64_t sample, cons
 static bool add_run(const qn_observer *o, const qn_observation *s, qn__channel *c, int64_t at, int64_t n) {
   double x[CHUNK];
   for (int64_t end = at + n; at < end; at += CHUNK) {
-    int64_t here = end - at < CHUNK ? end - at : CHUNK;
+    size_t here = end - at < CHUNK ? (size_t)(end - at) : CHUNK;
     read_values(s->x, at, here, x);
-    if (!add_chunk(o, c, s->samples[0], x, (size_t)here)) return false;
+    if (!add_chunk(o, c, s->samples[0], x, here)) return false;
   }
   return true;
 }

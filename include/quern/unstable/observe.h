@@ -1,5 +1,5 @@
-/* Observers: what calibration keeps of the values that pass a point of a program, and the range it makes of that. No ABI
- * promise.
+/* Observers: what calibration keeps of the values that pass a point of a program, and the range it makes of that. No
+ * ABI promise.
  *
  * A state is a function of the set of values it was fed, whatever the order, the batches and the merges: counts are
  * integers, histograms lie on a fixed grid of powers of two and are coarsened by exactly two bins into one, and the
@@ -8,13 +8,14 @@
  *
  * A kind is written NAME or NAME:VALUE ("percentile:99.9"); observers.def lists them. The ranges:
  *   minmax          Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient inference", 3.1
- *   moving-average  m += w * (x - m) over the samples' extremes (Jacob et al. 2018, "Quantization and Training of Neural
- *                   Networks for Efficient Integer-Arithmetic-Only Inference", 3.1)
+ *   moving-average  m += w * (x - m) over the samples' extremes (Jacob et al. 2018, "Quantization and Training of
+ *                   Neural Networks for Efficient Integer-Arithmetic-Only Inference", 3.1)
  *   percentile      the quantiles that leave out (100 - p) / 2 percent at each end (Wu et al. 2020, "Integer
  *                   Quantization for Deep Learning Inference", 3.3, there of absolute values)
- *   histogram-mse   min over lo <= 0 <= hi of E[(x - clip(x))^2] + P(lo < x < hi) * s^2 / 12, s = (hi - lo) / (2^bits - 1):
- *                   clipping and uniform rounding noise (Sung et al. 2015, "Resiliency of Deep Neural Networks under
- *                   Quantization"; Banner et al. 2019, "Post training 4-bit quantization", 3)
+ *   histogram-mse   min over lo <= 0 <= hi of E[(x - clip(x))^2] + P(lo < x < hi) * s^2 / 12,
+ *                   s = (hi - lo) / (2^bits - 1): clipping and uniform rounding noise (Sung et al. 2015, "Resiliency of
+ *                   Deep Neural Networks under Quantization"; Banner et al. 2019, "Post training 4-bit quantization of
+ *                   convolutional networks", 3)
  *   kl              Migacz 2017, "8-bit Inference with TensorRT", GTC: the clip |x| <= t whose distribution P, what is
  *                   clipped counted in the last bins, is nearest in relative entropy to its 2^bits-level version Q
  * Values that are exactly zero are counted apart and take no part in the last two: any parameters hold zero exactly.
