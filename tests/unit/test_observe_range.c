@@ -232,7 +232,7 @@ static void moving_average(void **state) {
   qn_observer *o = make(&e, "moving-average", 1);
   long double low = 0, high = 0;
   for (int i = 0; i < 300; i++) {
-    float *x = data + i * 100, min = x[0], max = x[0];
+    float *x = data + (size_t)i * 100, min = x[0], max = x[0];
     for (int j = 1; j < 100; j++) min = fminf(min, x[j]), max = fmaxf(max, x[j]);
     low = i ? low + 0.01L * ((long double)min - low) : (long double)min;
     high = i ? high + 0.01L * ((long double)max - high) : (long double)max;
