@@ -17,7 +17,7 @@ void qn__ll_for_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef e
   LLVMPositionBuilderAtEnd(g->b, f->body);
   f->i = LLVMBuildPhi(g->b, g->i64, "i");
   LLVMAddIncoming(f->i, &start, &f->pre, 1);
-  for (uint32_t c = 0; c < num_carried; c++) {
+  for (uint32_t c = 0; carried && c < num_carried; c++) {
     f->init[c] = carried[c];
     f->phi[c] = LLVMBuildPhi(g->b, LLVMTypeOf(carried[c]), "");
     LLVMAddIncoming(f->phi[c], &carried[c], &f->pre, 1);
@@ -31,7 +31,7 @@ void qn__ll_for_end(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried) {
   LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, next, f->end, ""), f->body, f->exit);
   LLVMAddIncoming(f->i, &next, &latch, 1);
   LLVMPositionBuilderAtEnd(g->b, f->exit);
-  for (uint32_t c = 0; c < f->num_carried; c++) {
+  for (uint32_t c = 0; carried && c < f->num_carried; c++) {
     LLVMAddIncoming(f->phi[c], &carried[c], &latch, 1);
     LLVMValueRef both[2] = {f->init[c], carried[c]};
     LLVMBasicBlockRef from[2] = {f->pre, latch};

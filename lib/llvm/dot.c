@@ -29,7 +29,7 @@ static LLVMValueRef a_element(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uin
   LLVMTypeRef type = qn__ll_mem_type(g, t->plan->lhs);
   uint32_t size = elem_bytes(t->plan->lhs);
   if (!partial || kk == 0)
-    return qn__ll_load_vec(g, type, qn__ll_gep_const(g, a_address(t, r, block, j), kk * size), 1);
+    return qn__ll_load_vec(g, type, qn__ll_gep_const(g, a_address(t, r, block, j), (int64_t)kk * size), 1);
   LLVMValueRef k = qn__ll_mul(g, block, qn__ll_i64(g, t->plan->layout.k_block));
   k = qn__ll_add(g, k, qn__ll_i64(g, (int64_t)j * t->plan->layout.k_block + kk));
   LLVMValueRef exists = LLVMBuildICmp(g->b, LLVMIntSLT, k, t->k_size, "");

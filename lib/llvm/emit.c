@@ -24,8 +24,8 @@ static LLVMValueRef global(qn_ll *g, const char *name, LLVMValueRef init, uint32
 static bool prepare(emit_state *s) {
   qn_ll *g = s->g;
   const qn_aot *aot = s->aot;
-  s->bodies = qn__arena_array(g->arena, aot->num_bodies, sizeof *s->bodies);
-  s->constants = qn__arena_array(g->arena, aot->num_constants, sizeof *s->constants);
+  s->bodies = qn__ll_values(g, aot->num_bodies);
+  s->constants = qn__ll_values(g, aot->num_constants);
   if (!s->bodies || !s->constants) return false;
   s->body_type = LLVMFunctionType(g->i32, &g->ptr, 1, false);
   for (uint32_t i = 0; i < aot->num_bodies; i++) {
@@ -58,7 +58,7 @@ static LLVMValueRef address_of(emit_state *s, const qn_ref *ref) {
 
 static LLVMValueRef numbers(emit_state *s, uint32_t count, const int64_t *values) {
   qn_ll *g = s->g;
-  LLVMValueRef *all = qn__arena_array(g->arena, (size_t)count + 1, sizeof *all);
+  LLVMValueRef *all = qn__ll_values(g, (size_t)count + 1);
   if (!all) {
     g->failed = g->out_of_memory = true;
     return LLVMConstNull(g->ptr);
@@ -75,15 +75,15 @@ static void store_field(qn_ll *g, LLVMValueRef block, size_t offset, LLVMValueRe
 /* Fills a qn_kargs for one call, makes it, and leaves with its error if there is one. */
 static void call(emit_state *s, const qn_call *c, LLVMValueRef block, LLVMValueRef ptrs) {
   qn_ll *g = s->g;
-  for (uint32_t i = 0; i < c->num_ptrs; i++) store_field(g, ptrs, 8 * i, address_of(s, &c->ptrs[i]));
+  for (uint32_t i = 0; i < c->num_ptrs; i++) store_field(g, ptrs, 8 * (size_t)i, address_of(s, &c->ptrs[i]));
   store_field(g, block, offsetof(qn_kargs, ptr), ptrs);
   store_field(g, block, offsetof(qn_kargs, size), numbers(s, c->num_sizes, c->sizes));
   store_field(g, block, offsetof(qn_kargs, stride), numbers(s, c->num_strides, c->strides));
   LLVMValueRef workspace = qn__ll_gep_const(g, g->args, offsetof(qn_kargs, workspace));
   store_field(g, block, offsetof(qn_kargs, workspace), LLVMBuildLoad2(g->b, g->ptr, workspace, ""));
   for (uint32_t d = 0; d < 2; d++) {
-    store_field(g, block, offsetof(qn_kargs, begin) + 8 * d, qn__ll_i64(g, c->begin[d]));
-    store_field(g, block, offsetof(qn_kargs, end) + 8 * d, qn__ll_i64(g, c->end[d]));
+    store_field(g, block, offsetof(qn_kargs, begin) + 8 * (size_t)d, qn__ll_i64(g, c->begin[d]));
+    store_field(g, block, offsetof(qn_kargs, end) + 8 * (size_t)d, qn__ll_i64(g, c->end[d]));
   }
   LLVMValueRef code = LLVMBuildCall2(g->b, s->body_type, s->bodies[c->body], &block, 1, "");
   LLVMBasicBlockRef next = LLVMAppendBasicBlockInContext(g->ctx, g->fn, "");

@@ -29,8 +29,8 @@ static bool prepare(epilogue *e) {
   uint32_t extras = e->plan->num_epilogue_extras;
   uint8_t *vary = qn__arena_array(g->arena, 1 + extras, 1);
   e->places = qn__arena_array(g->arena, 1 + extras, sizeof *e->places);
-  e->extra = qn__arena_array(g->arena, extras, sizeof *e->extra);
-  e->row_stride = qn__arena_array(g->arena, extras, sizeof *e->row_stride);
+  e->extra = qn__ll_values(g, extras);
+  e->row_stride = qn__ll_values(g, extras);
   if (!vary || !e->places || !e->extra || !e->row_stride) return false;
   vary[0] = QN_LL_BY_LANE | QN_LL_BY_ROW;
   for (uint32_t i = 0; i < extras; i++) {

@@ -2,7 +2,6 @@
  * registers over the whole of K, then through a small buffer into the epilogue. Panels are the outer loop, so that B,
  * which may be larger than a cache, is read once and A, a few bytes per step, is what is read again. */
 #include "tile.h"
-#include <string.h>
 
 typedef struct gemm_state {
   qn_ll *g;
@@ -22,13 +21,17 @@ static void blocks_step(qn_ll_tile *t, LLVMValueRef block, uint32_t blocks, bool
   for (uint32_t j = 0; j < blocks; j++) {
     qn_ll_operand b[QN_LL_MAX_VECTORS], a;
     for (uint32_t v = 0; v < t->vectors; v++) t->dot->load_b(t, v, j, &b[v]);
-    LLVMValueRef *acc = t->acc + (j % t->sets) * t->rows * t->vectors;
+    LLVMValueRef *acc = t->acc + (size_t)(j % t->sets) * t->rows * t->vectors;
     for (uint32_t r = 0; r < t->rows; r++) {
       t->dot->load_a(t, r, block, j, blocks, partial, &shared[r], &a);
       for (uint32_t v = 0; v < t->vectors; v++)
         acc[r * t->vectors + v] = t->dot->madd(t, acc[r * t->vectors + v], &a, &b[v]);
     }
   }
+}
+
+static void copy_values(LLVMValueRef *to, const LLVMValueRef *from, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) to[i] = from[i];
 }
 
 /* Blocks start .. end-1, `unroll` at a time. The panels' pointers move along and are left after the last block. */
@@ -38,18 +41,18 @@ static void blocks_loop(qn_ll_tile *t, LLVMValueRef start, LLVMValueRef end, uin
   int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
   LLVMValueRef carried[QN_LL_MAX_CARRIED];
   qn_ll_for f;
-  memcpy(carried, t->acc, sums * sizeof *carried);
-  memcpy(carried + sums, t->b, t->panels * sizeof *carried);
+  copy_values(carried, t->acc, sums);
+  copy_values(carried + sums, t->b, t->panels);
   qn__ll_for_begin(g, &f, start, end, unroll, sums + t->panels, carried);
-  memcpy(t->acc, carried, sums * sizeof *carried);
-  memcpy(t->b, carried + sums, t->panels * sizeof *carried);
+  copy_values(t->acc, carried, sums);
+  copy_values(t->b, carried + sums, t->panels);
   blocks_step(t, f.i, unroll, partial);
   for (uint32_t p = 0; p < t->panels; p++)
     carried[sums + p] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, t->b[p], bytes * unroll), "");
-  memcpy(carried, t->acc, sums * sizeof *carried);
+  copy_values(carried, t->acc, sums);
   qn__ll_for_end(g, &f, carried);
-  memcpy(t->acc, carried, sums * sizeof *carried);
-  memcpy(t->b, carried + sums, t->panels * sizeof *carried);
+  copy_values(t->acc, carried, sums);
+  copy_values(t->b, carried + sums, t->panels);
 }
 
 static void accumulate(gemm_state *s) {

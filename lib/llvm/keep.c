@@ -15,18 +15,6 @@ typedef struct search {
   bool reads_input;
 } search;
 
-static uint32_t args_of(const qn_tinst *inst, uint32_t *args) {
-  static const uint8_t counts[QN_T_COUNT] = {
-#define QN_TAPE(symbol, name, args, doc) [QN_T_##symbol] = args,
-#include "tape.def"
-#undef QN_TAPE
-  };
-  args[0] = inst->a;
-  args[1] = inst->b;
-  args[2] = inst->c;
-  return counts[inst->op];
-}
-
 /* Marks what is behind the seen registers, along the row only. Operands have lower numbers. */
 static void look_back(search *s) {
   s->count = 0;
@@ -39,7 +27,7 @@ static void look_back(search *s) {
       continue;
     }
     s->count++;
-    uint32_t args[3], n = args_of(inst, args);
+    uint32_t args[3] = {0}, n = qn__ll_args(inst, args);
     for (uint32_t k = 0; k < n; k++) s->seen[args[k]] = true;
   }
 }

@@ -60,6 +60,7 @@ qn_status qn__ll_jit(qn_ll_module *m, uint32_t count, const char *const *symbols
 qn_status qn__ll_codegen(qn_ll_module *m, LLVMCodeGenFileType type, LLVMMemoryBufferRef *out);
 
 /* ---- value.c ---- */
+LLVMValueRef *qn__ll_values(qn_ll *g, size_t count); /* nulls, in the arena; null when memory runs out */
 LLVMTypeRef qn__ll_reg_type(qn_ll *g, qn_treg t);
 /* t itself for lanes == 1, else a vector of them. */
 LLVMTypeRef qn__ll_lanes(LLVMTypeRef t, uint32_t lanes);
@@ -174,6 +175,7 @@ void qn__ll_region_store(qn_ll_region *r, uint32_t output, const qn_ll_place *pl
 /* Register i with that many lanes: splat where it is a scalar. */
 LLVMValueRef qn__ll_region_get(qn_ll_region *r, uint32_t i, uint32_t lanes);
 bool qn__ll_is_reduction(uint8_t op);
+uint32_t qn__ll_args(const qn_tinst *inst, uint32_t args[3]); /* how many operands, and which registers */
 
 typedef struct qn_ll_operands {
   const qn_tape *tape;

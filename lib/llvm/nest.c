@@ -15,8 +15,8 @@ static bool load_args(qn_ll_nest *n) {
   const qn_loop_plan *plan = n->plan;
   uint32_t loops = plan->num_loops;
   n->num_operands = plan->num_inputs + plan->num_outputs;
-  n->size = qn__arena_array(g->arena, loops, sizeof *n->size);
-  n->stride = qn__arena_array(g->arena, (size_t)n->num_operands * loops, sizeof *n->stride);
+  n->size = qn__ll_values(g, loops);
+  n->stride = qn__ll_values(g, (size_t)n->num_operands * loops);
   n->places = qn__arena_array(g->arena, n->num_operands, sizeof *n->places);
   if (!n->size || !n->stride || !n->places) return false;
   for (uint32_t d = 0; d < loops; d++) n->size[d] = qn__ll_arg_size(g, d);
@@ -50,7 +50,7 @@ static void outer(qn_ll_nest *n, uint32_t d) {
   LLVMValueRef start = d ? qn__ll_i64(g, 0) : qn__ll_arg_begin(g, 0);
   LLVMValueRef end = d ? n->size[d] : qn__ll_arg_end(g, 0);
   qn__ll_for_begin(g, &f, start, end, 1, 0, NULL);
-  LLVMValueRef *kept = qn__arena_array(g->arena, n->num_operands, sizeof *kept);
+  LLVMValueRef *kept = qn__ll_values(g, n->num_operands);
   if (!kept) g->failed = g->out_of_memory = true;
   for (uint32_t o = 0; kept && o < n->num_operands; o++) {
     kept[o] = n->places[o].base;

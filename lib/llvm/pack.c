@@ -63,7 +63,7 @@ static void copy_interleaved(pack_state *s, LLVMValueRef block, LLVMValueRef col
     for (uint32_t i = 0; i < 2 * width; i++) picks[i] = qn__ll_i32(g, i);
     LLVMValueRef all = LLVMConstVector(picks, 2 * width);
     for (uint32_t i = 0; i < count / 2; i++)
-      rows[i] = LLVMBuildShuffleVector(g->b, rows[2 * i], rows[2 * i + 1], all, "");
+      rows[i] = LLVMBuildShuffleVector(g->b, rows[2 * (size_t)i], rows[2 * (size_t)i + 1], all, "");
   }
   for (uint32_t i = 0; i < lanes * kb; i++) picks[i] = qn__ll_i32(g, (i % kb) * lanes + i / kb);
   LLVMValueRef mixed =

@@ -24,11 +24,11 @@ static LLVMValueRef one(qn_ll *g, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef
 
 static qn_status write_loop(qn_ll *g, double *ops) {
   LLVMTypeRef type = LLVMVectorType(g->i32, g->lanes);
-  LLVMValueRef acc[CHAINS], a = LLVMConstNull(type);
+  LLVMValueRef acc[CHAINS];
   uint32_t chains = g->isa->num_registers > 16 ? CHAINS : CHAINS_16;
   /* Operands from memory, so that nothing is known about them. */
   LLVMValueRef b = qn__ll_splat(g, LLVMBuildTrunc(g->b, qn__ll_arg_end(g, 0), g->i32, ""), g->lanes);
-  a = LLVMBuildXor(g->b, b, qn__ll_bits(g, type, 0x01020304), "");
+  LLVMValueRef a = LLVMBuildXor(g->b, b, qn__ll_bits(g, type, 0x01020304), "");
   for (uint32_t i = 0; i < chains; i++) acc[i] = qn__ll_bits(g, type, i);
   double macs = 0;
   qn_ll_for f;

@@ -18,8 +18,8 @@ qn_status qn__ll_gemm_prologue(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *plan = &body->plan->u.gemm;
   uint32_t inputs = 1 + plan->num_prologue_extras;
   prologue_state s = {.g = g, .places = qn__arena_array(g->arena, inputs, sizeof *s.places)};
-  LLVMValueRef *base = qn__arena_array(g->arena, inputs, sizeof *base);
-  LLVMValueRef *stride = qn__arena_array(g->arena, inputs, sizeof *stride);
+  LLVMValueRef *base = qn__ll_values(g, inputs);
+  LLVMValueRef *stride = qn__ll_values(g, inputs);
   uint8_t *vary = qn__arena_array(g->arena, inputs, 1);
   if (!s.places || !base || !stride || !vary) return qn_error_no_memory(g->qctx);
   vary[0] = QN_LL_BY_LANE;

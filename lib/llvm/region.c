@@ -14,6 +14,13 @@ static const uint8_t arg_counts[QN_T_COUNT] = {
 #undef QN_TAPE
 };
 
+uint32_t qn__ll_args(const qn_tinst *inst, uint32_t args[3]) {
+  args[0] = inst->a;
+  args[1] = inst->b;
+  args[2] = inst->c;
+  return arg_counts[inst->op] < 3 ? arg_counts[inst->op] : 3;
+}
+
 bool qn__ll_is_reduction(uint8_t op) {
   return op >= QN_T_ALL_FMAX && op <= QN_T_ALL_ISUM;
 }
@@ -24,8 +31,8 @@ static void mark_needed(qn_ll_region *r) {
   for (uint32_t i = t->num_insts; i-- > 0;) {
     const qn_tinst *inst = &t->insts[i];
     if (!r->needed[i]) continue;
-    uint32_t args[3] = {inst->a, inst->b, inst->c};
-    for (uint32_t k = 0; k < arg_counts[inst->op]; k++) r->needed[args[k]] = true;
+    uint32_t args[3] = {0}, n = qn__ll_args(inst, args);
+    for (uint32_t k = 0; k < n; k++) r->needed[args[k]] = true;
   }
 }
 
@@ -35,7 +42,7 @@ bool qn__ll_region_init(qn_ll_region *r, qn_ll *g, const qn_tape *tape, const ui
   r->vary = qn__arena_array(g->arena, n, 1);
   r->ready = qn__arena_array(g->arena, n, 1);
   r->needed = qn__arena_array(g->arena, n, sizeof(bool));
-  r->v = qn__arena_array(g->arena, n, sizeof(LLVMValueRef));
+  r->v = qn__ll_values(g, n);
   if (!r->vary || !r->ready || !r->needed || !r->v) {
     g->failed = g->out_of_memory = true;
     return false;
@@ -46,8 +53,8 @@ bool qn__ll_region_init(qn_ll_region *r, qn_ll *g, const qn_tape *tape, const ui
       r->vary[i] = input_vary[inst->a];
       continue;
     }
-    uint32_t args[3] = {inst->a, inst->b, inst->c};
-    for (uint32_t k = 0; k < arg_counts[inst->op]; k++) {
+    uint32_t args[3] = {0}, num_args = qn__ll_args(inst, args);
+    for (uint32_t k = 0; k < num_args; k++) {
       r->vary[i] |= r->vary[args[k]];
       if (r->ready[i] < r->ready[args[k]]) r->ready[i] = r->ready[args[k]];
     }

@@ -89,7 +89,7 @@ static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef ma
   for (uint32_t i = 0, q = 0; i < n->region.tape->num_insts; i++) {
     if (!qn__ll_row_ends_in(s, i)) continue;
     if (s->in_registers)
-      accumulate_register(s, i, &s->queue[q++ * (PARTIALS / n->g->lanes)]);
+      accumulate_register(s, i, &s->queue[(size_t)q++ * (PARTIALS / n->g->lanes)]);
     else
       accumulate(s, i, index, lanes, mask);
   }
@@ -130,7 +130,7 @@ static LLVMValueRef vectors(row_state *s) {
     if (!qn__ll_row_ends_in(s, i)) continue;
     s->slots[i] = qn__ll_slot(g, type_of(s, i), PARTIALS);
     for (uint32_t p = 0; p < count; p++) {
-      LLVMValueRef index = qn__ll_add(g, next, qn__ll_i64(g, p * g->lanes));
+      LLVMValueRef index = qn__ll_add(g, next, qn__ll_i64(g, (int64_t)p * g->lanes));
       qn__ll_store_vec(g, s->queue[q++], slot_at(g, type_of(s, i), s->slots[i], index), 1);
     }
   }
@@ -173,7 +173,7 @@ static void one_pass(row_state *s) {
 
 static void inner(qn_ll_nest *n) {
   qn_ll *g = n->g;
-  row_state s = {.n = n, .slots = qn__arena_array(g->arena, n->region.tape->num_insts, sizeof(LLVMValueRef))};
+  row_state s = {.n = n, .slots = qn__ll_values(g, n->region.tape->num_insts)};
   if (!s.slots || !qn__ll_row_keep(&s)) {
     g->failed = g->out_of_memory = true;
     return;

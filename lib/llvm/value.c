@@ -3,6 +3,14 @@
 #include <stddef.h>
 #include <string.h>
 
+typedef struct value {
+  LLVMValueRef v;
+} value;
+
+LLVMValueRef *qn__ll_values(qn_ll *g, size_t count) {
+  return qn__arena_array(g->arena, count, sizeof(value));
+}
+
 LLVMTypeRef qn__ll_reg_type(qn_ll *g, qn_treg t) {
   const LLVMTypeRef types[] = {[QN_TI1] = g->i1,   [QN_TI8] = g->i8,   [QN_TI16] = g->i16, [QN_TI32] = g->i32,
                                [QN_TI64] = g->i64, [QN_TF32] = g->f32, [QN_TF64] = g->f64};
@@ -122,11 +130,11 @@ LLVMValueRef qn__ll_arg_stride(qn_ll *g, uint32_t i) {
 }
 
 LLVMValueRef qn__ll_arg_begin(qn_ll *g, uint32_t i) {
-  return load_i64(g, qn__ll_gep_const(g, g->args, (int64_t)(offsetof(qn_kargs, begin) + 8 * i)));
+  return load_i64(g, qn__ll_gep_const(g, g->args, (int64_t)offsetof(qn_kargs, begin) + 8 * (int64_t)i));
 }
 
 LLVMValueRef qn__ll_arg_end(qn_ll *g, uint32_t i) {
-  return load_i64(g, qn__ll_gep_const(g, g->args, (int64_t)(offsetof(qn_kargs, end) + 8 * i)));
+  return load_i64(g, qn__ll_gep_const(g, g->args, (int64_t)offsetof(qn_kargs, end) + 8 * (int64_t)i));
 }
 
 LLVMValueRef qn__ll_min(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
