@@ -14,15 +14,15 @@
 
 /* ---- what is known about sizes ---- */
 
-static sizes_entry *find_name(sizes *s, qn_name name) {
-  uint32_t at = name.id ? qn__idmap_get(&s->index, name.id) : 0;
-  return at ? &s->entries.data[at - 1] : NULL;
+/* The place of the name's entry + 1; 0 when nothing is known about it. */
+static uint32_t place_of(const sizes *s, qn_name name) {
+  return name.id ? qn__idmap_get(&s->index, name.id) : 0;
 }
 
 qn_status qn__sizes_bind(sizes *s, qn_name name, int64_t size) {
-  sizes_entry *e = find_name(s, name);
-  if (e) {
-    e->size = size;
+  uint32_t at = place_of(s, name);
+  if (at) {
+    s->entries.data[at - 1].size = size;
     return QN_OK;
   }
   const sizes_entry fresh = {.name = name, .size = size, .same_as = name};
@@ -31,20 +31,23 @@ qn_status qn__sizes_bind(sizes *s, qn_name name, int64_t size) {
   return ok ? QN_OK : qn_error_no_memory(s->ctx);
 }
 
-/* The name that stands for all that are equal to `name`. */
-static qn_name representative(sizes *s, qn_name name) {
-  for (sizes_entry *e; (e = find_name(s, name)) != NULL && e->same_as.id != name.id;) {
-    sizes_entry *up = find_name(s, e->same_as);
-    if (up) e->same_as = up->same_as; /* halves the way for the next one */
-    name = e->same_as;
+/* The entry's name that stands for all that are equal to it; the way there is shortened for the next one. */
+static uint32_t representative(sizes *s, uint32_t at) {
+  for (;;) {
+    sizes_entry *e = &s->entries.data[at - 1];
+    uint32_t up = place_of(s, e->same_as);
+    if (up == at || !up) return at;
+    e->same_as = s->entries.data[up - 1].same_as;
+    at = up;
   }
-  return name;
 }
 
 int64_t qn__sizes_get(sizes *s, qn_name *name) {
-  *name = representative(s, *name);
-  const sizes_entry *e = find_name(s, *name);
-  return e ? e->size : QN_DYNAMIC;
+  uint32_t at = place_of(s, *name);
+  if (!at) return QN_DYNAMIC;
+  at = representative(s, at);
+  *name = s->entries.data[at - 1].name;
+  return s->entries.data[at - 1].size;
 }
 
 /* The op says that both are one size. */
@@ -55,11 +58,10 @@ static qn_status equate(sizes *s, qn_module *m, qn_op op, qn_name a, qn_name b) 
     return qn_op_error(m, op, QN_DIAG_SHAPE,
                        "needs sizes '%s' and '%s' to be equal, but they are bound to %lld and %lld",
                        qn_name_str(s->ctx, a).data, qn_name_str(s->ctx, b).data, (long long)x, (long long)y);
-  qn_status status = find_name(s, b) ? QN_OK : qn__sizes_bind(s, b, y);
-  if (status == QN_OK && !find_name(s, a)) status = qn__sizes_bind(s, a, x);
+  qn_status status = qn__sizes_bind(s, b, y);
+  if (status == QN_OK) status = qn__sizes_bind(s, a, x != QN_DYNAMIC ? x : y);
   if (status != QN_OK) return status;
-  find_name(s, a)->size = x != QN_DYNAMIC ? x : y;
-  find_name(s, b)->same_as = a;
+  s->entries.data[place_of(s, b) - 1].same_as = a;
   s->changed = true;
   return QN_OK;
 }

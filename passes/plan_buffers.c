@@ -11,7 +11,6 @@
  * known are fitted (the smallest free slot that is large enough, else the largest one grows); values with sizes known
  * at run time share with values of an equal type only. Preconditions: kern ops. Preserves: shapes, structure. */
 #include "map.h"
-#include "vec.h"
 #include <quern/pass.h>
 #include <quern/unstable/rewriter.h>
 #include <string.h>
@@ -31,7 +30,8 @@ typedef struct planner {
   uint32_t *root;     /* per value: the value whose bytes it shows */
   uint32_t *last_use; /* per root: number of the op that uses it last */
   uint32_t *slot_of;  /* per root: its slot + 1 */
-  QN_VEC(slot) slots;
+  slot *slots;        /* room for one per value */
+  uint32_t num_slots;
   uint32_t lists[NUM_LISTS];
   qn_idmap dynamic; /* type id -> first free slot + 1 of values of that type */
   uint64_t unshared;
@@ -78,10 +78,11 @@ static uint32_t list_of(uint64_t bytes) {
   return bytes < 4 ? (uint32_t)bytes : (log + 1) * 4 + (uint32_t)((bytes >> log) & 3);
 }
 
-static uint32_t take_from(planner *p, uint32_t list, uint32_t *link, uint32_t at) {
-  uint32_t next = p->slots.data[at - 1].next;
-  if (link)
-    *link = next;
+/* Takes slot `at` out of its list, in which it follows `before` (0: it is the first). */
+static uint32_t take_from(planner *p, uint32_t list, uint32_t before, uint32_t at) {
+  uint32_t next = p->slots[at - 1].next;
+  if (before)
+    p->slots[before - 1].next = next;
   else
     p->lists[list] = next;
   return at;
@@ -90,36 +91,35 @@ static uint32_t take_from(planner *p, uint32_t list, uint32_t *link, uint32_t at
 /* In the list that `bytes` itself falls into, the first few are tried for the best one. */
 static uint32_t take_similar(planner *p, uint64_t bytes, uint32_t list) {
   enum { TRIES = 8 };
-  uint32_t best = 0, *best_link = NULL, *link = &p->lists[list];
-  for (int i = 0; i < TRIES && *link; i++) {
-    const slot *s = &p->slots.data[*link - 1];
-    if (s->bytes >= bytes && (!best || s->bytes < p->slots.data[best - 1].bytes)) best = *link, best_link = link;
-    link = &p->slots.data[*link - 1].next;
+  uint32_t best = 0, before_best = 0, before = 0, at = p->lists[list];
+  for (int i = 0; i < TRIES && at; i++, before = at, at = p->slots[at - 1].next) {
+    uint64_t room = p->slots[at - 1].bytes;
+    if (room >= bytes && (!best || room < p->slots[best - 1].bytes)) best = at, before_best = before;
   }
-  return best ? take_from(p, list, best_link, best) : 0;
+  return best ? take_from(p, list, before_best, best) : 0;
 }
 
 /* A free slot of at least this size, the smallest as far as lists tell; else the largest free one, grown; 0: none. */
 static uint32_t take_static(planner *p, uint64_t bytes) {
   uint32_t list = list_of(bytes), found = take_similar(p, bytes, list);
   for (uint32_t i = list + 1; i < NUM_LISTS && !found; i++)
-    if (p->lists[i]) found = take_from(p, i, NULL, p->lists[i]);
+    if (p->lists[i]) found = take_from(p, i, 0, p->lists[i]);
   for (uint32_t i = list + 1; i-- > 0 && !found;)
-    if (p->lists[i]) found = take_from(p, i, NULL, p->lists[i]);
-  if (found && p->slots.data[found - 1].bytes < bytes) p->slots.data[found - 1].bytes = bytes;
+    if (p->lists[i]) found = take_from(p, i, 0, p->lists[i]);
+  if (found && p->slots[found - 1].bytes < bytes) p->slots[found - 1].bytes = bytes;
   return found;
 }
 
 static uint32_t take_dynamic(planner *p, qn_type t) {
   uint32_t at = qn__idmap_get(&p->dynamic, t.id);
   if (!at || at == FOREVER) return 0;
-  uint32_t next = p->slots.data[at - 1].next;
+  uint32_t next = p->slots[at - 1].next;
   return qn__idmap_set(p->allocator, &p->dynamic, t.id, next ? next : FOREVER) ? at : 0;
 }
 
 static bool give_back(planner *p, uint32_t value) {
   uint32_t at = p->slot_of[value];
-  slot *s = &p->slots.data[at - 1];
+  slot *s = &p->slots[at - 1];
   qn_type t = qn_value_type(p->m, (qn_value){value});
   p->slot_of[value] = 0;
   if (qn_type_is_static(p->ctx, t)) {
@@ -133,23 +133,19 @@ static bool give_back(planner *p, uint32_t value) {
   return qn__idmap_set(p->allocator, &p->dynamic, t.id, at);
 }
 
-static bool new_slot(planner *p, uint64_t bytes, uint32_t *at) {
-  const slot s = {.bytes = bytes};
-  *at = p->slots.size + 1;
-  return qn__push(p->allocator, &p->slots, s);
+static uint32_t new_slot(planner *p, uint64_t bytes) {
+  p->slots[p->num_slots] = (slot){.bytes = bytes};
+  return ++p->num_slots;
 }
 
-/* A slot for the value; false when memory runs out. */
-static bool assign(planner *p, uint32_t value) {
+static void assign(planner *p, uint32_t value) {
   qn_type t = qn_value_type(p->m, (qn_value){value});
   int64_t count = qn_type_count(p->ctx, t);
   uint64_t bytes = count < 0 ? 0 : qn_scalar_bytes(qn_type_memory(p->ctx, qn_type_elem(p->ctx, t)), (uint64_t)count);
   bool known = qn_type_is_static(p->ctx, t);
   uint32_t at = known ? take_static(p, bytes) : take_dynamic(p, t);
   if (known) p->unshared += bytes;
-  if (!at && !new_slot(p, bytes, &at)) return false;
-  p->slot_of[value] = at;
-  return true;
+  p->slot_of[value] = at ? at : new_slot(p, bytes);
 }
 
 /* ---- one function ---- */
@@ -186,7 +182,7 @@ static bool plan_op(planner *p, qn_op op, uint32_t at) {
   if (!is_kernel(p->m, op)) return release(p, op, at);
   for (uint32_t i = 0; i < qn_op_num_results(p->m, op); i++) {
     uint32_t v = qn_op_result(p->m, op, i).id;
-    if (p->root[v] == v && p->last_use[v] != FOREVER && !assign(p, v)) return false;
+    if (p->root[v] == v && p->last_use[v] != FOREVER) assign(p, v);
   }
   return set_slots(p, op) && release(p, op, at);
 }
@@ -194,7 +190,7 @@ static bool plan_op(planner *p, qn_op op, uint32_t at) {
 static bool plan_function(planner *p, qn_op func) {
   uint32_t at = 0;
   bool ok = true;
-  p->slots.size = 0;
+  p->num_slots = 0;
   memset(p->lists, 0, sizeof p->lists);
   trace_inputs(p, func);
   trace(p, func);
@@ -206,8 +202,8 @@ static bool plan_function(planner *p, qn_op func) {
 
 static void count_slots(qn_pass_run *run, const planner *p) {
   uint64_t bytes = 0;
-  for (uint32_t i = 0; i < p->slots.size; i++) bytes += p->slots.data[i].bytes;
-  qn_run_count(run, "slots", p->slots.size);
+  for (uint32_t i = 0; i < p->num_slots; i++) bytes += p->slots[i].bytes;
+  qn_run_count(run, "slots", p->num_slots);
   qn_run_count(run, "bytes of known size in slots", (int64_t)bytes);
 }
 
@@ -219,14 +215,14 @@ qn_status qn__pass_plan_buffers(qn_pass_run *run) {
   p.root = qn_run_alloc(run, bytes);
   p.last_use = qn_run_alloc(run, bytes);
   p.slot_of = qn_run_alloc(run, bytes);
-  bool ok = p.root && p.last_use && p.slot_of;
+  p.slots = qn_run_alloc(run, (size_t)qn_module_value_limit(m) * sizeof *p.slots);
+  bool ok = p.root && p.last_use && p.slot_of && p.slots;
   for (qn_op f = qn_block_first(m, qn_module_body(m)); f.id && ok; f = qn_op_next(m, f)) {
     if (qn_op_kind_of(m, f) != QN_OP_FUNC) continue;
     ok = plan_function(&p, f);
     if (ok) count_slots(run, &p);
   }
   if (ok) qn_run_count(run, "bytes of known size without sharing", (int64_t)p.unshared);
-  qn__vec_free(p.allocator, &p.slots);
   qn_run_preserved(run, true, QN_PRESERVES_SHAPES | QN_PRESERVES_STRUCTURE);
   return ok ? QN_OK : qn_error_no_memory(ctx);
 }

@@ -137,9 +137,9 @@ qn_status qn_pass_manager_run(qn_pass_manager *pm, qn_module *m) {
 }
 
 qn_status qn_run_pipeline(qn_module *m, const char *pipeline) {
-  qn_pass_manager *pm;
+  qn_pass_manager *pm = NULL;
   qn_status status = qn_pass_manager_create(qn_module_context(m), qn_str_of(pipeline), NULL, &pm);
-  if (status == QN_OK) status = qn_pass_manager_run(pm, m);
+  if (pm) status = qn_pass_manager_run(pm, m);
   qn_pass_manager_destroy(pm);
   return status;
 }

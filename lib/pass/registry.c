@@ -14,8 +14,12 @@ static const qn_pass_info table[] = {
 };
 enum { TABLE_SIZE = sizeof table / sizeof *table };
 
+typedef struct registered_pass {
+  const qn_pass_info *info;
+} registered_pass;
+
 typedef struct registry {
-  QN_VEC(const qn_pass_info *) passes;
+  QN_VEC(registered_pass) passes;
 } registry;
 
 static void destroy_registry(qn_context *ctx, void *state) {
@@ -32,7 +36,7 @@ const qn_pass_info *qn_pass_get(qn_context *ctx, size_t i) {
   if (i < TABLE_SIZE) return &table[i];
   const registry *r = registered(ctx);
   i -= TABLE_SIZE;
-  return r && i < r->passes.size ? r->passes.data[i] : NULL;
+  return r && i < r->passes.size ? r->passes.data[i].info : NULL;
 }
 
 const qn_pass_info *qn_pass_find(qn_context *ctx, qn_str name) {
@@ -74,7 +78,7 @@ qn_status qn_pass_register(qn_context *ctx, const qn_pass_info *info) {
                     info->name, info->options);
   registry *r = registered(ctx);
   if (!r) r = make_registry(ctx);
-  return r && qn__push(&ctx->allocator, &r->passes, info) ? QN_OK : qn_error_no_memory(ctx);
+  return r && qn__push(&ctx->allocator, &r->passes, (registered_pass){info}) ? QN_OK : qn_error_no_memory(ctx);
 }
 
 /* ---- suggestions ---- */

@@ -93,13 +93,18 @@ void qn__report_stats(qn_pass_manager *pm) {
 
 /* ---- reproducer ---- */
 
+static void put_printable(qn_buf *b, char c) {
+  if ((unsigned char)c < ' ') c = ' ';
+  qn__buf_char(b, c);
+}
+
 /* The rest of the pipeline as it was written, on one comment line. */
 static void put_pipeline(qn_buf *b, const qn_pass_manager *pm, uint32_t step) {
   qn__buf_c(b, "// quern opt -p '");
   for (uint32_t i = step; i < pm->steps.size; i++) {
     qn_str text = pm->steps.data[i].text;
     if (i > step) qn__buf_char(b, ',');
-    for (size_t k = 0; k < text.size; k++) qn__buf_char(b, (unsigned char)text.data[k] < ' ' ? ' ' : text.data[k]);
+    for (size_t k = 0; k < text.size; k++) put_printable(b, text.data[k]);
   }
   qn__buf_c(b, "'\n");
 }
