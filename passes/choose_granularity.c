@@ -104,7 +104,7 @@ static qn_status choose_in(search *s, qn_op func) {
     candidate best;
     if (qn_op_attr(s->m, at->op, "quern.granularity").id) continue; /* decided with an earlier one, or by hand */
     status = search_weight(s, at, &best);
-    if (status) return status;
+    if (status || !best.g.row) return status; /* one scale for all is always possible */
     qn_place place = qn_op_place(s->m, at->op);
     qn_trace(s->ctx, "choose-granularity: %.*s line %u: %s, %.1f dB", (int)place.entity.size, place.entity.data,
              place.line, best.g.row->name, best.sqnr);

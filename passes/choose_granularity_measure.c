@@ -8,7 +8,8 @@
 
 enum { MAX_SAMPLES = 32, MAX_ROWS = 64, MIN_ROWS = 8 };
 
-static const double MAX_PRODUCTS = 1 << 26; /* of numbers, per site and candidate: a tenth of a second */
+/* Multiplications per site and candidate, a tenth of a second; and those of the samples, run on the interpreter. */
+static const double MAX_PRODUCTS = 1 << 26, MAX_RUN = 4e9;
 
 /* ---- rows ---- */
 
@@ -32,6 +33,7 @@ typedef struct collection {
   search *s;
   int64_t samples; /* in all */
   int64_t sample;  /* this one */
+  double work;     /* multiplications of the sites so far */
 } collection;
 
 /* Element i of row `row`: rows are those of the left matrix, of all batches. */
@@ -61,6 +63,7 @@ static void take_rows(collection *c, site *at, const qn_tensor *x) {
   if (share > count) share = count;
   for (int64_t i = 0; i < share; i++) take_row(at, x, transposed, i * count / share);
   widen(at, x);
+  c->work += (double)count * (double)at->k * (double)at->n;
 }
 
 static void seen(collection *c, qn_value v, const qn_tensor *x) {
@@ -98,8 +101,10 @@ qn_status qn__collect_rows(search *s, qn_op func) {
   qn_tensor *out = qn_run_alloc(s->run, (num_out + 1) * sizeof *out);
   if (!in || !out) return QN_ERR_NO_MEMORY;
   collection c = {.s = s, .samples = inputs->count < MAX_SAMPLES ? inputs->count : MAX_SAMPLES};
-  for (; c.sample < c.samples && !status; c.sample++)
+  for (; c.sample < c.samples && !status; c.sample++) {
     status = run_sample(&c, func, inputs, c.sample * inputs->count / c.samples, in, num_in, out, num_out);
+    if (c.sample == 0 && c.work * (double)c.samples > MAX_RUN) c.samples = 1 + (int64_t)(MAX_RUN / c.work);
+  }
   return status;
 }
 
@@ -171,22 +176,27 @@ static void multiply(const site *at, const matrices *w, const float *x, noise *o
           dot(x + r * at->k, w->rounded + j * at->k, at->k));
 }
 
+static qn_status measure(search *s, const site *at, qn_type elem, const matrices *w, float *x, noise *n) {
+  read_weight(at, qn_type_as_quant(s->ctx, elem), w);
+  if (at->num_rows) {
+    qn_status status = round_rows(s, at, x);
+    if (!status) multiply(at, w, x, n);
+    return status;
+  }
+  for (int64_t i = 0, count = qn_tensor_count(&at->w.data); i < count; i++)
+    add(n, (double)w->exact[i], (double)w->rounded[i]);
+  return QN_OK;
+}
+
 qn_status qn__measure(search *s, const site *at, qn_type elem, double *sqnr) {
   const qn_allocator *a = qn_context_allocator(s->ctx);
-  int64_t count = qn_tensor_count(&at->w.data);
-  size_t weight_bytes = (size_t)count * sizeof(float) + 1,
-         row_bytes = (size_t)(at->num_rows * at->k) * sizeof(float) + 1;
+  size_t weight_bytes = (size_t)qn_tensor_count(&at->w.data) * sizeof(float) + 1;
+  size_t row_bytes = (size_t)(at->num_rows * at->k) * sizeof(float) + 1;
   matrices w = {qn__alloc(a, weight_bytes), qn__alloc(a, weight_bytes)};
   float *x = qn__alloc(a, row_bytes);
   noise n = {0, 0};
-  qn_status status = w.exact && w.rounded && x ? QN_OK : qn_error_no_memory(s->ctx);
-  if (!status) read_weight(at, qn_type_as_quant(s->ctx, elem), &w);
-  if (!status && at->num_rows) {
-    status = round_rows(s, at, x);
-    if (!status) multiply(at, &w, x, &n);
-  } else if (!status) {
-    for (int64_t i = 0; i < count; i++) add(&n, (double)w.exact[i], (double)w.rounded[i]);
-  }
+  bool room = w.exact && w.rounded && x;
+  qn_status status = room ? measure(s, at, elem, &w, x, &n) : qn_error_no_memory(s->ctx);
   *sqnr = decibels(&n);
   qn__free(a, w.exact, weight_bytes);
   qn__free(a, w.rounded, weight_bytes);

@@ -58,6 +58,9 @@ bool qn__codes_in_use(const qn_module *m, qn_value codes) {
 }
 
 qn_value qn__fold_op(qn_builder *b, qn_op_kind kind, uint32_t n, const qn_value *operands, qn_type result) {
+  if (qn_type_is_null(result)) return (qn_value){0};
+  for (uint32_t i = 0; i < n; i++)
+    if (!operands[i].id) return (qn_value){0};
   qn_op_desc desc = {.kind = kind, .num_operands = n, .operands = operands, .num_results = 1, .results = &result};
   return qn_op_result(b->module, qn_op_create(b, &desc), 0);
 }
@@ -89,7 +92,7 @@ qn_value qn__fold_ints(qn_builder *b, qn_scalar elem, uint32_t rank, const int64
 qn_value qn__fold_requantize(qn_rewriter *r, qn_builder *b, qn_value acc, qn_value multiplier, qn_type y) {
   qn_str mode = qn_run_string(qn_rewriter_run(r), "requantize");
   qn_value v = qn__fold_op2(b, QN_OP_REQUANTIZE, acc, multiplier, y);
-  if (!qn_str_eq(mode, qn_str_of("f32")))
+  if (v.id && !qn_str_eq(mode, qn_str_of("f32")))
     qn_op_set_attr(b->module, qn_value_op(b->module, v), "mode", qn_attr_string(b->module, mode));
   return v;
 }

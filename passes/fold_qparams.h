@@ -26,7 +26,8 @@ static inline int32_t qn__zero(const qn_quant *q, uint32_t i) {
 }
 /* Every code of the value is one that its type has in use: the type has all, or an op that quantizes made it. */
 bool qn__codes_in_use(const qn_module *m, qn_value codes);
-/* An op with one result of a type that the caller knows. */
+/* An op with one result of a type that the caller knows. Null when an operand or the type is, which is how exhausted
+ * memory shows. */
 qn_value qn__fold_op(qn_builder *b, qn_op_kind kind, uint32_t n, const qn_value *operands, qn_type result);
 static inline qn_value qn__fold_op1(qn_builder *b, qn_op_kind kind, qn_value x, qn_type result) {
   return qn__fold_op(b, kind, 1, &x, result);

@@ -7,25 +7,27 @@
 
 /* The quantized type that codes of `storage` have with these constant parameters; null when they are none, or are
  * of a shape that no type has. */
-static qn_type type_of_params(qn_rewriter *r, qn_op op, qn_type x, qn_scalar storage, qn_type expressed) {
+static qn_status type_of_params(qn_rewriter *r, qn_op op, qn_type x, qn_scalar storage, qn_type expressed,
+                                qn_type *out) {
   qn_module *m = qn_rewriter_module(r);
   qn_context *ctx = qn_module_context(m);
   qn_tensor scale, zero;
   bool has_zero = qn_op_num_operands(m, op) > 2;
-  if (!qn_value_constant_tensor(m, qn_op_operand(m, op, 1), &scale)) return (qn_type){0};
-  if (has_zero && !qn_value_constant_tensor(m, qn_op_operand(m, op, 2), &zero)) return (qn_type){0};
+  *out = (qn_type){0};
+  if (!qn_value_constant_tensor(m, qn_op_operand(m, op, 1), &scale)) return QN_OK;
+  if (has_zero && !qn_value_constant_tensor(m, qn_op_operand(m, op, 2), &zero)) return QN_OK;
   int64_t n = qn_tensor_count(&scale), axis = qn_op_get_int(m, op, "axis"), rank = qn_type_rank(ctx, x);
   if (axis < 0) axis += rank;
   bool along = scale.rank == 1 && n > 1 && axis >= 0 && axis < rank;
-  if (n < 1 || (n > 1 && !along) || (has_zero && qn_tensor_count(&zero) != n)) return (qn_type){0};
+  if (n < 1 || (n > 1 && !along) || (has_zero && qn_tensor_count(&zero) != n)) return QN_OK;
   float *scales = qn_run_alloc(qn_rewriter_run(r), (size_t)n * sizeof *scales);
   int32_t *zeros = qn_run_alloc(qn_rewriter_run(r), (size_t)n * sizeof *zeros);
-  if (!scales || !zeros) return (qn_type){0};
+  if (!scales || !zeros) return QN_ERR_NO_MEMORY;
   int64_t low = qn_scalar_min(storage), high = qn_scalar_max(storage);
   for (int64_t i = 0; i < n; i++) {
     scales[i] = (float)qn_tensor_get_f64(&scale, i);
     int64_t z = has_zero ? qn_tensor_get_i64(&zero, i) : 0;
-    if (!(scales[i] > 0 && scales[i] - scales[i] == 0) || z < low || z > high) return (qn_type){0};
+    if (!(scales[i] > 0 && scales[i] - scales[i] == 0) || z < low || z > high) return QN_OK;
     zeros[i] = (int32_t)z;
   }
   qn_quant q = {.storage = qn_type_scalar(ctx, storage),
@@ -42,7 +44,8 @@ static qn_type type_of_params(qn_rewriter *r, qn_op op, qn_type x, qn_scalar sto
                 .scale_type = QN_F32,
                 .tensor_scale = 1};
   if (n == 1) q.blocks[0] = (qn_block_dim){0, 0};
-  return qn_type_quant(ctx, &q, qn_op_place(m, op));
+  *out = qn_type_quant(ctx, &q, qn_op_place(m, op));
+  return qn_type_is_null(*out) ? QN_ERR_INPUT : QN_OK;
 }
 
 qn_status qn__fold_quantize(qn_rewriter *r, qn_op op) {
@@ -54,8 +57,9 @@ qn_status qn__fold_quantize(qn_rewriter *r, qn_op op) {
   if (!qn_str_eq(qn_op_get_string(m, op, "rounding"), qn_str_of("half_even")) || !qn_scalar_is_int(storage) ||
       qn_type_as_scalar(ctx, qn_type_elem(ctx, tx)) == QN_SCALAR_NONE)
     return QN_OK;
-  qn_type elem = type_of_params(r, op, tx, storage, qn_type_elem(ctx, tx));
-  if (qn_type_is_null(elem)) return QN_OK;
+  qn_type elem;
+  qn_status status = type_of_params(r, op, tx, storage, qn_type_elem(ctx, tx), &elem);
+  if (status || qn_type_is_null(elem)) return status;
   qn_builder b = qn_builder_before(m, op);
   qn_value q = qn__fold_op1(&b, QN_OP_QCAST, x, qn_type_with_elem(ctx, ty, elem));
   return qn__fold_replace(r, op, qn__fold_op1(&b, QN_OP_SCAST, q, ty));
@@ -68,8 +72,9 @@ qn_status qn__fold_dequantize(qn_rewriter *r, qn_op op) {
   qn_type tx = qn_value_type(m, x), ty = qn_value_type(m, qn_op_result(m, op, 0));
   qn_scalar storage = qn_type_as_scalar(ctx, qn_type_elem(ctx, tx));
   if (!qn_scalar_is_int(storage)) return QN_OK;
-  qn_type elem = type_of_params(r, op, tx, storage, qn_type_elem(ctx, ty));
-  if (qn_type_is_null(elem)) return QN_OK;
+  qn_type elem;
+  qn_status status = type_of_params(r, op, tx, storage, qn_type_elem(ctx, ty), &elem);
+  if (status || qn_type_is_null(elem)) return status;
   qn_builder b = qn_builder_before(m, op);
   qn_value q = qn__fold_op1(&b, QN_OP_SCAST, x, qn_type_with_elem(ctx, tx, elem));
   return qn__fold_replace(r, op, qn__fold_op1(&b, QN_OP_DCAST, q, ty));
@@ -123,8 +128,9 @@ static qn_status moved_codes(qn_rewriter *r, qn_op op, qn_value a, qn_value c, q
   qn_op made = qn_op_build(&b, kind, 1, &a, 1, &named);
   if (!made.id) return QN_ERR_INTERNAL;
   *out = qn_op_result(m, made, 0);
-  elem = qn_type_elem(ctx, qn_value_type(m, *out));
-  qn_value_set_type(m, *out, qn_type_with_elem(ctx, to, elem));
+  elem = qn_type_with_elem(ctx, to, qn_type_elem(ctx, qn_value_type(m, *out)));
+  if (qn_type_is_null(elem)) return qn_error_no_memory(ctx);
+  qn_value_set_type(m, *out, elem);
   return QN_OK;
 }
 

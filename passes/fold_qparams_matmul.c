@@ -49,10 +49,10 @@ qn_status qn__fold_matmul(qn_rewriter *r, qn_op op) {
   qn_builder b = qn_builder_before(m, op);
   qn_type type = qn_value_type(m, y);
   p.acc = qn__fold_op2(&b, QN_OP_MATMUL, a, c, qn__as_scalars(m, type, p.acc_elem));
+  if (!p.acc.id) return qn_error_no_memory(qn_module_context(m));
   qn_op made = qn_value_op(m, p.acc);
   static const char *const flags[] = {"transpose_a", "transpose_b"};
   for (int i = 0; i < 2; i++) qn_op_set_attr(m, made, flags[i], qn_op_attr(m, op, flags[i]));
-  if (!p.acc.id) return qn_error_no_memory(qn_module_context(m));
   qn_status status = qn__fold_tails(r, &p, y);
   if (status) return status;
   /* Erased by the rewriter when all users took the sums. */

@@ -29,13 +29,21 @@ static qn_value widened(qn_module *m, qn_builder *b, qn_value v) {
 static qn_value limit(qn_builder *b, qn_op_kind kind, qn_value x, int64_t at) {
   qn_context *ctx = qn_module_context(b->module);
   qn_type t = qn_type_tensor(ctx, qn_type_scalar(ctx, QN_I64), 0, NULL);
-  return qn_build2(b, kind, x, qn_build_constant(b, qn_attr_dense(b->module, t, &at)));
+  qn_value c = qn_build_constant(b, qn_attr_dense(b->module, t, &at));
+  return x.id && c.id ? qn_build2(b, kind, x, c) : (qn_value){0};
 }
 
 /* The user's operand as i32 again: wrapping, or for fixed-point requantization saturated. */
 static qn_value narrowed(qn_builder *b, qn_value v, bool saturate) {
   if (saturate) v = limit(b, QN_OP_MINIMUM, limit(b, QN_OP_MAXIMUM, v, INT32_MIN), INT32_MAX);
-  return qn_build_cast(b, QN_OP_CAST, v, narrow_type(b->module, v));
+  return v.id ? qn_build_cast(b, QN_OP_CAST, v, narrow_type(b->module, v)) : v;
+}
+
+/* A null value is exhausted memory. */
+static qn_status feed(qn_pass_run *run, qn_op op, uint32_t operand, qn_value v) {
+  if (!v.id) return qn_error_no_memory(qn_run_context(run));
+  qn_op_set_operand(qn_run_module(run), op, operand, v);
+  return QN_OK;
 }
 
 static qn_status widen_from(qn_pass_run *run, qn_value v);
@@ -46,24 +54,24 @@ static qn_status widen_user(qn_pass_run *run, qn_op op, uint32_t operand, qn_val
   switch (qn_op_kind_of(m, op)) {
   case QN_OP_ADD: {
     qn_value other = qn_op_operand(m, op, 1 - operand);
-    if (!qn_type_eq(qn_type_elem(qn_run_context(run), qn_value_type(m, other)),
-                    qn_type_scalar(qn_run_context(run), QN_I64)))
-      qn_op_set_operand(m, op, 1 - operand, widened(m, &b, other));
-    return widen_from(run, qn_op_result(m, op, 0));
+    qn_status status = QN_OK;
+    if (!qn_type_eq(qn_value_type(m, other), wide_type(m, other)))
+      status = feed(run, op, 1 - operand, widened(m, &b, other));
+    return status ? status : widen_from(run, qn_op_result(m, op, 0));
   }
   case QN_OP_RELU: return widen_from(run, qn_op_result(m, op, 0));
   case QN_OP_CAST: return QN_OK;
   case QN_OP_REQUANTIZE:
     if (qn_str_eq(qn_op_get_string(m, op, "mode"), qn_str_of("f32"))) return QN_OK;
-    qn_op_set_operand(m, op, operand, narrowed(&b, v, true));
-    return QN_OK;
-  default: qn_op_set_operand(m, op, operand, narrowed(&b, v, false)); return QN_OK;
+    return feed(run, op, operand, narrowed(&b, v, true));
+  default: return feed(run, op, operand, narrowed(&b, v, false));
   }
 }
 
 static qn_status widen_from(qn_pass_run *run, qn_value v) {
   qn_module *m = qn_run_module(run);
   qn_type wide = wide_type(m, v);
+  if (qn_type_is_null(wide)) return qn_error_no_memory(qn_run_context(run));
   if (qn_type_eq(qn_value_type(m, v), wide)) return QN_OK;
   uint32_t n = 0, at = 0;
   for (qn_use u = qn_value_first_use(m, v); u.id; u = qn_use_next(m, u)) n++;

@@ -183,7 +183,7 @@ static qn_status quantize_op(state *s, qn_op op) {
     return QN_OK;
   }
   for (uint32_t i = 0; i < 2; i++) {
-    qn_value v = qn_op_operand(s->m, op, i), q;
+    qn_value v = qn_op_operand(s->m, op, i), q = {0};
     if (kinds[i] == LEAVE) continue;
     qn_status status = kinds[i] == WEIGHT ? quantized_weight(s, op, v, &w[i], &q)
                        : s->dynamic       ? dynamic_activation(s, op, v, &q)
@@ -201,7 +201,7 @@ static qn_status quantize_op(state *s, qn_op op) {
 
 static void strip_value(state *s, qn_value v, bool *changed) {
   qn_type have = qn_value_type(s->m, v), want = plain(s, have);
-  if (qn_type_eq(have, want)) return;
+  if (qn_type_eq(have, want) || qn_type_is_null(want)) return; /* null when memory runs out, which ends the pass */
   qn_value_set_type(s->m, v, want);
   *changed = true;
 }

@@ -1,5 +1,6 @@
 /* Quantized programs of random shapes and types through the passes: folding changes results by rounding only, proving
  * and lowering by no bit. */
+#include "failing_alloc.h"
 #include "interp_test.h"
 #include <quern/pass.h>
 
@@ -281,8 +282,51 @@ static void test_other_floats(void **unused) {
   }
 }
 
+/* Memory that runs out at any allocation: no crash, nothing left behind, and when all is well an allocation was made
+ * good, so the program is whole. */
+static void test_memory(void **unused) {
+  (void)unused;
+  static char text[TEXT];
+  static const char wide[] =
+      "!a = !quant.uniform<u8:f32, 0.5>\n!y = !quant.uniform<u8:f32, 0.125>\n"
+      "func.func @main(%q: tensor<2x70000x!a>, %b: tensor<70000x2x!a>) -> (tensor<2x2x!y>, tensor<2x2xi32>) {\n"
+      "  %bias = arith.constant dense<[5, -6]> : tensor<2xi32>\n"
+      "  %m = arith.constant dense<1.0> : tensor<f32>\n"
+      "  %0 = quern.matmul %q, %b : (tensor<2x70000x!a>, tensor<70000x2x!a>) -> tensor<2x2xi32>\n"
+      "  %1 = quern.add %0, %bias : (tensor<2x2xi32>, tensor<2xi32>) -> tensor<2x2xi32>\n"
+      "  %2 = quern.requantize %1, %m {mode = \"fixed\"} : (tensor<2x2xi32>, tensor<f32>) -> tensor<2x2x!y>\n"
+      "  return %2, %1 : tensor<2x2x!y>, tensor<2x2xi32>\n}\n";
+  const struct {
+    const char *text, *pipeline;
+  } cases[] = {{text, "choose-granularity,quantize,fold-qparams,prove-accumulators"},
+               {text, "choose-granularity{granularity=channel},quantize{dynamic=true},fold-qparams"},
+               {wide, "prove-accumulators"}};
+  shape s = {.m = 2, .k = 40, .n = 30, .p = 2, .transpose_b = true, .bias = true, .relu = true, .elem = "f32"};
+  write_program(text, &s);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    failing_alloc f;
+    size_t n = 0;
+    do {
+      qn_allocator a = failing_init(&f, n);
+      qn_context *ctx = qn_context_create(&(qn_context_options){.allocator = &a});
+      qn_module *m = NULL;
+      qn_status status = ctx ? qn_parse_text(ctx, qn_str_of(cases[i].text), "t", NULL, &m) : QN_ERR_NO_MEMORY;
+      if (status == QN_OK) status = qn_run_pipeline(m, cases[i].pipeline);
+      if (!f.fired) assert_int_equal(status, QN_OK);
+      f.fail_at = SIZE_MAX;
+      if (status == QN_OK) assert_int_equal(qn_module_verify(m), QN_OK);
+      qn_module_destroy(m);
+      qn_context_destroy(ctx);
+      assert_true(failing_clean(&f));
+      n++;
+    } while (f.fired);
+    assert_true(n > 20);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_static), cmocka_unit_test(test_fixed_point),
-                                     cmocka_unit_test(test_dynamic), cmocka_unit_test(test_other_floats)};
+                                     cmocka_unit_test(test_dynamic), cmocka_unit_test(test_other_floats),
+                                     cmocka_unit_test(test_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 !a = !quant.uniform<u8:f32, 0.5>
 !w = !quant.uniform<i8<-127:127>:f32, 0.25>
+!z = !quant.uniform<u8:f32, 0.25:3>
 !y = !quant.uniform<u8:f32, 0.125>
 
 // Add, relu, requantize and casts take i64; who returns i32 gets what it got before.
@@ -44,6 +45,17 @@ func.func @fixed(%q: tensor<2x70000x!a>, %b: tensor<70000x2x!w>) -> tensor<2x2x!
   %0 = quern.matmul %q, %b : (tensor<2x70000x!a>, tensor<70000x2x!w>) -> tensor<2x2xi32>
   %1 = quern.requantize %0, %m {mode = "fixed"} : (tensor<2x2xi32>, tensor<f32>) -> tensor<2x2x!y>
   return %1 : tensor<2x2x!y>
+}
+
+// Zero points on both sides, in i64 too.
+// CHECK-LABEL:  func.func @zero_points
+// CHECK:        quern.matmul %q, %b {quern.acc_bound = 4445280000} : ({{.*}}) -> tensor<2x2xi64>
+// LOWERED-LABEL: func.func @zero_points
+// LOWERED:      {acc = i64, {{.*}} -> tensor<2x2xf32>
+func.func @zero_points(%q: tensor<2x70000x!z>, %b: tensor<70000x2x!z>) -> tensor<2x2xf32> {
+  %0 = quern.matmul %q, %b : (tensor<2x70000x!z>, tensor<70000x2x!z>) -> tensor<2x2xi32>
+  %1 = quern.cast %0 : (tensor<2x2xi32>) -> tensor<2x2xf32>
+  return %1 : tensor<2x2xf32>
 }
 
 // A sum of unknown length has no bound.
