@@ -37,17 +37,20 @@ QN_API void qn_samples_close(qn_sample_set *s);
 /* Number of samples: the first axis of the arrays that the function's inputs name. */
 QN_API qn_status qn_samples_count(qn_sample_set *s, const qn_module *m, qn_op func, int64_t *count);
 /* Views of samples [first, first + n) as the function's inputs, in order. Arrays that are not an input are ignored; a
- * missing one is a diagnostic naming it. An .npy file serves a function with one input whatever its name. When a model's
- * first dimension is fixed, n must be that; an input without an axis for samples takes n = 1. The views are valid until
- * the next call. */
+ * missing one is a diagnostic naming it. An .npy file serves a function with one input whatever its name. When a
+ * model's first dimension is fixed, n must be that; an input without an axis for samples takes n = 1. The views are
+ * valid until the next call. */
 QN_API qn_status qn_samples_inputs(qn_sample_set *s, const qn_module *m, qn_op func, int64_t first, int64_t n,
                                    qn_tensor *inputs);
 QN_API qn_status qn_samples_array(qn_sample_set *s, const char *name, qn_tensor *out);
+/* All samples as inputs for a pass manager's check_each and for passes that measure, as many at a time as the function
+ * takes; the set is borrowed. */
+QN_API qn_status qn_samples_check_inputs(qn_sample_set *s, const qn_module *m, qn_op func, qn_check_inputs *out);
 
 /* ---- calibrate, quantize ---- */
 typedef struct qn_calibrate_options {
-  const char *observer; /* null for minmax */
-  const char *engine;   /* null for auto */
+  const char *observer;      /* null for minmax */
+  const char *engine;        /* null for auto */
   int64_t shard, num_shards; /* samples i with i % num_shards == shard; 0, 0 for all. Where the model's first dimension
                                 is fixed, i counts runs of that many samples */
   int64_t batch;             /* samples a run. 0: one, so that nothing in the program can mix samples */
@@ -60,12 +63,12 @@ QN_API qn_status qn_calibrate(qn_module *m, qn_sample_set *samples, const qn_cal
 QN_API qn_status qn_calibrate_merge(qn_module *into, const qn_module *from);
 
 typedef struct qn_quantize_options {
-  const char *scheme;      /* a row of schemes.def: "w8a8", "w8a8-dynamic" */
-  const char *observer;    /* null for minmax */
-  const char *granularity; /* auto, tensor, channel, group=G, block=N; null for auto */
+  const char *scheme;                /* a row of schemes.def: "w8a8", "w8a8-dynamic" */
+  const char *observer;              /* null for minmax */
+  const char *granularity;           /* auto, tensor, channel, group=G, block=N; null for auto */
   const char *weights, *activations; /* types that replace the scheme's; null */
-  double min_sqnr;         /* dB for granularity auto; 0 for the default */
-  const char *engine;      /* for calibration */
+  double min_sqnr;                   /* dB for granularity auto; 0 for the default */
+  const char *engine;                /* for calibration */
 } qn_quantize_options;
 /* Float program in, quantized program out (in place), before lowering. `samples` may be null for dynamic schemes. */
 QN_API qn_status qn_quantize(qn_module *m, qn_sample_set *samples, const qn_quantize_options *options);
@@ -98,14 +101,14 @@ QN_API qn_status qn_classify(const qn_module *m, qn_sample_set *samples, const c
 
 /* y[M,N] = epilogue(a[M,K] * b[K,N]): types and sizes in, a program out. */
 typedef struct qn_matmul_desc {
-  int64_t m, n, k;            /* m may be QN_DYNAMIC */
-  qn_scalar a, b, y;          /* ui8 or i8, i8, and f32, ui8, i8 or i32; or f32 three times */
-  float a_scale, y_scale;     /* per tensor */
+  int64_t m, n, k;        /* m may be QN_DYNAMIC */
+  qn_scalar a, b, y;      /* ui8 or i8, i8, and f32, ui8, i8 or i32; or f32 three times */
+  float a_scale, y_scale; /* per tensor */
   int32_t a_zero_point, y_zero_point;
-  const float *b_scales;      /* n of them, or one when b_per_tensor */
+  const float *b_scales; /* n of them, or one when b_per_tensor */
   bool b_per_tensor;
-  const void *b_data;         /* [K, N] row-major, copied; null: b is a second input */
-  const float *bias;          /* n of them, or null */
+  const void *b_data; /* [K, N] row-major, copied; null: b is a second input */
+  const float *bias;  /* n of them, or null */
   bool relu;
 } qn_matmul_desc;
 QN_API qn_status qn_kernel_matmul(qn_context *ctx, const qn_matmul_desc *desc, const qn_compile_options *options,
@@ -119,8 +122,8 @@ typedef struct qn_bench_result {
 } qn_bench_result;
 /* Runs the program on `inputs` for about `seconds`; cpu is the row whose peak it is compared with, measured in the same
  * run (LLVM engine only). */
-QN_API qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs, uint32_t threads,
-                                  double seconds, qn_bench_result *out);
+QN_API qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs,
+                                  uint32_t threads, double seconds, qn_bench_result *out);
 
 #ifdef __cplusplus
 }

@@ -280,3 +280,29 @@ qn_status qn_samples_inputs(qn_sample_set *s, const qn_module *m, qn_op func, in
   }
   return status;
 }
+
+/* ---- for the pass manager ---- */
+
+/* Samples a program takes at a time. */
+static qn_status unit_of(qn_sample_set *s, const qn_module *m, qn_op func, int64_t *count, int64_t *unit) {
+  qn_status status = count_samples(s, m, func, count, unit);
+  if (!status && *unit < 1) *unit = 1; /* any number, or none */
+  return status;
+}
+
+static qn_status check_input(void *user, const qn_module *m, qn_op func, int64_t sample, qn_tensor *in) {
+  int64_t count, unit;
+  qn_status status = unit_of(user, m, func, &count, &unit);
+  return status ? status : qn_samples_inputs(user, m, func, sample * unit, unit, in);
+}
+
+qn_status qn_samples_check_inputs(qn_sample_set *s, const qn_module *m, qn_op func, qn_check_inputs *out) {
+  int64_t count, unit;
+  *out = (qn_check_inputs){0};
+  qn_status status = unit_of(s, m, func, &count, &unit);
+  if (!status && count < unit)
+    status = qn_error(s->ctx, QN_DIAG_MISSING, qn_place_file(s->path), "%lld samples; the program takes %lld at a time",
+                      (long long)count, (long long)unit);
+  if (!status) *out = (qn_check_inputs){.get = check_input, .user = s, .count = count / unit};
+  return status;
+}

@@ -138,11 +138,20 @@ static void print_nested(qn__printer *p, const elements *e, uint32_t depth, size
   qn__buf_char(&p->out, ']');
 }
 
+static void print_zero(qn__printer *p, const elements *e) {
+  static const uint64_t zero;
+  elements one = *e;
+  one.data = &zero;
+  print_element(p, &one, 0);
+}
+
 static void print_elements(qn__printer *p, qn_attr a, const elements *e) {
   size_t at = 0;
   qn__put_lit(p, "dense<");
   if (e->count == 0) {
     /* nothing: dense<> */
+  } else if (p->options.elide_constants && e->count > QN__ELIDED_ABOVE) {
+    print_zero(p, e);
   } else if (qn_attr_is_splat(p->m, a) || e->rank == 0) {
     print_element(p, e, 0);
   } else if (p->options.hex || e->count > QN__HEX_ABOVE) {

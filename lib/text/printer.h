@@ -10,6 +10,7 @@
 
 enum {
   QN__ALIAS_ABOVE = 80,    /* characters of a type's text above which it gets an alias */
+  QN__ELIDED_ABOVE = 64,   /* elements above which elide_constants leaves data out */
   QN__HEX_ABOVE = 100,     /* elements above which dense data prints as bytes, as MLIR does */
   QN__RESOURCE_ABOVE = 64, /* elements above which a file's constants become resources */
   QN__TEXT_VERSION = 1     /* quern.version: the newest text this library reads, and what it writes */
