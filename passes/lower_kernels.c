@@ -44,7 +44,8 @@ static qn_status expose_observers(lowering *l, qn_op func) {
   qn_op ret = qn_func_return(m, func);
   uint32_t n = qn_op_num_operands(m, ret), extra = 0;
   qn_block body = qn_func_body(m, func);
-  for (qn_op op = qn_block_first(m, body); op.id; op = qn_op_next(m, op)) extra += qn_op_kind_of(m, op) == QN_OP_OBSERVE;
+  for (qn_op op = qn_block_first(m, body); op.id; op = qn_op_next(m, op))
+    extra += qn_op_kind_of(m, op) == QN_OP_OBSERVE;
   if (!extra) return QN_OK;
   qn_value *values = qn_run_alloc(l->run, (n + extra) * sizeof *values);
   qn_str *names = qn_run_alloc(l->run, (n + extra) * sizeof *names);
@@ -114,8 +115,9 @@ qn_status qn__pass_lower_kernels(qn_pass_run *run) {
   qn_str target = qn_run_string(run, "target");
   l.isa = qn_isa_find(target);
   if (!l.isa)
-    return qn_error(l.ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "lower-kernels: no instruction set is named '%.*s'; 'quern isa' lists them",
-                    (int)target.size, target.data);
+    return qn_error(l.ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
+                    "lower-kernels: no instruction set is named '%.*s'; 'quern isa' lists them", (int)target.size,
+                    target.data);
   qn_module_set_attr(l.m, "quern.target", qn_attr_string(l.m, qn_str_of(l.isa->name)));
   for (qn_op f = qn_block_first(l.m, qn_module_body(l.m)); f.id; f = qn_op_next(l.m, f)) {
     qn_status status = qn_op_kind_of(l.m, f) == QN_OP_FUNC ? lower_function(&l, f) : QN_OK;

@@ -4,7 +4,9 @@
 
 /* ---- types ---- */
 
-qn_type qn__scalar_t(lowering *l, qn_scalar s) { return qn_type_scalar(l->ctx, s); }
+qn_type qn__scalar_t(lowering *l, qn_scalar s) {
+  return qn_type_scalar(l->ctx, s);
+}
 
 /* The signless integer of the same width; floats and signless ones stay. */
 static qn_scalar signless(qn_scalar s) {
@@ -17,7 +19,9 @@ static qn_type region_type(qn_context *ctx, qn_type t) {
   return qn_type_scalar(ctx, signless(qn_type_storage(ctx, qn_type_elem(ctx, t))));
 }
 
-qn_type qn__body_type(lowering *l, qn_type t) { return region_type(l->ctx, t); }
+qn_type qn__body_type(lowering *l, qn_type t) {
+  return region_type(l->ctx, t);
+}
 
 static const qn_scalar_info *memory_info(lowering *l, qn_type t) {
   return qn_scalar_get(qn_type_memory(l->ctx, qn_type_elem(l->ctx, t)));
@@ -26,8 +30,12 @@ static const qn_scalar_info *memory_info(lowering *l, qn_type t) {
 bool qn__is_unsigned(lowering *l, qn_type t) {
   return memory_info(l, t)->cls == QN_UNSIGNED || qn_type_memory(l->ctx, qn_type_elem(l->ctx, t)) == QN_I1;
 }
-bool qn__is_float(lowering *l, qn_type t) { return memory_info(l, t)->cls == QN_FLOAT; }
-uint32_t qn__bits(lowering *l, qn_type t) { return memory_info(l, t)->bits; }
+bool qn__is_float(lowering *l, qn_type t) {
+  return memory_info(l, t)->cls == QN_FLOAT;
+}
+uint32_t qn__bits(lowering *l, qn_type t) {
+  return memory_info(l, t)->bits;
+}
 
 /* ---- scalar ops ---- */
 
@@ -64,8 +72,12 @@ qn_value qn__select(qn_builder *b, qn_value c, qn_value x, qn_value y) {
   return make(b, QN_OP_SELECT, 3, three, qn_value_type(b->module, x), 0, NULL);
 }
 
-qn_value qn__f(qn_builder *b, qn_type type, double v) { return qn_build_constant(b, qn_attr_float(b->module, type, v)); }
-qn_value qn__i(qn_builder *b, qn_type type, int64_t v) { return qn_build_constant(b, qn_attr_int(b->module, type, v)); }
+qn_value qn__f(qn_builder *b, qn_type type, double v) {
+  return qn_build_constant(b, qn_attr_float(b->module, type, v));
+}
+qn_value qn__i(qn_builder *b, qn_type type, int64_t v) {
+  return qn_build_constant(b, qn_attr_int(b->module, type, v));
+}
 
 qn_value qn__convert(qn_builder *b, qn_op_kind kind, qn_value x, qn_type to) {
   return qn_type_eq(qn_value_type(b->module, x), to) ? x : make(b, kind, 1, &x, to, 0, NULL);
@@ -102,8 +114,10 @@ qn_value qn__quantize(lowering *l, qn_builder *b, const quantize_body *q) {
   t = qn__select(b, qn__cmp(b, QN_OP_CMPF, CMPF_OLT, t, hi), t, hi);
   t = qn__s1(b, q->half_away ? QN_OP_MATH_ROUND : QN_OP_MATH_ROUNDEVEN, t);
   qn_value code = qn__convert(b, QN_OP_FPTOSI, t, i32);
-  if (!q->const_zero) code = qn__s2(b, QN_OP_ADDI, code, q->zero_point);
-  else if (q->z) code = qn__s2(b, QN_OP_ADDI, code, qn__i(b, i32, q->z));
+  if (!q->const_zero)
+    code = qn__s2(b, QN_OP_ADDI, code, q->zero_point);
+  else if (q->z)
+    code = qn__s2(b, QN_OP_ADDI, code, qn__i(b, i32, q->z));
   return qn__convert(b, QN_OP_TRUNCI, code, q->code);
 }
 
@@ -127,7 +141,8 @@ qn_op qn__make_loop(qn_builder *b, qn_op_kind kind, uint32_t n, const qn_value *
                      .num_regions = 1};
   qn_op op = qn_op_create(b, &desc);
   qn_block block = qn_op_region(m, op, 0);
-  for (uint32_t i = 0; i < n; i++) qn_block_add_arg(m, block, region_type(ctx, qn_value_type(m, inputs[i])), (qn_name){0});
+  for (uint32_t i = 0; i < n; i++)
+    qn_block_add_arg(m, block, region_type(ctx, qn_value_type(m, inputs[i])), (qn_name){0});
   *body = qn_builder_at_end(m, block);
   body->loc = b->loc;
   return op;
@@ -175,12 +190,14 @@ static qn_value transpose_bits(lowering *l, qn_builder *b, qn_value x, const int
   qn_type t = qn_value_type(l->m, x), i8 = qn__scalar_t(l, QN_I8);
   qn_value bytes = convert_bits(l, b, x, qn_type_with_elem(l->ctx, t, i8), QN_OP_EXTUI);
   bytes = qn__make_transpose(l, b, bytes, perm);
-  return convert_bits(l, b, bytes, qn_type_with_elem(l->ctx, qn_value_type(l->m, bytes), qn_type_elem(l->ctx, t)), QN_OP_TRUNCI);
+  return convert_bits(l, b, bytes, qn_type_with_elem(l->ctx, qn_value_type(l->m, bytes), qn_type_elem(l->ctx, t)),
+                      QN_OP_TRUNCI);
 }
 
 qn_value qn__make_transpose(lowering *l, qn_builder *b, qn_value x, const int64_t *perm) {
   qn_type t = qn_value_type(l->m, x);
-  if (qn_scalar_get(qn_type_memory(l->ctx, qn_type_elem(l->ctx, t)))->storage_bits < 8) return transpose_bits(l, b, x, perm);
+  if (qn_scalar_get(qn_type_memory(l->ctx, qn_type_elem(l->ctx, t)))->storage_bits < 8)
+    return transpose_bits(l, b, x, perm);
   uint32_t rank = qn_type_rank(l->ctx, t);
   int64_t shape[QN_MAX_RANK];
   qn_name symbols[QN_MAX_RANK];

@@ -7,9 +7,15 @@
 /* Builds the value that the map yields, from the body's arguments. Null after a diagnostic. */
 typedef qn_value (*body_fn)(lowering *l, qn_op op, qn_builder *b);
 
-static qn_value arg(qn_builder *b, uint32_t i) { return qn_block_arg(b->module, b->block, i); }
-static qn_type operand_type(lowering *l, qn_op op, uint32_t i) { return qn_value_type(l->m, qn_op_operand(l->m, op, i)); }
-static qn_type result_type(lowering *l, qn_op op) { return qn_value_type(l->m, qn_op_result(l->m, op, 0)); }
+static qn_value arg(qn_builder *b, uint32_t i) {
+  return qn_block_arg(b->module, b->block, i);
+}
+static qn_type operand_type(lowering *l, qn_op op, uint32_t i) {
+  return qn_value_type(l->m, qn_op_operand(l->m, op, i));
+}
+static qn_type result_type(lowering *l, qn_op op) {
+  return qn_value_type(l->m, qn_op_result(l->m, op, 0));
+}
 
 static qn_status as_map(lowering *l, qn_op op, uint32_t n, const qn_value *inputs, body_fn body) {
   qn_builder b = qn_builder_before(l->m, op), in;
@@ -40,7 +46,10 @@ static qn_value body_binary(lowering *l, qn_op op, qn_builder *b) {
   qn_type t = operand_type(l, op, 0);
   for (size_t i = 0; i < sizeof arith / sizeof arith[0]; i++)
     if (arith[i].op == qn_op_kind_of(l->m, op))
-      return qn__s2(b, qn__is_float(l, t) ? arith[i].on_float : qn__is_unsigned(l, t) ? arith[i].on_unsigned : arith[i].on_signed,
+      return qn__s2(b,
+                    qn__is_float(l, t)      ? arith[i].on_float
+                    : qn__is_unsigned(l, t) ? arith[i].on_unsigned
+                                            : arith[i].on_signed,
                     arg(b, 0), arg(b, 1));
   return (qn_value){0};
 }
@@ -56,7 +65,8 @@ static qn_value body_abs(lowering *l, qn_op op, qn_builder *b) {
   if (qn__is_float(l, t)) return qn__s1(b, QN_OP_MATH_ABSF, arg(b, 0));
   if (qn__is_unsigned(l, t)) return arg(b, 0);
   qn_value zero = qn__i(b, s, 0);
-  return qn__select(b, qn__cmp(b, QN_OP_CMPI, CMP_SLT, arg(b, 0), zero), qn__s2(b, QN_OP_SUBI, zero, arg(b, 0)), arg(b, 0));
+  return qn__select(b, qn__cmp(b, QN_OP_CMPI, CMP_SLT, arg(b, 0), zero), qn__s2(b, QN_OP_SUBI, zero, arg(b, 0)),
+                    arg(b, 0));
 }
 
 static qn_value body_relu(lowering *l, qn_op op, qn_builder *b) {
@@ -71,7 +81,8 @@ static qn_value body_clip(lowering *l, qn_op op, qn_builder *b) {
   if (qn__is_float(l, t))
     return qn__s2(b, QN_OP_MINIMUMF, qn__s2(b, QN_OP_MAXIMUMF, arg(b, 0), qn__f(b, s, lo)), qn__f(b, s, hi));
   qn_scalar mem = qn_type_memory(l->ctx, qn_type_elem(l->ctx, t));
-  double least = (double)qn_scalar_min(mem), most = mem == QN_UI64 ? 18446744073709551615.0 : (double)qn_scalar_max(mem);
+  double least = (double)qn_scalar_min(mem),
+         most = mem == QN_UI64 ? 18446744073709551615.0 : (double)qn_scalar_max(mem);
   bool u = qn__is_unsigned(l, t);
   qn_value x = arg(b, 0);
   if (lo > least) x = qn__s2(b, u ? QN_OP_MAXUI : QN_OP_MAXSI, x, qn__i(b, s, (int64_t)lo));
@@ -83,9 +94,9 @@ typedef struct math_row {
   qn_op_kind op, scalar;
 } math_row;
 static const math_row math[] = {
-    {QN_OP_EXP, QN_OP_MATH_EXP},     {QN_OP_LOG, QN_OP_MATH_LOG},         {QN_OP_SQRT, QN_OP_MATH_SQRT},
-    {QN_OP_TANH, QN_OP_MATH_TANH},   {QN_OP_ERF, QN_OP_MATH_ERF},         {QN_OP_SIGMOID, QN_OP_MATH_SIGMOID},
-    {QN_OP_GELU, QN_OP_MATH_GELU},   {QN_OP_FLOOR, QN_OP_MATH_FLOOR},     {QN_OP_CEIL, QN_OP_MATH_CEIL},
+    {QN_OP_EXP, QN_OP_MATH_EXP},         {QN_OP_LOG, QN_OP_MATH_LOG},     {QN_OP_SQRT, QN_OP_MATH_SQRT},
+    {QN_OP_TANH, QN_OP_MATH_TANH},       {QN_OP_ERF, QN_OP_MATH_ERF},     {QN_OP_SIGMOID, QN_OP_MATH_SIGMOID},
+    {QN_OP_GELU, QN_OP_MATH_GELU},       {QN_OP_FLOOR, QN_OP_MATH_FLOOR}, {QN_OP_CEIL, QN_OP_MATH_CEIL},
     {QN_OP_ROUND, QN_OP_MATH_ROUNDEVEN},
 };
 
@@ -169,7 +180,8 @@ static qn_status param_inputs(lowering *l, qn_op op, qn_builder *b, const qn_qua
   uint32_t rank = qn_type_rank(l->ctx, tensor);
   if (q->num_scales == 1) return QN_OK;
   if (!params_of(l, q, tensor, &p) || p.count > (int64_t)1 << 40)
-    return qn_op_error(l->m, op, QN_DIAG_SHAPE, "the parameters of %s do not fit its shape", qn_type_text(l->ctx, tensor).data);
+    return qn_op_error(l->m, op, QN_DIAG_SHAPE, "the parameters of %s do not fit its shape",
+                       qn_type_text(l->ctx, tensor).data);
   float *s = qn_run_alloc(l->run, (size_t)p.count * sizeof *s);
   int32_t *z = q->zero_points ? qn_run_alloc(l->run, (size_t)p.count * sizeof *z) : NULL;
   if (!s || (q->zero_points && !z)) return qn_error_no_memory(l->ctx);
@@ -184,7 +196,9 @@ static qn_status param_inputs(lowering *l, qn_op op, qn_builder *b, const qn_qua
   return QN_OK;
 }
 
-static const qn_quant *quant_of(lowering *l, qn_type t) { return qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, t)); }
+static const qn_quant *quant_of(lowering *l, qn_type t) {
+  return qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, t));
+}
 
 static qn_value scale_value(lowering *l, qn_builder *b, const qn_quant *q) {
   return q->num_scales == 1 ? qn__f(b, qn__scalar_t(l, QN_F32), (double)(q->scales[0] * q->tensor_scale)) : arg(b, 1);
@@ -215,8 +229,10 @@ static qn_value dequantize_from(lowering *l, qn_builder *b, qn_value code, const
   qn_value s = scale_value(l, b, q), z = {0};
   if (qn_scalar_is_float(qn_type_as_scalar(l->ctx, q->storage)))
     return qn__s2(b, QN_OP_MULF, qn__to_f32(l, b, code), s);
-  if (q->zero_points && !one) z = arg(b, 2);
-  else if (q->zero_points && q->zero_points[0]) z = qn__i(b, qn__scalar_t(l, QN_I32), q->zero_points[0]);
+  if (q->zero_points && !one)
+    z = arg(b, 2);
+  else if (q->zero_points && q->zero_points[0])
+    z = qn__i(b, qn__scalar_t(l, QN_I32), q->zero_points[0]);
   return qn__dequantize(l, b, code, is_unsigned, z, s);
 }
 
@@ -300,8 +316,9 @@ static qn_value body_quantize(lowering *l, qn_op op, qn_builder *b) {
   }
   qn_value x = arg(b, 0);
   qn_type xt = operand_type(l, op, 0);
-  x = qn__is_float(l, xt) ? qn__to_f32(l, b, x)
-                          : qn__convert(b, qn__is_unsigned(l, xt) ? QN_OP_UITOFP : QN_OP_SITOFP, x, qn__scalar_t(l, QN_F32));
+  x = qn__is_float(l, xt)
+          ? qn__to_f32(l, b, x)
+          : qn__convert(b, qn__is_unsigned(l, xt) ? QN_OP_UITOFP : QN_OP_SITOFP, x, qn__scalar_t(l, QN_F32));
   quantize_body q = {.x = x,
                      .scale = qn__to_f32(l, b, arg(b, 1)),
                      .zero_point = zero_point_arg(l, op, b),
@@ -316,8 +333,10 @@ static qn_value body_quantize(lowering *l, qn_op op, qn_builder *b) {
 static qn_value body_dequantize(lowering *l, qn_op op, qn_builder *b) {
   qn_type x = operand_type(l, op, 0);
   qn_value s = qn__to_f32(l, b, arg(b, 1)), y;
-  if (qn__is_float(l, x)) y = qn__s2(b, QN_OP_MULF, qn__to_f32(l, b, arg(b, 0)), s);
-  else y = qn__dequantize(l, b, arg(b, 0), qn__is_unsigned(l, x), zero_point_arg(l, op, b), s);
+  if (qn__is_float(l, x))
+    y = qn__s2(b, QN_OP_MULF, qn__to_f32(l, b, arg(b, 0)), s);
+  else
+    y = qn__dequantize(l, b, arg(b, 0), qn__is_unsigned(l, x), zero_point_arg(l, op, b), s);
   return qn__from_f32(l, b, y, qn__body_type(l, result_type(l, op)));
 }
 
@@ -333,7 +352,8 @@ static qn_status lower_quantize(lowering *l, qn_op op) {
 static qn_status lower_view(lowering *l, qn_op op) {
   qn_builder b = qn_builder_before(l->m, op);
   qn_attr shape = qn_op_kind_of(l->m, op) == QN_OP_RESHAPE ? qn_op_attr(l->m, op, "shape") : (qn_attr){0};
-  if (qn_type_is_static(l->ctx, result_type(l, op))) shape = (qn_attr){0};
+  if (qn_type_is_static(l->ctx, result_type(l, op)))
+    shape = (qn_attr){0};
   else if (!shape.id) { /* the same shape with another element type: every size is the operand's */
     int64_t same[QN_MAX_RANK];
     uint32_t rank = qn_type_rank(l->ctx, result_type(l, op));

@@ -21,7 +21,9 @@ static void set(merge *g, qn_value from, qn_value to) {
   if (!to.id || !qn__idmap_set(qn_context_allocator(g->l->ctx), &g->values, from.id, to.id)) g->failed = true;
 }
 
-static qn_value get(const merge *g, qn_value v) { return (qn_value){qn__idmap_get(&g->values, v.id)}; }
+static qn_value get(const merge *g, qn_value v) {
+  return (qn_value){qn__idmap_get(&g->values, v.id)};
+}
 
 /* Copies the ops of a region into the new one; its arguments are mapped already. Yielded values come back. */
 static void splice(merge *g, qn_block from, qn_value *yields) {
@@ -39,7 +41,12 @@ static void splice(merge *g, qn_block from, qn_value *yields) {
     }
     for (uint32_t i = 0; i < n; i++) operands[i] = get(g, qn_op_operand(m, op, i));
     qn_type t = qn_value_type(m, qn_op_result(m, op, 0));
-    qn_op_desc desc = {.kind = qn_op_kind_of(m, op), .num_operands = n, .operands = operands, .num_results = 1, .results = &t, .attr_dict = qn_op_attrs(m, op)};
+    qn_op_desc desc = {.kind = qn_op_kind_of(m, op),
+                       .num_operands = n,
+                       .operands = operands,
+                       .num_results = 1,
+                       .results = &t,
+                       .attr_dict = qn_op_attrs(m, op)};
     set(g, qn_op_result(m, op, 0), qn_op_result(m, qn_op_create(&g->body, &desc), 0));
   }
 }
@@ -66,7 +73,9 @@ static void take_operand(merge *g, operand_list *list, qn_value operand, qn_valu
   list->n++;
 }
 
-static qn_type value_type(lowering *l, qn_value v) { return qn_value_type(l->m, v); }
+static qn_type value_type(lowering *l, qn_value v) {
+  return qn_value_type(l->m, v);
+}
 
 /* Equal sizes for certain: static ones, or dynamic ones of one name. */
 static bool same_shape(lowering *l, qn_type a, qn_type b) {
@@ -75,7 +84,8 @@ static bool same_shape(lowering *l, qn_type a, qn_type b) {
   for (uint32_t d = 0; d < rank; d++) {
     int64_t x = qn_type_shape(l->ctx, a)[d], y = qn_type_shape(l->ctx, b)[d];
     if (x != y) return false;
-    if (x == QN_DYNAMIC && (!qn_type_symbol(l->ctx, a, d).id || qn_type_symbol(l->ctx, a, d).id != qn_type_symbol(l->ctx, b, d).id))
+    if (x == QN_DYNAMIC &&
+        (!qn_type_symbol(l->ctx, a, d).id || qn_type_symbol(l->ctx, a, d).id != qn_type_symbol(l->ctx, b, d).id))
       return false;
   }
   return true;
@@ -95,10 +105,16 @@ static bool can_take(lowering *l, qn_op op, qn_value v, qn_op *producer) {
   return same_shape(l, value_type(l, v), value_type(l, qn_op_result(l->m, op, 0)));
 }
 
-static qn_op create(merge *g, qn_op at, qn_op_kind kind, const operand_list *operands, uint32_t num_results, qn_type *results,
-                    qn_attr attrs, uint32_t regions) {
+static qn_op create(merge *g, qn_op at, qn_op_kind kind, const operand_list *operands, uint32_t num_results,
+                    qn_type *results, qn_attr attrs, uint32_t regions) {
   qn_builder b = qn_builder_before(g->l->m, at);
-  qn_op_desc desc = {.kind = kind, .num_operands = operands->n, .operands = operands->v, .num_results = num_results, .results = results, .attr_dict = attrs, .num_regions = regions};
+  qn_op_desc desc = {.kind = kind,
+                     .num_operands = operands->n,
+                     .operands = operands->v,
+                     .num_results = num_results,
+                     .results = results,
+                     .attr_dict = attrs,
+                     .num_regions = regions};
   return qn_op_create(&b, &desc);
 }
 
@@ -114,7 +130,8 @@ static void move_block(merge *g, qn_block from, qn_block to) {
   qn_idmap saved = g->values;
   g->values = (qn_idmap){0};
   g->body = qn_builder_at_end(m, to);
-  for (uint32_t i = 0; i < qn_block_num_args(m, from); i++) set(g, qn_block_arg(m, from, i), new_arg(g, value_type(g->l, qn_block_arg(m, from, i))));
+  for (uint32_t i = 0; i < qn_block_num_args(m, from); i++)
+    set(g, qn_block_arg(m, from, i), new_arg(g, value_type(g->l, qn_block_arg(m, from, i))));
   qn_value yields[MAX_OPERANDS] = {{0}};
   splice(g, from, yields);
   qn_op last = qn_block_last(m, from);
@@ -123,19 +140,23 @@ static void move_block(merge *g, qn_block from, qn_block to) {
   g->values = saved;
 }
 
-/* Body of `map` after that of the producer (whose last region is `tail`), argument `slot` being the producer's value. */
-static void append_map(merge *g, qn_op map, uint32_t slot, qn_value produced, operand_list *operands, qn_value *yields) {
+/* Body of `map` after that of the producer (whose last region is `tail`), argument `slot` being the producer's value.
+ */
+static void append_map(merge *g, qn_op map, uint32_t slot, qn_value produced, operand_list *operands,
+                       qn_value *yields) {
   qn_module *m = g->l->m;
   qn_block region = qn_op_region(m, map, 0);
   for (uint32_t i = 0; i < qn_op_num_operands(m, map); i++) {
-    if (i == slot) set(g, qn_block_arg(m, region, i), produced);
-    else take_operand(g, operands, qn_op_operand(m, map, i), qn_block_arg(m, region, i));
+    if (i == slot)
+      set(g, qn_block_arg(m, region, i), produced);
+    else
+      take_operand(g, operands, qn_op_operand(m, map, i), qn_block_arg(m, region, i));
   }
   splice(g, region, yields);
 }
 
-static qn_op replace(merge *g, qn_op scratch, qn_op old_consumer, qn_op old_producer, qn_op_kind kind, const operand_list *operands,
-                     qn_attr attrs, uint32_t regions) {
+static qn_op replace(merge *g, qn_op scratch, qn_op old_consumer, qn_op old_producer, qn_op_kind kind,
+                     const operand_list *operands, qn_attr attrs, uint32_t regions) {
   qn_module *m = g->l->m;
   qn_type t = value_type(g->l, qn_op_result(m, old_consumer, 0));
   qn_op op = create(g, old_consumer, kind, operands, 1, &t, attrs, regions);
@@ -276,8 +297,10 @@ qn_status qn__fuse_kernels(lowering *l, qn_op func) {
   }
   for (qn_op op = qn_block_first(m, qn_func_body(m, func)), next; op.id && !g.failed; op = next) {
     qn_op merged = {0};
-    if (is_plain_map(l, op)) merged = fuse_map(&g, op);
-    else if (qn_op_kind_of(m, op) == QN_OP_GEMM) merged = fuse_gemm(&g, op);
+    if (is_plain_map(l, op))
+      merged = fuse_map(&g, op);
+    else if (qn_op_kind_of(m, op) == QN_OP_GEMM)
+      merged = fuse_gemm(&g, op);
     qn__idmap_free(qn_context_allocator(l->ctx), &g.values);
     next = merged.id ? merged : qn_op_next(m, op); /* a merged op may merge again */
   }

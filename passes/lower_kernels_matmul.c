@@ -18,8 +18,12 @@ typedef struct matrix {
   qn_value zero; /* i32 tensor that broadcasts over the result, or null for 0 */
 } matrix;
 
-static qn_type type_of(lowering *l, qn_value v) { return qn_value_type(l->m, v); }
-static qn_type i32_t(lowering *l) { return qn__scalar_t(l, QN_I32); }
+static qn_type type_of(lowering *l, qn_value v) {
+  return qn_value_type(l->m, v);
+}
+static qn_type i32_t(lowering *l) {
+  return qn__scalar_t(l, QN_I32);
+}
 
 /* ---- shapes ---- */
 
@@ -30,13 +34,15 @@ static qn_value as_matrix(lowering *l, qn_builder *b, qn_value v, bool left, boo
   if (!*vector) return v;
   int64_t n = qn_type_shape(l->ctx, t)[0], shape[2] = {left ? 1 : n, left ? n : 1};
   int64_t spec[2] = {left ? 1 : -2, left ? -2 : 1};
-  return qn__make_view(b, v, qn_type_tensor(l->ctx, qn_type_elem(l->ctx, t), 2, shape), qn_attr_ints(l->m, QN_I64, 2, spec));
+  return qn__make_view(b, v, qn_type_tensor(l->ctx, qn_type_elem(l->ctx, t), 2, shape),
+                       qn_attr_ints(l->m, QN_I64, 2, spec));
 }
 
-/* The product's type before vectors lose their axis again. */
+/* The product's type before vectors lose their axis again; null when memory ran out and one of the two has no type. */
 static qn_type product_type(lowering *l, const matrix *a, const matrix *w, qn_type elem) {
   qn_type ta = type_of(l, a->v), tw = type_of(l, w->v);
   uint32_t ra = qn_type_rank(l->ctx, ta), rw = qn_type_rank(l->ctx, tw), rank = ra > rw ? ra : rw;
+  if (ra < 2 || rw < 2) return (qn_type){0};
   const int64_t *sa = qn_type_shape(l->ctx, ta), *sw = qn_type_shape(l->ctx, tw);
   int64_t shape[QN_MAX_RANK];
   qn_name symbols[QN_MAX_RANK] = {{0}};
@@ -45,7 +51,8 @@ static qn_type product_type(lowering *l, const matrix *a, const matrix *w, qn_ty
     shape[d] = x == 1 ? y : x;
     if (x == QN_DYNAMIC && y > 1) shape[d] = y;
     if (shape[d] == QN_DYNAMIC)
-      symbols[d] = x == QN_DYNAMIC ? qn_type_symbol(l->ctx, ta, d + ra - rank) : qn_type_symbol(l->ctx, tw, d + rw - rank);
+      symbols[d] =
+          x == QN_DYNAMIC ? qn_type_symbol(l->ctx, ta, d + ra - rank) : qn_type_symbol(l->ctx, tw, d + rw - rank);
   }
   uint32_t row = ra - (a->transpose ? 1 : 2), col = rw - (w->transpose ? 2 : 1);
   shape[rank - 2] = sa[row], symbols[rank - 2] = qn_type_symbol(l->ctx, ta, row);
@@ -56,6 +63,7 @@ static qn_type product_type(lowering *l, const matrix *a, const matrix *w, qn_ty
 static qn_value swap_last(lowering *l, qn_builder *b, qn_value v) {
   int64_t perm[QN_MAX_RANK];
   uint32_t rank = qn_type_rank(l->ctx, type_of(l, v));
+  if (rank < 2) return (qn_value){0};
   for (uint32_t d = 0; d < rank; d++) perm[d] = d;
   perm[rank - 2] = rank - 1, perm[rank - 1] = rank - 2;
   return qn__make_transpose(l, b, v, perm);
@@ -79,7 +87,9 @@ static qn_value flip_top_bit(lowering *l, qn_builder *b, qn_value x, bool u) {
   (void)u;
   return qn__s2(b, QN_OP_XORI, x, qn__i(b, qn_value_type(l->m, x), -128));
 }
-static qn_value to_i32(lowering *l, qn_builder *b, qn_value x, bool u) { return qn__widen(l, b, x, u, i32_t(l)); }
+static qn_value to_i32(lowering *l, qn_builder *b, qn_value x, bool u) {
+  return qn__widen(l, b, x, u, i32_t(l));
+}
 static qn_value plus_128(lowering *l, qn_builder *b, qn_value x, bool u) {
   return qn__s2(b, QN_OP_ADDI, to_i32(l, b, x, u), qn__i(b, i32_t(l), 128));
 }
@@ -91,12 +101,14 @@ static qn_value to_f32(lowering *l, qn_builder *b, qn_value x, bool u) {
   return qn__to_f32(l, b, x);
 }
 
-/* Sum over the last axis of an integer tensor in `elem`, less `zero` per element when not null (of elem; it broadcasts). */
+/* Sum over the last axis of an integer tensor in `elem`, less `zero` per element when not null (of elem; it
+ * broadcasts). */
 static qn_value row_sum(lowering *l, qn_builder *b, qn_value x, qn_value zero, qn_type elem) {
   qn_type t = type_of(l, x);
   uint32_t rank = qn_type_rank(l->ctx, t);
   int64_t shape[QN_MAX_RANK];
   qn_name symbols[QN_MAX_RANK];
+  if (rank == 0) return (qn_value){0};
   for (uint32_t d = 0; d < rank; d++)
     shape[d] = d + 1 == rank ? 1 : qn_type_shape(l->ctx, t)[d], symbols[d] = qn_type_symbol(l->ctx, t, d);
   symbols[rank - 1].id = 0;
@@ -117,6 +129,7 @@ static qn_value column_sums(lowering *l, qn_builder *b, const matrix *w, qn_type
   qn_type t = type_of(l, rows);
   uint32_t rank = qn_type_rank(l->ctx, t), out = rank == 2 ? 1 : rank;
   int64_t shape[QN_MAX_RANK], spec[QN_MAX_RANK];
+  if (rank < 2) return (qn_value){0};
   for (uint32_t d = 0; d + 2 < rank; d++) shape[d] = qn_type_shape(l->ctx, t)[d], spec[d] = -2 - (int64_t)d;
   if (out > 1) shape[out - 2] = spec[out - 2] = 1;
   shape[out - 1] = qn_type_shape(l->ctx, t)[rank - 2], spec[out - 1] = -(int64_t)rank;
@@ -152,7 +165,13 @@ static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const mat
     shape[d] = qn_type_shape(l->ctx, tw)[from], symbols[d] = qn_type_symbol(l->ctx, tw, from);
   }
   qn_type packed_t = qn_type_tensor_symbols(l->ctx, qn__scalar_t(l, p->rhs), rank, shape, symbols);
-  qn_op_desc pack = {.kind = QN_OP_PACK, .num_operands = 1, .operands = &w->v, .num_results = 1, .results = &packed_t, .num_attrs = n, .attrs = attrs};
+  qn_op_desc pack = {.kind = QN_OP_PACK,
+                     .num_operands = 1,
+                     .operands = &w->v,
+                     .num_results = 1,
+                     .results = &packed_t,
+                     .num_attrs = n,
+                     .attrs = attrs};
   qn_value packed = qn_op_result(l->m, qn_op_create(b, &pack), 0);
 
   n = 0;
@@ -162,7 +181,14 @@ static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const mat
   if (p->prologue) attrs[n++] = qn_named(l->m, "lhs", qn_attr_type(l->m, qn__scalar_t(l, p->lhs)));
   qn_value operands[2] = {a->v, packed};
   qn_type y = product_type(l, a, &(matrix){.v = packed}, qn__scalar_t(l, p->acc));
-  qn_op_desc desc = {.kind = QN_OP_GEMM, .num_operands = 2, .operands = operands, .num_results = 1, .results = &y, .num_attrs = n, .attrs = attrs, .num_regions = 2};
+  qn_op_desc desc = {.kind = QN_OP_GEMM,
+                     .num_operands = 2,
+                     .operands = operands,
+                     .num_results = 1,
+                     .results = &y,
+                     .num_attrs = n,
+                     .attrs = attrs,
+                     .num_regions = 2};
   qn_op gemm = qn_op_create(b, &desc);
   body = qn_builder_at_end(l->m, qn_op_region(l->m, gemm, 0));
   body.loc = b->loc;
@@ -201,10 +227,12 @@ static qn_op bias_addition(lowering *l, qn_op op, qn_type t, uint32_t *bias) {
   return constant && qn_type_eq(type_of(l, other), t) ? add : (qn_op){0};
 }
 
-/* acc - x * y over integer tensors that broadcast. A product no larger than y is a kernel of its own, so that of constants
- * it is a constant; if a constant bias is added to op's result next, the product is taken from the bias beforehand. */
+/* acc - x * y over integer tensors that broadcast. A product no larger than y is a kernel of its own, so that of
+ * constants it is a constant; if a constant bias is added to op's result next, the product is taken from the bias
+ * beforehand. */
 static qn_value subtract_product(lowering *l, qn_op op, qn_builder *b, qn_value acc, qn_value x, qn_value y) {
-  if (qn_type_count(l->ctx, type_of(l, x)) == 1 && qn_type_rank(l->ctx, type_of(l, x)) <= qn_type_rank(l->ctx, type_of(l, y))) {
+  if (qn_type_count(l->ctx, type_of(l, x)) == 1 &&
+      qn_type_rank(l->ctx, type_of(l, x)) <= qn_type_rank(l->ctx, type_of(l, y))) {
     uint32_t bias;
     qn_op add = bias_addition(l, op, type_of(l, y), &bias);
     qn_builder at = add.id ? qn_builder_before(l->m, add) : *b;
@@ -222,7 +250,9 @@ static qn_value subtract_product(lowering *l, qn_op op, qn_builder *b, qn_value 
   return d;
 }
 
-static qn_value scalar_i32(lowering *l, qn_builder *b, int32_t v) { return qn__dense_i32(l, b, 0, NULL, &v); }
+static qn_value scalar_i32(lowering *l, qn_builder *b, int32_t v) {
+  return qn__dense_i32(l, b, 0, NULL, &v);
+}
 
 /* Flips codes into the hardware's pair. A left matrix of i8 is flipped while it is read. */
 static void to_hardware_pair(lowering *l, qn_builder *b, matrix *a, matrix *w, product *p) {
@@ -257,7 +287,8 @@ static void widen_zero(lowering *l, qn_builder *b, matrix *x, qn_scalar acc) {
 }
 
 /* Sums of 8-bit codes with zero points. */
-static qn_status byte_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_scalar acc, qn_value *out) {
+static qn_status byte_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_scalar acc,
+                              qn_value *out) {
   product p = {.lhs = QN_UI8, .rhs = QN_I8, .acc = acc};
   p.layout = qn_isa_gemm_layout(l->isa, p.lhs, p.rhs, p.acc);
   if (!p.layout) return no_kernel(l, op, p.lhs, p.rhs);
@@ -287,7 +318,8 @@ static qn_value minus_32768(lowering *l, qn_builder *b, qn_value x, bool u) {
 static void less_zero(lowering *l, qn_builder *b, matrix *x) {
   qn_type i16 = qn__scalar_t(l, QN_I16), t = qn_type_with_elem(l->ctx, type_of(l, x->v), i16);
   qn_value inputs[2] = {x->v, x->zero};
-  if (x->zero.id && x->transpose && qn_type_rank(l->ctx, type_of(l, x->zero)) == 1) { /* one per column: they are rows here */
+  if (x->zero.id && x->transpose &&
+      qn_type_rank(l->ctx, type_of(l, x->zero)) == 1) { /* one per column: they are rows here */
     int64_t shape[2] = {qn_type_count(l->ctx, type_of(l, x->zero)), 1};
     inputs[1] = qn__make_view(b, x->zero, qn_type_tensor(l->ctx, i32_t(l), 2, shape), (qn_attr){0});
   }
@@ -317,7 +349,8 @@ static void to_16_bits(lowering *l, qn_builder *b, matrix *x, qn_scalar acc) {
 }
 
 /* Codes of other widths. */
-static qn_status wide_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_scalar acc, qn_value *out) {
+static qn_status wide_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_scalar acc,
+                              qn_value *out) {
   product p = {.lhs = QN_I16, .rhs = QN_I16, .acc = acc};
   p.layout = qn_isa_gemm_layout(l->isa, p.lhs, p.rhs, p.acc);
   if (!p.layout) return no_kernel(l, op, p.lhs, p.rhs);
@@ -349,7 +382,8 @@ static qn_status finish(lowering *l, qn_op op, qn_builder *b, qn_value y) {
     qn_builder body;
     qn_op map = qn__make_loop(b, QN_OP_MAP, 1, &y, 1, &t, &body);
     qn_value x = qn_block_arg(l->m, body.block, 0);
-    x = qn_scalar_is_float(have) ? qn__from_f32(l, &body, x, qn__body_type(l, want)) : qn__widen(l, &body, x, false, qn__body_type(l, want));
+    x = qn_scalar_is_float(have) ? qn__from_f32(l, &body, x, qn__body_type(l, want))
+                                 : qn__widen(l, &body, x, false, qn__body_type(l, want));
     qn__yield(&body, 1, &x);
     y = qn_op_result(l->m, map, 0);
   }
@@ -382,7 +416,8 @@ static qn_status codes_of(lowering *l, qn_op op, qn_builder *b, uint32_t i, matr
   int64_t same[QN_MAX_RANK];
   uint32_t rank = qn_type_rank(l->ctx, t);
   for (uint32_t d = 0; d < rank; d++) same[d] = -2 - (int64_t)d;
-  x->v = qn__make_view(b, x->v, plain, qn_type_is_static(l->ctx, plain) ? (qn_attr){0} : qn_attr_ints(l->m, QN_I64, rank, same));
+  x->v = qn__make_view(b, x->v, plain,
+                       qn_type_is_static(l->ctx, plain) ? (qn_attr){0} : qn_attr_ints(l->m, QN_I64, rank, same));
   if (!q->zero_points) return QN_OK;
   if (q->num_scales == 1) {
     if (q->zero_points[0]) x->zero = scalar_i32(l, b, q->zero_points[0]);
@@ -390,8 +425,10 @@ static qn_status codes_of(lowering *l, qn_op op, qn_builder *b, uint32_t i, matr
   }
   uint32_t columns = rank - (x->transpose ? 2 : 1);
   if (i == 0 || !q->per_axis || (uint32_t)q->blocks[0].axis != columns)
-    return qn_op_error(l->m, op, QN_DIAG_UNSUPPORTED, "zero points of operand %u differ along axis %d; a product takes them "
-                       "per column of the right matrix only", i, (int)q->blocks[0].axis);
+    return qn_op_error(l->m, op, QN_DIAG_UNSUPPORTED,
+                       "zero points of operand %u differ along axis %d; a product takes them "
+                       "per column of the right matrix only",
+                       i, (int)q->blocks[0].axis);
   int64_t n = q->num_scales;
   x->zero = qn__dense_i32(l, b, 1, &n, q->zero_points);
   return QN_OK;

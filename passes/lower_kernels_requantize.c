@@ -2,8 +2,12 @@
 #include "lower_kernels.h"
 #include <quern/num.h>
 
-static qn_type i64_t(lowering *l) { return qn__scalar_t(l, QN_I64); }
-static qn_value arg(qn_builder *b, uint32_t i) { return qn_block_arg(b->module, b->block, i); }
+static qn_type i64_t(lowering *l) {
+  return qn__scalar_t(l, QN_I64);
+}
+static qn_value arg(qn_builder *b, uint32_t i) {
+  return qn_block_arg(b->module, b->block, i);
+}
 
 /* v clamped to i32, still as i64. */
 static qn_value saturate(lowering *l, qn_builder *b, qn_value v) {
@@ -43,7 +47,8 @@ static qn_value body_fixed(lowering *l, qn_builder *b) {
   return qn__s2(b, QN_OP_ADDI, qn__s2(b, QN_OP_SHRSI, v, right), up);
 }
 
-/* Arguments: acc, m0 (0 where the multiplier is too small to count), shift k - 1 twice: rounding term and shift less 1. */
+/* Arguments: acc, m0 (0 where the multiplier is too small to count), shift k - 1 twice: rounding term and shift less 1.
+ */
 static qn_value body_single(lowering *l, qn_builder *b) {
   qn_type t = i64_t(l);
   qn_value acc = qn__convert(b, QN_OP_EXTSI, arg(b, 0), t), m0 = qn__convert(b, QN_OP_EXTSI, arg(b, 1), t);
@@ -97,7 +102,9 @@ static qn_status integer_mode(lowering *l, qn_op op, const qn_quant *q, int64_t 
 static bool finite_constant(lowering *l, qn_value v) {
   qn_op source = qn_value_op(l->m, v);
   qn_tensor t;
-  if (qn_op_kind_of(l->m, source) != QN_OP_CONSTANT || !qn_attr_dense_tensor(l->m, qn_op_attr(l->m, source, "value"), &t)) return false;
+  if (qn_op_kind_of(l->m, source) != QN_OP_CONSTANT ||
+      !qn_attr_dense_tensor(l->m, qn_op_attr(l->m, source, "value"), &t))
+    return false;
   for (int64_t i = 0; i < qn_tensor_count(&t); i++) {
     double x = qn_tensor_get_f64(&t, i);
     if (!(x - x == 0)) return false;
@@ -110,7 +117,8 @@ qn_status qn__lower_requantize(lowering *l, qn_op op) {
   const qn_quant *q = qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, y));
   qn_str mode = qn_op_get_string(l->m, op, "mode");
   if (!q || (q->zero_points && q->num_scales != 1))
-    return qn_op_error(l->m, op, QN_DIAG_UNSUPPORTED, "no kernel requantizes to %s: its zero point must be one for the tensor",
+    return qn_op_error(l->m, op, QN_DIAG_UNSUPPORTED,
+                       "no kernel requantizes to %s: its zero point must be one for the tensor",
                        qn_type_text(l->ctx, y).data);
   int64_t z = q->zero_points ? q->zero_points[0] : 0;
   if (!qn_str_eq(mode, qn_str_of("f32"))) return integer_mode(l, op, q, z, qn_str_eq(mode, qn_str_of("fixed")));

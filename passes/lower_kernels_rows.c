@@ -3,7 +3,9 @@
 #include <float.h>
 #include <quern/num.h>
 
-static qn_value arg(qn_builder *b, uint32_t i) { return qn_block_arg(b->module, b->block, i); }
+static qn_value arg(qn_builder *b, uint32_t i) {
+  return qn_block_arg(b->module, b->block, i);
+}
 
 /* ---- softmax ---- */
 
@@ -57,7 +59,8 @@ static dynamic request(lowering *l, qn_op op) {
   qn_scalar s = qn_type_as_scalar(l->ctx, d.storage);
   d.qmin = qn_scalar_min(s), d.qmax = qn_scalar_max(s);
   if (d.symmetric && qn_scalar_get(s)->cls == QN_UNSIGNED) d.z_symmetric = (d.qmax + 1) / 2;
-  if (d.symmetric && qn_str_eq(qn_op_get_string(l->m, op, "range"), qn_str_of("narrow"))) d.qmin = 2 * d.z_symmetric - d.qmax;
+  if (d.symmetric && qn_str_eq(qn_op_get_string(l->m, op, "range"), qn_str_of("narrow")))
+    d.qmin = 2 * d.z_symmetric - d.qmax;
   return d;
 }
 
@@ -71,7 +74,8 @@ static qn_value smaller(qn_builder *b, qn_value x, qn_value y) {
 /* qn_qparams_choose with `dynamic`, step by step. NaN elements count as 0, which every range contains. */
 static void parameters(lowering *l, qn_builder *b, const dynamic *d, qn_value *scale, qn_value *zero) {
   qn_type f32 = qn__scalar_t(l, QN_F32), i32 = qn__scalar_t(l, QN_I32);
-  qn_value nought = qn__f(b, f32, 0), limit = qn__f(b, f32, (double)(FLT_MAX / 2)), floor = qn__f(b, f32, (double)FLT_MIN);
+  qn_value nought = qn__f(b, f32, 0), limit = qn__f(b, f32, (double)(FLT_MAX / 2)),
+           floor = qn__f(b, f32, (double)FLT_MIN);
   qn_value x = qn__to_f32(l, b, arg(b, 0));
   x = qn__select(b, qn__cmp(b, QN_OP_CMPF, CMPF_UNO, x, x), nought, x);
   qn_value hi = larger(b, qn__s1(b, QN_OP_ALL_MAX, x), nought), lo = smaller(b, qn__s1(b, QN_OP_ALL_MIN, x), nought);
@@ -106,7 +110,8 @@ static qn_value flattened(lowering *l, qn_builder *b, qn_value x) {
   qn_type t = qn_value_type(l->m, x);
   int64_t n = qn_type_count(l->ctx, t), rest = -1;
   n = n < 0 ? QN_DYNAMIC : n;
-  return qn__make_view(b, x, qn_type_tensor(l->ctx, qn_type_elem(l->ctx, t), 1, &n), qn_attr_ints(l->m, QN_I64, 1, &rest));
+  return qn__make_view(b, x, qn_type_tensor(l->ctx, qn_type_elem(l->ctx, t), 1, &n),
+                       qn_attr_ints(l->m, QN_I64, 1, &rest));
 }
 
 qn_status qn__lower_dynamic_quantize(lowering *l, qn_op op) {

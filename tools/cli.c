@@ -13,7 +13,9 @@ static const cli_option *find_option(const cli_command *command, const char *nam
   return NULL;
 }
 
-bool cli_flag(const cli *c, const char *name) { return cli_value(c, name, NULL) != NULL; }
+bool cli_flag(const cli *c, const char *name) {
+  return cli_value(c, name, NULL) != NULL;
+}
 
 const char *cli_value(const cli *c, const char *name, const char *otherwise) {
   for (int i = c->num_given; i-- > 0;)
@@ -57,13 +59,17 @@ int cli_usage(const cli *c, const char *fmt, ...) {
   va_start(args, fmt);
   fprintf(stderr, "quern%s%s: ", c->command ? " " : "", c->command ? c->command->name : "");
   vfprintf(stderr, fmt, args);
-  if (c->command) fprintf(stderr, "\ntry 'quern help %s'\n", c->command->name);
-  else fprintf(stderr, "\ntry 'quern help'\n");
+  if (c->command)
+    fprintf(stderr, "\ntry 'quern help %s'\n", c->command->name);
+  else
+    fprintf(stderr, "\ntry 'quern help'\n");
   va_end(args);
   return CLI_USAGE;
 }
 
-int cli_status(qn_status status) { return status == QN_OK ? CLI_OK : CLI_INPUT; }
+int cli_status(qn_status status) {
+  return status == QN_OK ? CLI_OK : CLI_INPUT;
+}
 
 void cli_help(FILE *out, const cli_command *command) {
   fprintf(out, "usage: quern %s %s\n\n%s\n", command->name, command->arguments, command->summary);
@@ -134,9 +140,12 @@ static int parse_option(cli *c, int argc, char **argv, int *i) {
   if (c->num_given == CLI_MAX_VALUES) return cli_usage(c, "more than %d options", CLI_MAX_VALUES);
   const char *value = NULL;
   if (o->value) {
-    if (eq) value = eq + 1;
-    else if (*i + 1 < argc) value = argv[++*i];
-    else return cli_usage(c, "%s needs a value: %s", o->name, o->value);
+    if (eq)
+      value = eq + 1;
+    else if (*i + 1 < argc)
+      value = argv[++*i];
+    else
+      return cli_usage(c, "%s needs a value: %s", o->name, o->value);
   } else if (eq) {
     return cli_usage(c, "%s takes no value", o->name);
   }
@@ -164,12 +173,15 @@ static int parse(cli *c, int argc, char **argv) {
       c->positional[c->num_positional++] = arg;
     }
   }
-  if (c->num_positional < c->command->min_positional) return cli_usage(c, "usage: quern %s %s", c->command->name, c->command->arguments);
+  if (c->num_positional < c->command->min_positional)
+    return cli_usage(c, "usage: quern %s %s", c->command->name, c->command->arguments);
   return CLI_OK;
 }
 
 static int general_help(FILE *out) {
-  fprintf(out, "quern %s: reads, quantizes, compiles and explains quantized tensor programs\n\nusage: quern COMMAND ...\n\n", QN_VERSION_STRING);
+  fprintf(out,
+          "quern %s: reads, quantizes, compiles and explains quantized tensor programs\n\nusage: quern COMMAND ...\n\n",
+          QN_VERSION_STRING);
   for (const cli_command *k = cli_commands; k->name; k++) fprintf(out, "  %-10s %s\n", k->name, k->summary);
   fprintf(out, "  %-10s %s\n\n'quern help COMMAND' tells more.\n", "help", "how a command is used, with an example");
   return CLI_OK;
@@ -217,7 +229,8 @@ int main(int argc, char **argv) {
     general_help(stderr);
     return CLI_USAGE;
   }
-  if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) return help(&c, argc - 2, argv + 2);
+  if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+    return help(&c, argc - 2, argv + 2);
   if (!strcmp(argv[1], "--version")) {
     printf("quern %s\n", QN_VERSION_STRING);
     return CLI_OK;
@@ -250,6 +263,6 @@ qn_status cli_print_module(cli *c, qn_module *m, const char *path, const qn_prin
 void cli_progress(const char *what, int64_t done, int64_t total) {
   if (!isatty(2) || total <= 0) return;
   int filled = (int)(done * 30 / total);
-  fprintf(stderr, "\r%s [%.*s%*s] %lld/%lld%s", what, filled, "##############################", 30 - filled, "", (long long)done,
-          (long long)total, done >= total ? "\n" : "");
+  fprintf(stderr, "\r%s [%.*s%*s] %lld/%lld%s", what, filled, "##############################", 30 - filled, "",
+          (long long)done, (long long)total, done >= total ? "\n" : "");
 }

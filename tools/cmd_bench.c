@@ -20,7 +20,8 @@ static void print(const setup *s, const qn_bench_result *r) {
   const char *cpu = s->options.cpu ? s->options.cpu : qn_isa_host()->name;
   const char *engine = s->p ? qn_program_engine(s->p) : "llvm";
   if (s->json) {
-    printf("{\"time_us\": %.3f, \"median_us\": %.3f, \"gops\": %.3f, \"peak_gops\": %.3f, \"fraction\": %.4f, \"engine\": \"%s\", \"cpu\": \"%s\", "
+    printf("{\"time_us\": %.3f, \"median_us\": %.3f, \"gops\": %.3f, \"peak_gops\": %.3f, \"fraction\": %.4f, "
+           "\"engine\": \"%s\", \"cpu\": \"%s\", "
            "\"threads\": %lld}\n",
            r->time_us, r->median_us, r->gops, r->peak_gops, r->fraction, engine, cpu, (long long)s->threads);
     return;
@@ -38,8 +39,10 @@ typedef struct product_row {
   const char *name;
   qn_scalar a, b, y;
 } product_row;
-static const product_row products[] = {
-    {"u8s8", QN_UI8, QN_I8, QN_UI8}, {"s8s8", QN_I8, QN_I8, QN_I8}, {"u8s8f32", QN_UI8, QN_I8, QN_F32}, {"f32", QN_F32, QN_F32, QN_F32}};
+static const product_row products[] = {{"u8s8", QN_UI8, QN_I8, QN_UI8},
+                                       {"s8s8", QN_I8, QN_I8, QN_I8},
+                                       {"u8s8f32", QN_UI8, QN_I8, QN_F32},
+                                       {"f32", QN_F32, QN_F32, QN_F32}};
 
 static int parse_matmul(const cli *c, const char *text, qn_matmul_desc *d) {
   char *end;
@@ -53,7 +56,8 @@ static int parse_matmul(const cli *c, const char *text, qn_matmul_desc *d) {
   }
   for (size_t i = 0; i < sizeof products / sizeof products[0]; i++)
     if (!strcmp(products[i].name, at)) {
-      *d = (qn_matmul_desc){.m = sizes[0], .n = sizes[1], .k = sizes[2], .a = products[i].a, .b = products[i].b, .y = products[i].y};
+      *d = (qn_matmul_desc){
+          .m = sizes[0], .n = sizes[1], .k = sizes[2], .a = products[i].a, .b = products[i].b, .y = products[i].y};
       return CLI_OK;
     }
   return cli_usage(c, "--matmul: no types '%s'; there are u8s8, u8s8f32, s8s8 and f32", at);
@@ -68,8 +72,10 @@ static void fill(qn_tensor *t, uint32_t seed) {
   bool f = qn_scalar_is_float(t->elem);
   for (int64_t i = 0, n = qn_tensor_count(t); i < n; i++) {
     uint32_t r = next_random(&seed);
-    if (f) qn_tensor_set_f64(t, i, (double)r / 8388608.0 - 1);
-    else qn_tensor_set_i64(t, i, (int64_t)(r & 255) - (qn_scalar_get(t->elem)->cls == QN_UNSIGNED ? 0 : 128));
+    if (f)
+      qn_tensor_set_f64(t, i, (double)r / 8388608.0 - 1);
+    else
+      qn_tensor_set_i64(t, i, (int64_t)(r & 255) - (qn_scalar_get(t->elem)->cls == QN_UNSIGNED ? 0 : 128));
   }
 }
 
@@ -101,8 +107,9 @@ static qn_status random_inputs(setup *s) {
     s->in[i] = (qn_tensor){.elem = port.elem, .rank = port.rank};
     for (uint32_t d = 0; d < port.rank; d++) {
       if (port.shape[d] == QN_DYNAMIC)
-        return qn_error(s->c->ctx, QN_DIAG_SHAPE, qn_place_file(""), "input '%.*s' is %.*s: fix its sizes with --dim NAME=N", (int)port.name.size,
-                        port.name.data, (int)port.type.size, port.type.data);
+        return qn_error(s->c->ctx, QN_DIAG_SHAPE, qn_place_file(""),
+                        "input '%.*s' is %.*s: fix its sizes with --dim NAME=N", (int)port.name.size, port.name.data,
+                        (int)port.type.size, port.type.data);
       s->in[i].shape[d] = port.shape[d];
     }
     size_t bytes = qn_tensor_bytes(&s->in[i]);

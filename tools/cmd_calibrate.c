@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int need_out(const cli *c) { return cli_flag(c, "-o") ? CLI_OK : cli_usage(c, "-o FILE is needed"); }
+static int need_out(const cli *c) {
+  return cli_flag(c, "-o") ? CLI_OK : cli_usage(c, "-o FILE is needed");
+}
 
 static int parse_shard(const cli *c, qn_calibrate_options *o) {
   const char *text = cli_value(c, "--shard", NULL);
@@ -38,7 +40,8 @@ static qn_status open_samples(cli *c, qn_sample_set **samples) {
 }
 
 int cmd_calibrate(cli *c) {
-  qn_calibrate_options options = {.observer = cli_value(c, "--observer", NULL), .engine = cli_value(c, "--engine", NULL)};
+  qn_calibrate_options options = {.observer = cli_value(c, "--observer", NULL),
+                                  .engine = cli_value(c, "--engine", NULL)};
   qn_print_options print = {.generic = false};
   int bad = need_out(c);
   if (!bad) bad = parse_shard(c, &options);
@@ -90,16 +93,20 @@ typedef struct listing {
 
 /* JSON has no infinity: equal results have no noise at all, which is null. */
 static void json_number(double v) {
-  if (isfinite(v)) printf("%.9g", v);
-  else printf("null");
+  if (isfinite(v))
+    printf("%.9g", v);
+  else
+    printf("null");
 }
 
 static void json_name(qn_str s) {
   putchar('"');
   for (size_t i = 0; i < s.size; i++) {
     if (s.data[i] == '"' || s.data[i] == '\\') putchar('\\');
-    if ((unsigned char)s.data[i] < 32) printf("\\u%04x", s.data[i]);
-    else putchar(s.data[i]);
+    if ((unsigned char)s.data[i] < 32)
+      printf("\\u%04x", s.data[i]);
+    else
+      putchar(s.data[i]);
   }
   putchar('"');
 }
@@ -109,8 +116,10 @@ static void on_row(void *user, const qn_comparison *r) {
   if (!l->json) {
     if (!l->rows++) printf("%-32s %9s %10s %12s %7s\n", "name", "SQNR dB", "cosine", "max error", "top-1");
     printf("%-32.*s %9.2f %10.6f %12.5g ", (int)r->name.size, r->name.data, r->sqnr_db, r->cosine, r->max_abs);
-    if (r->top1_agreement >= 0) printf("%6.2f%%\n", 100 * r->top1_agreement);
-    else printf("%7s\n", "-");
+    if (r->top1_agreement >= 0)
+      printf("%6.2f%%\n", 100 * r->top1_agreement);
+    else
+      printf("%7s\n", "-");
     return;
   }
   printf("%s{\"name\": ", l->rows++ ? ",\n  " : "");
@@ -122,8 +131,10 @@ static void on_row(void *user, const qn_comparison *r) {
   printf(", \"max_abs\": ");
   json_number(r->max_abs);
   printf(", \"top1_agreement\": ");
-  if (r->top1_agreement >= 0) json_number(r->top1_agreement);
-  else printf("null");
+  if (r->top1_agreement >= 0)
+    json_number(r->top1_agreement);
+  else
+    printf("null");
   putchar('}');
 }
 
@@ -133,8 +144,12 @@ static qn_status print_accuracy(cli *c, const qn_module *a, const qn_module *b, 
   if (!labels) return QN_OK;
   qn_status status = qn_compare_accuracy(a, b, samples, labels, cli_value(c, "--engine", NULL), &r);
   if (status) return status;
-  if (json) printf(", \"accuracy\": {\"samples\": %lld, \"a\": %.6f, \"b\": %.6f, \"agreement\": %.6f}", (long long)r.samples, r.a, r.b, r.agreement);
-  else printf("\nsamples     %lld\naccuracy A  %.2f%%\naccuracy B  %.2f%%\nagreement   %.2f%%\n", (long long)r.samples, 100 * r.a, 100 * r.b, 100 * r.agreement);
+  if (json)
+    printf(", \"accuracy\": {\"samples\": %lld, \"a\": %.6f, \"b\": %.6f, \"agreement\": %.6f}", (long long)r.samples,
+           r.a, r.b, r.agreement);
+  else
+    printf("\nsamples     %lld\naccuracy A  %.2f%%\naccuracy B  %.2f%%\nagreement   %.2f%%\n", (long long)r.samples,
+           100 * r.a, 100 * r.b, 100 * r.agreement);
   return QN_OK;
 }
 

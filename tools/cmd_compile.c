@@ -42,7 +42,9 @@ int cmd_compile(cli *c) {
   for (size_t i = 0; kind && i < sizeof kinds / sizeof kinds[0]; i++)
     if (!strcmp(kinds[i].name, kind)) row = &kinds[i];
   bool saving = cli_flag(c, "--save");
-  if (!row && !saving) return cli_usage(c, kind ? "--emit: no kind '%s'; there are obj, so, asm, llvm and c" : "--emit KIND or --save is needed", kind);
+  if (!row && !saving)
+    return cli_usage(
+        c, kind ? "--emit: no kind '%s'; there are obj, so, asm, llvm and c" : "--emit KIND or --save is needed", kind);
   if (!out) return cli_usage(c, "-o FILE is needed");
   qn_compile_options options = {.engine = cli_value(c, "--engine", NULL), .cpu = cli_value(c, "--cpu", NULL)};
   qn_module *m;

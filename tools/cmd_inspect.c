@@ -27,9 +27,11 @@ static void print_kernels(const qn_program *p) {
 
 static void print_summary(const qn_module *m) {
   qn_summary s = qn_report_summary(m);
-  printf("functions         %llu\nops               %llu\nkernels           %llu\nconstants         %llu bytes\nvalues            %llu quantized, %llu float, %llu integer\n",
-         (unsigned long long)s.functions, (unsigned long long)s.ops, (unsigned long long)s.kernels, (unsigned long long)s.constant_bytes,
-         (unsigned long long)s.quantized_values, (unsigned long long)s.float_values, (unsigned long long)s.int_values);
+  printf("functions         %llu\nops               %llu\nkernels           %llu\nconstants         %llu bytes\nvalues "
+         "           %llu quantized, %llu float, %llu integer\n",
+         (unsigned long long)s.functions, (unsigned long long)s.ops, (unsigned long long)s.kernels,
+         (unsigned long long)s.constant_bytes, (unsigned long long)s.quantized_values,
+         (unsigned long long)s.float_values, (unsigned long long)s.int_values);
   if (s.target.size) printf("lowered for       %.*s\n", (int)s.target.size, s.target.data);
 }
 
@@ -44,7 +46,8 @@ static qn_status write_dot(cli *c, const qn_module *m, const char *path) {
 }
 
 int cmd_inspect(cli *c) {
-  bool json = cli_flag(c, "--json"), kernels = cli_flag(c, "--kernels"), ops = cli_flag(c, "--ops"), types = cli_flag(c, "--types");
+  bool json = cli_flag(c, "--json"), kernels = cli_flag(c, "--kernels"), ops = cli_flag(c, "--ops"),
+       types = cli_flag(c, "--types");
   const char *dot = cli_value(c, "--dot", NULL);
   qn_compile_options options = {.engine = cli_value(c, "--engine", NULL), .cpu = cli_value(c, "--cpu", NULL)};
   qn_program *p = NULL;
@@ -53,8 +56,10 @@ int cmd_inspect(cli *c) {
   if (status) return cli_status(status);
   if (kernels || json) status = qn_build_program(m, &options, &p);
   if (!status && dot) status = write_dot(c, m, dot);
-  if (!status && json) status = qn_report_json(m, p, cli_write_stdout, NULL);
-  else if (!status && !(kernels || ops || types || dot)) print_summary(m);
+  if (!status && json)
+    status = qn_report_json(m, p, cli_write_stdout, NULL);
+  else if (!status && !(kernels || ops || types || dot))
+    print_summary(m);
   if (!status && !json && ops) status = qn_report_ops(m, print_row, NULL);
   if (!status && !json && types) status = qn_report_types(m, print_row, NULL);
   if (!status && !json && kernels) print_kernels(p);

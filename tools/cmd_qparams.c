@@ -11,8 +11,10 @@ enum { MAX_NUMBERS = 4096 };
 /* "i8", "u8", "ui8", "si8": the storage's scalar. */
 static qn_scalar storage_named(const char *text) {
   char name[16];
-  if (text[0] == 'u' && text[1] != 'i') snprintf(name, sizeof name, "ui%s", text + 1);
-  else snprintf(name, sizeof name, "%s", text);
+  if (text[0] == 'u' && text[1] != 'i')
+    snprintf(name, sizeof name, "ui%s", text + 1);
+  else
+    snprintf(name, sizeof name, "%s", text);
   return qn_scalar_find(qn_str_of(name));
 }
 
@@ -30,7 +32,8 @@ static int parse_values(const cli *c, float *values, int *n) {
 }
 
 static int request(const cli *c, qn_qparams_request *r) {
-  const char *type = cli_value(c, "--type", "i8"), *scheme = cli_value(c, "--scheme", "asymmetric"), *range = cli_value(c, "--range", "full");
+  const char *type = cli_value(c, "--type", "i8"), *scheme = cli_value(c, "--scheme", "asymmetric"),
+             *range = cli_value(c, "--range", "full");
   bool ok = true;
   *r = qn_qparams_request_of(storage_named(type));
   if (!r->width) return cli_usage(c, "--type: '%s' is no integer storage of 2 to 16 bits", type);
@@ -38,19 +41,27 @@ static int request(const cli *c, qn_qparams_request *r) {
   if (!ok) return CLI_USAGE;
   int32_t low = r->is_signed ? -(1 << (r->width - 1)) : 0, high = low + (1 << r->width) - 1;
   if (cli_flag(c, "--qmin") != cli_flag(c, "--qmax")) {
-    if (!cli_flag(c, "--qmin")) r->qmin = low;
-    else r->qmax = high;
+    if (!cli_flag(c, "--qmin"))
+      r->qmin = low;
+    else
+      r->qmax = high;
   }
-  if (!strcmp(scheme, "symmetric")) r->scheme = QN_SYMMETRIC;
-  else if (strcmp(scheme, "asymmetric")) return cli_usage(c, "--scheme: '%s' is neither asymmetric nor symmetric", scheme);
-  if (!strcmp(range, "narrow")) r->range = QN_RANGE_NARROW;
-  else if (strcmp(range, "full")) return cli_usage(c, "--range: '%s' is neither full nor narrow", range);
+  if (!strcmp(scheme, "symmetric"))
+    r->scheme = QN_SYMMETRIC;
+  else if (strcmp(scheme, "asymmetric"))
+    return cli_usage(c, "--scheme: '%s' is neither asymmetric nor symmetric", scheme);
+  if (!strcmp(range, "narrow"))
+    r->range = QN_RANGE_NARROW;
+  else if (strcmp(range, "full"))
+    return cli_usage(c, "--range: '%s' is neither full nor narrow", range);
   return CLI_OK;
 }
 
 static void print_float(float v) {
-  if (isnan(v) || isinf(v)) printf("null");
-  else printf("%.9g", (double)v);
+  if (isnan(v) || isinf(v))
+    printf("null");
+  else
+    printf("%.9g", (double)v);
 }
 
 static void print_json(qn_qparams p, const float *values, int n) {
@@ -67,8 +78,8 @@ static void print_json(qn_qparams p, const float *values, int n) {
 }
 
 static void print_table(qn_qparams p, const float *values, int n) {
-  printf("scale       %.9g\nzero point  %d\ncodes       %d .. %d\nrange       %.9g .. %.9g\n", (double)p.scale, p.zero_point, p.qmin, p.qmax,
-         (double)qn_dequantize_f32(p.qmin, p), (double)qn_dequantize_f32(p.qmax, p));
+  printf("scale       %.9g\nzero point  %d\ncodes       %d .. %d\nrange       %.9g .. %.9g\n", (double)p.scale,
+         p.zero_point, p.qmin, p.qmax, (double)qn_dequantize_f32(p.qmin, p), (double)qn_dequantize_f32(p.qmax, p));
   if (n) printf("\n%16s %8s %16s %16s\n", "value", "code", "restored", "error");
   for (int i = 0; i < n; i++) {
     int32_t q = qn_quantize_f32(values[i], p, QN_ROUND_HALF_EVEN);
@@ -99,8 +110,12 @@ int cmd_qparams(cli *c) {
     status = qn_qparams_choose(&r, (float)min, (float)max, &p, &reason);
   }
   if (!ok) return CLI_USAGE;
-  if (status) return cli_status(qn_error(c->ctx, QN_DIAG_DATA, qn_place_file(""), "%s", reason ? reason : "the parameters are out of range"));
-  if (cli_flag(c, "--json")) print_json(p, values, n);
-  else print_table(p, values, n);
+  if (status)
+    return cli_status(
+        qn_error(c->ctx, QN_DIAG_DATA, qn_place_file(""), "%s", reason ? reason : "the parameters are out of range"));
+  if (cli_flag(c, "--json"))
+    print_json(p, values, n);
+  else
+    print_table(p, values, n);
   return CLI_OK;
 }

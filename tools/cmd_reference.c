@@ -9,8 +9,10 @@ static void json_string(const char *s) {
   putchar('"');
   for (; s && *s; s++) {
     if (*s == '"' || *s == '\\') putchar('\\');
-    if ((unsigned char)*s < 32) printf("\\u%04x", *s);
-    else putchar(*s);
+    if ((unsigned char)*s < 32)
+      printf("\\u%04x", *s);
+    else
+      putchar(*s);
   }
   putchar('"');
 }
@@ -74,7 +76,8 @@ int cmd_ops(cli *c) {
   }
   for (int k = 1; k < QN_OP_KIND_COUNT; k++) {
     const qn_op_info *o = qn_op_info_get((qn_op_kind)k);
-    row(&t, t.json ? 6 : 2, names, (const char *const[]){o->name, o->doc, o->operands, o->results, o->attrs, o->regions}, widths);
+    row(&t, t.json ? 6 : 2, names,
+        (const char *const[]){o->name, o->doc, o->operands, o->results, o->attrs, o->regions}, widths);
   }
   return end(&t);
 }
@@ -89,7 +92,10 @@ int cmd_types(cli *c) {
     const qn_scalar_info *i = qn_scalar_get((qn_scalar)s);
     char bits[8];
     snprintf(bits, sizeof bits, "%u", i->bits);
-    row(&t, 6, names, (const char *const[]){i->text, bits, classes[i->cls], i->numpy ? i->numpy : "", i->safetensors ? i->safetensors : "", i->upstream ? "yes" : "opaque"}, widths);
+    row(&t, 6, names,
+        (const char *const[]){i->text, bits, classes[i->cls], i->numpy ? i->numpy : "",
+                              i->safetensors ? i->safetensors : "", i->upstream ? "yes" : "opaque"},
+        widths);
   }
   return end(&t);
 }
@@ -100,7 +106,13 @@ int cmd_isa(cli *c) {
   table t = {.json = cli_flag(c, "--json")};
   const qn_isa *isa;
   for (size_t i = 0; (isa = qn_isa_get(i)); i++)
-    row(&t, 4, names, (const char *const[]){isa->name, isa->arch, isa == qn_isa_host() ? "host" : qn_isa_runs_here(isa) ? "yes" : "no", isa->doc}, widths);
+    row(&t, 4, names,
+        (const char *const[]){isa->name, isa->arch,
+                              isa == qn_isa_host()    ? "host"
+                              : qn_isa_runs_here(isa) ? "yes"
+                                                      : "no",
+                              isa->doc},
+        widths);
   return end(&t);
 }
 
@@ -110,12 +122,16 @@ int cmd_schemes(cli *c) {
   table t = {.json = cli_flag(c, "--json")};
   const qn_scheme *s;
   for (size_t i = 0; (s = qn_scheme_get(i)); i++)
-    row(&t, 6, names, (const char *const[]){s->name, s->weights, s->activations, s->granularity, s->kernel ? s->kernel : "none", s->doc}, widths);
+    row(&t, 6, names,
+        (const char *const[]){s->name, s->weights, s->activations, s->granularity, s->kernel ? s->kernel : "none",
+                              s->doc},
+        widths);
   return end(&t);
 }
 
 int cmd_diags(cli *c) {
   (void)c;
-  for (int d = 0; d < QN_DIAG_COUNT; d++) printf("%-14s  %s\n", qn_diag_name((qn_diag_code)d), qn_diag_doc((qn_diag_code)d));
+  for (int d = 0; d < QN_DIAG_COUNT; d++)
+    printf("%-14s  %s\n", qn_diag_name((qn_diag_code)d), qn_diag_doc((qn_diag_code)d));
   return CLI_OK;
 }

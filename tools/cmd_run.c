@@ -42,7 +42,8 @@ static int input_named(const qn_program *p, qn_str name) {
 }
 
 static qn_status open_store(job *j, const char *path, qn_store **store) {
-  if (j->num_stores == MAX_PORTS) return qn_error(j->c->ctx, QN_DIAG_LIMIT, qn_place_file(path), "more than %d input files", MAX_PORTS);
+  if (j->num_stores == MAX_PORTS)
+    return qn_error(j->c->ctx, QN_DIAG_LIMIT, qn_place_file(path), "more than %d input files", MAX_PORTS);
   qn_status status = qn_store_open(j->c->ctx, path, store);
   if (!status) j->stores[j->num_stores++] = *store;
   return status;
@@ -65,7 +66,8 @@ static qn_status read_input(job *j, const char *text) {
   qn_str name = {text, (size_t)(eq - text)};
   int i = input_named(j->p, name);
   if (i < 0)
-    return qn_error(j->c->ctx, QN_DIAG_MISSING, qn_place_file(j->c->positional[0]), "the program has no input '%.*s'", (int)name.size, name.data);
+    return qn_error(j->c->ctx, QN_DIAG_MISSING, qn_place_file(j->c->positional[0]), "the program has no input '%.*s'",
+                    (int)name.size, name.data);
   return qn_store_count(store) == 1 ? qn_store_tensor(store, 0, &j->in[i]) : qn_store_get(store, name, &j->in[i]);
 }
 
@@ -73,7 +75,8 @@ static qn_status read_inputs(job *j) {
   const char *values[CLI_MAX_VALUES];
   int n = cli_values(j->c, "--input", values, CLI_MAX_VALUES);
   if (qn_program_num_inputs(j->p) > MAX_PORTS || qn_program_num_outputs(j->p) > MAX_PORTS)
-    return qn_error(j->c->ctx, QN_DIAG_LIMIT, qn_place_file(j->c->positional[0]), "more than %d inputs or outputs", MAX_PORTS);
+    return qn_error(j->c->ctx, QN_DIAG_LIMIT, qn_place_file(j->c->positional[0]), "more than %d inputs or outputs",
+                    MAX_PORTS);
   for (int i = 0; i < n; i++) {
     qn_status status = read_input(j, values[i]);
     if (status) return status;
@@ -81,11 +84,13 @@ static qn_status read_inputs(job *j) {
   for (uint32_t i = 0; i < qn_program_num_inputs(j->p); i++) {
     qn_port_info port = qn_program_input(j->p, i);
     if (j->in[i].elem == QN_SCALAR_NONE)
-      return qn_error(j->c->ctx, QN_DIAG_MISSING, qn_place_file(j->c->positional[0]), "input '%.*s' (%.*s) is not given: --input %.*s=FILE.npy",
-                      (int)port.name.size, port.name.data, (int)port.type.size, port.type.data, (int)port.name.size, port.name.data);
+      return qn_error(j->c->ctx, QN_DIAG_MISSING, qn_place_file(j->c->positional[0]),
+                      "input '%.*s' (%.*s) is not given: --input %.*s=FILE.npy", (int)port.name.size, port.name.data,
+                      (int)port.type.size, port.type.data, (int)port.name.size, port.name.data);
     if (j->in[i].elem != port.elem)
-      return qn_error(j->c->ctx, QN_DIAG_TYPE_MISMATCH, qn_place_file(j->c->positional[0]), "input '%.*s' is %.*s, but the file has %s",
-                      (int)port.name.size, port.name.data, (int)port.type.size, port.type.data, qn_scalar_get(j->in[i].elem)->text);
+      return qn_error(j->c->ctx, QN_DIAG_TYPE_MISMATCH, qn_place_file(j->c->positional[0]),
+                      "input '%.*s' is %.*s, but the file has %s", (int)port.name.size, port.name.data,
+                      (int)port.type.size, port.type.data, qn_scalar_get(j->in[i].elem)->text);
   }
   return QN_OK;
 }

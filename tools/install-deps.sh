@@ -6,7 +6,7 @@ set -eu
 build="gcc g++ libc6-dev make cmake ninja-build pkg-config binutils
   llvm-19-dev libtcc-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libpthreadpool-dev libdlpack-dev
   libxxhash-dev libcjson-dev libzip-dev"
-test="libcmocka-dev llvm-19-tools mlir-19-tools libonnx-testdata clang-19 libclang-rt-19-dev clang-format-19
+test="libcmocka-dev llvm-19-tools mlir-19-tools libonnx-testdata clang-19 libclang-rt-19-dev clang-format
   python3 git"
 
 case "${1:-build}" in

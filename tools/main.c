@@ -2,12 +2,15 @@
 #include "cli.h"
 
 #define LOADING                                                                                                        \
-  {"--dim", "NAME=N", "fixes the size of a named dimension (may repeat)"},                                             \
-      {"--const", "NAME=FILE.npy", "binds an integer input of an ONNX model that decides a shape (may repeat)"}
+  {"--dim", "NAME=N", "fixes the size of a named dimension (may repeat)"}, {                                           \
+    "--const", "NAME=FILE.npy", "binds an integer input of an ONNX model that decides a shape (may repeat)"            \
+  }
 #define ENGINE                                                                                                         \
-  {"--engine", "NAME", "auto, llvm, tcc or interp"},                                                                   \
-      {"--cpu", "NAME", "instruction set to compile for: a name that 'quern isa' lists, or x86-64-v3, x86-64-v4, native"}
-#define END {NULL, NULL, NULL}
+  {"--engine", "NAME", "auto, llvm, tcc or interp"}, {                                                                 \
+    "--cpu", "NAME", "instruction set to compile for: a name that 'quern isa' lists, or x86-64-v3, x86-64-v4, native"  \
+  }
+#define END                                                                                                            \
+  { NULL, NULL, NULL }
 
 static const cli_option none[] = {END};
 static const cli_option json[] = {{"--json", NULL, "as JSON"}, END};
@@ -31,7 +34,8 @@ static const cli_option opt_options[] = {
     {"--reproducer", "FILE", "when a pass fails: the program before it and the passes left"},
     LOADING,
     END};
-static const cli_option import_options[] = {{"-o", "FILE", "where the program goes; standard output without"}, LOADING, END};
+static const cli_option import_options[] = {
+    {"-o", "FILE", "where the program goes; standard output without"}, LOADING, END};
 static const cli_option qparams_options[] = {
     {"--min", "A", "smallest value"},
     {"--max", "B", "largest value"},
@@ -66,35 +70,39 @@ static const cli_option quantize_options[] = {
     ENGINE,
     LOADING,
     END};
-static const cli_option run_options[] = {{"--input", "NAME=FILE", "an input, from a .npy file (may repeat), or all from one .npz"},
-                                         {"-o", "DIR", "folder for NAME.npy of each output"},
-                                         {"--threads", "N", "threads to use (default 1)"},
-                                         ENGINE,
-                                         LOADING,
-                                         END};
-static const cli_option compare_options[] = {{"--data", "FILE.npz", "samples to run both programs on"},
-                                             {"--per-op", NULL, "op by op, not outputs only"},
-                                             {"--labels", "NAME", "array of class labels in the data: prints how often each is right"},
-                                             {"--json", NULL, "as JSON"},
-                                             ENGINE,
-                                             LOADING,
-                                             END};
-static const cli_option compile_options[] = {{"--emit", "KIND", "obj, so, asm, llvm or c"},
-                                             {"-o", "FILE", "where the code goes"},
-                                             {"--header", "FILE", "C header to write beside it"},
-                                             {"--entry", "NAME", "name of the entry function (default quern_main)"},
-                                             {"--save", NULL, "write a program file that 'quern run' loads, instead of --emit"},
-                                             ENGINE,
-                                             LOADING,
-                                             END};
-static const cli_option inspect_options[] = {{"--ops", NULL, "count ops"},
-                                             {"--types", NULL, "count types"},
-                                             {"--kernels", NULL, "for each kernel: tile, instruction set, fused parts, why it is slow"},
-                                             {"--json", NULL, "all of it as JSON"},
-                                             {"--dot", "FILE", "the graph for graphviz"},
-                                             ENGINE,
-                                             LOADING,
-                                             END};
+static const cli_option run_options[] = {
+    {"--input", "NAME=FILE", "an input, from a .npy file (may repeat), or all from one .npz"},
+    {"-o", "DIR", "folder for NAME.npy of each output"},
+    {"--threads", "N", "threads to use (default 1)"},
+    ENGINE,
+    LOADING,
+    END};
+static const cli_option compare_options[] = {
+    {"--data", "FILE.npz", "samples to run both programs on"},
+    {"--per-op", NULL, "op by op, not outputs only"},
+    {"--labels", "NAME", "array of class labels in the data: prints how often each is right"},
+    {"--json", NULL, "as JSON"},
+    ENGINE,
+    LOADING,
+    END};
+static const cli_option compile_options[] = {
+    {"--emit", "KIND", "obj, so, asm, llvm or c"},
+    {"-o", "FILE", "where the code goes"},
+    {"--header", "FILE", "C header to write beside it"},
+    {"--entry", "NAME", "name of the entry function (default quern_main)"},
+    {"--save", NULL, "write a program file that 'quern run' loads, instead of --emit"},
+    ENGINE,
+    LOADING,
+    END};
+static const cli_option inspect_options[] = {
+    {"--ops", NULL, "count ops"},
+    {"--types", NULL, "count types"},
+    {"--kernels", NULL, "for each kernel: tile, instruction set, fused parts, why it is slow"},
+    {"--json", NULL, "all of it as JSON"},
+    {"--dot", "FILE", "the graph for graphviz"},
+    ENGINE,
+    LOADING,
+    END};
 static const cli_option bench_options[] = {
     {"--matmul", "MxNxK:TYPES", "a matrix product, no model: u8s8, s8s8 (requantized to u8) or f32"},
     {"--peak", NULL, "what the instruction set reaches in registers"},
@@ -106,20 +114,33 @@ static const cli_option bench_options[] = {
     END};
 
 const cli_command cli_commands[] = {
-    {"import", "IN.onnx -o OUT.mlir", "an ONNX model into the IR", "quern import model.onnx --dim batch=1 -o model.mlir", import_options, 1, 1, cmd_import},
-    {"opt", "IN -p PIPELINE -o OUT", "run passes over a program", "quern opt model.mlir -p 'canonicalize,cse,dce' -o small.mlir", opt_options, 1, 1, cmd_opt},
+    {"import", "IN.onnx -o OUT.mlir", "an ONNX model into the IR",
+     "quern import model.onnx --dim batch=1 -o model.mlir", import_options, 1, 1, cmd_import},
+    {"opt", "IN -p PIPELINE -o OUT", "run passes over a program",
+     "quern opt model.mlir -p 'canonicalize,cse,dce' -o small.mlir", opt_options, 1, 1, cmd_opt},
     {"passes", "[--json]", "list the passes and their options", "quern passes", json, 0, 0, cmd_passes},
     {"ops", "[NAME] [--json]", "list the ops, or tell all about one", "quern ops quern.matmul", json, 0, 1, cmd_ops},
     {"types", "[--json]", "list the element types", "quern types", json, 0, 0, cmd_types},
     {"isa", "[--json]", "list the instruction sets, and which one this machine has", "quern isa", json, 0, 0, cmd_isa},
-    {"schemes", "[--json]", "list the quantization schemes, and why others are refused", "quern schemes", json, 0, 0, cmd_schemes},
+    {"schemes", "[--json]", "list the quantization schemes, and why others are refused", "quern schemes", json, 0, 0,
+     cmd_schemes},
     {"diags", "", "list the diagnostic codes", "quern diags", none, 0, 0, cmd_diags},
-    {"qparams", "--min A --max B --type T --scheme S", "scale and zero point by the formulas", "quern qparams --min=-4.75 --max=4.67 --type u8 --scheme asymmetric --values=-3.57", qparams_options, 0, 0, cmd_qparams},
-    {"calibrate", "IN --data X.npz -o OUT | --merge A B .. -o OUT", "record the ranges of values", "quern calibrate model.onnx --data samples.npz -o calibrated.mlir", calibrate_options, 1, CLI_MAX_VALUES, cmd_calibrate},
-    {"quantize", "IN --data X.npz --scheme NAME -o OUT", "float model in, quantized program out", "quern quantize model.onnx --data samples.npz --scheme w8a8 -o int8.mlir", quantize_options, 1, 1, cmd_quantize},
-    {"run", "MODEL --input NAME=X.npy -o DIR", "run a program", "quern run model.onnx --input input=x.npy -o out", run_options, 1, 1, cmd_run},
-    {"compare", "A B --data X.npz", "how far apart two programs are", "quern compare model.onnx int8.mlir --data test.npz", compare_options, 2, 2, cmd_compare},
-    {"compile", "IN --emit KIND -o OUT", "code ahead of time: object, shared library, assembly, LLVM IR, C", "quern compile int8.mlir --dim batch=1 --emit c -o model.c", compile_options, 1, 1, cmd_compile},
-    {"inspect", "IN", "what is in a program, and how its kernels run", "quern inspect int8.mlir --kernels", inspect_options, 1, 1, cmd_inspect},
-    {"bench", "MODEL | --matmul MxNxK:u8s8 | --peak", "time, operations per second, fraction of the peak", "quern bench --matmul 384x768x768:u8s8", bench_options, 0, 1, cmd_bench},
+    {"qparams", "--min A --max B --type T --scheme S", "scale and zero point by the formulas",
+     "quern qparams --min=-4.75 --max=4.67 --type u8 --scheme asymmetric --values=-3.57", qparams_options, 0, 0,
+     cmd_qparams},
+    {"calibrate", "IN --data X.npz -o OUT | --merge A B .. -o OUT", "record the ranges of values",
+     "quern calibrate model.onnx --data samples.npz -o calibrated.mlir", calibrate_options, 1, CLI_MAX_VALUES,
+     cmd_calibrate},
+    {"quantize", "IN --data X.npz --scheme NAME -o OUT", "float model in, quantized program out",
+     "quern quantize model.onnx --data samples.npz --scheme w8a8 -o int8.mlir", quantize_options, 1, 1, cmd_quantize},
+    {"run", "MODEL --input NAME=X.npy -o DIR", "run a program", "quern run model.onnx --input input=x.npy -o out",
+     run_options, 1, 1, cmd_run},
+    {"compare", "A B --data X.npz", "how far apart two programs are",
+     "quern compare model.onnx int8.mlir --data test.npz", compare_options, 2, 2, cmd_compare},
+    {"compile", "IN --emit KIND -o OUT", "code ahead of time: object, shared library, assembly, LLVM IR, C",
+     "quern compile int8.mlir --dim batch=1 --emit c -o model.c", compile_options, 1, 1, cmd_compile},
+    {"inspect", "IN", "what is in a program, and how its kernels run", "quern inspect int8.mlir --kernels",
+     inspect_options, 1, 1, cmd_inspect},
+    {"bench", "MODEL | --matmul MxNxK:u8s8 | --peak", "time, operations per second, fraction of the peak",
+     "quern bench --matmul 384x768x768:u8s8", bench_options, 0, 1, cmd_bench},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL}};

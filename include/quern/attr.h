@@ -23,12 +23,12 @@ typedef enum qn_attr_kind {
   QN_ATTR_FLOAT,  /* 0.5 : f32 */
   QN_ATTR_STRING, /* "text" */
   QN_ATTR_TYPE,
-  QN_ATTR_ARRAY,   /* [..] */
-  QN_ATTR_DICT,    /* {name = ..} sorted by name */
-  QN_ATTR_INTS,    /* array<i64: 1, 2>, also i1 i8 i16 i32 f32 f64 */
-  QN_ATTR_DENSE,   /* dense<..> : tensor<..>, and dense_resource<key> : tensor<..> */
-  QN_ATTR_SYMBOL,  /* @name */
-  QN_ATTR_DIALECT  /* #quern.name<text>, text kept as it is */
+  QN_ATTR_ARRAY,  /* [..] */
+  QN_ATTR_DICT,   /* {name = ..} sorted by name */
+  QN_ATTR_INTS,   /* array<i64: 1, 2>, also i1 i8 i16 i32 f32 f64 */
+  QN_ATTR_DENSE,  /* dense<..> : tensor<..>, and dense_resource<key> : tensor<..> */
+  QN_ATTR_SYMBOL, /* @name */
+  QN_ATTR_DIALECT /* #quern.name<text>, text kept as it is */
 } qn_attr_kind;
 
 typedef struct qn_named_attr {
@@ -37,11 +37,13 @@ typedef struct qn_named_attr {
 } qn_named_attr;
 
 QN_API qn_attr_kind qn_attr_kind_of(const qn_module *m, qn_attr a);
-static inline bool qn_attr_eq(qn_attr a, qn_attr b) { return a.id == b.id; }
+static inline bool qn_attr_eq(qn_attr a, qn_attr b) {
+  return a.id == b.id;
+}
 
 QN_API qn_attr qn_attr_unit(qn_module *m);
 QN_API qn_attr qn_attr_bool(qn_module *m, bool v);
-QN_API qn_attr qn_attr_int(qn_module *m, qn_type type, int64_t v); /* i64 when type is null */
+QN_API qn_attr qn_attr_int(qn_module *m, qn_type type, int64_t v);  /* i64 when type is null */
 QN_API qn_attr qn_attr_float(qn_module *m, qn_type type, double v); /* f32 when type is null; v is rounded to it */
 QN_API qn_attr qn_attr_string(qn_module *m, qn_str v);
 QN_API qn_attr qn_attr_type(qn_module *m, qn_type v);
@@ -71,7 +73,7 @@ QN_API qn_type qn_attr_type_of(const qn_module *m, qn_attr a);     /* type of an
 QN_API uint32_t qn_attr_size(const qn_module *m, qn_attr a);       /* array, dict, ints: number of entries */
 QN_API qn_attr qn_attr_at(const qn_module *m, qn_attr a, uint32_t i);
 QN_API qn_named_attr qn_attr_entry(const qn_module *m, qn_attr dict, uint32_t i);
-QN_API qn_attr qn_attr_find(const qn_module *m, qn_attr dict, qn_name name); /* null when absent */
+QN_API qn_attr qn_attr_find(const qn_module *m, qn_attr dict, qn_name name);       /* null when absent */
 QN_API const int64_t *qn_attr_as_ints(const qn_module *m, qn_attr a, uint32_t *n); /* null unless QN_ATTR_INTS */
 QN_API bool qn_attr_is_splat(const qn_module *m, qn_attr dense);
 /* One element for a splat, else all of them. */

@@ -23,9 +23,9 @@ extern "C" {
 #  define QN_PRINTF(fmt, first)
 #endif
 
-#define QN_VERSION_MAJOR 0
-#define QN_VERSION_MINOR 1
-#define QN_VERSION_PATCH 0
+#define QN_VERSION_MAJOR  0
+#define QN_VERSION_MINOR  1
+#define QN_VERSION_PATCH  0
 #define QN_VERSION_STRING "0.1.0"
 
 /* The result of every call that can fail. Anything but QN_OK has been reported to the context's diagnostic handler

@@ -73,8 +73,8 @@ typedef struct qn_call_error {
 
 /* Bytes of workspace that a call on inputs of these shapes needs, and the shapes of its outputs (each may be null).
  * Only ndim and shape of `in` are read. The workspace may have any alignment and contents. */
-QN_API qn_status qn_program_sizes(const qn_program *p, const DLTensor *in, size_t *workspace_bytes, int64_t (*out_shapes)[QN_MAX_RANK],
-                                  qn_call_error *error);
+QN_API qn_status qn_program_sizes(const qn_program *p, const DLTensor *in, size_t *workspace_bytes,
+                                  int64_t (*out_shapes)[QN_MAX_RANK], qn_call_error *error);
 QN_API size_t qn_program_workspace_size(const qn_program *p, const DLTensor *in); /* SIZE_MAX when shapes do not fit */
 QN_API qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *in, int64_t (*out_shapes)[QN_MAX_RANK]);
 

@@ -81,7 +81,7 @@ QN_API qn_block qn_op_region(const qn_module *m, qn_op op, uint32_t i);
 QN_API qn_attr qn_op_attr(const qn_module *m, qn_op op, const char *name); /* null when absent, defaults not applied */
 QN_API qn_attr qn_op_attr_n(const qn_module *m, qn_op op, qn_name name);
 QN_API void qn_op_set_attr(qn_module *m, qn_op op, const char *name, qn_attr value); /* null removes */
-QN_API qn_attr qn_op_attrs(const qn_module *m, qn_op op); /* dictionary, null when empty */
+QN_API qn_attr qn_op_attrs(const qn_module *m, qn_op op);                            /* dictionary, null when empty */
 QN_API void qn_op_set_attrs(qn_module *m, qn_op op, qn_attr dict);
 /* The attribute, or the default that ops.def gives it. */
 QN_API bool qn_op_get_bool(const qn_module *m, qn_op op, const char *name);
@@ -121,7 +121,9 @@ QN_API qn_use qn_use_next(const qn_module *m, qn_use u);
 QN_API qn_op qn_use_op(const qn_module *m, qn_use u);
 QN_API uint32_t qn_use_index(const qn_module *m, qn_use u);
 QN_API bool qn_value_has_one_use(const qn_module *m, qn_value v);
-static inline bool qn_value_is_used(const qn_module *m, qn_value v) { return qn_value_first_use(m, v).id != 0; }
+static inline bool qn_value_is_used(const qn_module *m, qn_value v) {
+  return qn_value_first_use(m, v).id != 0;
+}
 QN_API void qn_value_replace(qn_module *m, qn_value old_value, qn_value new_value); /* all uses */
 
 /* ---- building ---- */
@@ -146,7 +148,7 @@ typedef struct qn_op_desc {
   const qn_type *results;
   uint32_t num_attrs;
   const qn_named_attr *attrs;
-  qn_attr attr_dict; /* used when attrs is null */
+  qn_attr attr_dict;    /* used when attrs is null */
   uint32_t num_regions; /* empty blocks are made */
 } qn_op_desc;
 
@@ -182,14 +184,14 @@ QN_API void qn_func_set_output_name(qn_module *m, qn_op func, uint32_t i, qn_str
 
 /* ---- reference and checking ---- */
 typedef enum qn_trait {
-  QN_PURE = 1,         /* no effect but its results: may be removed, merged, folded */
-  QN_ELEMENTWISE = 2,  /* NumPy broadcasting of operands */
+  QN_PURE = 1,        /* no effect but its results: may be removed, merged, folded */
+  QN_ELEMENTWISE = 2, /* NumPy broadcasting of operands */
   QN_COMMUTATIVE = 4,
   QN_TERMINATOR = 8,
-  QN_SCALAR_OP = 16,   /* region bodies only, on scalars */
-  QN_TENSOR_OP = 32,   /* quern.* and quant.* level */
-  QN_KERNEL_OP = 64,   /* kern.* level, outside regions */
-  QN_SYMBOL_OP = 128   /* functions */
+  QN_SCALAR_OP = 16, /* region bodies only, on scalars */
+  QN_TENSOR_OP = 32, /* quern.* and quant.* level */
+  QN_KERNEL_OP = 64, /* kern.* level, outside regions */
+  QN_SYMBOL_OP = 128 /* functions */
 } qn_trait;
 
 typedef struct qn_op_info {

@@ -23,11 +23,12 @@ QN_API qn_status qn_parse_text(qn_context *ctx, qn_str text, const char *name, c
 QN_API qn_status qn_parse_file(qn_context *ctx, const char *path, const qn_parse_options *options, qn_module **out);
 
 typedef struct qn_print_options {
-  bool generic;   /* MLIR's generic form, readable by mlir-opt */
-  bool inline_;   /* all constants in the text, no resources */
-  bool locations; /* trailing loc(..) */
-  bool hex;       /* dense constants as hex strings */
-  bool elide_constants; /* dense constants above 64 elements as zero splats: the structure of a program without its data */
+  bool generic;         /* MLIR's generic form, readable by mlir-opt */
+  bool inline_;         /* all constants in the text, no resources */
+  bool locations;       /* trailing loc(..) */
+  bool hex;             /* dense constants as hex strings */
+  bool elide_constants; /* dense constants above 64 elements as zero splats: the structure of a program without its data
+                         */
 } qn_print_options;
 
 /* Called with consecutive pieces of the output; false stops printing. */

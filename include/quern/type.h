@@ -26,8 +26,12 @@ typedef enum qn_type_kind {
 } qn_type_kind;
 
 QN_API qn_type_kind qn_type_kind_of(const qn_context *ctx, qn_type t);
-static inline bool qn_type_eq(qn_type a, qn_type b) { return a.id == b.id; }
-static inline bool qn_type_is_null(qn_type t) { return t.id == 0; }
+static inline bool qn_type_eq(qn_type a, qn_type b) {
+  return a.id == b.id;
+}
+static inline bool qn_type_is_null(qn_type t) {
+  return t.id == 0;
+}
 
 QN_API qn_type qn_type_scalar(qn_context *ctx, qn_scalar s);
 /* The scalar of a scalar type; QN_SCALAR_NONE for any other kind. */
@@ -79,14 +83,14 @@ typedef struct qn_quant {
   qn_type expressed;   /* a float scalar */
   uint32_t num_blocks; /* 0: one scale for the whole tensor */
   qn_block_dim blocks[QN_MAX_RANK];
-  bool per_axis;               /* spelled as MLIR's per-axis form: one block of size 1 */
-  uint32_t num_scales;         /* 1 per tensor; else the product over the blocks' axes of ceil(dim / size) */
-  uint32_t param_rank;         /* nesting of the parameter list in text: 0, 1 (per axis), or number of tensor dims */
+  bool per_axis;       /* spelled as MLIR's per-axis form: one block of size 1 */
+  uint32_t num_scales; /* 1 per tensor; else the product over the blocks' axes of ceil(dim / size) */
+  uint32_t param_rank; /* nesting of the parameter list in text: 0, 1 (per axis), or number of tensor dims */
   int64_t param_shape[QN_MAX_RANK]; /* its shape, product num_scales */
-  const float *scales;         /* row-major over the blocks */
-  const int32_t *zero_points;  /* null when all are 0 (or the storage is a float) */
-  qn_scalar scale_type;        /* how scales are stored: F32, F16, BF16, F8E8M0FNU, F8E4M3FN */
-  float tensor_scale;          /* a second-level scale (NVFP4), 1 without */
+  const float *scales;              /* row-major over the blocks */
+  const int32_t *zero_points;       /* null when all are 0 (or the storage is a float) */
+  qn_scalar scale_type;             /* how scales are stored: F32, F16, BF16, F8E8M0FNU, F8E4M3FN */
+  float tensor_scale;               /* a second-level scale (NVFP4), 1 without */
 } qn_quant;
 
 /* Copies what `q` points to. Reports a diagnostic at `place` and gives the null type when the parameters break a rule:

@@ -13,22 +13,26 @@ static int64_t largest(const qn_tensor *t, int64_t row, int64_t n) {
 }
 
 /* One batch: classes of its samples into `classes`. */
-static qn_status classify(qn_context *ctx, const qn_program *p, const qn_tensor *inputs, qn_tensor *outputs, int64_t n, int64_t *classes) {
+static qn_status classify(qn_context *ctx, const qn_program *p, const qn_tensor *inputs, qn_tensor *outputs, int64_t n,
+                          int64_t *classes) {
   qn_status status = qn_program_run(p, inputs, outputs, NULL);
   if (status) return status;
   const qn_tensor *y = &outputs[0];
   int64_t width = y->rank ? y->shape[y->rank - 1] : 0;
   if (width < 1 || qn_tensor_count(y) != n * width)
-    status = qn_error(ctx, QN_DIAG_SHAPE, qn_place_file(""), "the first output has no row of class scores for each sample");
+    status =
+        qn_error(ctx, QN_DIAG_SHAPE, qn_place_file(""), "the first output has no row of class scores for each sample");
   for (int64_t i = 0; i < n && !status; i++) classes[i] = largest(y, i, width);
   for (uint32_t i = 0; i < qn_program_num_outputs(p); i++) qn_tensor_free(ctx, &outputs[i]);
   return status;
 }
 
-static qn_status classify_all(const qn_module *m, qn_op func, const qn_program *p, qn_sample_set *samples, int64_t count, int64_t *classes) {
+static qn_status classify_all(const qn_module *m, qn_op func, const qn_program *p, qn_sample_set *samples,
+                              int64_t count, int64_t *classes) {
   qn_context *ctx = qn_module_context(m);
   const qn_allocator *a = qn_context_allocator(ctx);
-  size_t num_in = qn_program_num_inputs(p), num_out = qn_program_num_outputs(p), bytes = (num_in + num_out + 1) * sizeof(qn_tensor);
+  size_t num_in = qn_program_num_inputs(p), num_out = qn_program_num_outputs(p),
+         bytes = (num_in + num_out + 1) * sizeof(qn_tensor);
   qn_tensor *t = qn__alloc_zero(a, bytes);
   if (!t) return qn_error_no_memory(ctx);
   int64_t fixed = num_in && qn_program_input(p, 0).rank ? qn_program_input(p, 0).shape[0] : QN_DYNAMIC;
@@ -53,8 +57,8 @@ qn_status qn_classify(const qn_module *m, qn_sample_set *samples, const char *en
   return status;
 }
 
-qn_status qn_compare_accuracy(const qn_module *a, const qn_module *b, qn_sample_set *samples, const char *labels, const char *engine,
-                              qn_accuracy *out) {
+qn_status qn_compare_accuracy(const qn_module *a, const qn_module *b, qn_sample_set *samples, const char *labels,
+                              const char *engine, qn_accuracy *out) {
   qn_context *ctx = qn_module_context(a);
   const qn_allocator *allocator = qn_context_allocator(ctx);
   qn_tensor truth;
@@ -64,8 +68,8 @@ qn_status qn_compare_accuracy(const qn_module *a, const qn_module *b, qn_sample_
   if (!status) status = qn_samples_array(samples, labels, &truth);
   if (status) return status;
   if (qn_tensor_count(&truth) != count || count < 1)
-    return qn_error(ctx, QN_DIAG_SHAPE, qn_place_file(""), "array '%s' has %lld labels for %lld samples", labels, (long long)qn_tensor_count(&truth),
-                    (long long)count);
+    return qn_error(ctx, QN_DIAG_SHAPE, qn_place_file(""), "array '%s' has %lld labels for %lld samples", labels,
+                    (long long)qn_tensor_count(&truth), (long long)count);
   size_t bytes = 2 * (size_t)count * sizeof(int64_t);
   int64_t *classes = qn__alloc(allocator, bytes);
   if (!classes) return qn_error_no_memory(ctx);
@@ -79,6 +83,8 @@ qn_status qn_compare_accuracy(const qn_module *a, const qn_module *b, qn_sample_
     same += classes[i] == classes[count + i];
   }
   qn__free(allocator, classes, bytes);
-  if (!status) *out = (qn_accuracy){count, (double)right[0] / (double)count, (double)right[1] / (double)count, (double)same / (double)count};
+  if (!status)
+    *out = (qn_accuracy){count, (double)right[0] / (double)count, (double)right[1] / (double)count,
+                         (double)same / (double)count};
   return status;
 }

@@ -37,7 +37,11 @@ static DLTensor as_dl(const qn_tensor *t, int64_t *shape) {
   DLTensor d = {.data = t->data, .device = {kDLCPU, 0}, .ndim = (int)t->rank, .shape = shape};
   d.dtype.bits = info->storage_bits < 8 ? 8 : info->storage_bits, d.dtype.lanes = 1;
   bool raw = t->elem == QN_I1 || info->storage_bits < 8 || (info->cls == QN_FLOAT && info->bits == 8);
-  d.dtype.code = (uint8_t)(raw ? kDLUInt : t->elem == QN_BF16 ? kDLBfloat : info->cls == QN_FLOAT ? kDLFloat : info->cls == QN_UNSIGNED ? kDLUInt : kDLInt);
+  d.dtype.code = (uint8_t)(raw                        ? kDLUInt
+                           : t->elem == QN_BF16       ? kDLBfloat
+                           : info->cls == QN_FLOAT    ? kDLFloat
+                           : info->cls == QN_UNSIGNED ? kDLUInt
+                                                      : kDLInt);
   memcpy(shape, t->shape, sizeof t->shape);
   if (info->storage_bits < 8) d.ndim = 1, shape[0] = (int64_t)qn_tensor_bytes(t);
   return d;
@@ -92,10 +96,11 @@ static qn_status measure(bench *b, double seconds, qn_bench_result *out) {
   return QN_OK;
 }
 
-qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs, uint32_t threads, double seconds,
-                           qn_bench_result *out) {
+qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs,
+                           uint32_t threads, double seconds, qn_bench_result *out) {
   const qn_allocator *a = qn_context_allocator(ctx);
-  bench b = {.p = p, .ctx = ctx, .allocator = a, .num_in = qn_program_num_inputs(p), .num_out = qn_program_num_outputs(p)};
+  bench b = {
+      .p = p, .ctx = ctx, .allocator = a, .num_in = qn_program_num_inputs(p), .num_out = qn_program_num_outputs(p)};
   size_t n = (size_t)b.num_in + b.num_out + 1;
   qn_pool *pool = NULL;
   qn_parallel parallel;

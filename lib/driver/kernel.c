@@ -21,7 +21,9 @@ static qn_type tensor(matmul *k, qn_type elem, uint32_t rank, int64_t x, int64_t
   return qn_type_tensor_symbols(k->ctx, elem, rank, shape, symbols);
 }
 
-static qn_type scalar(matmul *k, qn_scalar s) { return qn_type_scalar(k->ctx, s); }
+static qn_type scalar(matmul *k, qn_scalar s) {
+  return qn_type_scalar(k->ctx, s);
+}
 
 static qn_type codes(matmul *k, qn_scalar storage, float scale, int32_t zero_point) {
   return qn_type_per_tensor(k->ctx, storage, qn_scalar_min(storage), qn_scalar_max(storage), scale, zero_point);
@@ -30,10 +32,13 @@ static qn_type codes(matmul *k, qn_scalar storage, float scale, int32_t zero_poi
 static qn_status check(matmul *k) {
   const qn_matmul_desc *d = k->d;
   bool f = d->a == QN_F32 && d->b == QN_F32 && d->y == QN_F32;
-  bool q = (d->a == QN_UI8 || d->a == QN_I8) && d->b == QN_I8 && (d->y == QN_F32 || d->y == QN_UI8 || d->y == QN_I8 || d->y == QN_I32);
+  bool q = (d->a == QN_UI8 || d->a == QN_I8) && d->b == QN_I8 &&
+           (d->y == QN_F32 || d->y == QN_UI8 || d->y == QN_I8 || d->y == QN_I32);
   qn_place here = qn_place_file("");
   if (!f && !q)
-    return qn_error(k->ctx, QN_DIAG_UNSUPPORTED, here, "qn_kernel_matmul: no kernel for %s x %s -> %s; there are ui8 or i8 x i8 -> f32, ui8, i8, i32, and f32 x f32 -> f32",
+    return qn_error(k->ctx, QN_DIAG_UNSUPPORTED, here,
+                    "qn_kernel_matmul: no kernel for %s x %s -> %s; there are ui8 or i8 x i8 -> f32, ui8, i8, i32, and "
+                    "f32 x f32 -> f32",
                     qn_scalar_get(d->a)->text, qn_scalar_get(d->b)->text, qn_scalar_get(d->y)->text);
   if ((d->m < 0 && d->m != QN_DYNAMIC) || d->n < 0 || d->k < 0)
     return qn_error(k->ctx, QN_DIAG_SHAPE, here, "qn_kernel_matmul: a size is negative");
@@ -45,7 +50,9 @@ static qn_status check(matmul *k) {
   return QN_OK;
 }
 
-static float b_scale(const qn_matmul_desc *d, int64_t j) { return !d->b_scales ? 1 : d->b_scales[d->b_per_tensor ? 0 : j]; }
+static float b_scale(const qn_matmul_desc *d, int64_t j) {
+  return !d->b_scales ? 1 : d->b_scales[d->b_per_tensor ? 0 : j];
+}
 
 static qn_value constant(matmul *k, qn_scalar elem, uint32_t rank, int64_t x, int64_t y, const void *data) {
   return qn_build_constant(&k->b, qn_attr_dense(k->m, tensor(k, scalar(k, elem), rank, x, y), data));
@@ -72,8 +79,8 @@ static qn_value with_bias(matmul *k, qn_value acc) {
   if (!bias) return (qn_value){0};
   for (int64_t j = 0; j < d->n; j++)
     if (!qn_quantize_bias((double)d->bias[j], d->a_scale, b_scale(d, j), &bias[j])) {
-      qn_error(k->ctx, QN_DIAG_OVERFLOW, qn_place_file(""), "qn_kernel_matmul: bias %lld does not fit i32 at scale %g", (long long)j,
-               (double)d->a_scale * (double)b_scale(d, j));
+      qn_error(k->ctx, QN_DIAG_OVERFLOW, qn_place_file(""), "qn_kernel_matmul: bias %lld does not fit i32 at scale %g",
+               (long long)j, (double)d->a_scale * (double)b_scale(d, j));
       return (qn_value){0};
     }
   return qn_build2(&k->b, QN_OP_ADD, acc, constant(k, QN_I32, 1, d->n, 0, bias));
@@ -98,7 +105,8 @@ static qn_value result(matmul *k, qn_value acc) {
   if (!k->quantized || k->dequantize || d->y == QN_I32) return acc;
   qn_value operands[2] = {acc, multiplier(k, true)};
   qn_type y = qn_type_with_elem(k->ctx, qn_value_type(k->m, acc), codes(k, d->y, d->y_scale, d->y_zero_point));
-  qn_op_desc desc = {.kind = QN_OP_REQUANTIZE, .num_operands = 2, .operands = operands, .num_results = 1, .results = &y};
+  qn_op_desc desc = {
+      .kind = QN_OP_REQUANTIZE, .num_operands = 2, .operands = operands, .num_results = 1, .results = &y};
   qn_value q = qn_op_result(k->m, qn_op_create(&k->b, &desc), 0);
   return cast(k, QN_OP_SCAST, q, scalar(k, d->y));
 }
@@ -109,7 +117,8 @@ static qn_status build(matmul *k) {
   qn_type output = tensor(k, scalar(k, d->y), 2, d->m, d->n);
   uint32_t next = 0, num_inputs = d->b_data ? 1 : 2;
   qn_builder top = qn_builder_at_end(k->m, qn_module_body(k->m));
-  qn_op func = qn_build_function(&top, qn_str_of("matmul"), qn_type_function(k->ctx, num_inputs, inputs, 1, &output), true);
+  qn_op func =
+      qn_build_function(&top, qn_str_of("matmul"), qn_type_function(k->ctx, num_inputs, inputs, 1, &output), true);
   qn_block body = qn_func_body(k->m, func);
   k->b = qn_builder_at_end(k->m, body);
   qn_value operands[2] = {qn_block_arg(k->m, body, next++)};
@@ -126,7 +135,8 @@ static qn_status build(matmul *k) {
   return qn_module_failed(k->m) ? qn_error_no_memory(k->ctx) : qn_module_verify(k->m);
 }
 
-qn_status qn_kernel_matmul(qn_context *ctx, const qn_matmul_desc *desc, const qn_compile_options *options, qn_program **out) {
+qn_status qn_kernel_matmul(qn_context *ctx, const qn_matmul_desc *desc, const qn_compile_options *options,
+                           qn_program **out) {
   matmul k = {.ctx = ctx, .d = desc};
   *out = NULL;
   qn_status status = check(&k);

@@ -65,8 +65,10 @@ static qn_status read_consts(qn_context *ctx, const qn_load_options *o, bindings
     if (!status) status = qn_store_open(ctx, path, &store);
     if (status) return status;
     b->stores[b->num_stores++] = store;
-    if (qn_store_count(store) == 1) status = qn_store_tensor(store, 0, &b->consts[i].value);
-    else status = qn_store_get(store, b->consts[i].name, &b->consts[i].value);
+    if (qn_store_count(store) == 1)
+      status = qn_store_tensor(store, 0, &b->consts[i].value);
+    else
+      status = qn_store_get(store, b->consts[i].name, &b->consts[i].value);
     if (status) return status;
   }
   return QN_OK;
@@ -81,7 +83,8 @@ static qn_status import(qn_context *ctx, const char *path, const qn_load_options
   qn_status status = b.dims && b.consts && b.stores ? QN_OK : qn_error_no_memory(ctx);
   if (!status) status = read_dims(ctx, o, &b);
   if (!status) status = read_consts(ctx, o, &b);
-  qn_import_options options = {.num_dims = o->num_dims, .dims = b.dims, .num_consts = o->num_consts, .consts = b.consts};
+  qn_import_options options = {
+      .num_dims = o->num_dims, .dims = b.dims, .num_consts = o->num_consts, .consts = b.consts};
   if (!status) status = qn_import_onnx(ctx, path, &options, out);
   for (size_t i = 0; i < b.num_stores; i++) qn_store_close(b.stores[i]);
   qn__free(a, b.dims, (o->num_dims + 1) * sizeof *b.dims);
@@ -121,7 +124,8 @@ qn_status qn_load_model(qn_context *ctx, const char *path, const qn_load_options
   qn__file_close(&f);
   if (onnx) return import(ctx, path, o, out);
   if (o->num_consts)
-    return qn_error(ctx, QN_DIAG_UNSUPPORTED, qn_place_file(path), "--const binds inputs of ONNX models while they are imported");
+    return qn_error(ctx, QN_DIAG_UNSUPPORTED, qn_place_file(path),
+                    "--const binds inputs of ONNX models while they are imported");
   status = qn_parse_file(ctx, path, NULL, out);
   if (status || !o->num_dims) return status;
   status = bind_text(*out, o);
@@ -144,11 +148,13 @@ static void keep_output_names(qn_module *m) {
 qn_status qn_lower(qn_module *m, const char *cpu) {
   char pipeline[256];
   int n = snprintf(pipeline, sizeof pipeline,
-                   "inline,infer-shapes,canonicalize,cse,dce,lower-kernels{target=%s},canonicalize,cse,dce,pack-constants,dce,plan-buffers",
+                   "inline,infer-shapes,canonicalize,cse,dce,lower-kernels{target=%s},canonicalize,cse,dce,pack-"
+                   "constants,dce,plan-buffers",
                    cpu ? cpu : "host");
   keep_output_names(m);
   if (n < 0 || (size_t)n >= sizeof pipeline)
-    return qn_error(qn_module_context(m), QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no instruction set is named '%s'", cpu);
+    return qn_error(qn_module_context(m), QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no instruction set is named '%s'",
+                    cpu);
   return qn_run_pipeline(m, pipeline);
 }
 

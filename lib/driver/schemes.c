@@ -8,7 +8,9 @@ static const qn_scheme schemes[] = {
 #undef QN_SCHEME
 };
 
-const qn_scheme *qn_scheme_get(size_t i) { return i < sizeof schemes / sizeof schemes[0] ? &schemes[i] : NULL; }
+const qn_scheme *qn_scheme_get(size_t i) {
+  return i < sizeof schemes / sizeof schemes[0] ? &schemes[i] : NULL;
+}
 
 const qn_scheme *qn_scheme_find(qn_str name) {
   for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)

@@ -58,10 +58,11 @@ static qn_status check_outputs(const qn_program *p) {
   for (uint32_t i = 0; i < p->num_outputs; i++) {
     const qn_pvalue *v = &p->values[p->outputs[i]];
     if (v->where != QN_AT_OUTPUT || v->index != i)
-      return qn_error(p->ctx, QN_DIAG_UNSUPPORTED, qn_place_file(""),
-                      "output '%.*s' is an input, a constant or another output; compiled code writes only what a kernel "
-                      "computes; lower-kernels makes a copying kernel for each of these",
-                      (int)p->output_names[i].size, p->output_names[i].data);
+      return qn_error(
+          p->ctx, QN_DIAG_UNSUPPORTED, qn_place_file(""),
+          "output '%.*s' is an input, a constant or another output; compiled code writes only what a kernel "
+          "computes; lower-kernels makes a copying kernel for each of these",
+          (int)p->output_names[i].size, p->output_names[i].data);
   }
   return QN_OK;
 }
@@ -169,7 +170,8 @@ static qn_status link_shared(qn_context *ctx, const char *object, const char *pa
   if (pid < 0 || waitpid(pid, &state, 0) < 0)
     return qn_error(ctx, QN_DIAG_IO, qn_place_file(path), "cannot run cc: %s", strerror(errno));
   if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return QN_OK;
-  return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(path), "cc -shared failed (%d); a C compiler driver is needed to link",
+  return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(path),
+                  "cc -shared failed (%d); a C compiler driver is needed to link",
                   WIFEXITED(state) ? WEXITSTATUS(state) : -1);
 }
 
@@ -205,7 +207,8 @@ qn_status qn_program_emit(const qn_module *m, const qn_compile_options *options,
   qn_op func;
   qn_program *p = NULL;
   if (!is_identifier(entry))
-    return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(path), "entry name '%s' is no C identifier", entry ? entry : "");
+    return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(path), "entry name '%s' is no C identifier",
+                    entry ? entry : "");
   qn_status status = qn__compile_target(m, options, &func, &isa);
   if (!status) status = qn__backend_find(ctx, engine, &backend);
   if (!status) status = qn__program_build(m, func, isa, engine, NULL, &p);
@@ -213,8 +216,10 @@ qn_status qn_program_emit(const qn_module *m, const qn_compile_options *options,
   aot a = {0};
   qn__arena_init(&a.arena, &p->allocator);
   status = describe(p, entry, &a);
-  if (!status && format == QN_FORMAT_SO) status = emit_shared(p, backend, &a.out, path);
-  else if (!status) status = emit_file(p, backend, &a.out, kinds[format], path);
+  if (!status && format == QN_FORMAT_SO)
+    status = emit_shared(p, backend, &a.out, path);
+  else if (!status)
+    status = emit_file(p, backend, &a.out, kinds[format], path);
   if (!status && header_path) status = header_file(p, &a.out, header_path);
   qn__vec_free(&p->allocator, &a.calls.calls);
   qn__arena_free(&a.arena);

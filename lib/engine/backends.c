@@ -50,7 +50,8 @@ static void *open_module(void) {
   if (named) return dlopen(named, RTLD_NOW | RTLD_LOCAL);
   char folder[4096];
   Dl_info self;
-  if (dladdr((void *)(uintptr_t)&qn_engine_name, &self) && self.dli_fname && folder_of(self.dli_fname, folder, sizeof folder))
+  if (dladdr((void *)(uintptr_t)&qn_engine_name, &self) && self.dli_fname &&
+      folder_of(self.dli_fname, folder, sizeof folder))
     for (size_t i = 0; i < sizeof beside / sizeof beside[0] && !module; i++) module = try_open(folder, beside[i]);
   char exe[4096];
   ssize_t n = module ? 0 : readlink("/proc/self/exe", exe, sizeof exe - 1);
@@ -110,5 +111,6 @@ qn_status qn__backend_find(qn_context *ctx, const char *engine, const qn_backend
   char known[64] = "auto";
   for (size_t i = 0; qn_engine_name(i); i++)
     snprintf(known + strlen(known), sizeof known - strlen(known), ", %s", qn_engine_name(i));
-  return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no engine '%s' is built in; there are %s", engine, known);
+  return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no engine '%s' is built in; there are %s", engine,
+                  known);
 }

@@ -15,7 +15,9 @@ qn_status qn__call_fail(qn_call_error *error, qn_diag_code code, const char *fmt
   return QN_ERR_INPUT;
 }
 
-static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
+static size_t align64(size_t n) {
+  return (n + 63) & ~(size_t)63;
+}
 
 size_t qn__bound_header(const qn_program *p) {
   return align64((size_t)p->num_values * sizeof(qn_shape)) + align64(((size_t)p->num_slots + 1) * sizeof(size_t));
@@ -28,8 +30,10 @@ size_t qn__value_bytes(const qn_program *p, const qn_bound *b, uint32_t value) {
   if (!v->packed) return qn_tensor_bytes(&t);
   int64_t batch = 1;
   for (uint32_t d = 0; d + 2 < v->rank; d++)
-    if (t.shape[d] && batch > INT64_MAX / t.shape[d]) return SIZE_MAX;
-    else batch *= t.shape[d];
+    if (t.shape[d] && batch > INT64_MAX / t.shape[d])
+      return SIZE_MAX;
+    else
+      batch *= t.shape[d];
   size_t one = qn_layout_bytes(&v->layout, qn_scalar_bytes(v->mem, 1), t.shape[v->rank - 2], t.shape[v->rank - 1]), all;
   return one != SIZE_MAX && qn__mul_size(one, (size_t)batch, &all) ? all : SIZE_MAX;
 }
@@ -183,8 +187,7 @@ static qn_status shape_error(const qn_program *p, const qn_bound *b, const qn_st
   for (uint32_t i = 0; i < s->num_in && at + 40 < sizeof text; i++) {
     if (i) at += (size_t)snprintf(text + at, sizeof text - at, ", ");
     for (uint32_t d = 0; d < p->values[s->values[i]].rank && at + 24 < sizeof text; d++)
-      at += (size_t)snprintf(text + at, sizeof text - at, d ? "x%lld" : "%lld",
-                             (long long)b->shapes[s->values[i]][d]);
+      at += (size_t)snprintf(text + at, sizeof text - at, d ? "x%lld" : "%lld", (long long)b->shapes[s->values[i]][d]);
   }
   return qn__call_fail(error, QN_DIAG_SHAPE, "%.*s: operands of sizes %s do not fit together", (int)s->op_name.size,
                        s->op_name.data, text);
@@ -212,7 +215,8 @@ qn_status qn__bind(const qn_program *p, const DLTensor *in, qn_bound *b, qn_call
   for (uint32_t i = 0; i <= p->num_slots; i++) b->slot_offset[i] = 0;
   for (uint32_t v = 0; v < p->num_values; v++) {
     size_t bytes = qn__value_bytes(p, b, v);
-    if (bytes > PTRDIFF_MAX / 4) return qn__call_fail(error, QN_DIAG_LIMIT, "a value of this program would not fit in memory");
+    if (bytes > PTRDIFF_MAX / 4)
+      return qn__call_fail(error, QN_DIAG_LIMIT, "a value of this program would not fit in memory");
     if (p->values[v].where != QN_AT_SLOT) continue;
     size_t *slot = &b->slot_offset[p->values[v].index + 1];
     if (bytes > *slot) *slot = bytes;
@@ -223,6 +227,7 @@ qn_status qn__bind(const qn_program *p, const DLTensor *in, qn_bound *b, qn_call
 
 size_t qn__bound_bytes(const qn_bound *b) {
   size_t n = b->header_bytes + 64; /* 64 to align whatever the caller gives */
-  if (!qn__add_size(n, b->slot_offset[b->program->num_slots], &n) || !qn__add_size(n, align64(b->codes_bytes), &n)) return SIZE_MAX;
+  if (!qn__add_size(n, b->slot_offset[b->program->num_slots], &n) || !qn__add_size(n, align64(b->codes_bytes), &n))
+    return SIZE_MAX;
   return n;
 }

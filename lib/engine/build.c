@@ -1,6 +1,6 @@
 /* A lowered function becomes values, steps and the list of bodies that a code generator has to make. */
-#include "program.h"
 #include "context_impl.h"
+#include "program.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +19,9 @@ typedef struct build {
   QN_VEC(uint32_t) constant_values;
 } build;
 
-static qn_status no_memory(build *b) { return qn_error_no_memory(b->p->ctx); }
+static qn_status no_memory(build *b) {
+  return qn_error_no_memory(b->p->ctx);
+}
 
 /* ---- values ---- */
 
@@ -29,22 +31,24 @@ static qn_status add_value(build *b, qn_value v, qn_where where, uint32_t index,
   qn_pvalue pv = {.where = where, .index = index, .root = b->values.size};
   if (qn_type_kind_of(ctx, t) != QN_TYPE_TENSOR)
     return qn_op_error(b->m, qn_value_op(b->m, v).id ? qn_value_op(b->m, v) : b->func, QN_DIAG_UNSUPPORTED,
-                       "a value of type %s cannot be compiled; programs work on tensors",
-                       qn_type_text(ctx, t).data);
+                       "a value of type %s cannot be compiled; programs work on tensors", qn_type_text(ctx, t).data);
   pv.mem = qn_type_memory(ctx, qn_type_elem(ctx, t));
   pv.rank = qn_type_rank(ctx, t);
   for (uint32_t d = 0; d < pv.rank; d++) {
     pv.shape[d] = qn_type_shape(ctx, t)[d];
     pv.symbols[d] = qn_type_symbol(ctx, t, d);
   }
-  pv.type_text = qn__arena_str(&b->p->arena, qn_type_text(ctx, t));
+  qn_str text = qn_type_text(ctx, t);
+  if (text.size > 1) pv.type_text = qn__arena_str(&b->p->arena, text); /* "?" says that memory ran out */
   *out = b->values.size;
   if (!pv.type_text.data || !qn__push(&b->p->allocator, &b->values, pv)) return no_memory(b);
   b->value_of[v.id] = *out + 1;
   return QN_OK;
 }
 
-static uint32_t value_at(const build *b, qn_value v) { return b->value_of[v.id] - 1; }
+static uint32_t value_at(const build *b, qn_value v) {
+  return b->value_of[v.id] - 1;
+}
 
 static uint32_t root_of(const build *b, uint32_t v) {
   while (b->values.data[v].root != v) v = b->values.data[v].root;
@@ -56,8 +60,10 @@ static uint32_t root_of(const build *b, uint32_t v) {
 static qn_status body_for(build *b, const qn_kernel_plan *plan, qn_body_part part, uint32_t rows, uint32_t *out) {
   qn_body body = {.plan = plan, .part = part, .rows = rows};
   static const char *const suffix[] = {"", "_t", "_p"};
-  if (part == QN_PART_TILES) snprintf(body.symbol, sizeof body.symbol, "%s_t%u", plan->name, rows);
-  else snprintf(body.symbol, sizeof body.symbol, "%s%s", plan->name, suffix[part]);
+  if (part == QN_PART_TILES)
+    snprintf(body.symbol, sizeof body.symbol, "%s_t%u", plan->name, rows);
+  else
+    snprintf(body.symbol, sizeof body.symbol, "%s%s", plan->name, suffix[part]);
   for (uint32_t i = 0; i < b->bodies.size; i++) /* equal plans share their bodies */
     if (!strcmp(b->bodies.data[i].symbol, body.symbol)) {
       *out = i;
@@ -279,7 +285,8 @@ static qn_status finish(build *b) {
   p->values = qn__arena_copy(&p->arena, b->values.data, b->values.size * sizeof *p->values);
   p->steps = qn__arena_copy(&p->arena, b->steps.data, b->steps.size * sizeof *p->steps);
   p->bodies = qn__arena_copy(&p->arena, b->bodies.data, b->bodies.size * sizeof *p->bodies);
-  if ((p->num_values && !p->values) || (p->num_steps && !p->steps) || (p->num_bodies && !p->bodies)) return no_memory(b);
+  if ((p->num_values && !p->values) || (p->num_steps && !p->steps) || (p->num_bodies && !p->bodies))
+    return no_memory(b);
   for (uint32_t v = 0; v < p->num_values; v++) p->values[v].root = root_of(b, v);
   return QN_OK;
 }
@@ -314,7 +321,9 @@ qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, c
   qn__free(a, b.value_of, b.value_limit * sizeof *b.value_of);
   qn__vec_free(a, &b.values), qn__vec_free(a, &b.steps), qn__vec_free(a, &b.bodies);
   qn__vec_free(a, &b.constant_ops), qn__vec_free(a, &b.constant_values);
-  if (status) qn_program_destroy(p);
-  else *out = p;
+  if (status)
+    qn_program_destroy(p);
+  else
+    *out = p;
   return status;
 }

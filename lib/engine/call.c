@@ -59,12 +59,14 @@ static bool run_job(void *user, const qn_job *job) {
   call *c = user;
   running r = {.c = c, .job = job};
   for (uint32_t i = 0; i < job->num_ptrs; i++)
-    r.ptrs[i] = (job->ptrs[i].value == QN__REF_CODES ? c->codes : value_data(c, job->ptrs[i].value)) +
-                job->ptrs[i].offset;
+    r.ptrs[i] =
+        (job->ptrs[i].value == QN__REF_CODES ? c->codes : value_data(c, job->ptrs[i].value)) + job->ptrs[i].offset;
   uint32_t threads = c->parallel && c->parallel->run ? c->parallel->num_threads : 1;
   r.parts = qn__job_parts(job, threads);
-  if (r.parts == 1) r.failed = run_part(&r, 0);
-  else c->parallel->run(c->parallel->pool, part_task, &r, r.parts);
+  if (r.parts == 1)
+    r.failed = run_part(&r, 0);
+  else
+    c->parallel->run(c->parallel->pool, part_task, &r, r.parts);
   if (!r.failed) return true;
   c->failed = r.failed;
   c->failed_step = job->step;
@@ -82,8 +84,7 @@ static qn_status check_outputs(const call *c, const char *workspace, size_t work
   for (uint32_t i = 0; i < p->num_outputs; i++) {
     const qn_pvalue *v = &p->values[p->outputs[i]];
     qn_str name = p->output_names[i];
-    qn_status status =
-        qn__dl_check(&c->out[i], "output", name, v->mem, v->rank, c->b->shapes[p->outputs[i]], error);
+    qn_status status = qn__dl_check(&c->out[i], "output", name, v->mem, v->rank, c->b->shapes[p->outputs[i]], error);
     if (status) return status;
     size_t bytes = qn__value_bytes(p, c->b, p->outputs[i]);
     const char *data = qn__dl_data(&c->out[i]);
@@ -113,7 +114,8 @@ static qn_status check_inputs(const qn_program *p, const DLTensor *in, qn_call_e
 
 static qn_bound bound_in(const qn_program *p, char *header) {
   size_t shapes = ((size_t)p->num_values * sizeof(qn_shape) + 63) & ~(size_t)63;
-  return (qn_bound){.program = p, .shapes = (qn_shape *)(void *)header, .slot_offset = (size_t *)(void *)(header + shapes)};
+  return (qn_bound){
+      .program = p, .shapes = (qn_shape *)(void *)header, .slot_offset = (size_t *)(void *)(header + shapes)};
 }
 
 qn_status qn_program_sizes(const qn_program *p, const DLTensor *in, size_t *workspace_bytes,

@@ -6,9 +6,12 @@ DLDataType qn__dl_type(qn_scalar mem) {
   const qn_scalar_info *info = qn_scalar_get(mem);
   DLDataType t = {.code = (uint8_t)kDLUInt, .bits = info->storage_bits < 8 ? 8 : info->storage_bits, .lanes = 1};
   if (mem == QN_I1 || info->storage_bits < 8) return t;
-  if (mem == QN_BF16) t.code = (uint8_t)kDLBfloat;
-  else if (info->cls == QN_FLOAT) t.code = (uint8_t)(info->bits == 8 ? kDLUInt : kDLFloat);
-  else if (info->cls != QN_UNSIGNED) t.code = (uint8_t)kDLInt;
+  if (mem == QN_BF16)
+    t.code = (uint8_t)kDLBfloat;
+  else if (info->cls == QN_FLOAT)
+    t.code = (uint8_t)(info->bits == 8 ? kDLUInt : kDLFloat);
+  else if (info->cls != QN_UNSIGNED)
+    t.code = (uint8_t)kDLInt;
   return t;
 }
 

@@ -30,7 +30,8 @@ static qn_status signature(qn_program *p, const qn_module *m, qn_op func, uint32
     pv->mem = qn_type_memory(p->ctx, qn_type_elem(p->ctx, t));
     pv->rank = qn_type_rank(p->ctx, t);
     for (uint32_t d = 0; d < pv->rank; d++) pv->shape[d] = qn_type_shape(p->ctx, t)[d];
-    pv->type_text = qn__arena_str(&p->arena, qn_type_text(p->ctx, t));
+    qn_str text = qn_type_text(p->ctx, t);
+    if (text.size > 1) pv->type_text = qn__arena_str(&p->arena, text); /* "?" says that memory ran out */
     (*names)[i] = qn__arena_str(&p->arena, inputs ? qn_func_input_name(m, func, i) : qn_func_output_name(m, func, i));
     if (!pv->type_text.data || !(*names)[i].data) return qn_error_no_memory(p->ctx);
     (*values)[i] = p->num_values++;
@@ -90,7 +91,8 @@ static qn_status evaluate(const qn_program *p, const DLTensor *in, qn_tensor *re
   qn_tensor *args = qn__alloc_zero(&p->allocator, ((size_t)p->num_inputs + 1) * sizeof *args);
   if (!args) return qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory"), QN_ERR_NO_MEMORY;
   for (uint32_t i = 0; i < p->num_inputs; i++) {
-    if (in[i].ndim != (int)p->values[p->inputs[i]].rank && qn_scalar_get(p->values[p->inputs[i]].mem)->storage_bits >= 8) {
+    if (in[i].ndim != (int)p->values[p->inputs[i]].rank &&
+        qn_scalar_get(p->values[p->inputs[i]].mem)->storage_bits >= 8) {
       qn__free(&p->allocator, args, ((size_t)p->num_inputs + 1) * sizeof *args);
       return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has rank %d; %u is needed", (int)p->input_names[i].size,
                            p->input_names[i].data, in[i].ndim, p->values[p->inputs[i]].rank);
@@ -118,7 +120,8 @@ static qn_status with_results(const qn_program *p, const DLTensor *in, qn_shape 
   for (uint32_t i = 0; !status && i < p->num_outputs; i++) {
     if (shapes) memcpy(shapes[i], results[i].shape, sizeof(qn_shape));
     if (!out) continue;
-    status = qn__dl_check(&out[i], "output", p->output_names[i], results[i].elem, results[i].rank, results[i].shape, error);
+    status =
+        qn__dl_check(&out[i], "output", p->output_names[i], results[i].elem, results[i].rank, results[i].shape, error);
     size_t n = qn_tensor_bytes(&results[i]);
     if (!status && n) memcpy(qn__dl_data(&out[i]), results[i].data, n);
   }
@@ -157,8 +160,10 @@ qn_status qn__interp_sizes(const qn_program *p, const DLTensor *in, size_t *work
     size_t n = qn_tensor_bytes(&t);
     if (n == SIZE_MAX || !(zeros[i].data = qn__arena_zero(&scratch, n ? n : 1))) status = QN_ERR_NO_MEMORY;
   }
-  if (status) qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory");
-  else status = with_results(p, zeros, out, NULL, error);
+  if (status)
+    qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory");
+  else
+    status = with_results(p, zeros, out, NULL, error);
   qn__arena_free(&scratch);
   return status;
 }

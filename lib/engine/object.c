@@ -32,12 +32,15 @@ static bool bad(object *o, const char *why) {
   return false;
 }
 
-static bool span_ok(const object *o, uint64_t offset, uint64_t n) { return offset <= o->size && n <= o->size - offset; }
+static bool span_ok(const object *o, uint64_t offset, uint64_t n) {
+  return offset <= o->size && n <= o->size - offset;
+}
 
 static bool section(object *o, uint64_t i, Elf64_Shdr *out) {
   if (i >= o->head.e_shnum) return bad(o, "a section number is out of range");
   memcpy(out, o->data + o->head.e_shoff + i * sizeof *out, sizeof *out);
-  if (out->sh_type != SHT_NOBITS && !span_ok(o, out->sh_offset, out->sh_size)) return bad(o, "a section lies outside the file");
+  if (out->sh_type != SHT_NOBITS && !span_ok(o, out->sh_offset, out->sh_size))
+    return bad(o, "a section lies outside the file");
   return true;
 }
 
@@ -47,7 +50,8 @@ static bool read_head(object *o) {
   if (memcmp(o->head.e_ident, ELFMAG, SELFMAG) || o->head.e_ident[EI_CLASS] != ELFCLASS64 ||
       o->head.e_ident[EI_DATA] != ELFDATA2LSB || o->head.e_type != ET_REL || o->head.e_machine != EM_X86_64)
     return bad(o, "it is no x86-64 relocatable object");
-  if (o->head.e_shentsize != sizeof(Elf64_Shdr) || !span_ok(o, o->head.e_shoff, (uint64_t)o->head.e_shnum * sizeof(Elf64_Shdr)))
+  if (o->head.e_shentsize != sizeof(Elf64_Shdr) ||
+      !span_ok(o, o->head.e_shoff, (uint64_t)o->head.e_shnum * sizeof(Elf64_Shdr)))
     return bad(o, "its section table lies outside the file");
   return true;
 }
@@ -60,7 +64,8 @@ static bool place_sections(object *o) {
     if (!section(o, i, &s)) return false;
     if (!(s.sh_flags & SHF_ALLOC) || !s.sh_size) continue;
     uint64_t align = s.sh_addralign ? s.sh_addralign : 1;
-    if (align > 4096 || (align & (align - 1)) || s.sh_size > (1u << 30)) return bad(o, "a section has an odd size or alignment");
+    if (align > 4096 || (align & (align - 1)) || s.sh_size > (1u << 30))
+      return bad(o, "a section has an odd size or alignment");
     at = (at + align - 1) & ~(align - 1);
     o->section_at[i] = at;
     at += s.sh_size;
@@ -105,7 +110,8 @@ static bool relocate_one(object *o, uint64_t base, uint64_t room, const Elf64_Re
     memcpy(at, &value, 8);
     return true;
   }
-  if (type != R_X86_64_PC32 && type != R_X86_64_PLT32) return bad(o, "it has a relocation of a kind our code never uses");
+  if (type != R_X86_64_PC32 && type != R_X86_64_PLT32)
+    return bad(o, "it has a relocation of a kind our code never uses");
   int64_t delta = (int64_t)value - (int64_t)(base + r->r_offset);
   int32_t narrow = (int32_t)delta;
   memcpy(at, &narrow, 4);

@@ -1,6 +1,6 @@
 /* The limit that kernels are compared with: independent dot-product instructions on registers, timed. */
-#include "program.h"
 #include "context_impl.h"
+#include "program.h"
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -42,8 +42,11 @@ qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads,
   const qn_isa *isa = cpu ? qn_isa_find(qn_str_of(cpu)) : qn_isa_host();
   const qn_backend *backend;
   *ops_per_second = 0;
-  if (!isa) return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no instruction set is named '%s'; 'quern isa' lists them", cpu);
-  if (!qn_isa_runs_here(isa)) return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", isa->name);
+  if (!isa)
+    return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
+                    "no instruction set is named '%s'; 'quern isa' lists them", cpu);
+  if (!qn_isa_runs_here(isa))
+    return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", isa->name);
   qn_status status = qn__backend_find(ctx, "llvm", &backend);
   if (status) return status;
   qn_code *code;
@@ -54,7 +57,8 @@ qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads,
   peak_thread threads[64] = {{0}};
   uint32_t started = 0;
   for (uint32_t i = 0; i < num_threads; i++) threads[i] = (peak_thread){.run = code->functions[0], .ops = 2 * macs};
-  for (uint32_t i = 1; i < num_threads && pthread_create(&threads[i].id, NULL, measure, &threads[i]) == 0; i++) started++;
+  for (uint32_t i = 1; i < num_threads && pthread_create(&threads[i].id, NULL, measure, &threads[i]) == 0; i++)
+    started++;
   measure(&threads[0]);
   for (uint32_t i = 1; i <= started; i++) pthread_join(threads[i].id, NULL);
   for (uint32_t i = 0; i <= started; i++) *ops_per_second += threads[i].best;

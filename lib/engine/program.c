@@ -16,8 +16,8 @@ static const char *pick_engine(const char *engine) {
 static qn_status pick_isa(qn_context *ctx, const char *cpu, const qn_isa **out) {
   *out = cpu ? qn_isa_find(qn_str_of(cpu)) : qn_isa_host();
   if (*out) return QN_OK;
-  return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no instruction set is named '%s'; 'quern isa' lists them",
-                  cpu ? cpu : "host");
+  return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
+                  "no instruction set is named '%s'; 'quern isa' lists them", cpu ? cpu : "host");
 }
 
 /* The row a module was lowered for decides its layouts, so it goes before this machine's best. */
@@ -105,8 +105,10 @@ static qn_status compile_interp(const qn_module *m, qn_op func, qn_program **out
   p->ctx = ctx, p->allocator = *a, p->engine = "interp", p->isa = qn_isa_host();
   qn__arena_init(&p->arena, &p->allocator);
   qn_status status = qn__interp_create(m, func, p);
-  if (status) qn_program_destroy(p);
-  else *out = p;
+  if (status)
+    qn_program_destroy(p);
+  else
+    *out = p;
   return status;
 }
 
@@ -145,11 +147,21 @@ void qn_program_destroy(qn_program *p) {
 
 /* ---- signature ---- */
 
-const char *qn_program_engine(const qn_program *p) { return p->engine; }
-uint32_t qn_program_num_inputs(const qn_program *p) { return p->num_inputs; }
-uint32_t qn_program_num_outputs(const qn_program *p) { return p->num_outputs; }
-size_t qn_program_constant_bytes(const qn_program *p) { return p->constants_bytes; }
-size_t qn_program_code_bytes(const qn_program *p) { return p->code ? p->code->bytes : 0; }
+const char *qn_program_engine(const qn_program *p) {
+  return p->engine;
+}
+uint32_t qn_program_num_inputs(const qn_program *p) {
+  return p->num_inputs;
+}
+uint32_t qn_program_num_outputs(const qn_program *p) {
+  return p->num_outputs;
+}
+size_t qn_program_constant_bytes(const qn_program *p) {
+  return p->constants_bytes;
+}
+size_t qn_program_code_bytes(const qn_program *p) {
+  return p->code ? p->code->bytes : 0;
+}
 
 static qn_port_info port(const qn_program *p, uint32_t value, qn_str name) {
   const qn_pvalue *v = &p->values[value];

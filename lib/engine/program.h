@@ -27,7 +27,7 @@ typedef struct qn_pvalue {
   qn_name symbols[QN_MAX_RANK];
   qn_layout layout; /* when packed: shape is the logical K x N one */
   bool packed;
-  uint32_t root; /* the value whose bytes this one shares: itself, unless made by a view */
+  uint32_t root;  /* the value whose bytes this one shares: itself, unless made by a view */
   qn_where where; /* of the root's bytes */
   uint32_t index; /* which input, output or slot */
   size_t offset;  /* of a constant in the block */
@@ -37,7 +37,7 @@ typedef struct qn_pvalue {
 typedef struct qn_step {
   qn_kernel_plan *plan;
   uint32_t num_in, num_out;
-  uint32_t *values; /* operands, then results */
+  uint32_t *values;                  /* operands, then results */
   uint32_t main_body, prologue_body; /* indices into bodies; UINT32_MAX when there is none */
   uint32_t *tile_bodies;             /* by height, 1 .. plan rows; UINT32_MAX where not needed */
   bool transpose;                    /* gemm: of a; pack: of b */
@@ -66,7 +66,7 @@ struct qn_program {
   const char *function;
   char *text; /* the lowered module without constant data, for saving */
   size_t text_bytes;
-  void *file; /* qn_file of a loaded program */
+  void *file;                       /* qn_file of a loaded program */
   struct qn_interp_program *interp; /* engine interp: everything above but the signature is unused */
 };
 
@@ -75,7 +75,7 @@ typedef int64_t qn_shape[QN_MAX_RANK];
 /* What a call knows: lives in its workspace. */
 typedef struct qn_bound {
   const qn_program *program;
-  qn_shape *shapes;   /* per value */
+  qn_shape *shapes;    /* per value */
   size_t *slot_offset; /* per slot, num_slots + 1 of them, from the start of the slots */
   size_t codes_bytes;  /* room for gemm prologues, after the slots */
   size_t header_bytes; /* room this struct's arrays take */
@@ -85,7 +85,7 @@ typedef struct qn_bound {
 size_t qn__bound_header(const qn_program *p);
 /* Fills `b` (whose arrays are in place) from the inputs' shapes; checks them against the signature. */
 qn_status qn__bind(const qn_program *p, const DLTensor *in, qn_bound *b, qn_call_error *error);
-size_t qn__bound_bytes(const qn_bound *b); /* everything: header, slots, codes */
+size_t qn__bound_bytes(const qn_bound *b);                                      /* everything: header, slots, codes */
 size_t qn__value_bytes(const qn_program *p, const qn_bound *b, uint32_t value); /* SIZE_MAX when it does not fit */
 
 qn_status qn__call_fail(qn_call_error *error, qn_diag_code code, const char *fmt, ...) QN_PRINTF(3, 4);
@@ -154,7 +154,8 @@ qn_status qn__backend_find(qn_context *ctx, const char *engine, const qn_backend
 typedef struct qn_interp_program qn_interp_program;
 qn_status qn__interp_create(const qn_module *m, qn_op func, qn_program *p);
 void qn__interp_destroy(qn_interp_program *ip);
-qn_status qn__interp_sizes(const qn_program *p, const DLTensor *in, size_t *workspace, qn_shape *out, qn_call_error *error);
+qn_status qn__interp_sizes(const qn_program *p, const DLTensor *in, size_t *workspace, qn_shape *out,
+                           qn_call_error *error);
 qn_status qn__interp_call(const qn_program *p, const DLTensor *in, DLTensor *out, qn_call_error *error);
 
 /* ---- object loader ---- */
@@ -168,5 +169,7 @@ DLDataType qn__dl_type(qn_scalar mem);
 /* Checks element type, device, rank, shape (may be null: not checked) and strides; `what` names the port. */
 qn_status qn__dl_check(const DLTensor *t, const char *what, qn_str name, qn_scalar mem, uint32_t rank,
                        const int64_t *shape, qn_call_error *error);
-static inline char *qn__dl_data(const DLTensor *t) { return (char *)t->data + t->byte_offset; }
+static inline char *qn__dl_data(const DLTensor *t) {
+  return (char *)t->data + t->byte_offset;
+}
 #endif

@@ -36,7 +36,9 @@ static qn_status machine_code(const qn_program *p, qn_buf *out) {
 
 static const char zeros[64];
 
-static uint64_t padded(uint64_t n) { return (n + 63) & ~(uint64_t)63; }
+static uint64_t padded(uint64_t n) {
+  return (n + 63) & ~(uint64_t)63;
+}
 
 typedef struct part {
   const char *data;
@@ -115,7 +117,8 @@ static qn_status rebuild(qn_context *ctx, const char *path, const program_head *
   if (status) return status;
   qn_op func = qn_module_function(m, head->function);
   qn_constants ready = {parts[CONSTANTS].data, parts[CONSTANTS].size};
-  status = func.id ? qn__program_build(m, func, isa, engine, &ready, out) : damaged(ctx, path, "its function is missing");
+  status =
+      func.id ? qn__program_build(m, func, isa, engine, &ready, out) : damaged(ctx, path, "its function is missing");
   qn_module_destroy(m);
   if (status) return status;
   (*out)->text = qn__arena_copy(&(*out)->arena, parts[TEXT].data, parts[TEXT].size);

@@ -3,13 +3,17 @@
 #include "program.h"
 #include <string.h>
 
-static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
+static size_t align64(size_t n) {
+  return (n + 63) & ~(size_t)63;
+}
 /* Strides are in bytes; in elements where several share a byte. */
 static int64_t elem_bytes(qn_scalar s) {
   uint32_t bits = qn_scalar_get(s)->storage_bits;
   return bits < 8 ? 1 : bits / 8;
 }
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 /* ---- matrix products ---- */
 
@@ -130,12 +134,12 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
     if (!fn(user, job)) return false;
   }
   *job = (qn_job){.step = s, .part = QN_PART_TILES, .num_ptrs = 3, .num_sizes = 3, .num_strides = 3};
-  int64_t panel = z->k_padded * g->layout.panel_width * elem_bytes(g->rhs), panels = ceil_div(z->n, g->layout.panel_width);
+  int64_t panel = z->k_padded * g->layout.panel_width * elem_bytes(g->rhs),
+          panels = ceil_div(z->n, g->layout.panel_width);
   job->ptrs[0] = codes;
   job->ptrs[1] = (qn_pref){w, merged ? 0 : batch_offset(b->shapes[w], p->values[w].rank, 2, z, at, panel * panels)};
-  job->ptrs[2] = (qn_pref){y, merged ? 0
-                                     : batch_offset(b->shapes[y], p->values[y].rank, 2, z, at, z->m * z->n) *
-                                           elem_bytes(g->y_mem)};
+  job->ptrs[2] = (qn_pref){
+      y, merged ? 0 : batch_offset(b->shapes[y], p->values[y].rank, 2, z, at, z->m * z->n) * elem_bytes(g->y_mem)};
   job->sizes[0] = z->m, job->sizes[1] = z->n, job->sizes[2] = z->k;
   job->strides[0] = codes_stride;
   job->strides[1] = z->n * elem_bytes(g->y_mem);
@@ -281,9 +285,8 @@ static uint32_t tile_pieces(const qn_job *job, size_t i, size_t n, qn_piece piec
     int64_t h = split.heights[g], lo = first > tile0 ? first : tile0;
     int64_t end = tile0 + split.counts[g], hi = last < end ? last : end;
     if (lo < hi && p0 < p1)
-      pieces[count++] = (qn_piece){job->step->tile_bodies[h],
-                                   {row0 + (lo - tile0) * h, p0},
-                                   {row0 + (hi - tile0) * h, p1}};
+      pieces[count++] =
+          (qn_piece){job->step->tile_bodies[h], {row0 + (lo - tile0) * h, p0}, {row0 + (hi - tile0) * h, p1}};
     row0 += split.counts[g] * h;
     tile0 = end;
   }

@@ -36,7 +36,10 @@ void qn_func_update_type(qn_module *m, qn_op func) {
   for (uint32_t i = 0; i < num_results; i++) types[num_inputs + i] = qn_value_type(m, qn_op_operand(m, ret, i));
   qn_type type = qn_type_function(m->ctx, num_inputs, types, num_results, types + num_inputs);
   qn__free(m->allocator, types, bytes);
-  if (!qn_type_is_null(type)) qn_op_set_attr(m, func, "function_type", qn_attr_type(m, type));
+  if (qn_type_is_null(type))
+    qn__module_fail(m);
+  else
+    qn_op_set_attr(m, func, "function_type", qn_attr_type(m, type));
 }
 
 /* ---- names of inputs and outputs ---- */

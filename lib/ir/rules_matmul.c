@@ -45,17 +45,18 @@ qn_status qn__matmul_dims(qn_module *m, qn_op op, bool transpose_a, bool transpo
   if (status == QN_OK) status = need_matrix(m, op, 1, transpose_b);
   if (status != QN_OK) return status;
   const matrix_side a = side_of(m, op, 0, !transpose_a), b = side_of(m, op, 1, transpose_b);
-  const char *ta = qn__type_c(m, qn__operand_type(m, op, 0)), *tb = qn__type_c(m, qn__operand_type(m, op, 1));
+  const qn_type ta = qn__operand_type(m, op, 0), tb = qn__operand_type(m, op, 1);
   if (!qn__size_fits(a.dims.size[a.k], b.dims.size[b.k]))
     return qn_op_error(m, op, QN_DIAG_SHAPE,
-                       "operands %s and %s: the summed axis has %lld elements in one and %lld in the other", ta, tb,
-                       (long long)a.dims.size[a.k], (long long)b.dims.size[b.k]);
+                       "operands %s and %s: the summed axis has %lld elements in one and %lld in the other",
+                       qn__type_c(m, ta), qn__type_c(m, tb), (long long)a.dims.size[a.k], (long long)b.dims.size[b.k]);
   *out = a.dims;
   out->rank = a.batch;
   qn_dims lead = b.dims;
   lead.rank = b.batch;
   if (!qn__dims_broadcast(out, &lead))
-    return qn_op_error(m, op, QN_DIAG_SHAPE, "operands %s and %s: the leading axes do not broadcast", ta, tb);
+    return qn_op_error(m, op, QN_DIAG_SHAPE, "operands %s and %s: the leading axes do not broadcast", qn__type_c(m, ta),
+                       qn__type_c(m, tb));
   append(out, &a);
   append(out, &b);
   return QN_OK;

@@ -16,15 +16,18 @@ static const char *color_of(const qn_module *m, qn_op op) {
   uint32_t traits = qn_op_info_get(kind)->traits;
   if (kind == QN_OP_CONSTANT || kind == QN_OP_PACKED) return "gray92";
   if (traits & QN_KERNEL_OP) return "lightsteelblue";
-  if (kind == QN_OP_QCAST || kind == QN_OP_DCAST || kind == QN_OP_SCAST || kind == QN_OP_REQUANTIZE) return "palegoldenrod";
+  if (kind == QN_OP_QCAST || kind == QN_OP_DCAST || kind == QN_OP_SCAST || kind == QN_OP_REQUANTIZE)
+    return "palegoldenrod";
   return "white";
 }
 
 static void edge(qn_buf *b, const qn_module *m, qn_value v, const char *to, uint32_t to_id) {
   qn_context *ctx = qn_module_context(m);
   qn_op from = qn_value_op(m, v);
-  if (from.id) qn__buf_fmt(b, "  op%u -> %s%u [label=\"", from.id, to, to_id);
-  else qn__buf_fmt(b, "  in%u -> %s%u [label=\"", qn_value_index(m, v), to, to_id);
+  if (from.id)
+    qn__buf_fmt(b, "  op%u -> %s%u [label=\"", from.id, to, to_id);
+  else
+    qn__buf_fmt(b, "  in%u -> %s%u [label=\"", qn_value_index(m, v), to, to_id);
   quoted(b, qn_type_text(ctx, qn_value_type(m, v)), 60);
   qn__buf_c(b, "\"];\n");
 }
@@ -44,11 +47,15 @@ static void node(qn_buf *b, const qn_module *m, qn_op op) {
 qn_status qn_report_dot(const qn_module *m, const char *function, qn_write_fn write, void *user) {
   qn_context *ctx = qn_module_context(m);
   qn_op func = qn_module_function(m, function);
-  if (!func.id) return qn_error(ctx, QN_DIAG_MISSING, qn_place_file(""), "the module has no function %s", function ? function : "that is public");
+  if (!func.id)
+    return qn_error(ctx, QN_DIAG_MISSING, qn_place_file(""), "the module has no function %s",
+                    function ? function : "that is public");
   qn_buf b;
   qn__buf_init(&b, qn_context_allocator(ctx));
   b.flush = write, b.user = user;
-  qn__buf_c(&b, "digraph program {\n  node [shape=box, fontname=\"Helvetica\"];\n  edge [fontname=\"Helvetica\", fontsize=9];\n");
+  qn__buf_c(
+      &b,
+      "digraph program {\n  node [shape=box, fontname=\"Helvetica\"];\n  edge [fontname=\"Helvetica\", fontsize=9];\n");
   qn_block body = qn_func_body(m, func);
   qn_op ret = qn_func_return(m, func);
   for (uint32_t i = 0; i < qn_block_num_args(m, body); i++) {

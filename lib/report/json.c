@@ -20,7 +20,8 @@ typedef struct listing {
 static void add_row(void *user, const qn_tally_row *row) {
   listing *l = user;
   cJSON *o = cJSON_CreateObject();
-  bool ok = o && cJSON_AddItemToArray(l->rows, o) && add_text(o, "name", row->name) && cJSON_AddNumberToObject(o, "count", (double)row->count);
+  bool ok = o && cJSON_AddItemToArray(l->rows, o) && add_text(o, "name", row->name) &&
+            cJSON_AddNumberToObject(o, "count", (double)row->count);
   if (ok && row->bytes) ok = cJSON_AddNumberToObject(o, "bytes", (double)row->bytes) != NULL;
   if (!ok) l->failed = true;
 }
@@ -31,7 +32,8 @@ static bool add_ports(cJSON *root, const char *key, const qn_program *p, bool in
   for (uint32_t i = 0; i < n && rows; i++) {
     qn_port_info port = inputs ? qn_program_input(p, i) : qn_program_output(p, i);
     cJSON *o = cJSON_CreateObject();
-    if (!o || !cJSON_AddItemToArray(rows, o) || !add_text(o, "name", port.name) || !add_text(o, "type", port.type)) return false;
+    if (!o || !cJSON_AddItemToArray(rows, o) || !add_text(o, "name", port.name) || !add_text(o, "type", port.type))
+      return false;
   }
   return rows != NULL;
 }
@@ -41,9 +43,11 @@ static bool add_kernels(cJSON *root, const qn_program *p) {
   qn_kernel_info k;
   for (size_t i = 0; rows && qn_program_kernel(p, i, &k); i++) {
     cJSON *o = cJSON_CreateObject();
-    bool ok = o && cJSON_AddItemToArray(rows, o) && cJSON_AddStringToObject(o, "name", k.name) && cJSON_AddStringToObject(o, "op", k.op) &&
-              cJSON_AddStringToObject(o, "isa", k.isa) && cJSON_AddStringToObject(o, "tile", k.tile) && cJSON_AddStringToObject(o, "fused", k.fused);
-    ok = ok && (k.slow_reason ? cJSON_AddStringToObject(o, "slow_reason", k.slow_reason) : cJSON_AddNullToObject(o, "slow_reason")) != NULL;
+    bool ok = o && cJSON_AddItemToArray(rows, o) && cJSON_AddStringToObject(o, "name", k.name) &&
+              cJSON_AddStringToObject(o, "op", k.op) && cJSON_AddStringToObject(o, "isa", k.isa) &&
+              cJSON_AddStringToObject(o, "tile", k.tile) && cJSON_AddStringToObject(o, "fused", k.fused);
+    ok = ok && (k.slow_reason ? cJSON_AddStringToObject(o, "slow_reason", k.slow_reason)
+                              : cJSON_AddNullToObject(o, "slow_reason")) != NULL;
     if (!ok) return false;
   }
   return rows != NULL;
@@ -53,12 +57,14 @@ static bool build(cJSON *root, const qn_module *m, const qn_program *p) {
   qn_summary s = qn_report_summary(m);
   listing ops = {.rows = cJSON_AddArrayToObject(root, "ops")}, types = {.rows = cJSON_AddArrayToObject(root, "types")};
   bool ok = ops.rows && types.rows && cJSON_AddNumberToObject(root, "functions", (double)s.functions) &&
-            cJSON_AddNumberToObject(root, "num_ops", (double)s.ops) && cJSON_AddNumberToObject(root, "constant_bytes", (double)s.constant_bytes) &&
+            cJSON_AddNumberToObject(root, "num_ops", (double)s.ops) &&
+            cJSON_AddNumberToObject(root, "constant_bytes", (double)s.constant_bytes) &&
             cJSON_AddNumberToObject(root, "quantized_values", (double)s.quantized_values) &&
-            cJSON_AddNumberToObject(root, "float_values", (double)s.float_values) && cJSON_AddBoolToObject(root, "lowered", s.lowered) &&
-            add_text(root, "target", s.target);
+            cJSON_AddNumberToObject(root, "float_values", (double)s.float_values) &&
+            cJSON_AddBoolToObject(root, "lowered", s.lowered) && add_text(root, "target", s.target);
   if (ok) ok = !qn_report_ops(m, add_row, &ops) && !qn_report_types(m, add_row, &types) && !ops.failed && !types.failed;
-  return ok && (!p || (add_ports(root, "inputs", p, true) && add_ports(root, "outputs", p, false) && add_kernels(root, p)));
+  return ok &&
+         (!p || (add_ports(root, "inputs", p, true) && add_ports(root, "outputs", p, false) && add_kernels(root, p)));
 }
 
 qn_status qn_report_json(const qn_module *m, const qn_program *p, qn_write_fn write, void *user) {

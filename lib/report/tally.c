@@ -23,7 +23,8 @@ static void walk(const qn_module *m, visit_fn visit, void *user) {
   while (op.id) {
     visit(user, m, op);
     qn_op next = {0};
-    for (uint32_t r = 0; r < qn_op_num_regions(m, op) && !next.id; r++) next = qn_block_first(m, qn_op_region(m, op, r));
+    for (uint32_t r = 0; r < qn_op_num_regions(m, op) && !next.id; r++)
+      next = qn_block_first(m, qn_op_region(m, op, r));
     while (!next.id && op.id) {
       next = qn_op_next(m, op);
       if (next.id) break;
@@ -105,8 +106,12 @@ static qn_status report(const qn_module *m, visit_fn visit, qn_tally_fn each, vo
   return t.failed ? qn_error_no_memory(ctx) : QN_OK;
 }
 
-qn_status qn_report_ops(const qn_module *m, qn_tally_fn each, void *user) { return report(m, count_op, each, user); }
-qn_status qn_report_types(const qn_module *m, qn_tally_fn each, void *user) { return report(m, count_types, each, user); }
+qn_status qn_report_ops(const qn_module *m, qn_tally_fn each, void *user) {
+  return report(m, count_op, each, user);
+}
+qn_status qn_report_types(const qn_module *m, qn_tally_fn each, void *user) {
+  return report(m, count_types, each, user);
+}
 
 typedef struct summing {
   qn_summary s;
@@ -130,9 +135,12 @@ static void sum_op(void *user, const qn_module *m, qn_op op) {
   for (uint32_t i = 0; i < qn_op_num_results(m, op); i++) {
     qn_type elem = qn_type_elem(ctx, qn_value_type(m, qn_op_result(m, op, i)));
     g->s.values++;
-    if (qn_type_as_quant(ctx, elem)) g->s.quantized_values++;
-    else if (qn_scalar_is_float(qn_type_memory(ctx, elem))) g->s.float_values++;
-    else g->s.int_values++;
+    if (qn_type_as_quant(ctx, elem))
+      g->s.quantized_values++;
+    else if (qn_scalar_is_float(qn_type_memory(ctx, elem)))
+      g->s.float_values++;
+    else
+      g->s.int_values++;
   }
 }
 

@@ -22,10 +22,16 @@ static uint32_t next(void) {
   state = state * 6364136223846793005u + 1442695040888963407u;
   return (uint32_t)(state >> 33);
 }
-static int pick(int n) { return (int)(next() % (uint32_t)n); }
+static int pick(int n) {
+  return (int)(next() % (uint32_t)n);
+}
 /* Sizes from 1 to 200, small and odd ones more often. */
-static int size(void) { return pick(3) ? 1 + pick(20) : 1 + pick(200); }
-static float uniform(void) { return (float)next() / 1073741824.0f - 1.0f; }
+static int size(void) {
+  return pick(3) ? 1 + pick(20) : 1 + pick(200);
+}
+static float uniform(void) {
+  return (float)next() / 1073741824.0f - 1.0f;
+}
 
 static char text[1 << 16];
 static size_t at;
@@ -64,7 +70,8 @@ static void quantized_matmul(void) {
   put("func.func @main(%%x: tensor<%dx%dxi8>, %%w: tensor<%dx%dxi8>) -> ", m, k, br, bc);
   size_t result_at = at;
   put("                                                                              {\n");
-  put("  %%a = quant.scast %%x : tensor<%dx%dxi8> to tensor<%dx%dx!quant.uniform<%s:f32, 0.02:%d>>\n", m, k, m, k, a, za);
+  put("  %%a = quant.scast %%x : tensor<%dx%dxi8> to tensor<%dx%dx!quant.uniform<%s:f32, 0.02:%d>>\n", m, k, m, k, a,
+      za);
   char b[8192], keep[256];
   size_t start = at;
   if (per_channel) {
@@ -77,7 +84,8 @@ static void quantized_matmul(void) {
   snprintf(b, sizeof b, "%s", text + start);
   at = start;
   put("  %%b = quant.scast %%w : tensor<%dx%dxi8> to tensor<%dx%dx%s>\n", br, bc, br, bc, b);
-  put("  %%acc = quern.matmul %%a, %%b %s: (tensor<%dx%dx!quant.uniform<%s:f32, 0.02:%d>>, tensor<%dx%dx%s>) -> tensor<%dx%dxi32>\n",
+  put("  %%acc = quern.matmul %%a, %%b %s: (tensor<%dx%dx!quant.uniform<%s:f32, 0.02:%d>>, tensor<%dx%dx%s>) -> "
+      "tensor<%dx%dxi32>\n",
       transposed ? "{transpose_b = true} " : "", m, k, a, za, br, bc, b, m, n);
   if (out == 0) {
     snprintf(keep, sizeof keep, "tensor<%dx%dxi32>", m, n);
@@ -93,7 +101,8 @@ static void quantized_matmul(void) {
     const char *q = pick(2) ? "!quant.uniform<u8:f32, 0.5:19>" : "!quant.uniform<i8<-127:127>:f32, 0.5:-3>";
     snprintf(keep, sizeof keep, "tensor<%dx%dx%s>", m, n, q);
     put("  %%mul = arith.constant dense<%.6e> : tensor<%s>\n", 0.0007 * (1 + pick(7)), "f32");
-    put("  %%y = quern.requantize %%acc, %%mul {mode = \"%s\"} : (tensor<%dx%dxi32>, tensor<f32>) -> %s\n", modes[pick(3)], m, n, keep);
+    put("  %%y = quern.requantize %%acc, %%mul {mode = \"%s\"} : (tensor<%dx%dxi32>, tensor<f32>) -> %s\n",
+        modes[pick(3)], m, n, keep);
     put("  return %%y : %s\n}\n", keep);
   }
   memcpy(text + result_at, keep, strlen(keep));
@@ -106,7 +115,8 @@ static void dynamic_matmul(void) {
   char p[32];
   snprintf(p, sizeof p, per_row ? "%dx1x" : "", m);
   put("func.func @main(%%x: tensor<%dx%dxf32>, %%w: tensor<%dx%dxi8>) -> tensor<%dx%dxf32> {\n", m, k, k, n, m, n);
-  put("  %%q, %%s, %%z = quern.dynamic_quantize %%x {storage = %s, scheme = \"%s\"%s} : (tensor<%dx%dxf32>) -> (tensor<%dx%dx%s>, tensor<%sf32>, tensor<%s%s>)\n",
+  put("  %%q, %%s, %%z = quern.dynamic_quantize %%x {storage = %s, scheme = \"%s\"%s} : (tensor<%dx%dxf32>) -> "
+      "(tensor<%dx%dx%s>, tensor<%sf32>, tensor<%s%s>)\n",
       storage, scheme, per_row ? ", per_row = true" : "", m, k, m, k, storage, p, p, storage);
   const char *z = "%z";
   char zt[64];
@@ -116,7 +126,8 @@ static void dynamic_matmul(void) {
     z = "%zr";
     snprintf(zt, sizeof zt, "tensor<%dx%s>", m, storage);
   }
-  put("  %%acc = quern.matmul_integer %%q, %%w, %s : (tensor<%dx%dx%s>, tensor<%dx%dxi8>, %s) -> tensor<%dx%dxi32>\n", z, m, k, storage, k, n, zt, m, n);
+  put("  %%acc = quern.matmul_integer %%q, %%w, %s : (tensor<%dx%dx%s>, tensor<%dx%dxi8>, %s) -> tensor<%dx%dxi32>\n",
+      z, m, k, storage, k, n, zt, m, n);
   put("  %%f = quern.cast %%acc : (tensor<%dx%dxi32>) -> tensor<%dx%dxf32>\n", m, n, m, n);
   put("  %%y = quern.mul %%f, %%s : (tensor<%dx%dxf32>, tensor<%sf32>) -> tensor<%dx%dxf32>\n", m, n, p, m, n);
   tail_f32("%y", m, n);
@@ -126,16 +137,17 @@ static void float_matmul(void) {
   int m = size(), n = size(), k = size(), ta = pick(4) == 0, tb = pick(2), batch = pick(4) == 0 ? 2 + pick(3) : 0;
   char lead[16] = "";
   if (batch) snprintf(lead, sizeof lead, "%dx", batch);
-  put("func.func @main(%%x: tensor<%s%dx%dxf32>, %%w: tensor<%s%dx%dxf32>) -> tensor<%s%dx%dxf32> {\n", lead, ta ? k : m, ta ? m : k,
-      batch && pick(2) ? lead : "", tb ? n : k, tb ? k : n, lead, m, n);
+  put("func.func @main(%%x: tensor<%s%dx%dxf32>, %%w: tensor<%s%dx%dxf32>) -> tensor<%s%dx%dxf32> {\n", lead,
+      ta ? k : m, ta ? m : k, batch && pick(2) ? lead : "", tb ? n : k, tb ? k : n, lead, m, n);
   const char *w = strstr(text, "%w: ") + 4;
   int wn = (int)(strchr(w, ')') - w);
   char wt[64];
   snprintf(wt, sizeof wt, "%.*s", wn, w);
-  put("  %%y = quern.matmul %%x, %%w {transpose_a = %s, transpose_b = %s} : (tensor<%s%dx%dxf32>, %s) -> tensor<%s%dx%dxf32>\n", ta ? "true" : "false",
-      tb ? "true" : "false", lead, ta ? k : m, ta ? m : k, wt, lead, m, n);
-  put("  %%r = quern.%s %%y : (tensor<%s%dx%dxf32>) -> tensor<%s%dx%dxf32>\n  return %%r : tensor<%s%dx%dxf32>\n}\n", activations[pick(6)], lead, m, n, lead,
-      m, n, lead, m, n);
+  put("  %%y = quern.matmul %%x, %%w {transpose_a = %s, transpose_b = %s} : (tensor<%s%dx%dxf32>, %s) -> "
+      "tensor<%s%dx%dxf32>\n",
+      ta ? "true" : "false", tb ? "true" : "false", lead, ta ? k : m, ta ? m : k, wt, lead, m, n);
+  put("  %%r = quern.%s %%y : (tensor<%s%dx%dxf32>) -> tensor<%s%dx%dxf32>\n  return %%r : tensor<%s%dx%dxf32>\n}\n",
+      activations[pick(6)], lead, m, n, lead, m, n, lead, m, n);
 }
 
 static void elementwise(void) {
@@ -143,17 +155,23 @@ static void elementwise(void) {
   static const char *const binary[] = {"add", "sub", "mul", "div", "maximum", "minimum"};
   const char *t = types[pick(10)];
   int a = size(), b = 1 + pick(30), one = pick(3);
-  put("func.func @main(%%x: tensor<%dx%dx%s>, %%y: tensor<%dx%s>, %%z: tensor<%dx1x%s>) -> tensor<%dx%dx%s> {\n", a, b, t, one ? b : 1, t, a, t, a, b, t);
+  put("func.func @main(%%x: tensor<%dx%dx%s>, %%y: tensor<%dx%s>, %%z: tensor<%dx1x%s>) -> tensor<%dx%dx%s> {\n", a, b,
+      t, one ? b : 1, t, a, t, a, b, t);
   const char *v = "%x";
   static const char *const names[] = {"%a", "%b", "%c"};
   for (int i = 0; i < 3; i++) {
     const char *op = binary[pick(6)];
-    if (i == 1) put("  %s = quern.%s %s, %%z : (tensor<%dx%dx%s>, tensor<%dx1x%s>) -> tensor<%dx%dx%s>\n", names[i], op, v, a, b, t, a, t, a, b, t);
-    else put("  %s = quern.%s %s, %%y : (tensor<%dx%dx%s>, tensor<%dx%s>) -> tensor<%dx%dx%s>\n", names[i], op, v, a, b, t, one ? b : 1, t, a, b, t);
+    if (i == 1)
+      put("  %s = quern.%s %s, %%z : (tensor<%dx%dx%s>, tensor<%dx1x%s>) -> tensor<%dx%dx%s>\n", names[i], op, v, a, b,
+          t, a, t, a, b, t);
+    else
+      put("  %s = quern.%s %s, %%y : (tensor<%dx%dx%s>, tensor<%dx%s>) -> tensor<%dx%dx%s>\n", names[i], op, v, a, b, t,
+          one ? b : 1, t, a, b, t);
     v = names[i];
   }
   const char *unary[] = {"relu", "neg", "abs"};
-  put("  %%u = quern.%s %s : (tensor<%dx%dx%s>) -> tensor<%dx%dx%s>\n  return %%u : tensor<%dx%dx%s>\n}\n", unary[pick(3)], v, a, b, t, a, b, t, a, b, t);
+  put("  %%u = quern.%s %s : (tensor<%dx%dx%s>) -> tensor<%dx%dx%s>\n  return %%u : tensor<%dx%dx%s>\n}\n",
+      unary[pick(3)], v, a, b, t, a, b, t, a, b, t);
 }
 
 static void conversions(void) {
@@ -162,15 +180,17 @@ static void conversions(void) {
   int n = size(), k = 1 + pick(9);
   put("func.func @main(%%x: tensor<%dx%dx%s>) -> tensor<%dx%dx%s> {\n", n, k, from, n, k, to);
   put("  %%a = quern.cast %%x : (tensor<%dx%dx%s>) -> tensor<%dx%dx%s>\n", n, k, from, n, k, through);
-  put("  %%b = quern.cast %%a : (tensor<%dx%dx%s>) -> tensor<%dx%dx%s>\n  return %%b : tensor<%dx%dx%s>\n}\n", n, k, through, n, k, to, n, k, to);
+  put("  %%b = quern.cast %%a : (tensor<%dx%dx%s>) -> tensor<%dx%dx%s>\n  return %%b : tensor<%dx%dx%s>\n}\n", n, k,
+      through, n, k, to, n, k, to);
 }
 
 static void softmax(void) {
   int a = 1 + pick(9), b = size(), c = 1 + pick(9), axis = pick(3);
   const char *t = pick(3) ? "f32" : "f16";
   put("func.func @main(%%x: tensor<%dx%dx%dx%s>) -> tensor<%dx%dx%dx%s> {\n", a, b, c, t, a, b, c, t);
-  put("  %%y = quern.softmax %%x {axis = %d} : (tensor<%dx%dx%dx%s>) -> tensor<%dx%dx%dx%s>\n  return %%y : tensor<%dx%dx%dx%s>\n}\n", axis, a, b, c, t, a, b, c,
-      t, a, b, c, t);
+  put("  %%y = quern.softmax %%x {axis = %d} : (tensor<%dx%dx%dx%s>) -> tensor<%dx%dx%dx%s>\n  return %%y : "
+      "tensor<%dx%dx%dx%s>\n}\n",
+      axis, a, b, c, t, a, b, c, t, a, b, c, t);
 }
 
 /* quantize and dequantize, per tensor and per channel, any storage */
@@ -190,15 +210,21 @@ static void codecs(void) {
   }
   char q[12000];
   snprintf(q, sizeof q, "%s", text + start);
-  put(">\n  %%y = quant.dcast %%q : tensor<%dx%dx%s> to tensor<%dx%dxf32>\n  return %%y : tensor<%dx%dxf32>\n}\n", n, k, q, n, k, n, k);
+  put(">\n  %%y = quant.dcast %%q : tensor<%dx%dx%s> to tensor<%dx%dxf32>\n  return %%y : tensor<%dx%dxf32>\n}\n", n, k,
+      q, n, k, n, k);
 }
 
 static void shapes(void) {
   int a = 1 + pick(7), b = 1 + pick(7), c = 1 + pick(7), n = size();
-  put("func.func @main(%%x: tensor<%dx%dx%dxf32>, %%w: tensor<%dx%dxf32>) -> (tensor<%dx%dxf32>, tensor<%dx%dx%dxf32>) {\n", a, b, c, a * b, n, c, n, c, a, b);
-  put("  %%t = quern.transpose %%x {perm = array<i64: 2, 0, 1>} : (tensor<%dx%dx%dxf32>) -> tensor<%dx%dx%dxf32>\n", a, b, c, c, a, b);
-  put("  %%r = quern.reshape %%t {shape = array<i64: %d, -1>} : (tensor<%dx%dx%dxf32>) -> tensor<%dx%dxf32>\n", c, c, a, b, c, a * b);
-  put("  %%y = quern.matmul %%r, %%w : (tensor<%dx%dxf32>, tensor<%dx%dxf32>) -> tensor<%dx%dxf32>\n", c, a * b, a * b, n, c, n);
+  put("func.func @main(%%x: tensor<%dx%dx%dxf32>, %%w: tensor<%dx%dxf32>) -> (tensor<%dx%dxf32>, tensor<%dx%dx%dxf32>) "
+      "{\n",
+      a, b, c, a * b, n, c, n, c, a, b);
+  put("  %%t = quern.transpose %%x {perm = array<i64: 2, 0, 1>} : (tensor<%dx%dx%dxf32>) -> tensor<%dx%dx%dxf32>\n", a,
+      b, c, c, a, b);
+  put("  %%r = quern.reshape %%t {shape = array<i64: %d, -1>} : (tensor<%dx%dx%dxf32>) -> tensor<%dx%dxf32>\n", c, c, a,
+      b, c, a * b);
+  put("  %%y = quern.matmul %%r, %%w : (tensor<%dx%dxf32>, tensor<%dx%dxf32>) -> tensor<%dx%dxf32>\n", c, a * b, a * b,
+      n, c, n);
   put("  return %%y, %%t : tensor<%dx%dxf32>, tensor<%dx%dx%dxf32>\n}\n", c, n, c, a, b);
 }
 
@@ -220,11 +246,16 @@ static const family families[] = {{"quantized matmul", quantized_matmul, 6},
 
 /* Values that find mistakes: ordinary ones, zeros of both signs, infinities, NaN, subnormals, ties, extremes. */
 static void fill(qn_tensor *t, bool wild) {
-  static const double odd[] = {0.0, -0.0, 0.5, -0.5, 1.5, 2.5, 1e-40, -1e-42, 3e38, -3e38, 65504, 1e9, INFINITY, -INFINITY, NAN};
+  static const double odd[] = {0.0,  -0.0,  0.5,   -0.5, 1.5,      2.5,       1e-40, -1e-42,
+                               3e38, -3e38, 65504, 1e9,  INFINITY, -INFINITY, NAN};
   bool f = qn_scalar_is_float(t->elem);
   for (int64_t i = 0, n = qn_tensor_count(t); i < n; i++) {
-    if (f) qn_tensor_set_f64(t, i, wild && pick(9) == 0 ? odd[pick(15)] : (double)(uniform() * 4.0f));
-    else qn_tensor_set_i64(t, i, pick(12) == 0 ? (pick(2) ? qn_scalar_min(t->elem) : qn_scalar_max(t->elem)) : (int64_t)next() - (1 << 30));
+    if (f)
+      qn_tensor_set_f64(t, i, wild && pick(9) == 0 ? odd[pick(15)] : (double)(uniform() * 4.0f));
+    else
+      qn_tensor_set_i64(t, i,
+                        pick(12) == 0 ? (pick(2) ? qn_scalar_min(t->elem) : qn_scalar_max(t->elem))
+                                      : (int64_t)next() - (1 << 30));
   }
 }
 
@@ -234,13 +265,15 @@ static bool is_nan_at(const qn_tensor *t, int64_t i) {
 }
 
 static bool same(const qn_tensor *a, const qn_tensor *b, int64_t *where) {
-  if (a->elem != b->elem || a->rank != b->rank || memcmp(a->shape, b->shape, a->rank * sizeof a->shape[0])) return *where = -1, false;
+  if (a->elem != b->elem || a->rank != b->rank || memcmp(a->shape, b->shape, a->rank * sizeof a->shape[0]))
+    return *where = -1, false;
   size_t bytes = qn_tensor_bytes(a);
   if (!bytes || !memcmp(a->data, b->data, bytes)) return true;
   uint32_t bits = qn_scalar_get(a->elem)->storage_bits;
   for (int64_t i = 0, n = qn_tensor_count(a); i < n; i++) {
-    bool equal = bits < 8 ? qn_tensor_get_i64(a, i) == qn_tensor_get_i64(b, i)
-                          : !memcmp((char *)a->data + (size_t)i * bits / 8, (char *)b->data + (size_t)i * bits / 8, bits / 8);
+    bool equal =
+        bits < 8 ? qn_tensor_get_i64(a, i) == qn_tensor_get_i64(b, i)
+                 : !memcmp((char *)a->data + (size_t)i * bits / 8, (char *)b->data + (size_t)i * bits / 8, bits / 8);
     if (!equal && !(qn_scalar_is_float(a->elem) && is_nan_at(a, i) && is_nan_at(b, i))) return *where = i, false;
   }
   return true;
@@ -278,8 +311,9 @@ static bool compare_run(tester *t, const qn_program *p, const char *what, bool t
     int64_t where = 0;
     if (ok && !same(&out[i], &t->expected[i], &where)) {
       ok = false;
-      fprintf(stderr, "%s%s%s: output %u differs at %lld: %.9g, interpreter %.9g\n", what, threads ? ", 2 threads" : "", disturbed ? ", disturbed" : "", i,
-              (long long)where, where < 0 ? 0 : qn_tensor_get_f64(&out[i], where), where < 0 ? 0 : qn_tensor_get_f64(&t->expected[i], where));
+      fprintf(stderr, "%s%s%s: output %u differs at %lld: %.9g, interpreter %.9g\n", what, threads ? ", 2 threads" : "",
+              disturbed ? ", disturbed" : "", i, (long long)where, where < 0 ? 0 : qn_tensor_get_f64(&out[i], where),
+              where < 0 ? 0 : qn_tensor_get_f64(&t->expected[i], where));
     }
     qn_tensor_free(t->ctx, &out[i]);
   }
@@ -349,7 +383,8 @@ int main(int argc, char **argv) {
     families[f].make();
     if (!run_case(&t, pick(2) != 0)) {
       bad++;
-      fprintf(stderr, "case %d (seed %llu, %s):\n%.*s\n", i, (unsigned long long)seed, families[f].name, at > 3000 ? 3000 : (int)at, text);
+      fprintf(stderr, "case %d (seed %llu, %s):\n%.*s\n", i, (unsigned long long)seed, families[f].name,
+              at > 3000 ? 3000 : (int)at, text);
     }
     qn_pool_destroy(t.pool);
     qn_context_destroy(t.ctx);

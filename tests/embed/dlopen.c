@@ -24,7 +24,16 @@ int main(int argc, char **argv) {
     int8_t w[4] = {1, 2, 3, 4};
     float scale = 1;
     uint8_t a[2] = {10, 20};
-    qn_matmul_desc d = {.m = 1, .n = 2, .k = 2, .a = QN_UI8, .b = QN_I8, .y = QN_I32, .a_scale = 1, .b_scales = &scale, .b_per_tensor = true, .b_data = w};
+    qn_matmul_desc d = {.m = 1,
+                        .n = 2,
+                        .k = 2,
+                        .a = QN_UI8,
+                        .b = QN_I8,
+                        .y = QN_I32,
+                        .a_scale = 1,
+                        .b_scales = &scale,
+                        .b_per_tensor = true,
+                        .b_data = w};
     qn_compile_options options = {.engine = qn_engine_name_p(e)};
     qn_program *p;
     NEED(qn_kernel_matmul_p(ctx, &d, &options, &p) == QN_OK);

@@ -1,6 +1,6 @@
 /* What an embedder does, as C11 and as C++17: builds a quantized product through the API, registers a pass, runs a
- * pipeline, compiles, calls with DLPack tensors, its own parallel-for and allocator, meets a diagnostic, saves and loads
- * a program, and asks for a kernel in one call. Exit 0 when everything came out right. */
+ * pipeline, compiles, calls with DLPack tensors, its own parallel-for and allocator, meets a diagnostic, saves and
+ * loads a program, and asks for a kernel in one call. Exit 0 when everything came out right. */
 #include <math.h>
 #include <pthread.h>
 #include <quern/quern.h>
@@ -98,14 +98,16 @@ static qn_module *build(qn_context *ctx, const int8_t *weights) {
   qn_module *m = qn_module_create(ctx);
   int64_t shape_a[2] = {M, K}, shape_b[2] = {K, N}, shape_y[2] = {M, N};
   qn_type f32 = qn_type_scalar(ctx, QN_F32);
-  qn_type a8 = qn_type_per_tensor(ctx, QN_UI8, 0, 255, 0.05f, 7), b8 = qn_type_per_tensor(ctx, QN_I8, -127, 127, 0.01f, 0);
+  qn_type a8 = qn_type_per_tensor(ctx, QN_UI8, 0, 255, 0.05f, 7),
+          b8 = qn_type_per_tensor(ctx, QN_I8, -127, 127, 0.01f, 0);
   qn_type in = qn_type_tensor(ctx, f32, 2, shape_a), out = qn_type_tensor(ctx, f32, 2, shape_y);
   qn_builder top = qn_builder_at_end(m, qn_module_body(m));
   qn_op func = qn_build_function(&top, qn_str_of("main"), qn_type_function(ctx, 1, &in, 1, &out), true);
   qn_block body = qn_func_body(m, func);
   qn_builder b = qn_builder_at_end(m, body);
   qn_value x = qn_build_cast(&b, QN_OP_QCAST, qn_block_arg(m, body, 0), qn_type_with_elem(ctx, in, a8));
-  qn_value w = qn_build_constant(&b, qn_attr_dense(m, qn_type_tensor(ctx, qn_type_scalar(ctx, QN_I8), 2, shape_b), weights));
+  qn_value w =
+      qn_build_constant(&b, qn_attr_dense(m, qn_type_tensor(ctx, qn_type_scalar(ctx, QN_I8), 2, shape_b), weights));
   w = qn_build_cast(&b, QN_OP_SCAST, w, qn_type_tensor(ctx, b8, 2, shape_b));
   qn_value acc = qn_build2(&b, QN_OP_MATMUL, x, w);
   qn_value y = qn_build_cast(&b, QN_OP_CAST, acc, out);
@@ -202,7 +204,8 @@ int main(int argc, char **argv) {
   for (int i = 0; i < M * K; i++) a[i] = (float)(i * 13 % 301 - 60) * 0.043f;
   qn_module *m = build(ctx, w);
 
-  static const qn_pass_info pass = {"count-products", "numbers matrix products", "step: int = 1", count_products, false};
+  static const qn_pass_info pass = {"count-products", "numbers matrix products", "step: int = 1", count_products,
+                                    false};
   CHECK(qn_pass_register(ctx, &pass) == QN_OK);
   CHECK(qn_run_pipeline(m, "count-products{step=2},canonicalize,cse,dce") == QN_OK);
   CHECK(ear.errors == 0);
