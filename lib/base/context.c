@@ -46,6 +46,11 @@ static bool name_equal(const void *owner, const void *key, uint32_t id) {
   return qn_str_eq(ctx->names.data[id], *text);
 }
 
+qn_name qn__name_find(const qn_context *ctx, qn_str text) {
+  if (text.size == 0) return (qn_name){0};
+  return (qn_name){qn__map_find(&ctx->name_map, qn__hash(text.data, text.size, 0), name_equal, ctx, &text)};
+}
+
 qn_name qn_name_of(qn_context *ctx, qn_str text) {
   if (text.size == 0) return (qn_name){0};
   uint32_t hash = qn__hash(text.data, text.size, 0);

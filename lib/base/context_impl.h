@@ -25,4 +25,7 @@ struct qn_context {
     void (*destroy)(qn_context *ctx, void *state);
   } slots[QN__SLOT_COUNT];
 };
+
+/* The name if it is interned, else id 0: nothing is allocated. */
+qn_name qn__name_find(const qn_context *ctx, qn_str text);
 #endif

@@ -103,7 +103,7 @@ LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body) {
   LLVMValueRef width = LLVMGetParam(fn, 4);
   e.row_bytes = qn__ll_mul(g, width, qn__ll_i64(g, qn__ll_mem_bits(e.plan->acc) / 8));
   LLVMValueRef end = qn__ll_min(g, qn__ll_add(g, e.first_column, width), qn__ll_arg_size(g, 1));
-  if (prepare(&e))
+  if (name.data && prepare(&e))
     qn__ll_span(g, e.first_column, end, columns, &e);
   else
     g->failed = g->out_of_memory = true;

@@ -200,7 +200,9 @@ static qn_status parse(qn_context *ctx, const source *src, const qn_parse_option
   if (!options) options = &none;
   const char *name = src->name ? src->name : "";
   *out = NULL;
-  qn_str file = qn_name_str(ctx, qn_name_of_c(ctx, name));
+  qn_name interned = qn_name_of_c(ctx, name);
+  if (*name && !interned.id) return qn_error_no_memory(ctx);
+  qn_str file = qn_name_str(ctx, interned);
   qn_module *m = qn_module_create(ctx);
   if (!m) return QN_ERR_NO_MEMORY;
   qn_module_set_source(m, file, src->text);
@@ -212,7 +214,7 @@ static qn_status parse(qn_context *ctx, const source *src, const qn_parse_option
     p->passed = src->passed;
     p->passed_user = src->user;
     if (*name && strcmp(name, "-") != 0) qn__store_path(&p->resources.path, name);
-    status = read_module(p);
+    status = p->resources.path.failed ? qn_error_no_memory(ctx) : read_module(p);
     qn__parser_free(p);
     qn__free(qn_context_allocator(ctx), p, sizeof *p);
   }

@@ -1,4 +1,5 @@
 #include "scope.h"
+#include "context_impl.h"
 #include <string.h>
 
 enum { GONE = UINT32_MAX - 1 };
@@ -34,14 +35,14 @@ bool qn__name_is_automatic(qn_str name) {
   return name.size > 3 && memcmp(name.data, "arg", 3) == 0 && all_digits(name, 3);
 }
 
-uint32_t qn__scope_find(const qn__scope *s, qn_context *ctx, qn_str name) {
+uint32_t qn__scope_find(const qn__scope *s, const qn_context *ctx, qn_str name) {
   uint32_t number;
   if (as_number(name, &number)) {
     if (number < s->numbers.size && s->numbers.data[number]) return s->numbers.data[number];
     if (!s->far_numbers) return 0;
   }
   if (s->names.count == 0) return 0;
-  uint32_t v = qn__idmap_get(&s->names, qn_name_of(ctx, name).id);
+  uint32_t id = qn__name_find(ctx, name).id, v = id ? qn__idmap_get(&s->names, id) : 0;
   return v == GONE ? 0 : v;
 }
 

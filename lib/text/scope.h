@@ -18,7 +18,7 @@ typedef struct qn__scope {
 
 void qn__scope_free(const qn_allocator *a, qn__scope *s);
 /* The value's id, QN__POISON, or 0 when the name is not defined. */
-uint32_t qn__scope_find(const qn__scope *s, qn_context *ctx, qn_str name);
+uint32_t qn__scope_find(const qn__scope *s, const qn_context *ctx, qn_str name);
 /* The name must not be defined. `count` above 1 makes a group. False when memory is exhausted. */
 bool qn__scope_define(const qn_allocator *a, qn__scope *s, qn_context *ctx, qn_str name, uint32_t value,
                       uint32_t count);
