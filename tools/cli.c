@@ -244,7 +244,7 @@ int main(int argc, char **argv) {
 
 qn_status cli_load(cli *c, const char *path, qn_module **out) {
   const char *dims[CLI_MAX_VALUES], *consts[CLI_MAX_VALUES];
-  qn_load_options options = {.dims = dims, .consts = consts};
+  qn_load_options options = {.dims = dims, .consts = consts, .allow_unregistered = cli_flag(c, "--allow-unregistered")};
   options.num_dims = (size_t)cli_values(c, "--dim", dims, CLI_MAX_VALUES);
   options.num_consts = (size_t)cli_values(c, "--const", consts, CLI_MAX_VALUES);
   return qn_load_model(c->ctx, path, &options, out);

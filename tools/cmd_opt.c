@@ -56,13 +56,7 @@ int cmd_opt(cli *c) {
                             .hex = cli_flag(c, "--hex"),
                             .locations = cli_flag(c, "--locations")};
   qn_module *m;
-  qn_status status;
-  if (cli_flag(c, "--allow-unregistered")) {
-    qn_parse_options parse = {.allow_unregistered = true};
-    status = qn_parse_file(c->ctx, c->positional[0], &parse, &m);
-  } else {
-    status = cli_load(c, c->positional[0], &m);
-  }
+  qn_status status = cli_load(c, c->positional[0], &m);
   if (status) return cli_status(status);
   status = run_passes(c, m, &print);
   if (!status) status = cli_print_module(c, m, cli_value(c, "-o", NULL), &print);

@@ -13,12 +13,13 @@ extern "C" {
 
 /* ---- models ---- */
 
-/* Reads .onnx (imports) or .mlir, told apart by content. `dims` binds sizes ("batch=1", may repeat), `consts` binds
- * integer inputs that decide shapes to arrays. */
+/* Reads .onnx (imports) or .mlir, told apart by content; "-" is standard input, and pipes are read as files are. `dims`
+ * binds sizes ("batch=1", may repeat), `consts` binds integer inputs that decide shapes to arrays. */
 typedef struct qn_load_options {
   size_t num_dims, num_consts;
   const char *const *dims;   /* "NAME=size" */
   const char *const *consts; /* "NAME=file.npy" */
+  bool allow_unregistered;   /* as in qn_parse_options */
 } qn_load_options;
 QN_API qn_status qn_load_model(qn_context *ctx, const char *path, const qn_load_options *options, qn_module **out);
 

@@ -25,6 +25,15 @@ static bool ends_with(const char *path, const char *suffix) {
   return n >= k && !strcmp(path + n - k, suffix);
 }
 
+static bool is_saved_program(const qn_file *f) {
+  return f->size >= 8 && !memcmp(f->data, "QUERNPRG", 8);
+}
+
+/* Standard input in diagnostics. */
+static const char *shown(const char *path) {
+  return strcmp(path, "-") ? path : "<stdin>";
+}
+
 /* "NAME=rest" split at the sign. */
 static qn_status split(qn_context *ctx, const char *option, const char *text, qn_str *name, const char **rest) {
   *name = (qn_str){0}, *rest = "";
@@ -74,7 +83,9 @@ static qn_status read_consts(qn_context *ctx, const qn_load_options *o, bindings
   return QN_OK;
 }
 
-static qn_status import(qn_context *ctx, const char *path, const qn_load_options *o, qn_module **out) {
+/* `f` is the file at `path`. Only one that can be opened again has a folder beside it for the model's data. */
+static qn_status import(qn_context *ctx, const char *path, const qn_file *f, const qn_load_options *o,
+                        qn_module **out) {
   const qn_allocator *a = qn_context_allocator(ctx);
   bindings b = {0};
   b.dims = qn__alloc_zero(a, (o->num_dims + 1) * sizeof *b.dims);
@@ -85,7 +96,10 @@ static qn_status import(qn_context *ctx, const char *path, const qn_load_options
   if (!status) status = read_consts(ctx, o, &b);
   qn_import_options options = {
       .num_dims = o->num_dims, .dims = b.dims, .num_consts = o->num_consts, .consts = b.consts};
-  if (!status) status = qn_import_onnx(ctx, path, &options, out);
+  if (!status && f->mapped)
+    status = qn_import_onnx(ctx, path, &options, out);
+  else if (!status)
+    status = qn_import_onnx_memory(ctx, shown(path), f->data, f->size, &options, out);
   for (size_t i = 0; i < b.num_stores; i++) qn_store_close(b.stores[i]);
   qn__free(a, b.dims, (o->num_dims + 1) * sizeof *b.dims);
   qn__free(a, b.consts, (o->num_consts + 1) * sizeof *b.consts);
@@ -112,27 +126,36 @@ static qn_status bind_text(qn_module *m, const qn_load_options *o) {
   return status;
 }
 
+static qn_status parse(qn_context *ctx, const char *path, const qn_file *f, const qn_load_options *o, qn_module **out) {
+  qn_parse_options options = {.allow_unregistered = o->allow_unregistered};
+  if (o->num_consts)
+    return qn_error(ctx, QN_DIAG_UNSUPPORTED, qn_place_file(shown(path)),
+                    "--const binds inputs of ONNX models while they are imported");
+  qn_status status = f->mapped ? qn_parse_file(ctx, path, &options, out)
+                               : qn_parse_text(ctx, (qn_str){f->data, f->size}, shown(path), &options, out);
+  if (status || !o->num_dims) return status;
+  status = bind_text(*out, o);
+  if (!status) return QN_OK;
+  qn_module_destroy(*out);
+  *out = NULL;
+  return status;
+}
+
 qn_status qn_load_model(qn_context *ctx, const char *path, const qn_load_options *options, qn_module **out) {
   static const qn_load_options none = {0};
   const qn_load_options *o = options ? options : &none;
   qn_file f;
   *out = NULL;
-  if (strcmp(path, "-") == 0) return qn_parse_file(ctx, path, NULL, out);
   qn_status status = qn__file_open(ctx, path, &f);
   if (status) return status;
-  bool onnx = ends_with(path, ".onnx") || (!ends_with(path, ".mlir") && !looks_like_text(&f));
+  if (is_saved_program(&f))
+    status = qn_error(ctx, QN_DIAG_FORMAT, qn_place_file(shown(path)),
+                      "is a compiled program, not a model: it can be run, and compiled again from its source only");
+  else if (ends_with(path, ".onnx") || (!ends_with(path, ".mlir") && !looks_like_text(&f)))
+    status = import(ctx, path, &f, o, out);
+  else
+    status = parse(ctx, path, &f, o, out);
   qn__file_close(&f);
-  if (onnx) return import(ctx, path, o, out);
-  if (o->num_consts)
-    return qn_error(ctx, QN_DIAG_UNSUPPORTED, qn_place_file(path),
-                    "--const binds inputs of ONNX models while they are imported");
-  status = qn_parse_file(ctx, path, NULL, out);
-  if (status || !o->num_dims) return status;
-  status = bind_text(*out, o);
-  if (status) {
-    qn_module_destroy(*out);
-    *out = NULL;
-  }
   return status;
 }
 
