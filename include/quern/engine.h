@@ -85,6 +85,9 @@ QN_API qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *i
 QN_API qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
                                  size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error);
 
+/* A view of a plain tensor as calls take it. `shape` has room for QN_MAX_RANK sizes and lives as long as the view. */
+QN_API DLTensor qn_tensor_as_dlpack(const qn_tensor *t, int64_t *shape);
+
 /* The same with plain tensors, for tools: allocates workspace and outputs from the context's allocator and reports to
  * the context. out[i].data is freed by qn_tensor_free. */
 QN_API qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_tensor *out, const qn_parallel *parallel);

@@ -32,24 +32,9 @@ typedef struct bench {
   double *samples;
 } bench;
 
-static DLTensor as_dl(const qn_tensor *t, int64_t *shape) {
-  const qn_scalar_info *info = qn_scalar_get(t->elem);
-  DLTensor d = {.data = t->data, .device = {kDLCPU, 0}, .ndim = (int)t->rank, .shape = shape};
-  d.dtype.bits = info->storage_bits < 8 ? 8 : info->storage_bits, d.dtype.lanes = 1;
-  bool raw = t->elem == QN_I1 || info->storage_bits < 8 || (info->cls == QN_FLOAT && info->bits == 8);
-  d.dtype.code = (uint8_t)(raw                        ? kDLUInt
-                           : t->elem == QN_BF16       ? kDLBfloat
-                           : info->cls == QN_FLOAT    ? kDLFloat
-                           : info->cls == QN_UNSIGNED ? kDLUInt
-                                                      : kDLInt);
-  memcpy(shape, t->shape, sizeof t->shape);
-  if (info->storage_bits < 8) d.ndim = 1, shape[0] = (int64_t)qn_tensor_bytes(t);
-  return d;
-}
-
 static qn_status prepare(bench *b, const qn_tensor *inputs) {
   qn_call_error error = {.message = ""};
-  for (uint32_t i = 0; i < b->num_in; i++) b->dl[i] = as_dl(&inputs[i], b->shapes[i]);
+  for (uint32_t i = 0; i < b->num_in; i++) b->dl[i] = qn_tensor_as_dlpack(&inputs[i], b->shapes[i]);
   int64_t(*out)[QN_MAX_RANK] = b->shapes + b->num_in;
   qn_status status = qn_program_sizes(b->p, b->dl, &b->workspace_bytes, out, &error);
   if (status) return qn_error(b->ctx, error.code, qn_place_file(""), "%s", error.message);
@@ -61,7 +46,7 @@ static qn_status prepare(bench *b, const qn_tensor *inputs) {
     b->buffer_bytes[i] = qn_tensor_bytes(&t) + 1;
     t.data = b->buffers[i] = qn__alloc(b->allocator, b->buffer_bytes[i]);
     if (!t.data) return qn_error_no_memory(b->ctx);
-    b->dl[b->num_in + i] = as_dl(&t, out[i]);
+    b->dl[b->num_in + i] = qn_tensor_as_dlpack(&t, out[i]);
   }
   return b->workspace ? QN_OK : qn_error_no_memory(b->ctx);
 }
@@ -110,7 +95,8 @@ qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu
   b.buffers = qn__alloc_zero(a, n * sizeof *b.buffers);
   b.buffer_bytes = qn__alloc_zero(a, n * sizeof *b.buffer_bytes);
   b.samples = qn__alloc(a, MAX_SAMPLES * sizeof *b.samples);
-  qn_status status = b.dl && b.shapes && b.buffers && b.buffer_bytes && b.samples ? QN_OK : qn_error_no_memory(ctx);
+  qn_status status = b.dl && b.shapes && b.buffers && b.buffer_bytes && b.samples ? QN_OK : QN_ERR_NO_MEMORY;
+  if (status) qn_error_no_memory(ctx);
   if (!status && threads > 1 && !(status = qn_pool_create(ctx, threads, &pool))) {
     parallel = qn_pool_parallel(pool);
     b.parallel = &parallel;

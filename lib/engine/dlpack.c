@@ -1,6 +1,7 @@
 /* What a DLTensor must be to be an input or output of a program. DLPack 0.6 knows integers, floats, bfloat; bool and
  * small floats travel as 8-bit unsigned, elements below 8 bits as packed bytes in one dimension. */
 #include "program.h"
+#include <string.h>
 
 DLDataType qn__dl_type(qn_scalar mem) {
   const qn_scalar_info *info = qn_scalar_get(mem);
@@ -13,6 +14,17 @@ DLDataType qn__dl_type(qn_scalar mem) {
   else if (info->cls != QN_UNSIGNED)
     t.code = (uint8_t)kDLInt;
   return t;
+}
+
+DLTensor qn_tensor_as_dlpack(const qn_tensor *t, int64_t *shape) {
+  DLTensor d = {.data = t->data, .device = {kDLCPU, 0}, .ndim = (int)t->rank, .dtype = qn__dl_type(t->elem)};
+  memcpy(shape, t->shape, sizeof t->shape);
+  if (qn_scalar_get(t->elem)->storage_bits < 8) {
+    d.ndim = 1;
+    shape[0] = (int64_t)qn_tensor_bytes(t);
+  }
+  d.shape = shape;
+  return d;
 }
 
 qn_scalar qn__dl_type_ok(DLDataType t, qn_scalar mem) {

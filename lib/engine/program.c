@@ -193,17 +193,6 @@ bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
 
 /* ---- plain tensors ---- */
 
-static DLTensor as_dl(const qn_tensor *t, int64_t *shape) {
-  DLTensor d = {.data = t->data, .device = {kDLCPU, 0}, .ndim = (int)t->rank, .dtype = qn__dl_type(t->elem)};
-  memcpy(shape, t->shape, sizeof(qn_shape));
-  if (qn_scalar_get(t->elem)->storage_bits < 8) {
-    d.ndim = 1;
-    shape[0] = (int64_t)qn_tensor_bytes(t);
-  }
-  d.shape = shape;
-  return d;
-}
-
 typedef struct run {
   const qn_program *p;
   DLTensor *in, *out;
@@ -222,7 +211,7 @@ static qn_status run_alloc(run *r, qn_tensor *out, qn_call_error *error) {
     memcpy(out[i].shape, r->out_shapes[i], sizeof(qn_shape));
     size_t n = qn_tensor_bytes(&out[i]);
     if (n == SIZE_MAX || !(out[i].data = qn__alloc(&p->allocator, n ? n : 1))) return QN_ERR_NO_MEMORY;
-    r->out[i] = as_dl(&out[i], r->out_dl[i]);
+    r->out[i] = qn_tensor_as_dlpack(&out[i], r->out_dl[i]);
   }
   r->workspace = qn__alloc(&p->allocator, r->workspace_bytes + 1);
   return r->workspace ? QN_OK : QN_ERR_NO_MEMORY;
@@ -242,7 +231,7 @@ qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_tensor *ou
     r.out = r.in + p->num_inputs;
     r.out_shapes = r.in_shapes + p->num_inputs;
     r.out_dl = r.in_shapes + n;
-    for (uint32_t i = 0; i < p->num_inputs; i++) r.in[i] = as_dl(&in[i], r.in_shapes[i]);
+    for (uint32_t i = 0; i < p->num_inputs; i++) r.in[i] = qn_tensor_as_dlpack(&in[i], r.in_shapes[i]);
     status = run_alloc(&r, out, &error);
   }
   double start = now();
