@@ -31,12 +31,14 @@ static const char program[] =
     "  return %y : tensor<?x4xf32>\n"
     "}\n";
 
-typedef struct job {
+typedef struct job job;
+struct job {
   const char *engine;
+  qn_status (*run)(const job *j, qn_context *ctx);
   bool quantize, again; /* quantize first; save the program, load it and run that */
   size_t dense;         /* how many allocations fail one after the other before steps begin to grow; 0: 64 */
   char folder[128];
-} job;
+};
 
 static bool drop(void *user, const char *data, size_t size) {
   (void)data;
@@ -77,10 +79,8 @@ static qn_status compile_and_run(const job *j, qn_context *ctx, const qn_module 
   return status;
 }
 
-static qn_status whole_job(const job *j, const qn_allocator *allocator) {
-  const qn_context_options options = {.allocator = allocator};
-  qn_context *ctx = qn_context_create(&options);
-  if (!ctx) return QN_ERR_NO_MEMORY;
+/* From text to a result. */
+static qn_status text_job(const job *j, qn_context *ctx) {
   qn_module *m = NULL;
   const qn_quantize_options dynamic = {.scheme = "w8a8-dynamic", .granularity = "channel"};
   qn_status status = qn_parse_text(ctx, qn_str_of(program), "program.mlir", NULL, &m);
@@ -88,6 +88,37 @@ static qn_status whole_job(const job *j, const qn_allocator *allocator) {
   if (status == QN_OK && j->quantize) status = qn_quantize(m, NULL, &dynamic);
   if (status == QN_OK) status = compile_and_run(j, ctx, m);
   if (m) qn_module_destroy(m);
+  return status;
+}
+
+/* From an ONNX model and samples to a quantized program in files, and to its accuracy. */
+static qn_status model_job(const job *j, qn_context *ctx) {
+  static const qn_quantize_options options = {.scheme = "w8a8", .engine = "interp", .granularity = "channel"};
+  char path[160], resources[160];
+  qn_module *m = NULL, *copy = NULL;
+  qn_sample_set *samples = NULL;
+  qn_accuracy accuracy;
+  snprintf(path, sizeof path, "%s/int8.mlir", j->folder);
+  snprintf(resources, sizeof resources, "%s/int8.safetensors", j->folder);
+  qn_status status = qn_load_model(ctx, QUERN_TEST_DATA "/digits.onnx", NULL, &m);
+  if (status == QN_OK) status = qn_samples_open(ctx, QUERN_TEST_DATA "/digits-test.npz", &samples);
+  if (status == QN_OK) status = qn_quantize(m, samples, &options);
+  if (status == QN_OK) status = qn_print_file(m, NULL, path);
+  if (status == QN_OK) status = qn_load_model(ctx, path, NULL, &copy);
+  if (status == QN_OK) status = qn_compare_accuracy(m, copy, samples, "label", j->engine, &accuracy);
+  if (copy) qn_module_destroy(copy);
+  if (m) qn_module_destroy(m);
+  if (samples) qn_samples_close(samples);
+  unlink(path);
+  unlink(resources);
+  return status;
+}
+
+static qn_status whole_job(const job *j, const qn_allocator *allocator) {
+  const qn_context_options options = {.allocator = allocator};
+  qn_context *ctx = qn_context_create(&options);
+  if (!ctx) return QN_ERR_NO_MEMORY;
+  qn_status status = j->run(j, ctx);
   qn_context_destroy(ctx);
   return status;
 }
@@ -117,12 +148,12 @@ static void count_down(job *j) {
 
 static void test_interp(void **state) {
   (void)state;
-  count_down(&(job){.engine = "interp"});
+  count_down(&(job){.run = text_job, .engine = "interp"});
 }
 
 static void test_quantize(void **state) {
   (void)state;
-  count_down(&(job){.engine = "interp", .quantize = true});
+  count_down(&(job){.run = text_job, .engine = "interp", .quantize = true});
 }
 
 static bool built_in(const char *engine) {
@@ -134,19 +165,25 @@ static bool built_in(const char *engine) {
 static void test_tcc(void **state) {
   (void)state;
   if (!built_in("tcc")) skip();
-  count_down(&(job){.engine = "tcc", .again = true});
-  count_down(&(job){.engine = "tcc", .quantize = true});
+  count_down(&(job){.run = text_job, .engine = "tcc", .again = true});
+  count_down(&(job){.run = text_job, .engine = "tcc", .quantize = true});
 }
 
 /* Machine code takes its time, so fewer places; what LLVM allocates for itself is not ours to fail. */
 static void test_llvm(void **state) {
   (void)state;
   if (!built_in("llvm")) skip();
-  count_down(&(job){.engine = "llvm", .again = true, .dense = 12});
+  count_down(&(job){.run = text_job, .engine = "llvm", .again = true, .dense = 12});
+}
+
+static void test_model(void **state) {
+  (void)state;
+  count_down(&(job){.run = model_job, .engine = built_in("tcc") ? "tcc" : "interp", .dense = 16});
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_interp), cmocka_unit_test(test_quantize),
-                                     cmocka_unit_test(test_tcc), cmocka_unit_test(test_llvm)};
+                                     cmocka_unit_test(test_tcc), cmocka_unit_test(test_llvm),
+                                     cmocka_unit_test(test_model)};
   return cmocka_run_group_tests_name("alloc_failure", tests, NULL, NULL);
 }
