@@ -203,6 +203,7 @@ static int help(cli *c, int argc, char **argv) {
 
 static int run_command(cli *c, int argc, char **argv) {
   int bad = parse(c, argc, argv);
+  if (!bad) bad = cli_check(c);
   if (bad) return bad < 0 ? CLI_OK : bad;
   const char *verbose = getenv("QUERN_VERBOSE");
   qn_context_options options = {.on_diag = on_diag, .on_diag_user = c};

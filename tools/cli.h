@@ -50,6 +50,8 @@ double cli_number(const cli *c, const char *name, double otherwise, bool *ok);
 int64_t cli_integer(const cli *c, const char *name, int64_t otherwise, bool *ok);
 /* Prints "quern COMMAND: ..." and gives CLI_USAGE. */
 int cli_usage(const cli *c, const char *fmt, ...) QN_PRINTF(2, 3);
+/* Values of options that name an engine, an instruction set, a size: CLI_USAGE after saying what is wrong. */
+int cli_check(const cli *c);
 int cli_status(qn_status status); /* exit code */
 void cli_help(FILE *out, const cli_command *command);
 

@@ -68,13 +68,17 @@ int cmd_ops(cli *c) {
   static const char *const names[] = {"name", "doc", "operands", "results", "attributes", "regions"};
   static const int widths[] = {24, 0, 0, 0, 0, 0};
   table t = {.json = cli_flag(c, "--json")};
+  qn_op_kind only = QN_OP_UNREGISTERED;
   if (c->num_positional) {
-    qn_op_kind kind = qn_op_kind_find(c->ctx, qn_str_of(c->positional[0]));
-    if (kind == QN_OP_UNREGISTERED) return cli_usage(c, "no op '%s'; 'quern ops' lists them", c->positional[0]);
-    print_op(qn_op_info_get(kind));
-    return CLI_OK;
+    only = qn_op_kind_find(c->ctx, qn_str_of(c->positional[0]));
+    if (only == QN_OP_UNREGISTERED) return cli_usage(c, "no op '%s'; 'quern ops' lists them", c->positional[0]);
+    if (!t.json) {
+      print_op(qn_op_info_get(only));
+      return CLI_OK;
+    }
   }
   for (int k = 1; k < QN_OP_KIND_COUNT; k++) {
+    if (only != QN_OP_UNREGISTERED && (qn_op_kind)k != only) continue;
     const qn_op_info *o = qn_op_info_get((qn_op_kind)k);
     row(&t, t.json ? 6 : 2, names,
         (const char *const[]){o->name, o->doc, o->operands, o->results, o->attrs, o->regions}, widths);
@@ -130,8 +134,10 @@ int cmd_schemes(cli *c) {
 }
 
 int cmd_diags(cli *c) {
-  (void)c;
+  static const char *const names[] = {"name", "doc"};
+  static const int widths[] = {14, 0};
+  table t = {.json = cli_flag(c, "--json")};
   for (int d = 0; d < QN_DIAG_COUNT; d++)
-    printf("%-14s  %s\n", qn_diag_name((qn_diag_code)d), qn_diag_doc((qn_diag_code)d));
-  return CLI_OK;
+    row(&t, 2, names, (const char *const[]){qn_diag_name((qn_diag_code)d), qn_diag_doc((qn_diag_code)d)}, widths);
+  return end(&t);
 }

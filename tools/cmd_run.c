@@ -134,6 +134,7 @@ int cmd_run(cli *c) {
   bool ok = true;
   int64_t threads = cli_integer(c, "--threads", 1, &ok);
   if (!ok || threads < 1 || threads > 1024) return ok ? cli_usage(c, "--threads must be 1 to 1024") : CLI_USAGE;
+  if (!strcmp(cli_value(c, "-o", "."), "-")) return cli_usage(c, "-o: outputs go into a folder, a file each");
   j.c = c;
   qn_status status = compile(&j);
   if (!status) status = read_inputs(&j);

@@ -12,7 +12,6 @@
 #define END                                                                                                            \
   { NULL, NULL, NULL }
 
-static const cli_option none[] = {END};
 static const cli_option json[] = {{"--json", NULL, "as JSON"}, END};
 
 static const cli_option opt_options[] = {
@@ -27,7 +26,8 @@ static const cli_option opt_options[] = {
     {"--check-each", NULL, "run before and after each pass on the interpreter; names the op whose result moved"},
     {"--check-data", "FILE.npz", "samples for --check-each; random ones without"},
     {"--min-sqnr", "DB", "how much --check-each lets quantizing passes move results (default 20)"},
-    {"--print-ir-after-all", NULL, "print the program after each pass, to standard error"},
+    {"--print-ir-after-all", NULL,
+     "print the program after each pass, to standard error; long constants are left out unless --inline"},
     {"--print-ir-after-change", NULL, "print it where it changed"},
     {"--time-passes", NULL, "how long each pass took, to standard error"},
     {"--stats", NULL, "what each pass counted, to standard error"},
@@ -72,7 +72,7 @@ static const cli_option quantize_options[] = {
     END};
 static const cli_option run_options[] = {
     {"--input", "NAME=FILE", "an input, from a .npy file (may repeat), or all from one .npz"},
-    {"-o", "DIR", "folder for NAME.npy of each output"},
+    {"-o", "DIR", "folder for NAME.npy of each output (default: this one)"},
     {"--threads", "N", "threads to use (default 1)"},
     ENGINE,
     LOADING,
@@ -124,7 +124,7 @@ const cli_command cli_commands[] = {
     {"isa", "[--json]", "list the instruction sets, and which one this machine has", "quern isa", json, 0, 0, cmd_isa},
     {"schemes", "[--json]", "list the quantization schemes, and why others are refused", "quern schemes", json, 0, 0,
      cmd_schemes},
-    {"diags", "", "list the diagnostic codes", "quern diags", none, 0, 0, cmd_diags},
+    {"diags", "[--json]", "list the diagnostic codes", "quern diags", json, 0, 0, cmd_diags},
     {"qparams", "--min A --max B --type T --scheme S", "scale and zero point by the formulas",
      "quern qparams --min=-4.75 --max=4.67 --type u8 --scheme asymmetric --values=-3.57", qparams_options, 0, 0,
      cmd_qparams},
