@@ -81,6 +81,11 @@ QN_API bool qn_trace_enabled(const qn_context *ctx);
 /* A place that is only a file name (or "" for nowhere). */
 QN_API qn_place qn_place_file(const char *file);
 
+#ifdef __clang_analyzer__ /* static analysis cannot see that reporting never answers QN_OK */
+#  define qn_error(...)           ((void)(qn_error)(__VA_ARGS__), QN_ERR_INPUT)
+#  define qn_error_no_memory(ctx) ((void)(qn_error_no_memory)(ctx), QN_ERR_NO_MEMORY)
+#endif
+
 /* Interned strings: equal text has equal id within a context. Id 0 is the empty string. */
 typedef struct qn_name {
   uint32_t id;

@@ -215,6 +215,10 @@ QN_API qn_status qn_op_error(const qn_module *m, qn_op op, qn_diag_code code, co
 QN_API void qn_op_warning(const qn_module *m, qn_op op, qn_diag_code code, const char *fmt, ...) QN_PRINTF(4, 5);
 QN_API void qn_op_note(const qn_module *m, qn_op op, const char *fmt, ...) QN_PRINTF(3, 4);
 
+#ifdef __clang_analyzer__ /* as in context.h */
+#  define qn_op_error(...) ((void)(qn_op_error)(__VA_ARGS__), QN_ERR_INPUT)
+#endif
+
 #ifdef __cplusplus
 }
 #endif

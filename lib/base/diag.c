@@ -59,7 +59,7 @@ qn_status qn_report(qn_context *ctx, qn_severity severity, qn_diag_code code, qn
   return status_of(code);
 }
 
-qn_status qn_error(qn_context *ctx, qn_diag_code code, qn_place place, const char *fmt, ...) {
+qn_status(qn_error)(qn_context *ctx, qn_diag_code code, qn_place place, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   qn_status status = qn_report(ctx, QN_ERROR, code, place, fmt, args);
@@ -81,7 +81,7 @@ void qn_note(qn_context *ctx, qn_place place, const char *fmt, ...) {
   va_end(args);
 }
 
-qn_status qn_error_no_memory(qn_context *ctx) {
+qn_status(qn_error_no_memory)(qn_context *ctx) {
   if (!ctx->no_memory) {
     ctx->no_memory = true;
     qn_error(ctx, QN_DIAG_NO_MEMORY, qn_place_file(""), "out of memory: the allocator returned null");

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -140,7 +141,7 @@ static qn_status emit_file(const qn_program *p, const qn_backend *backend, const
   qn_status status = qn__writer_open(p->ctx, path, &w);
   if (status) return status;
   status = backend->emit(p->ctx, a, kind, qn__writer_put, &w);
-  if (!status) return qn__writer_commit(&w);
+  if (!status || w.error) return qn__writer_commit(&w); /* which reports what could not be written */
   qn__writer_abandon(&w);
   return status;
 }
@@ -152,7 +153,8 @@ static qn_status header_file(const qn_program *p, const qn_aot *a, const char *p
   qn_buf text;
   qn__buf_init(&text, &p->allocator);
   qn__aot_header(a, &text);
-  bool ok = !text.failed && qn__writer_put(&w, text.data, text.size);
+  bool ok = !text.failed;
+  if (ok) qn__writer_put(&w, text.data, text.size);
   qn__buf_free(&text);
   if (ok) return qn__writer_commit(&w);
   qn__writer_abandon(&w);
@@ -175,18 +177,36 @@ static qn_status link_shared(qn_context *ctx, const char *object, const char *pa
                   WIFEXITED(state) ? WEXITSTATUS(state) : -1);
 }
 
+static qn_status copy_file(qn_context *ctx, const char *from, const char *to) {
+  qn_file f;
+  qn_writer w;
+  qn_status status = qn__file_open(ctx, from, &f);
+  if (status) return status;
+  status = qn__writer_open(ctx, to, &w);
+  if (!status) {
+    qn__writer_put(&w, f.data, f.size);
+    status = qn__writer_commit(&w);
+  }
+  qn__file_close(&f);
+  return status;
+}
+
+/* Compiled and linked in a folder of its own, then written as every other output is. */
 static qn_status emit_shared(const qn_program *p, const qn_backend *backend, const qn_aot *a, const char *path) {
-  char object[4096], linked[4096];
-  int n = snprintf(object, sizeof object, "%s.tmp-%ld.o", path, (long)getpid());
-  int k = snprintf(linked, sizeof linked, "%s.tmp-%ld.so", path, (long)getpid());
-  if (n < 0 || (size_t)n >= sizeof object || k < 0 || (size_t)k >= sizeof linked)
-    return qn_error(p->ctx, QN_DIAG_IO, qn_place_file(path), "the path is too long");
+  char folder[256], object[300], linked[300], six[7] = "";
+  const char *temp = getenv("TMPDIR");
+  memset(six, 'X', 6); /* what mkdtemp replaces */
+  int n = snprintf(folder, sizeof folder, "%s/quern-%s", temp && *temp ? temp : "/tmp", six);
+  if (n < 0 || (size_t)n >= sizeof folder || !mkdtemp(folder))
+    return qn_error(p->ctx, QN_DIAG_IO, qn_place_file(path), "cannot make a folder for linking: %s", strerror(errno));
+  snprintf(object, sizeof object, "%s/object.o", folder);
+  snprintf(linked, sizeof linked, "%s/linked.so", folder);
   qn_status status = emit_file(p, backend, a, QN_EMIT_OBJ, object);
   if (!status) status = link_shared(p->ctx, object, linked);
-  if (!status && rename(linked, path))
-    status = qn_error(p->ctx, QN_DIAG_IO, qn_place_file(path), "cannot replace: %s", strerror(errno));
-  if (status) unlink(linked);
+  if (!status) status = copy_file(p->ctx, linked, path);
+  unlink(linked);
   unlink(object);
+  rmdir(folder);
   return status;
 }
 

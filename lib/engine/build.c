@@ -1,6 +1,7 @@
 /* A lowered function becomes values, steps and the list of bodies that a code generator has to make. */
 #include "context_impl.h"
 #include "program.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,8 +51,13 @@ static uint32_t value_at(const build *b, qn_value v) {
   return b->value_of[v.id] - 1;
 }
 
+static qn_pvalue *at(const build *b, uint32_t v) {
+  assert(b->values.data && v < b->values.size);
+  return &b->values.data[v];
+}
+
 static uint32_t root_of(const build *b, uint32_t v) {
-  while (b->values.data[v].root != v) v = b->values.data[v].root;
+  while (at(b, v)->root != v) v = at(b, v)->root;
   return v;
 }
 
@@ -75,7 +81,7 @@ static qn_status body_for(build *b, const qn_kernel_plan *plan, qn_body_part par
 
 /* The number of rows when it is known, so that only the tile heights it needs are compiled; -1 else. */
 static int64_t known_rows(const build *b, const qn_step *s) {
-  const qn_pvalue *y = &b->values.data[s->values[s->num_in]];
+  const qn_pvalue *y = at(b, s->values[s->num_in]);
   int64_t m = 1;
   for (uint32_t d = 0; d + 1 < y->rank; d++) {
     if (y->shape[d] < 0) return -1;
@@ -89,7 +95,7 @@ static qn_status gemm_bodies(build *b, qn_step *s) {
   s->tile_bodies = qn__arena_array(&b->p->arena, (size_t)g->rows + 1, sizeof *s->tile_bodies);
   if (!s->tile_bodies) return no_memory(b);
   for (uint32_t h = 0; h <= g->rows; h++) s->tile_bodies[h] = UINT32_MAX;
-  const qn_pvalue *y = &b->values.data[s->values[s->num_in]];
+  const qn_pvalue *y = at(b, s->values[s->num_in]);
   int64_t merged = known_rows(b, s), single = y->shape[y->rank - 2];
   for (uint32_t h = 1; h <= g->rows; h++) {
     bool needed = merged < 0;
@@ -115,7 +121,8 @@ static qn_status step_bodies(build *b, qn_step *s) {
 
 /* ---- ops ---- */
 
-static qn_status packed_layout(build *b, qn_op op, qn_pvalue *v) {
+static qn_status packed_layout(build *b, qn_op op, uint32_t value) {
+  qn_pvalue *v = at(b, value);
   v->packed = true;
   if (qn_layout_parse(qn_op_get_string(b->m, op, "layout"), &v->layout)) return QN_OK;
   return qn_op_error(b->m, op, QN_DIAG_ATTRIBUTE, "no packed layout is named '%.*s'",
@@ -123,25 +130,25 @@ static qn_status packed_layout(build *b, qn_op op, qn_pvalue *v) {
 }
 
 static qn_status add_constant(build *b, qn_op op) {
-  uint32_t v;
+  uint32_t v = 0;
   qn_status status = add_value(b, qn_op_result(b->m, op, 0), QN_AT_CONSTANT, 0, &v);
   if (status) return status;
-  if (qn_op_kind_of(b->m, op) == QN_OP_PACKED && (status = packed_layout(b, op, &b->values.data[v]))) return status;
+  if (qn_op_kind_of(b->m, op) == QN_OP_PACKED && (status = packed_layout(b, op, v))) return status;
   return qn__push(&b->p->allocator, &b->constant_ops, op) && qn__push(&b->p->allocator, &b->constant_values, v)
              ? QN_OK
              : no_memory(b);
 }
 
 static qn_status add_results(build *b, qn_op op, qn_step *s) {
-  uint32_t n;
+  uint32_t n = 0;
   const int64_t *slots = qn_attr_as_ints(b->m, qn_op_attr(b->m, op, "quern.slots"), &n);
   for (uint32_t i = 0; i < s->num_out; i++) {
     uint32_t slot = slots && i < n && slots[i] >= 0 && slots[i] < INT32_MAX ? (uint32_t)slots[i] : UINT32_MAX;
     qn_status status = add_value(b, qn_op_result(b->m, op, i), QN_AT_SLOT, slot, &s->values[s->num_in + i]);
     if (status) return status;
   }
-  qn_pvalue *first = &b->values.data[s->values[s->num_in]];
-  if (s->plan->kind == QN_KERNEL_VIEW) first->root = root_of(b, s->values[0]);
+  uint32_t first = s->values[s->num_in];
+  if (s->plan->kind == QN_KERNEL_VIEW) at(b, first)->root = root_of(b, s->values[0]);
   if (s->plan->kind == QN_KERNEL_PACK) return packed_layout(b, op, first);
   return QN_OK;
 }
@@ -212,7 +219,7 @@ static qn_status add_outputs(build *b) {
     p->outputs[i] = value_at(b, qn_op_operand(b->m, ret, i));
     p->output_names[i] = qn__arena_str(&p->arena, qn_func_output_name(b->m, b->func, i));
     if (!p->output_names[i].data) return no_memory(b);
-    qn_pvalue *root = &b->values.data[root_of(b, p->outputs[i])];
+    qn_pvalue *root = at(b, root_of(b, p->outputs[i]));
     if (root->packed)
       return qn_op_error(b->m, ret, QN_DIAG_UNSUPPORTED, "output %u is a packed matrix; return the plain one", i);
     if (root->where == QN_AT_SLOT) root->where = QN_AT_OUTPUT, root->index = i;
@@ -224,18 +231,18 @@ static qn_status add_outputs(build *b) {
 static void number_slots(build *b) {
   uint32_t next = 0;
   for (uint32_t v = 0; v < b->values.size; v++) {
-    const qn_pvalue *pv = &b->values.data[v];
+    const qn_pvalue *pv = at(b, v);
     if (pv->root == v && pv->where == QN_AT_SLOT && pv->index != UINT32_MAX && pv->index >= next) next = pv->index + 1;
   }
   if (next > b->values.size) next = UINT32_MAX; /* numbers that no pass of ours gives: ignore them all */
   bool ignore = next == UINT32_MAX;
   if (ignore) next = 0;
   for (uint32_t v = 0; v < b->values.size; v++) {
-    qn_pvalue *pv = &b->values.data[v];
+    qn_pvalue *pv = at(b, v);
     if (pv->root == v && pv->where == QN_AT_SLOT && (ignore || pv->index == UINT32_MAX)) pv->index = next++;
   }
   for (uint32_t v = 0; v < b->values.size; v++) {
-    qn_pvalue *pv = &b->values.data[v], *root = &b->values.data[root_of(b, v)];
+    qn_pvalue *pv = at(b, v), *root = at(b, root_of(b, v));
     pv->where = root->where, pv->index = root->index;
   }
   b->p->num_slots = next;
@@ -251,12 +258,12 @@ static qn_status copy_constants(build *b) {
   qn_program *p = b->p;
   size_t total = 0;
   for (uint32_t i = 0; i < b->constant_ops.size; i++) {
-    b->values.data[b->constant_values.data[i]].offset = total;
+    at(b, b->constant_values.data[i])->offset = total;
     size_t n = constant_bytes(b, b->constant_ops.data[i]);
     if (n == SIZE_MAX || !qn__add_size(total, (n + 63) & ~(size_t)63, &total)) return no_memory(b);
   }
   /* A view of a constant lies where the constant lies. */
-  for (uint32_t v = 0; v < b->values.size; v++) b->values.data[v].offset = b->values.data[root_of(b, v)].offset;
+  for (uint32_t v = 0; v < b->values.size; v++) at(b, v)->offset = at(b, root_of(b, v))->offset;
   p->constants_bytes = total;
   if (b->ready && b->ready->size != total)
     return qn_error(p->ctx, QN_DIAG_FORMAT, qn_place_file(""), "%zu bytes of constants; the program needs %zu",
@@ -274,7 +281,7 @@ static qn_status copy_constants(build *b) {
     qn_tensor t;
     if (!qn_attr_dense_tensor(b->mm, qn_op_attr(b->m, b->constant_ops.data[i], "value"), &t)) return no_memory(b);
     size_t n = constant_bytes(b, b->constant_ops.data[i]);
-    if (n) memcpy(block + b->values.data[b->constant_values.data[i]].offset, t.data, n);
+    if (n) memcpy(block + at(b, b->constant_values.data[i])->offset, t.data, n);
   }
   return QN_OK;
 }

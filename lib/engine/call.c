@@ -63,7 +63,7 @@ static bool run_job(void *user, const qn_job *job) {
         (job->ptrs[i].value == QN__REF_CODES ? c->codes : value_data(c, job->ptrs[i].value)) + job->ptrs[i].offset;
   uint32_t threads = c->parallel && c->parallel->run ? c->parallel->num_threads : 1;
   r.parts = qn__job_parts(job, threads);
-  if (r.parts == 1)
+  if (r.parts == 1 || !c->parallel)
     r.failed = run_part(&r, 0);
   else
     c->parallel->run(c->parallel->pool, part_task, &r, r.parts);

@@ -17,7 +17,7 @@ typedef struct program_head {
   uint32_t version, reserved;
   char engine[16], isa[32], function[128];
   uint64_t offset[SECTIONS], size[SECTIONS];
-  uint64_t check; /* XXH3 of everything after the head */
+  uint64_t check; /* XXH3 of all sections and of the head itself, this field being 0 */
 } program_head;
 
 static bool into_buf(void *user, const char *data, size_t size) {
@@ -49,8 +49,9 @@ static bool put_part(qn_writer *w, part s) {
   return qn__writer_put(w, s.data, s.size) && qn__writer_put(w, zeros, padded(s.size) - s.size);
 }
 
-static uint64_t check_of(const part *parts) {
-  XXH64_hash_t h = 0;
+static uint64_t check_of(program_head head, const part *parts) {
+  head.check = 0;
+  XXH64_hash_t h = XXH3_64bits(&head, sizeof head);
   for (int i = 0; i < SECTIONS; i++) h = XXH3_64bits_withSeed(parts[i].data ? parts[i].data : "", parts[i].size, h);
   return h;
 }
@@ -73,7 +74,7 @@ qn_status qn_program_save(const qn_program *p, const char *path) {
     head.offset[i] = at, head.size[i] = parts[i].size;
     at += padded(parts[i].size);
   }
-  head.check = check_of(parts);
+  head.check = check_of(head, parts);
   qn_writer w;
   if (!status && !(status = qn__writer_open(p->ctx, path, &w))) {
     bool ok = put_part(&w, (part){(const char *)&head, sizeof head});
@@ -101,7 +102,7 @@ static qn_status read_head(qn_context *ctx, const char *path, const qn_file *f, 
       return damaged(ctx, path, "it is truncated");
     parts[i] = (part){f->data + head->offset[i], (size_t)head->size[i]};
   }
-  return check_of(parts) == head->check ? QN_OK : damaged(ctx, path, "its checksum does not agree with its contents");
+  return check_of(*head, parts) == head->check ? QN_OK : damaged(ctx, path, "its checksum does not agree with its contents");
 }
 
 static qn_status rebuild(qn_context *ctx, const char *path, const program_head *head, const part *parts,

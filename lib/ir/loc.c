@@ -68,7 +68,7 @@ static const char *message_text(const qn_buf *buf) {
   return buf->data && !buf->failed ? buf->data : "out of memory while writing this message";
 }
 
-qn_status qn_op_error(const qn_module *m, qn_op op, qn_diag_code code, const char *fmt, ...) {
+qn_status(qn_op_error)(const qn_module *m, qn_op op, qn_diag_code code, const char *fmt, ...) {
   qn_buf buf;
   va_list args;
   va_start(args, fmt);
