@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const cli_option *find_option(const cli_command *command, const char *name, size_t size) {
@@ -130,6 +131,29 @@ static void on_trace(void *user, qn_str line) {
   fprintf(stderr, "quern: %.*s\n", (int)line.size, line.data);
 }
 
+/* A bar on a terminal, for jobs that have taken a second already; the line is cleared at the end. */
+static void on_progress(void *user, const char *what, int64_t done, int64_t total) {
+  static const char full[] = "##############################";
+  static const char *job;
+  static double begun;
+  static int shown;
+  (void)user;
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+  if (!job || strcmp(job, what)) job = what, begun = now, shown = 0;
+  if (now - begun < 1 || total <= 0) return;
+  if (done >= total) {
+    if (shown) fprintf(stderr, "\r%*s\r", 60, "");
+    job = NULL;
+    return;
+  }
+  int filled = (int)(done * 30 / total);
+  fprintf(stderr, "\r%-10s [%.*s%*s] %lld/%lld", what, filled, full, 30 - filled, "", (long long)done,
+          (long long)total);
+  shown = 1;
+}
+
 /* ---- arguments ---- */
 
 static int parse_option(cli *c, int argc, char **argv, int *i) {
@@ -208,6 +232,7 @@ static int run_command(cli *c, int argc, char **argv) {
   const char *verbose = getenv("QUERN_VERBOSE");
   qn_context_options options = {.on_diag = on_diag, .on_diag_user = c};
   if (verbose && *verbose && strcmp(verbose, "0")) options.on_trace = on_trace;
+  if (isatty(2)) options.on_progress = on_progress;
   c->ctx = qn_context_create(&options);
   if (!c->ctx) {
     fputs("quern: error: out of memory\n", stderr);
@@ -215,30 +240,35 @@ static int run_command(cli *c, int argc, char **argv) {
   }
   int code = c->command->run(c);
   qn_context_destroy(c->ctx);
-  if (fflush(stdout) || ferror(stdout)) {
-    fprintf(stderr, "quern: error: cannot write to standard output: %s\n", strerror(errno));
-    return code ? code : CLI_INPUT;
-  }
   return code;
+}
+
+static int dispatch(cli *c, int argc, char **argv) {
+  if (argc < 2) {
+    general_help(stderr);
+    return CLI_USAGE;
+  }
+  if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+    return help(c, argc - 2, argv + 2);
+  if (!strcmp(argv[1], "--version")) {
+    printf("quern %s\n", QN_VERSION_STRING);
+    return CLI_OK;
+  }
+  c->command = find_command(argv[1]);
+  if (!c->command) return cli_usage(c, "no command '%s'", argv[1]);
+  return run_command(c, argc - 2, argv + 2);
 }
 
 int main(int argc, char **argv) {
   static cli c;
   c.program = argv[0];
   c.color = isatty(2) && !getenv("NO_COLOR");
-  if (argc < 2) {
-    general_help(stderr);
-    return CLI_USAGE;
+  int code = dispatch(&c, argc, argv);
+  if (fflush(stdout) || ferror(stdout)) {
+    fprintf(stderr, "quern: error: cannot write to standard output: %s\n", strerror(errno));
+    return code ? code : CLI_INPUT;
   }
-  if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-    return help(&c, argc - 2, argv + 2);
-  if (!strcmp(argv[1], "--version")) {
-    printf("quern %s\n", QN_VERSION_STRING);
-    return CLI_OK;
-  }
-  c.command = find_command(argv[1]);
-  if (!c.command) return cli_usage(&c, "no command '%s'", argv[1]);
-  return run_command(&c, argc - 2, argv + 2);
+  return code;
 }
 
 /* ---- shared by commands ---- */
@@ -259,11 +289,4 @@ bool cli_write_stdout(void *user, const char *data, size_t size) {
 qn_status cli_print_module(cli *c, qn_module *m, const char *path, const qn_print_options *options) {
   (void)c;
   return qn_print_file(m, options, path ? path : "-");
-}
-
-void cli_progress(const char *what, int64_t done, int64_t total) {
-  if (!isatty(2) || total <= 0) return;
-  int filled = (int)(done * 30 / total);
-  fprintf(stderr, "\r%s [%.*s%*s] %lld/%lld%s", what, filled, "##############################", 30 - filled, "",
-          (long long)done, (long long)total, done >= total ? "\n" : "");
 }

@@ -40,7 +40,7 @@ static qn_status write_dot(cli *c, const qn_module *m, const char *path) {
   qn_status status = qn__writer_open(c->ctx, path, &w);
   if (status) return status;
   status = qn_report_dot(m, NULL, qn__writer_put, &w);
-  if (!status) return qn__writer_commit(&w);
+  if (!status || w.error) return qn__writer_commit(&w); /* which reports what could not be written */
   qn__writer_abandon(&w);
   return status;
 }

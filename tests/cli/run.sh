@@ -1,0 +1,206 @@
+#!/bin/sh
+# The command line with bad input, bad output and bad calls: run.sh QUERN [ENGINE..], the engines that are built in.
+#
+# Each case says the exit code and a part of the message, which must name a place. Whatever fails must leave no file
+# behind and replace nothing.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+quern=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+shift
+kinds= save=
+for engine in "$@"; do
+  [ "$engine" != tcc ] || kinds="$kinds c" save=yes
+  [ "$engine" != llvm ] || kinds="$kinds obj asm llvm so" save=yes
+done
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+mkdir "$tmp/in" "$tmp/out"
+python3 "$here/files.py" "$tmp/in" || exit 1
+in=$tmp/in
+data=$here/../data
+cd "$tmp/out"
+cases=0 bad=0
+
+complain() {
+  bad=$((bad + 1))
+  echo "case $cases: $1" >&2
+  shift
+  echo "  \$ quern $*" >&2
+  sed 's/^/  | /' "$tmp/err" >&2
+}
+
+# Code of `quern ARGS`, its messages in $tmp/err. More than a status of a program that ended by itself is a crash.
+call() {
+  cases=$((cases + 1))
+  "$quern" "$@" >"$tmp/std" 2>"$tmp/err" </dev/null
+  code=$?
+  if [ $code -gt 2 ] || grep -q 'Sanitizer\|runtime error:' "$tmp/err"; then complain "crashed with $code" "$@"; fi
+}
+
+# fails CODE MESSAGE ARGS..: that code, that message (a fixed string), and the folder as it was.
+fails() {
+  want=$1 message=$2
+  shift 2
+  before=$(ls -lA --time-style=full-iso)
+  call "$@"
+  [ $code = "$want" ] || complain "exit code $code, expected $want" "$@"
+  grep -qF -- "$message" "$tmp/err" || complain "no message with '$message'" "$@"
+  [ "$want" = 2 ] || grep -q 'error: ' "$tmp/err" || complain "no line that says error" "$@"
+  [ "$before" = "$(ls -lA --time-style=full-iso)" ] || complain "the folder has changed: $(ls -A)" "$@"
+}
+
+works() {
+  call "$@"
+  [ $code = 0 ] || complain "exit code $code, expected 0" "$@"
+}
+
+cat >"$in/good.mlir" <<END
+func.func @main(%x: tensor<?x4xf32>) -> tensor<?x2xf32> {
+  %w = arith.constant dense<[[0.5, 1.0], [0.25, -1.0], [2.0, 0.5], [-0.5, 0.125]]> : tensor<4x2xf32>
+  %y = quern.matmul %x, %w : (tensor<?x4xf32>, tensor<4x2xf32>) -> tensor<?x2xf32>
+  return %y : tensor<?x2xf32>
+}
+END
+
+# ---- calls that are wrong ----
+fails 2 "no command 'fly'" fly
+fails 2 "no option --fast" opt "$in/good.mlir" --fast
+fails 2 "-o needs a value" opt "$in/good.mlir" -o
+fails 2 "usage: quern opt" opt
+fails 2 "one argument too many" opt "$in/good.mlir" "$in/good.mlir"
+fails 2 "is no integer" run "$in/good.mlir" --threads many
+fails 2 "--threads must be" run "$in/good.mlir" --threads 0
+fails 2 "no number" qparams --min low --max 1
+fails 2 "is not MxNxK" bench --matmul 0x4x4:u8s8
+fails 2 "no types" bench --matmul 4x4x4:u9s9
+
+# ---- text: the lit tests beside this have the messages; here the exit code and what is left ----
+for f in "$here"/../invalid/*.mlir; do
+  call opt "$f" -o out.mlir
+  [ $code = 1 ] || grep -q 'RUN: *quern\|allow-unregistered' "$f" || complain "exit code $code, expected 1" opt "$f"
+  [ $code = 0 ] || [ -z "$(ls -A)" ] || complain "left $(ls -A)" opt "$f"
+  rm -f ./*
+done
+fails 1 "no-such.mlir: error: " opt "$in/no-such.mlir" -o out.mlir
+fails 1 "error: " opt "$in" -o out.mlir
+fails 1 "error: " inspect "$in/samples.npz"
+
+# ---- arrays ----
+fails 1 "input 'x'" run "$in/good.mlir" -o .
+fails 1 "no input 'z'" run "$in/good.mlir" --input "z=$in/x.npy" -o .
+fails 1 "f64" run "$in/good.mlir" --input "x=$in/double.npy" -o .
+fails 1 "x" run "$in/good.mlir" --input "x=$in/wide.npy" -o .
+for f in cut header_cut magic version object negative huge deep syntax header_long empty; do
+  fails 1 "$f.npy: error: " run "$in/good.mlir" --input "x=$in/$f.npy" -o .
+done
+fails 1 "missing.npy: error: " run "$in/good.mlir" --input "x=$in/missing.npy" -o .
+for f in cut inside bomb damaged; do
+  fails 1 "$f.npz: error: " run "$in/good.mlir" --input "$in/$f.npz" -o .
+  fails 1 "$f.npz: error: " quantize "$in/good.mlir" --data "$in/$f.npz" -o out.mlir
+done
+for f in no_file cut header json deep dtype offsets outside overlap twice no_tensor shape type; do
+  fails 1 "st_$f." opt "$in/st_$f.mlir" -o out.mlir
+done
+
+# ---- calibration ----
+for command in calibrate quantize; do
+  fails 1 "'x'" $command "$in/good.mlir" --data "$in/other.npz" -o out.mlir
+  fails 1 "NaN" $command "$in/good.mlir" --data "$in/nan.npz" -o out.mlir
+  fails 1 "inf" $command "$in/good.mlir" --data "$in/inf.npz" -o out.mlir
+  fails 1 "sample" $command "$in/good.mlir" --data "$in/none.npz" -o out.mlir
+  fails 1 "x" $command "$in/good.mlir" --data "$in/ragged.npz" -o out.mlir
+done
+fails 2 "'guess' is not" calibrate "$in/good.mlir" --data "$in/samples.npz" --observer guess -o out.mlir
+fails 2 "'w1a1' is not" quantize "$in/good.mlir" --data "$in/samples.npz" --scheme w1a1 -o out.mlir
+fails 1 "w4a8" quantize "$in/good.mlir" --data "$in/samples.npz" --scheme w4a8 -o out.mlir
+fails 1 "layer" quantize "$in/bias.onnx" --data "$in/samples.npz" -o out.mlir
+fails 1 "'first' (Einsum)" import "$in/unsupported.onnx" -o out.mlir
+grep -qF "'second' (Loop)" "$tmp/err" || complain "the second node is not named" import unsupported.onnx
+works calibrate "$in/good.mlir" --data "$in/samples.npz" -o "$in/calibrated.mlir"
+works calibrate "$in/model.onnx" --data "$in/samples.npz" -o "$in/another.mlir"
+fails 1 "error: " calibrate --merge "$in/calibrated.mlir" "$in/another.mlir" -o out.mlir
+
+# ---- outputs ----
+works quantize "$in/model.onnx" --data "$in/samples.npz" -o "$in/int8.mlir"
+
+# each OUTPUT: every command that writes a file, with that output and the rest of its arguments
+each() {
+  check=$1 output=$2
+  shift 2
+  $check "$@" import "$data/digits.onnx" -o "$output"
+  $check "$@" opt "$in/good.mlir" -p canonicalize -o "$output"
+  $check "$@" calibrate "$in/good.mlir" --data "$in/samples.npz" -o "$output"
+  $check "$@" quantize "$in/model.onnx" --data "$in/samples.npz" -o "$output"
+  for kind in $kinds; do $check "$@" compile "$in/int8.mlir" --dim n=2 --emit $kind -o "$output"; done
+  [ -z "$save" ] || $check "$@" compile "$in/int8.mlir" --save -o "$output"
+  $check "$@" inspect "$in/int8.mlir" --dot "$output"
+}
+
+mkdir folder
+each fails folder 1 "folder: error: "
+each fails no/such 1 "no/such: error: "
+rmdir folder
+
+# A disk that is full, and a device that takes everything: written through, never replaced.
+full=/dev/full null=/dev/null
+mknod "$tmp/full" c 1 7 2>/dev/null && (: >"$tmp/full") 2>/dev/null && full=$tmp/full
+mknod "$tmp/null" c 1 3 2>/dev/null && (: >"$tmp/null") 2>/dev/null && null=$tmp/null
+each fails "$full" 1 "No space left"
+each works "$null"
+[ -c "$full" ] && [ -c "$null" ] || complain "a device has been replaced" "-o $full"
+for arguments in "opt $in/good.mlir" "ops" "inspect $in/good.mlir --json" "help opt"; do
+  cases=$((cases + 1))
+  "$quern" $arguments >"$full" 2>"$tmp/err"
+  [ $? = 1 ] && grep -q 'error: ' "$tmp/err" || complain "standard output is full, and not a word of it" "$arguments"
+done
+
+echo file >file
+fails 1 "file/y.npy: error: " run "$in/good.mlir" --input "x=$in/x.npy" -o file
+rm file
+
+mkfifo pipe
+cat pipe >"$tmp/got" &
+works opt "$in/good.mlir" -o pipe
+wait
+[ -p pipe ] && grep -q func.func "$tmp/got" || complain "the pipe has been replaced, or got nothing" opt good.mlir -o pipe
+rm pipe
+
+# A link stays a link; the file it names is replaced.
+echo old >target
+ln -s target link
+works opt "$in/good.mlir" -o link
+[ -L link ] && grep -q func.func target || complain "the link has been replaced" opt good.mlir -o link
+rm link target
+
+# Files that may not grow beyond a block: what was there stays, with its weights; nothing else appears.
+echo keep >out.mlir
+echo keep >out.safetensors
+before=$(ls -lA --time-style=full-iso)
+for arguments in "import $data/digits.onnx" "quantize $data/digits.onnx --data $data/digits-calib.npz"; do
+  cases=$((cases + 1))
+  (trap '' XFSZ; ulimit -f 1; exec "$quern" $arguments -o out.mlir) >"$tmp/std" 2>"$tmp/err"
+  code=$?
+  [ $code = 1 ] || complain "exit code $code, expected 1" "$arguments"
+  grep -q 'out.*error: .*File too large' "$tmp/err" || complain "no message" "$arguments"
+  [ "$before" = "$(ls -lA --time-style=full-iso)" ] || complain "the folder has changed: $(ls -A)" "$arguments"
+done
+rm out.mlir out.safetensors
+
+# ---- saved programs ----
+if [ -n "$save" ]; then
+  works compile "$in/int8.mlir" --save -o "$in/int8.qprog"
+  works run "$in/int8.qprog" --input "x=$in/x.npy" -o results
+  rm -r results
+  size=$(wc -c <"$in/int8.qprog")
+  for n in 7 8 20 $((size / 2)) $((size - 100)); do
+    head -c "$n" "$in/int8.qprog" >"$in/cut.qprog"
+    fails 1 "cut.qprog" run "$in/cut.qprog" --input "x=$in/x.npy" -o .
+  done
+  for n in 9 40 100 200 $((size / 2)); do
+    { head -c "$n" "$in/int8.qprog"; printf '\377'; tail -c +$((n + 2)) "$in/int8.qprog"; } >"$in/cut.qprog"
+    fails 1 "cut.qprog" run "$in/cut.qprog" --input "x=$in/x.npy" -o .
+  done
+fi
+
+echo "$cases cases, $bad bad"
+[ $bad = 0 ]
