@@ -60,8 +60,6 @@ qn_status cli_load(cli *c, const char *path, qn_module **out);
 /* Writes a module to -o (standard output without). */
 qn_status cli_print_module(cli *c, qn_module *m, const char *path, const qn_print_options *options);
 bool cli_write_stdout(void *user, const char *data, size_t size);
-/* A line that says how far a long job is, on a terminal only. */
-void cli_progress(const char *what, int64_t done, int64_t total);
 
 int cmd_opt(cli *c);
 int cmd_passes(cli *c);

@@ -47,12 +47,17 @@ typedef void (*qn_diag_handler)(void *user, const qn_diag *diag);
 /* A line of trace: which kernel was created or called and why. Off unless set. */
 typedef void (*qn_trace_handler)(void *user, qn_str line);
 
+/* How far a long job is: `done` of `total` runs of `what` ("calibrate"). Called on the context's thread. */
+typedef void (*qn_progress_handler)(void *user, const char *what, int64_t done, int64_t total);
+
 typedef struct qn_context_options {
   const qn_allocator *allocator; /* copied; null for the C library's */
   qn_diag_handler on_diag;       /* null drops messages; status codes remain */
   void *on_diag_user;
   qn_trace_handler on_trace; /* null for none */
   void *on_trace_user;
+  qn_progress_handler on_progress; /* null for none */
+  void *on_progress_user;
 } qn_context_options;
 
 /* Returns null only when memory runs out. `options` may be null. */
@@ -77,6 +82,7 @@ QN_API qn_status qn_report(qn_context *ctx, qn_severity severity, qn_diag_code c
 /* Reports exhausted memory once per context and returns QN_ERR_NO_MEMORY. */
 QN_API qn_status qn_error_no_memory(qn_context *ctx);
 QN_API void qn_trace(qn_context *ctx, const char *fmt, ...) QN_PRINTF(2, 3);
+QN_API void qn_progress(qn_context *ctx, const char *what, int64_t done, int64_t total);
 QN_API bool qn_trace_enabled(const qn_context *ctx);
 /* A place that is only a file name (or "" for nowhere). */
 QN_API qn_place qn_place_file(const char *file);

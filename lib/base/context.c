@@ -14,6 +14,8 @@ qn_context *qn_context_create(const qn_context_options *options) {
   ctx->on_diag_user = options->on_diag_user;
   ctx->on_trace = options->on_trace;
   ctx->on_trace_user = options->on_trace_user;
+  ctx->on_progress = options->on_progress;
+  ctx->on_progress_user = options->on_progress_user;
   qn__arena_init(&ctx->arena, &ctx->allocator);
   const qn_str empty = {"", 0};
   if (!qn__push(&ctx->allocator, &ctx->names, empty)) {
@@ -88,4 +90,8 @@ void qn_trace(qn_context *ctx, const char *fmt, ...) {
   va_end(args);
   if (n < 0) return;
   ctx->on_trace(ctx->on_trace_user, (qn_str){line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1});
+}
+
+void qn_progress(qn_context *ctx, const char *what, int64_t done, int64_t total) {
+  if (ctx->on_progress) ctx->on_progress(ctx->on_progress_user, what, done, total);
 }

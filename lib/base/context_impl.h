@@ -16,6 +16,8 @@ struct qn_context {
   void *on_diag_user;
   qn_trace_handler on_trace;
   void *on_trace_user;
+  qn_progress_handler on_progress;
+  void *on_progress_user;
   size_t error_count;
   bool no_memory; /* reported already */
   QN_VEC(qn_str) names;

@@ -42,6 +42,7 @@ static qn_status classify_all(const qn_module *m, qn_op func, const qn_program *
     int64_t n = count - i < batch ? count - i : batch;
     status = qn_samples_inputs(samples, m, func, i, n, t);
     if (!status) status = classify(ctx, p, t, t + num_in, n, classes + i);
+    qn_progress(ctx, "classify", i + n, count);
   }
   qn__free(a, t, bytes);
   return status;

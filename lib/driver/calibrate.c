@@ -193,6 +193,7 @@ static qn_status run_all(job *j) {
   for (int64_t run = shard; !status && run < runs; run = shards < runs - run ? run + shards : runs) {
     int64_t first = run * step, left = j->cut.count - first;
     status = run_samples(j, first, left < step ? left : step, numbers);
+    qn_progress(j->ctx, "calibrate", run + 1, runs);
   }
   qn__free(j->allocator, numbers, bytes);
   return status;

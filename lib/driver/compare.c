@@ -291,6 +291,7 @@ static qn_status run_all(job *j) {
     status = qn_samples_inputs(j->samples, j->a.m, j->a.func, first, cut.unit, j->in);
     if (!status) status = run_programs(j);
     if (!status && j->per_op) status = run_evaluators(j);
+    qn_progress(j->ctx, "compare", first + cut.unit, cut.count);
   }
   return status;
 }
