@@ -68,6 +68,7 @@ QN_API qn_port_info qn_program_output(const qn_program *p, uint32_t i);
 /* Filled when a call fails; calls report here and not to the context, which belongs to another thread maybe. */
 typedef struct qn_call_error {
   qn_diag_code code;
+  qn_place place; /* of the op in the model's text; file is empty where none is known. Strings are the program's */
   char message[256];
 } qn_call_error;
 

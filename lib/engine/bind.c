@@ -7,11 +7,23 @@
 qn_status qn__call_fail(qn_call_error *error, qn_diag_code code, const char *fmt, ...) {
   if (error) {
     error->code = code;
+    error->place = qn_place_file("");
     va_list args;
     va_start(args, fmt);
     vsnprintf(error->message, sizeof error->message, fmt, args);
     va_end(args);
   }
+  return QN_ERR_INPUT;
+}
+
+qn_status qn__step_fail(const qn_step *s, qn_call_error *error, qn_diag_code code, const char *fmt, ...) {
+  char text[200];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(text, sizeof text, fmt, args);
+  va_end(args);
+  qn__call_fail(error, code, "%.*s: %s", (int)s->op_name.size, s->op_name.data, text);
+  if (error) error->place = s->plan->place;
   return QN_ERR_INPUT;
 }
 
@@ -164,10 +176,13 @@ static qn_status check_inputs(const qn_program *p, const DLTensor *in, qn_bound 
                            in[i].ndim, (int)v->type_text.size, v->type_text.data, v->rank);
     for (uint32_t d = 0; d < v->rank; d++) {
       shape[d] = in[i].shape[d];
-      if (shape[d] < 0 || (v->shape[d] != QN_DYNAMIC && v->shape[d] != shape[d]))
-        return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has size %lld in dimension %u; %.*s asks for another",
+      if (shape[d] < 0)
+        return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has the negative size %lld in dimension %u",
+                             (int)name.size, name.data, (long long)shape[d], d);
+      if (v->shape[d] != QN_DYNAMIC && v->shape[d] != shape[d])
+        return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has size %lld in dimension %u; %.*s asks for %lld",
                              (int)name.size, name.data, (long long)shape[d], d, (int)v->type_text.size,
-                             v->type_text.data);
+                             v->type_text.data, (long long)v->shape[d]);
       if (!v->symbols[d].id) continue;
       for (uint32_t j = 0; j <= i; j++)
         for (uint32_t e = 0; e < p->values[p->inputs[j]].rank && (j < i || e < d); e++)
@@ -189,8 +204,7 @@ static qn_status shape_error(const qn_program *p, const qn_bound *b, const qn_st
     for (uint32_t d = 0; d < p->values[s->values[i]].rank && at + 24 < sizeof text; d++)
       at += (size_t)snprintf(text + at, sizeof text - at, d ? "x%lld" : "%lld", (long long)b->shapes[s->values[i]][d]);
   }
-  return qn__call_fail(error, QN_DIAG_SHAPE, "%.*s: operands of sizes %s do not fit together", (int)s->op_name.size,
-                       s->op_name.data, text);
+  return qn__step_fail(s, error, QN_DIAG_SHAPE, "operands of sizes %s do not fit together", text);
 }
 
 qn_status qn__bind(const qn_program *p, const DLTensor *in, qn_bound *b, qn_call_error *error) {

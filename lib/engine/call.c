@@ -63,7 +63,7 @@ static bool run_job(void *user, const qn_job *job) {
         (job->ptrs[i].value == QN__REF_CODES ? c->codes : value_data(c, job->ptrs[i].value)) + job->ptrs[i].offset;
   uint32_t threads = c->parallel && c->parallel->run ? c->parallel->num_threads : 1;
   r.parts = qn__job_parts(job, threads);
-  if (r.parts == 1 || !c->parallel)
+  if (r.parts == 1 || !c->parallel || !c->parallel->run)
     r.failed = run_part(&r, 0);
   else
     c->parallel->run(c->parallel->pool, part_task, &r, r.parts);
@@ -170,8 +170,8 @@ static qn_status run_steps(call *c, qn_call_error *error) {
   const qn_program *p = c->p;
   for (uint32_t i = 0; i < p->num_steps; i++)
     if (!qn__step_jobs(p, &p->steps[i], c->b, run_job, c))
-      return qn__call_fail(error, QN_DIAG_CALL, "%.*s: kernel %s answered %d", (int)c->failed_step->op_name.size,
-                           c->failed_step->op_name.data, c->failed_step->plan->name, (int)c->failed);
+      return qn__step_fail(c->failed_step, error, QN_DIAG_CALL, "kernel %s answered %d", c->failed_step->plan->name,
+                           (int)c->failed);
   copy_outputs(c);
   return QN_OK;
 }

@@ -12,7 +12,8 @@ struct qn_interp_program {
   qn_op func;
   pthread_mutex_t lock;
   qn_allocator allocator;
-  char problem[256]; /* the diagnostic of the call under way */
+  char problem[256]; /* the diagnostic of the call under way, and its place */
+  qn_place place;
 };
 
 static qn_status signature(qn_program *p, const qn_module *m, qn_op func, uint32_t n, bool inputs, uint32_t **values,
@@ -81,8 +82,9 @@ static qn_tensor as_tensor(const DLTensor *d, const qn_pvalue *v) {
 /* Calls report to the caller, not to the context's handler: the first error is kept for qn_call_error. */
 static void keep_problem(void *user, const qn_diag *diag) {
   qn_interp_program *ip = user;
-  if (diag->severity == QN_ERROR && !ip->problem[0])
-    snprintf(ip->problem, sizeof ip->problem, "%.*s", (int)diag->message.size, diag->message.data);
+  if (diag->severity != QN_ERROR || ip->problem[0]) return;
+  snprintf(ip->problem, sizeof ip->problem, "%.*s", (int)diag->message.size, diag->message.data);
+  ip->place = diag->place;
 }
 
 /* Evaluates; the results own memory that the caller frees. The lock is held. */
@@ -106,7 +108,9 @@ static qn_status evaluate(const qn_program *p, const DLTensor *in, qn_tensor *re
   qn_status status = qn_evaluate(ip->module, ip->func, NULL, p->num_inputs, args, p->num_outputs, results);
   qn_context_set_diag_handler(p->ctx, old, old_user, NULL, NULL);
   qn__free(&p->allocator, args, ((size_t)p->num_inputs + 1) * sizeof *args);
-  if (status) qn__call_fail(error, QN_DIAG_CALL, "%s", ip->problem[0] ? ip->problem : "evaluation failed");
+  if (!status) return QN_OK;
+  qn__call_fail(error, QN_DIAG_CALL, "%s", ip->problem[0] ? ip->problem : "evaluation failed");
+  if (error && ip->problem[0]) error->place = ip->place;
   return status;
 }
 

@@ -243,5 +243,5 @@ qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_tensor *ou
   if (!status) return QN_OK;
   for (uint32_t i = 0; i < p->num_outputs; i++) qn_tensor_free(p->ctx, &out[i]);
   if (status == QN_ERR_NO_MEMORY) return qn_error_no_memory(p->ctx);
-  return error.message[0] ? qn_error(p->ctx, error.code, qn_place_file(""), "%s", error.message) : status;
+  return error.message[0] ? qn_error(p->ctx, error.code, error.place, "%s", error.message) : status;
 }

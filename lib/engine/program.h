@@ -89,6 +89,9 @@ size_t qn__bound_bytes(const qn_bound *b);                                      
 size_t qn__value_bytes(const qn_program *p, const qn_bound *b, uint32_t value); /* SIZE_MAX when it does not fit */
 
 qn_status qn__call_fail(qn_call_error *error, qn_diag_code code, const char *fmt, ...) QN_PRINTF(3, 4);
+/* The same for one step: names its op and where that stands in the model. */
+qn_status qn__step_fail(const qn_step *s, qn_call_error *error, qn_diag_code code, const char *fmt, ...)
+    QN_PRINTF(4, 5);
 
 /* ---- schedule ---- */
 #define QN__REF_CODES UINT32_MAX /* in place of a value: the room for gemm prologues */

@@ -42,10 +42,9 @@ qn_status qn__broadcast(qn__frame *f, qn__shape *s, const qn__shape *other) {
     if (big->size[d] != 1) {
       char a[QN__SHAPE_TEXT], b[QN__SHAPE_TEXT];
       return qn_op_error(f->m, f->op, QN_DIAG_SHAPE,
-                         "%s: operands of sizes %s and %s do not broadcast: %lld and %lld differ and neither is 1",
-                         qn_op_name(f->m, f->op).data, qn__sizes_text(s->rank, s->size, a),
-                         qn__sizes_text(other->rank, other->size, b), (long long)big->size[d],
-                         (long long)small->size[i]);
+                         "operands of sizes %s and %s do not broadcast: %lld and %lld differ and neither is 1",
+                         qn__sizes_text(s->rank, s->size, a), qn__sizes_text(other->rank, other->size, b),
+                         (long long)big->size[d], (long long)small->size[i]);
     }
     y.size[d] = small->size[i];
   }
