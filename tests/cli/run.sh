@@ -4,6 +4,8 @@
 # Each case says the exit code and a part of the message, which must name a place. Whatever fails must leave no file
 # behind and replace nothing.
 set -u
+# What gcc's leak checker takes for thread-local memory of libLLVM is none, and it falls over it.
+export ASAN_OPTIONS="${ASAN_OPTIONS:-intercept_tls_get_addr=0}"
 here=$(cd "$(dirname "$0")" && pwd)
 quern=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 shift
@@ -77,7 +79,7 @@ fails 2 "no types" bench --matmul 4x4x4:u9s9
 # ---- text: the lit tests beside this have the messages; here the exit code and what is left ----
 for f in "$here"/../invalid/*.mlir; do
   call opt "$f" -o out.mlir
-  [ $code = 1 ] || grep -q 'RUN: *quern\|allow-unregistered' "$f" || complain "exit code $code, expected 1" opt "$f"
+  [ $code = 1 ] || ! grep -q 'RUN: not quern opt %s' "$f" || complain "exit code $code, expected 1" opt "$f"
   [ $code = 0 ] || [ -z "$(ls -A)" ] || complain "left $(ls -A)" opt "$f"
   rm -f ./*
 done
