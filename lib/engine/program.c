@@ -52,14 +52,21 @@ static double now(void) {
   return (double)t.tv_sec * 1e3 + 1e-6 * (double)t.tv_nsec;
 }
 
+/* What the plan knows, or what the engine makes of every plan. */
+static const char *slow_reason(const qn_program *p, const qn_kernel_plan *k) {
+  if (k->slow_reason || k->kind == QN_KERNEL_VIEW) return k->slow_reason;
+  return strcmp(p->engine, "tcc") ? NULL : "libtcc compiles scalar code: it has no vector types";
+}
+
 /* A line per kernel, and one for all of them with the time they took together. */
 static void trace_kernels(const qn_program *p, const char *how, double ms) {
   if (!qn_trace_enabled(p->ctx)) return;
   for (uint32_t i = 0; i < p->num_steps; i++) {
     const qn_kernel_plan *k = p->steps[i].plan;
     if (k->kind == QN_KERNEL_VIEW) continue;
+    const char *slow = slow_reason(p, k);
     qn_trace(p->ctx, "kernel,%s,%s,%s,%s,\"%s\",\"%s\"", p->engine, p->isa->name, k->name, k->tile, k->fused,
-             k->slow_reason ? k->slow_reason : "");
+             slow ? slow : "");
   }
   qn_trace(p->ctx, "%s,%s,%s,%u bodies,%.3f ms", how, p->engine, p->isa->name, p->num_bodies, ms);
 }
@@ -186,7 +193,7 @@ bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
                           .isa = p->isa->name,
                           .tile = k->tile,
                           .fused = k->fused,
-                          .slow_reason = k->slow_reason,
+                          .slow_reason = slow_reason(p, k),
                           .place = k->place};
   return true;
 }
