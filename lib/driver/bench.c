@@ -112,7 +112,8 @@ qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu
     out->peak_gops = (before > after ? before : after) * 1e-9;
     if (out->peak_gops > 0) out->fraction = out->gops / out->peak_gops;
   }
-  for (uint32_t i = 0; b.buffers && i < b.num_out; i++) qn__free(a, b.buffers[i], b.buffers[i] ? b.buffer_bytes[i] : 0);
+  for (uint32_t i = 0; b.buffers && b.buffer_bytes && i < b.num_out; i++)
+    qn__free(a, b.buffers[i], b.buffers[i] ? b.buffer_bytes[i] : 0);
   qn__free(a, b.workspace, b.workspace ? b.workspace_bytes + 1 : 0);
   qn__free(a, b.dl, n * sizeof *b.dl), qn__free(a, b.shapes, n * sizeof *b.shapes);
   qn__free(a, b.buffers, n * sizeof *b.buffers), qn__free(a, b.buffer_bytes, n * sizeof *b.buffer_bytes);

@@ -95,7 +95,7 @@ typedef struct zero_at {
 } zero_at;
 
 static int64_t zero_point(const zero_at *z, int64_t row, int64_t col) {
-  int64_t v;
+  int64_t v = 0;
   qn__lanes one = {.i = &v};
   qn__lanes_load(one, z->view->t->elem, z->view->t, z->base + row * z->row + col * z->col, 0, 1);
   return v;
@@ -103,7 +103,7 @@ static int64_t zero_point(const zero_at *z, int64_t row, int64_t col) {
 
 /* One row of an integer matrix, widened to 32 or 64 bits, minus its zero points. */
 static void fill_ints(const qn__matrices *x, int64_t base, int64_t row, const zero_at *z, qn_scalar acc, void *dst) {
-  int64_t strip[STRIP];
+  int64_t strip[STRIP] = {0};
   qn__lanes lanes = {.i = strip};
   uint32_t *narrow = dst;
   uint64_t *wide = dst;

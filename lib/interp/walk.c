@@ -1,4 +1,5 @@
 #include "walk.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -113,6 +114,7 @@ static qn_status bind_symbols(activation *a, qn_op at, qn_type type, const char 
     qn_name name = qn_type_symbol(w->ctx, type, d);
     if (!name.id) continue;
     uint32_t at_index = qn__idmap_get(&a->index, name.id);
+    assert(a->symbols.data || (!at_index && !a->symbols.cap));
     if (at_index) {
       const qn__symbol *known = &a->symbols.data[at_index - 1];
       char text[QN__SHAPE_TEXT];

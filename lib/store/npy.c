@@ -12,7 +12,7 @@ static qn_str stem(qn_str path) {
 }
 
 static qn_status open_npy(qn_store *s) {
-  qn__store_entry *e;
+  qn__store_entry *e = NULL;
   qn_status status = qn__store_add(s, stem(s->path), &e);
   if (status) return status;
   size_t text_at, data_at;

@@ -185,7 +185,7 @@ static qn_status apply_true_type(reader *r, qn__store_entry *e) {
 
 static qn_status read_tensor(reader *r, const cJSON *item) {
   fields f;
-  qn__store_entry *e;
+  qn__store_entry *e = NULL;
   qn_str name = qn_str_of(item->string);
   qn_status status = find_fields(r, name, item, &f);
   if (status == QN_OK) status = qn__store_add(r->s, name, &e);

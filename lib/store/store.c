@@ -24,7 +24,7 @@ qn_status qn__store_verror(qn_context *ctx, qn_str path, qn_str name, qn_diag_co
   return qn_report(ctx, QN_ERROR, code, place, fmt, args);
 }
 
-qn_status qn__store_error(qn_store *s, qn_str name, qn_diag_code code, const char *fmt, ...) {
+qn_status(qn__store_error)(qn_store *s, qn_str name, qn_diag_code code, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   qn_status status = qn__store_verror(s->ctx, s->path, name, code, fmt, args);
@@ -147,7 +147,7 @@ static qn_status know(qn_store *s, size_t i, qn__store_entry **out) {
 
 qn_status qn_store_info(qn_store *store, size_t i, qn_tensor *out) {
   *out = (qn_tensor){0};
-  qn__store_entry *e;
+  qn__store_entry *e = NULL;
   qn_status status = know(store, i, &e);
   if (status) return status;
   *out = e->tensor;
@@ -167,7 +167,7 @@ static qn_status check_bools(qn_store *s, const qn__store_entry *e) {
 
 qn_status qn_store_tensor(qn_store *store, size_t i, qn_tensor *out) {
   *out = (qn_tensor){0};
-  qn__store_entry *e;
+  qn__store_entry *e = NULL;
   qn_status status = know(store, i, &e);
   if (status == QN_OK && !e->tensor.data) {
     status = store->ops->load(store, e);
