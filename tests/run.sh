@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds and runs every test: the development build, the sanitizers, the builds without each code generator, and the
-# fuzz targets for 30 seconds each. run.sh [PRESET.. | fuzz] runs only those.
+# fuzz targets for half a minute or less each. run.sh [PRESET.. | fuzz] runs only those.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,8 @@ jobs=$(nproc 2>/dev/null || echo 2)
 for preset in "$@"; do
   echo "== $preset"
   if [ "$preset" = fuzz ]; then
-    ./tests/fuzz/run.sh 30
+    ./tests/fuzz/run.sh 30 text onnx
+    ./tests/fuzz/run.sh 15 lower pipeline store
     continue
   fi
   cmake --preset "$preset" >/dev/null

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-30}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- text onnx store pipeline
+[ $# -gt 0 ] || set -- text onnx lower store pipeline
 build=build/fuzz
 clang=$(command -v clang-19 || command -v clang || true)
 [ -n "$clang" ] || { echo "fuzz: no clang here" >&2; exit 1; }
@@ -20,11 +20,14 @@ mkdir -p "$build/crashes"
 # The first folder takes what is found, the others are only read: for the reader, all programs of the tests too.
 fuzz() {
   mkdir -p "$build/found/$1"
-  more=
-  [ "$1" != text ] || more="tests/exec tests/passes tests/text tests/invalid"
+  case "$1" in
+    text) more="tests/fuzz/corpus/text tests/exec tests/passes tests/text tests/invalid" ;;
+    lower) more="tests/exec tests/passes" ;;
+    *) more="tests/fuzz/corpus/$1" ;;
+  esac
   if ASAN_OPTIONS=allocator_may_return_null=1 "$build/fuzz/fuzz_$1" -max_total_time="$seconds" -timeout=10 \
     -rss_limit_mb=2048 -max_len=16384 -artifact_prefix="$build/crashes/$1-" -print_final_stats=1 \
-    "$build/found/$1" "tests/fuzz/corpus/$1" $more >"$build/$1.log" 2>&1; then
+    "$build/found/$1" $more >"$build/$1.log" 2>&1; then
     echo "fuzz $1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$1.log") inputs, nothing found"
   else
     tail -60 "$build/$1.log" >&2
