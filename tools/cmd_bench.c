@@ -147,7 +147,9 @@ int cmd_bench(cli *c) {
   s.threads = cli_integer(c, "--threads", 1, &ok);
   s.seconds = cli_number(c, "--seconds", 1, &ok);
   s.json = cli_flag(c, "--json");
-  s.options = (qn_compile_options){.engine = cli_value(c, "--engine", NULL), .cpu = cli_value(c, "--cpu", NULL)};
+  s.options = (qn_compile_options){.engine = cli_value(c, "--engine", NULL),
+                                   .cpu = cli_value(c, "--cpu", NULL),
+                                   .function = cli_value(c, "--function", NULL)};
   if (!ok || s.threads < 1 || s.threads > 1024 || !(s.seconds > 0 && s.seconds <= 3600))
     return ok ? cli_usage(c, "--threads must be 1 to 1024, --seconds above 0 and at most 3600") : CLI_USAGE;
   if (cli_flag(c, "--peak")) return bench_peak(&s);

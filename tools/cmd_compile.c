@@ -46,7 +46,9 @@ int cmd_compile(cli *c) {
     return cli_usage(
         c, kind ? "--emit: no kind '%s'; there are obj, so, asm, llvm and c" : "--emit KIND or --save is needed", kind);
   if (!out) return cli_usage(c, "-o FILE is needed");
-  qn_compile_options options = {.engine = cli_value(c, "--engine", NULL), .cpu = cli_value(c, "--cpu", NULL)};
+  qn_compile_options options = {.engine = cli_value(c, "--engine", NULL),
+                                .cpu = cli_value(c, "--cpu", NULL),
+                                .function = cli_value(c, "--function", NULL)};
   qn_module *m;
   qn_status status = cli_load(c, c->positional[0], &m);
   if (status) return cli_status(status);

@@ -49,7 +49,9 @@ int cmd_inspect(cli *c) {
   bool json = cli_flag(c, "--json"), kernels = cli_flag(c, "--kernels"), ops = cli_flag(c, "--ops"),
        types = cli_flag(c, "--types");
   const char *dot = cli_value(c, "--dot", NULL);
-  qn_compile_options options = {.engine = cli_value(c, "--engine", NULL), .cpu = cli_value(c, "--cpu", NULL)};
+  qn_compile_options options = {.engine = cli_value(c, "--engine", NULL),
+                                .cpu = cli_value(c, "--cpu", NULL),
+                                .function = cli_value(c, "--function", NULL)};
   qn_program *p = NULL;
   qn_module *m;
   qn_status status = cli_load(c, c->positional[0], &m);

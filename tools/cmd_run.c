@@ -27,7 +27,9 @@ static qn_status compile(job *j) {
   const char *path = j->c->positional[0];
   if (is_program_file(path)) return qn_program_load(j->c->ctx, path, &j->p);
   qn_module *m;
-  qn_compile_options options = {.engine = cli_value(j->c, "--engine", NULL), .cpu = cli_value(j->c, "--cpu", NULL)};
+  qn_compile_options options = {.engine = cli_value(j->c, "--engine", NULL),
+                                .cpu = cli_value(j->c, "--cpu", NULL),
+                                .function = cli_value(j->c, "--function", NULL)};
   qn_status status = cli_load(j->c, path, &m);
   if (status) return status;
   status = qn_build_program(m, &options, &j->p);

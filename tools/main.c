@@ -9,6 +9,8 @@
   {"--engine", "NAME", "auto, llvm, tcc or interp"}, {                                                                 \
     "--cpu", "NAME", "instruction set to compile for: a name that 'quern isa' lists, or x86-64-v3, x86-64-v4, native"  \
   }
+#define FUNCTION                                                                                                       \
+  { "--function", "NAME", "which public function; the first without" }
 #define END                                                                                                            \
   { NULL, NULL, NULL }
 
@@ -75,6 +77,7 @@ static const cli_option run_options[] = {
     {"-o", "DIR", "folder for NAME.npy of each output (default: this one)"},
     {"--threads", "N", "threads to use (default 1)"},
     ENGINE,
+    FUNCTION,
     LOADING,
     END};
 static const cli_option compare_options[] = {
@@ -92,6 +95,7 @@ static const cli_option compile_options[] = {
     {"--entry", "NAME", "name of the entry function (default quern_main)"},
     {"--save", NULL, "write a program file that 'quern run' loads, instead of --emit"},
     ENGINE,
+    FUNCTION,
     LOADING,
     END};
 static const cli_option inspect_options[] = {
@@ -101,6 +105,7 @@ static const cli_option inspect_options[] = {
     {"--json", NULL, "all of it as JSON"},
     {"--dot", "FILE", "the graph for graphviz"},
     ENGINE,
+    FUNCTION,
     LOADING,
     END};
 static const cli_option bench_options[] = {
@@ -110,6 +115,7 @@ static const cli_option bench_options[] = {
     {"--seconds", "S", "how long to measure (default 1)"},
     {"--json", NULL, "as JSON"},
     ENGINE,
+    FUNCTION,
     LOADING,
     END};
 

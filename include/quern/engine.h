@@ -119,7 +119,7 @@ typedef struct qn_kernel_info {
   const char *slow_reason; /* null when nothing faster applies */
   qn_place place;
 } qn_kernel_info;
-/* One per kern op, in order. False past the end. */
+/* One per kern op that runs code, in order. False past the end. */
 QN_API bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out);
 /* Multiply-adds of all matrix products in a call with these inputs, times two; 0 when shapes do not fit. */
 QN_API double qn_program_ops(const qn_program *p, const DLTensor *in);

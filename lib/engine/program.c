@@ -186,10 +186,14 @@ qn_port_info qn_program_output(const qn_program *p, uint32_t i) {
 }
 
 bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
-  if (i >= p->num_steps) return false;
-  const qn_kernel_plan *k = p->steps[i].plan;
+  uint32_t at = 0; /* views are no kernels: nothing runs for them */
+  for (;; at++) {
+    if (at >= p->num_steps) return false;
+    if (p->steps[at].plan->kind != QN_KERNEL_VIEW && i-- == 0) break;
+  }
+  const qn_kernel_plan *k = p->steps[at].plan;
   *out = (qn_kernel_info){.name = k->name,
-                          .op = p->steps[i].op_name.data,
+                          .op = p->steps[at].op_name.data,
                           .isa = p->isa->name,
                           .tile = k->tile,
                           .fused = k->fused,
