@@ -61,8 +61,7 @@ static bool run_job(void *user, const qn_job *job) {
   for (uint32_t i = 0; i < job->num_ptrs; i++)
     r.ptrs[i] =
         (job->ptrs[i].value == QN__REF_CODES ? c->codes : value_data(c, job->ptrs[i].value)) + job->ptrs[i].offset;
-  uint32_t threads = c->parallel && c->parallel->run ? c->parallel->num_threads : 1;
-  r.parts = qn__job_parts(job, threads);
+  r.parts = qn__job_parts(job, c->parallel);
   if (r.parts == 1 || !c->parallel || !c->parallel->run)
     r.failed = run_part(&r, 0);
   else

@@ -35,5 +35,5 @@ static void run(void *pool, void (*task)(void *arg, size_t i), void *arg, size_t
 }
 
 qn_parallel qn_pool_parallel(qn_pool *pool) {
-  return (qn_parallel){run, pool, pool ? (uint32_t)pthreadpool_get_threads_count(pool->threads) : 1};
+  return (qn_parallel){run, pool, pool ? (uint32_t)pthreadpool_get_threads_count(pool->threads) : 1, 0};
 }

@@ -123,8 +123,8 @@ typedef bool (*qn_job_fn)(void *user, const qn_job *job);
 bool qn__step_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job_fn fn, void *user);
 /* Part i of n of a job as at most 2 pieces; returns how many. */
 uint32_t qn__job_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2]);
-/* Into how many parts a job should be cut for so many threads. */
-size_t qn__job_parts(const qn_job *job, uint32_t threads);
+/* Into how many parts a job should be cut. */
+size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel);
 /* Bytes of prologue codes that a gemm step needs. */
 size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b);
 /* Multiply-adds times two. */

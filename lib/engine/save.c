@@ -102,7 +102,8 @@ static qn_status read_head(qn_context *ctx, const char *path, const qn_file *f, 
       return damaged(ctx, path, "it is truncated");
     parts[i] = (part){f->data + head->offset[i], (size_t)head->size[i]};
   }
-  return check_of(*head, parts) == head->check ? QN_OK : damaged(ctx, path, "its checksum does not agree with its contents");
+  return check_of(*head, parts) == head->check ? QN_OK
+                                               : damaged(ctx, path, "its checksum does not agree with its contents");
 }
 
 static qn_status rebuild(qn_context *ctx, const char *path, const program_head *head, const part *parts,

@@ -258,8 +258,9 @@ static bool split_by_rows(const qn_job *job, int64_t tiles, size_t n) {
   return tiles >= (int64_t)n && (tiles >= 4 * (int64_t)n || tiles >= job->extent[1]);
 }
 
-size_t qn__job_parts(const qn_job *job, uint32_t threads) {
-  if (threads < 2 || job->cost < 20000) return 1;
+size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel) {
+  uint32_t threads = parallel && parallel->run ? parallel->num_threads : 1;
+  if (threads < 2 || job->cost < (parallel->min_ns ? parallel->min_ns : 20000)) return 1;
   int64_t units = ceil_div(job->extent[0], job->grain);
   if (job->part == QN_PART_TILES) {
     qn_row_split split = qn__row_split(job->extent[0], job->step->plan->u.gemm.rows);

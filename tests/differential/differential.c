@@ -303,6 +303,7 @@ static void disturb(bool on) {
 static bool compare_run(tester *t, const qn_program *p, const char *what, bool threads, bool disturbed) {
   qn_tensor out[MAX_OUT];
   qn_parallel parallel = qn_pool_parallel(t->pool);
+  parallel.min_ns = 1; /* cut everything, however small */
   if (disturbed) disturb(true);
   qn_status status = qn_program_run(p, t->in, out, threads ? &parallel : NULL);
   if (disturbed) disturb(false);

@@ -220,9 +220,10 @@ int main(int argc, char **argv) {
     qn_program *p, *again;
     CHECK(qn_program_compile(m, &compile, &p) == QN_OK);
     int jobs = 0;
-    qn_parallel parallel = {two_threads, &jobs, 2};
+    qn_parallel parallel = {two_threads, &jobs, 2, 1};
     call(p, a, w, NULL);
     call(p, a, w, &parallel);
+    CHECK(jobs > 0 || !strcmp(compile.engine, "interp"));
     one_call(ctx, w, compile.engine);
     if (strcmp(compile.engine, "interp")) {
       char path[1024];
