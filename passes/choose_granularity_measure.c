@@ -15,7 +15,7 @@ static const double MAX_PRODUCTS = 1 << 26, MAX_RUN = 4e9;
 
 static int64_t wanted_rows(const site *at) {
   double fits = MAX_PRODUCTS / ((double)at->k * (double)at->n + 1);
-  return fits > MAX_ROWS ? MAX_ROWS : fits < MIN_ROWS ? MIN_ROWS : (int64_t)fits;
+  return fits > (double)MAX_ROWS ? MAX_ROWS : fits < (double)MIN_ROWS ? MIN_ROWS : (int64_t)fits;
 }
 
 static qn_status make_room(search *s) {

@@ -159,7 +159,7 @@ static void loops_walk_what_broadcasting_names(void **state) {
     qn_name names[QN_MAX_RANK], none[QN_MAX_RANK] = {{0}};
     bool hidden[QN_MAX_RANK] = {false}, named[QN_MAX_RANK], any_hidden[QN_MAX_RANK] = {false};
     for (uint32_t d = 0; d < full.rank; d++) {
-      char text[8];
+      char text[16];
       full.size[d] = sizes[bench_random(&seed) % 6];
       snprintf(text, sizeof text, "d%u", d);
       names[d] = qn_name_of_c(t.x.ctx, text);
