@@ -7,7 +7,8 @@
 
 void qn_tensor_free(qn_context *ctx, qn_tensor *t) {
   if (!t || !t->data) return;
-  qn__free(qn_context_allocator(ctx), t->data, qn_tensor_bytes(t));
+  size_t bytes = qn_tensor_bytes(t);
+  qn__free(qn_context_allocator(ctx), t->data, bytes ? bytes : 1); /* an empty tensor with data has one byte */
   t->data = NULL;
 }
 

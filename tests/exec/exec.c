@@ -16,6 +16,7 @@
  *
  *   exec FILE..              runs
  *   exec --coverage FILE..   fails unless every op of the table occurs in one of the files */
+#include "../unit/failing_alloc.h"
 #include <math.h>
 #include <quern/quern.h>
 #include <quern/unstable/isa.h>
@@ -326,28 +327,37 @@ static void count_ops(const qn_module *m, qn_block b, bool *seen) {
   }
 }
 
+/* A file in a context of its own, whose allocator checks that all comes back as it was taken. */
+static bool run_file(runner *r, bool *seen) {
+  failing_alloc memory;
+  const qn_allocator allocator = failing_init(&memory, SIZE_MAX);
+  const qn_context_options options = {.allocator = &allocator, .on_diag = on_diag, .on_diag_user = r};
+  r->line = 0;
+  r->ctx = qn_context_create(&options);
+  r->text = read_text(r->path);
+  if (!r->ctx || !r->text || qn_pool_create(r->ctx, 2, &r->pool) != QN_OK) return false;
+  if (qn_parse_text(r->ctx, qn_str_of(r->text), r->path, NULL, &r->m) != QN_OK) {
+    fail(r, "does not parse", "");
+  } else {
+    if (seen)
+      count_ops(r->m, qn_module_body(r->m), seen);
+    else
+      run_calls(r);
+    qn_module_destroy(r->m);
+  }
+  qn_pool_destroy(r->pool);
+  qn_context_destroy(r->ctx);
+  free(r->text);
+  if (!failing_clean(&memory)) fail(r, "memory was not given back", "or with another size than it was taken with");
+  return true;
+}
+
 int main(int argc, char **argv) {
   static runner r;
   bool coverage = argc > 1 && strcmp(argv[1], "--coverage") == 0, seen[QN_OP_KIND_COUNT] = {true};
-  const qn_context_options options = {.on_diag = on_diag, .on_diag_user = &r};
   for (int i = coverage ? 2 : 1; i < argc; i++) {
     r.path = argv[i];
-    r.line = 0;
-    r.ctx = qn_context_create(&options);
-    r.text = read_text(r.path);
-    if (!r.ctx || !r.text || qn_pool_create(r.ctx, 2, &r.pool) != QN_OK) return 1;
-    if (qn_parse_text(r.ctx, qn_str_of(r.text), r.path, NULL, &r.m) != QN_OK) {
-      fail(&r, "does not parse", "");
-    } else {
-      if (coverage)
-        count_ops(r.m, qn_module_body(r.m), seen);
-      else
-        run_calls(&r);
-      qn_module_destroy(r.m);
-    }
-    qn_pool_destroy(r.pool);
-    qn_context_destroy(r.ctx);
-    free(r.text);
+    if (!run_file(&r, coverage ? seen : NULL)) return 1;
   }
   for (int k = 0; coverage && k < QN_OP_KIND_COUNT; k++)
     if (!seen[k]) r.bad++, fprintf(stderr, "no program here has %s\n", qn_op_info_get((qn_op_kind)k)->name);

@@ -1,5 +1,5 @@
 /* The ONNX importer: any bytes give a module that prints, or a diagnostic. */
-#include "fuzz.h"
+#include "fuzz_program.h"
 #include <quern/import.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -19,6 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_text text = {0};
     qn_print(m, &options, fuzz_put, &text);
     free(text.data);
+    int calls = 0;
+    if (fuzz_is_small(m, qn_module_body(m), &calls)) {
+      fuzz_run(ctx, m);
+      fuzz_lower(ctx, &s, m);
+    }
     qn_module_destroy(m);
   }
   fuzz_end(ctx, &s);
