@@ -119,7 +119,8 @@ QN_API qn_status qn_kernel_matmul(qn_context *ctx, const qn_matmul_desc *desc, c
 typedef struct qn_bench_result {
   double time_us; /* best of the repetitions */
   double median_us;
-  double gops, peak_gops, fraction; /* 0 where the program has no matrix product */
+  double gops;                /* of the matrix products; 0 without any */
+  double peak_gops, fraction; /* of the int8 dot product; 0 unless all products multiply bytes, on the LLVM engine */
 } qn_bench_result;
 /* Runs the program on `inputs` for about `seconds`; cpu is the row whose peak it is compared with, measured in the same
  * run (LLVM engine only). */

@@ -124,6 +124,8 @@ typedef struct qn_kernel_info {
 QN_API bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out);
 /* Multiply-adds of all matrix products in a call with these inputs, times two; 0 when shapes do not fit. */
 QN_API double qn_program_ops(const qn_program *p, const DLTensor *in);
+/* Whether all its matrix products multiply bytes, so that qn_engine_peak is the limit to compare with. */
+QN_API bool qn_program_multiplies_bytes(const qn_program *p);
 /* Multiply-add operations per second (each counts two) that one thread reaches in registers with the int8 dot product
  * of an ISA row: the limit a kernel is compared with. Measures for about 0.2 s. */
 QN_API qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads, double *ops_per_second);

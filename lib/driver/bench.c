@@ -103,10 +103,10 @@ qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu
   }
   if (!status) status = prepare(&b, inputs);
   double ops = status ? 0 : qn_program_ops(p, b.dl), before = 0, after = 0;
-  bool compiled = strcmp(qn_program_engine(p), "llvm") == 0;
-  if (!status && ops > 0 && compiled) status = qn_engine_peak(ctx, cpu, threads, &before);
+  bool limited = strcmp(qn_program_engine(p), "llvm") == 0 && qn_program_multiplies_bytes(p);
+  if (!status && ops > 0 && limited) status = qn_engine_peak(ctx, cpu, threads, &before);
   if (!status) status = measure(&b, seconds, out);
-  if (!status && ops > 0 && compiled) status = qn_engine_peak(ctx, cpu, threads, &after);
+  if (!status && ops > 0 && limited) status = qn_engine_peak(ctx, cpu, threads, &after);
   if (!status && ops > 0) {
     out->gops = ops / out->time_us * 1e-3;
     out->peak_gops = (before > after ? before : after) * 1e-9;
