@@ -1,6 +1,7 @@
 /* quern compile: code ahead of time, or a program file. */
 #include "cli.h"
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct emit_row {
   const char *name;
@@ -19,10 +20,12 @@ static qn_status save(cli *c, const qn_module *m, const qn_compile_options *opti
   return status;
 }
 
-/* Beside a shared library stands its header, unless --header says where. */
+/* Beside a shared library stands its header, unless --header says where. Beside a device or a pipe nothing stands. */
 static const char *header_path(const cli *c, qn_emit_format format, const char *out, char *room, size_t size) {
   const char *given = cli_value(c, "--header", NULL);
+  struct stat st;
   if (given || format != QN_FORMAT_SO) return given;
+  if (!strcmp(out, "-") || (!stat(out, &st) && !S_ISREG(st.st_mode))) return NULL;
   const char *dot = strrchr(out, '.'), *slash = strrchr(out, '/');
   size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - out) : strlen(out);
   int n = snprintf(room, size, "%.*s.h", (int)stem, out);

@@ -146,18 +146,19 @@ static qn_status emit_file(const qn_program *p, const qn_backend *backend, const
   return status;
 }
 
-static qn_status header_file(const qn_program *p, const qn_aot *a, const char *path) {
-  qn_writer w;
-  qn_status status = qn__writer_open(p->ctx, path, &w);
+/* The header, written but not yet in its place, so that code and header appear together or not at all. */
+static qn_status begin_header(const qn_program *p, const qn_aot *a, const char *path, qn_writer *w) {
+  qn_status status = qn__writer_open(p->ctx, path, w);
   if (status) return status;
   qn_buf text;
   qn__buf_init(&text, &p->allocator);
   qn__aot_header(a, &text);
   bool ok = !text.failed;
-  if (ok) qn__writer_put(&w, text.data, text.size);
+  if (ok) qn__writer_put(w, text.data, text.size);
   qn__buf_free(&text);
-  if (ok) return qn__writer_commit(&w);
-  qn__writer_abandon(&w);
+  if (ok && !w->error) return QN_OK;
+  if (ok) return qn__writer_commit(w); /* reports what could not be written */
+  qn__writer_abandon(w);
   return qn_error_no_memory(p->ctx);
 }
 
@@ -236,11 +237,14 @@ qn_status qn_program_emit(const qn_module *m, const qn_compile_options *options,
   aot a = {0};
   qn__arena_init(&a.arena, &p->allocator);
   status = describe(p, entry, &a);
+  qn_writer header;
+  bool with_header = !status && header_path && !(status = begin_header(p, &a.out, header_path, &header));
   if (!status && format == QN_FORMAT_SO)
     status = emit_shared(p, backend, &a.out, path);
   else if (!status)
     status = emit_file(p, backend, &a.out, kinds[format], path);
-  if (!status && header_path) status = header_file(p, &a.out, header_path);
+  if (with_header && status) qn__writer_abandon(&header);
+  if (with_header && !status) status = qn__writer_commit(&header);
   qn__vec_free(&p->allocator, &a.calls.calls);
   qn__arena_free(&a.arena);
   qn_program_destroy(p);

@@ -140,7 +140,12 @@ each() {
 
 mkdir folder
 each fails folder 1 "folder: error: "
-each fails no/such 1 "no/such: error: "
+each fails no/such 1 "No such file or directory"
+for kind in $kinds; do
+  fails 1 "folder: error: " compile "$in/int8.mlir" --dim n=2 --emit $kind -o code --header folder
+  fails 1 "folder: error: " compile "$in/int8.mlir" --dim n=2 --emit $kind -o folder --header code.h
+done
+fails 1 "folder: error: " calibrate --merge "$in/calibrated.mlir" "$in/calibrated.mlir" -o folder
 rmdir folder
 
 # A disk that is full, and a device that takes everything: written through, never replaced.
@@ -149,7 +154,7 @@ mknod "$tmp/full" c 1 7 2>/dev/null && (: >"$tmp/full") 2>/dev/null && full=$tmp
 mknod "$tmp/null" c 1 3 2>/dev/null && (: >"$tmp/null") 2>/dev/null && null=$tmp/null
 each fails "$full" 1 "No space left"
 each works "$null"
-[ -c "$full" ] && [ -c "$null" ] || complain "a device has been replaced" "-o $full"
+[ -c "$full" ] && [ -c "$null" ] && [ ! -e "$full.h" ] && [ ! -e "$null.h" ] || complain "a device has been replaced, or has a header beside it" "-o $full"
 for arguments in "opt $in/good.mlir" "ops" "inspect $in/good.mlir --json" "help opt"; do
   cases=$((cases + 1))
   "$quern" $arguments >"$full" 2>"$tmp/err"
