@@ -180,7 +180,7 @@ static void permute_params(const qn_quant *from, const int64_t *perm, qn_quant *
       rest /= (uint64_t)to->param_shape[d];
     }
     scales[i] = from->scales[source];
-    if (zeros) zeros[i] = from->zero_points[source];
+    if (zeros && from->zero_points) zeros[i] = from->zero_points[source];
   }
   to->scales = scales;
   to->zero_points = zeros;
@@ -283,9 +283,9 @@ qn_status qn__rule_view(qn_module *m, qn_op op, qn_type *results) {
     product known;
     int rest;
     status = read_shape(m, op, &x, &y, &known, &rest);
-    bool fits = y.rank == declared.rank;
-    for (uint32_t i = 0; status == QN_OK && fits && i < y.rank; i++) fits = qn__size_fits(y.size[i], declared.size[i]);
     if (status != QN_OK) return status;
+    bool fits = y.rank == declared.rank;
+    for (uint32_t i = 0; fits && i < y.rank; i++) fits = qn__size_fits(y.size[i], declared.size[i]);
     if (!fits)
       return qn_op_error(m, op, QN_DIAG_SHAPE, "the result is %s, which is not the shape that attribute 'shape' gives",
                          qn__type_c(m, to));
