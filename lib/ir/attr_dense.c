@@ -48,7 +48,7 @@ static uint8_t repeated(const layout *l, uint8_t element) {
 }
 
 static bool all_equal(const layout *l, const void *data) {
-  if (l->count == 0) return false;
+  if (l->count == 0 || !data) return false;
   const uint8_t *p = data;
   if (l->bits >= 8) return memcmp(p, p + l->elem_bytes, l->bytes - l->elem_bytes) == 0;
   uint8_t byte = repeated(l, p[0]), mask = tail_mask(l);

@@ -185,7 +185,10 @@ bool qn__attr_is_default(const qn_module *m, const qn_attr_spec *spec, qn_attr a
   }
   case QN_ATTR_FLOAT: {
     double v = qn_attr_as_float(m, attr);
-    return spec->kind == QN__SPEC_FLOAT && !memcmp(&v, &spec->default_float, sizeof v) &&
+    uint64_t bits, wanted; /* -0 is not the default 0 */
+    memcpy(&bits, &v, sizeof bits);
+    memcpy(&wanted, &spec->default_float, sizeof wanted);
+    return spec->kind == QN__SPEC_FLOAT && bits == wanted &&
            qn_type_as_scalar(qn_module_context(m), qn_attr_type_of(m, attr)) == QN_F32;
   }
   case QN_ATTR_STRING:
