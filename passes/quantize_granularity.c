@@ -80,10 +80,9 @@ qn_status qn__granularity_parse(qn_context *ctx, const char *pass, qn_str text, 
 
 /* "u8" is how quantized types spell ui8. */
 static qn_scalar storage_find(qn_str text) {
-  char spelled[8];
+  char spelled[8] = "ui";
   qn_scalar s = qn_scalar_find(text);
   if (s != QN_SCALAR_NONE || text.size < 2 || text.size > 3 || text.data[0] != 'u') return s;
-  memcpy(spelled, "ui", 2);
   memcpy(spelled + 2, text.data + 1, text.size - 1);
   return qn_scalar_find((qn_str){spelled, text.size + 1});
 }
