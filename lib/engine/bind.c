@@ -75,6 +75,14 @@ static bool infer_gemm(const qn_program *p, const qn_bound *b, const qn_step *s,
   uint32_t a = s->values[0], w = s->values[1], y = s->values[s->num_in];
   uint32_t ra = p->values[a].rank, rw = p->values[w].rank, ry = p->values[y].rank;
   const int64_t *sa = b->shapes[a], *sw = b->shapes[w];
+  const qn_gemm_plan *g = &s->plan->u.gemm;
+  if (g->window) {
+    qn_segments t = qn__window_segments(&g->shape, sa[3]);
+    int64_t size[4] = {sa[0], qn__window_count(&g->shape, 0, sa[1]), qn__window_count(&g->shape, 1, sa[2]),
+                       sw[rw - 1] * g->shape.groups};
+    memcpy(out, size, sizeof size);
+    return size[1] > 0 && size[2] > 0 && sw[rw - 2] == t.outer * t.inner * t.length;
+  }
   int64_t m = sa[ra - (s->transpose ? 1 : 2)], k = sa[ra - (s->transpose ? 2 : 1)];
   if (sw[rw - 2] != k) return false;
   for (uint32_t d = 0; d < ry; d++) out[d] = 1;

@@ -18,7 +18,7 @@
 
 typedef enum qn_where { QN_AT_INPUT, QN_AT_OUTPUT, QN_AT_CONSTANT, QN_AT_SLOT } qn_where;
 
-enum { QN__MAX_PTRS = 64 };
+enum { QN__MAX_PTRS = 64, QN__MAX_SIZES = 16 };
 
 typedef struct qn_pvalue {
   qn_scalar mem;
@@ -106,7 +106,7 @@ typedef struct qn_job {
   qn_body_part part;
   uint32_t num_ptrs, num_sizes, num_strides;
   qn_pref ptrs[QN__MAX_PTRS + 3];
-  int64_t sizes[QN_MAX_RANK + 1];
+  int64_t sizes[QN__MAX_SIZES];
   int64_t strides[QN__MAX_PTRS * (QN_MAX_RANK + 1)];
   int64_t extent[2]; /* the whole range of begin / end */
   int64_t grain;     /* parts are multiples of this many of extent[0] */

@@ -19,7 +19,8 @@ static int64_t ceil_div(int64_t a, int64_t b) {
 
 /* A gemm step with sizes: how its leading axes become rows or a batch loop. */
 typedef struct gemm_shape {
-  int64_t m, n, k, k_padded;
+  int64_t m, n, k, k_padded; /* k: of one segment */
+  int64_t segments;
   uint32_t batch_rank; /* axes looped over; 0 when they are rows */
   int64_t batch[QN_MAX_RANK], batch_count;
 } gemm_shape;
@@ -39,8 +40,9 @@ static bool same_leading(const int64_t *x, uint32_t rx, const int64_t *y, uint32
 static bool rows_can_merge(const qn_program *p, const qn_step *s, const qn_bound *b) {
   uint32_t a = s->values[0], w = s->values[1], y = s->values[s->num_in];
   uint32_t ry = p->values[y].rank;
-  if (s->transpose || product(b->shapes[w], p->values[w].rank - 2) != 1) return false;
-  if (!same_leading(b->shapes[a], p->values[a].rank, b->shapes[y], ry)) return false;
+  bool window = s->plan->u.gemm.window;
+  if (s->transpose || (!window && product(b->shapes[w], p->values[w].rank - 2) != 1)) return false;
+  if (!window && !same_leading(b->shapes[a], p->values[a].rank, b->shapes[y], ry)) return false;
   for (uint32_t i = 2; i < s->num_in; i++) {
     uint32_t e = s->values[i], re = p->values[e].rank;
     if (re >= 1 && product(b->shapes[e], re - 1) == 1) continue;
@@ -53,7 +55,17 @@ static gemm_shape shape_of(const qn_program *p, const qn_step *s, const qn_bound
   const qn_gemm_plan *g = &s->plan->u.gemm;
   uint32_t a = s->values[0], y = s->values[s->num_in], ra = p->values[a].rank, ry = p->values[y].rank;
   const int64_t *sy = b->shapes[y];
-  gemm_shape out = {.m = sy[ry - 2], .n = sy[ry - 1], .k = b->shapes[a][ra - (s->transpose ? 2 : 1)], .batch_count = 1};
+  gemm_shape out = {.m = sy[ry - 2],
+                    .n = sy[ry - 1],
+                    .k = b->shapes[a][ra - (s->transpose ? 2 : 1)],
+                    .segments = 1,
+                    .batch_count = 1};
+  if (g->window) {
+    qn_segments t = qn__window_segments(&g->shape, out.k);
+    out.n /= g->shape.groups;
+    out.k = t.length;
+    out.segments = t.outer * t.inner;
+  }
   if (ry > 2 && rows_can_merge(p, s, b)) {
     out.m = product(sy, ry - 1);
   } else {
@@ -61,7 +73,7 @@ static gemm_shape shape_of(const qn_program *p, const qn_step *s, const qn_bound
     memcpy(out.batch, sy, out.batch_rank * sizeof *sy);
     out.batch_count = product(sy, out.batch_rank);
   }
-  out.k_padded = ceil_div(out.k, g->layout.k_block) * g->layout.k_block;
+  out.k_padded = ceil_div(out.k, g->layout.k_block) * g->layout.k_block * out.segments;
   return out;
 }
 
@@ -79,7 +91,8 @@ size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b) 
 double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b) {
   if (s->plan->kind != QN_KERNEL_GEMM) return 0;
   gemm_shape z = shape_of(p, s, b);
-  return 2.0 * (double)z.m * (double)z.n * (double)z.k * (double)z.batch_count;
+  double groups = s->plan->u.gemm.window ? (double)s->plan->u.gemm.shape.groups : 1;
+  return 2.0 * (double)z.m * (double)z.n * (double)z.k * (double)z.segments * (double)z.batch_count * groups;
 }
 
 /* Elements from the start of an operand of `rank` axes (the last `skip` of them not looped over) to batch index `at`
@@ -108,6 +121,44 @@ static void add_extra(const qn_program *p, const qn_bound *b, qn_job *job, uint3
   job->strides[job->num_strides++] = rows == 1 ? 0 : cols * bytes;
 }
 
+/* ---- products over windows ---- */
+
+static void window_sizes(const qn_gemm_plan *g, const int64_t *image, const int64_t *y, qn_job *job) {
+  const qn_window *w = &g->shape;
+  int64_t column = image[3] * elem_bytes(g->a_mem), line = image[2] * column, whole = image[1] * line;
+  qn_segments t = qn__window_segments(w, image[3]);
+  const int64_t sizes[9] = {y[1],
+                            y[2],
+                            t.outer,
+                            t.inner,
+                            whole,
+                            w->stride[0] * line,
+                            w->stride[1] * column,
+                            w->dilation[0] * line,
+                            w->dilation[1] * column};
+  memcpy(job->sizes + 3, sizes, sizeof sizes);
+  job->num_sizes = 12;
+}
+
+/* The same job for each group of channels. */
+static bool each_group(const qn_program *p, const qn_step *s, const qn_bound *b, const gemm_shape *z, qn_job *job,
+                       qn_job_fn fn, void *user) {
+  const qn_gemm_plan *g = &s->plan->u.gemm;
+  const int64_t *image = b->shapes[s->values[0]], *y = b->shapes[s->values[s->num_in]];
+  int64_t groups = g->shape.groups;
+  for (int64_t i = 0; i < groups; i++) {
+    if (!fn(user, job)) return false;
+    job->ptrs[0].offset += image[3] / groups * elem_bytes(g->a_mem);
+    job->ptrs[1].offset += job->strides[2] * job->extent[1];
+    job->ptrs[2].offset += z->n * elem_bytes(g->y_mem);
+    for (uint32_t e = 0; e < g->num_epilogue_extras; e++) {
+      uint32_t v = s->values[2 + e], r = p->values[v].rank;
+      if (r && b->shapes[v][r - 1] == y[3]) job->ptrs[3 + e].offset += z->n * elem_bytes(g->epilogue_extras[e].mem);
+    }
+  }
+  return true;
+}
+
 static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b, const gemm_shape *z,
                         const int64_t *at, qn_job *job, qn_job_fn fn, void *user) {
   const qn_gemm_plan *g = &s->plan->u.gemm;
@@ -115,6 +166,11 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
   bool merged = z->batch_rank == 0;
   int64_t a_bytes = elem_bytes(g->a_mem), a_cols = s->transpose ? z->m : z->k;
   int64_t a_offset = merged ? 0 : batch_offset(b->shapes[a], p->values[a].rank, 2, z, at, z->m * z->k) * a_bytes;
+  if (g->window) {
+    qn_job steps;
+    window_sizes(g, b->shapes[a], b->shapes[y], &steps);
+    a_offset = at[0] * steps.sizes[7] + at[1] * steps.sizes[8];
+  }
   qn_pref codes = {a, a_offset};
   int64_t codes_stride = a_cols * a_bytes;
   if (g->has_prologue) {
@@ -134,21 +190,25 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
     if (!fn(user, job)) return false;
   }
   *job = (qn_job){.step = s, .part = QN_PART_TILES, .num_ptrs = 3, .num_sizes = 3, .num_strides = 3};
+  int64_t y_columns = b->shapes[y][p->values[y].rank - 1];
   int64_t panel = z->k_padded * g->layout.panel_width * elem_bytes(g->rhs),
           panels = ceil_div(z->n, g->layout.panel_width);
   job->ptrs[0] = codes;
-  job->ptrs[1] = (qn_pref){w, merged ? 0 : batch_offset(b->shapes[w], p->values[w].rank, 2, z, at, panel * panels)};
+  bool one_matrix = merged || g->window;
+  job->ptrs[1] = (qn_pref){w, one_matrix ? 0 : batch_offset(b->shapes[w], p->values[w].rank, 2, z, at, panel * panels)};
   job->ptrs[2] = (qn_pref){
-      y, merged ? 0 : batch_offset(b->shapes[y], p->values[y].rank, 2, z, at, z->m * z->n) * elem_bytes(g->y_mem)};
+      y, merged ? 0 : batch_offset(b->shapes[y], p->values[y].rank, 2, z, at, z->m * y_columns) * elem_bytes(g->y_mem)};
   job->sizes[0] = z->m, job->sizes[1] = z->n, job->sizes[2] = z->k;
   job->strides[0] = codes_stride;
-  job->strides[1] = z->n * elem_bytes(g->y_mem);
+  job->strides[1] = y_columns * elem_bytes(g->y_mem);
   job->strides[2] = panel;
   for (uint32_t i = 0; i < g->num_epilogue_extras; i++)
     add_extra(p, b, job, s->values[2 + g->num_prologue_extras + i], &g->epilogue_extras[i], z, at, merged);
   job->extent[0] = z->m, job->extent[1] = panels, job->grain = 1;
-  job->cost = (double)z->m * (double)z->n * (double)z->k * (elem_bytes(g->rhs) == 1 ? 0.002 : 0.02);
-  return fn(user, job);
+  job->cost = (double)z->m * (double)z->n * (double)(z->k * z->segments) * (elem_bytes(g->rhs) == 1 ? 0.002 : 0.02);
+  if (!g->window) return fn(user, job);
+  window_sizes(g, b->shapes[a], b->shapes[y], job);
+  return each_group(p, s, b, z, job, fn, user);
 }
 
 static bool gemm_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn, void *user) {
@@ -223,18 +283,21 @@ static bool pack_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
   uint32_t x = s->values[0], y = s->values[1], r = p->values[x].rank;
   int64_t rows = b->shapes[y][r - 2], cols = b->shapes[y][r - 1], bytes = elem_bytes(k->mem);
   int64_t panels = ceil_div(cols, k->layout.panel_width);
-  int64_t panel = ceil_div(rows, k->layout.k_block) * k->layout.k_block * k->layout.panel_width * bytes;
+  int64_t panel = qn_layout_padded_k(&k->layout, rows) * k->layout.panel_width * bytes;
+  int64_t segments = k->layout.segments > 1 ? k->layout.segments : 1, length = rows / segments;
   int64_t batch = product(b->shapes[x], r - 2);
-  for (int64_t i = 0; i < batch; i++) {
+  for (int64_t i = 0; i < batch * segments; i++) {
     *job = (qn_job){.step = s, .part = QN_PART_MAIN, .num_ptrs = 2, .num_sizes = 2, .num_strides = 3};
-    job->ptrs[0] = (qn_pref){x, i * rows * cols * bytes};
-    job->ptrs[1] = (qn_pref){y, i * panels * panel};
-    job->sizes[0] = rows, job->sizes[1] = cols;
+    int64_t matrix = i / segments, segment = i % segments;
+    int64_t first = segment * length * (s->transpose ? 1 : cols) * bytes;
+    job->ptrs[0] = (qn_pref){x, matrix * rows * cols * bytes + first};
+    job->ptrs[1] = (qn_pref){y, matrix * panels * panel + segment * (panel / segments)};
+    job->sizes[0] = length, job->sizes[1] = cols;
     job->strides[0] = s->transpose ? bytes : cols * bytes;
     job->strides[1] = s->transpose ? rows * bytes : bytes;
     job->strides[2] = panel;
     job->extent[0] = panels, job->extent[1] = 1, job->grain = 1;
-    job->cost = (double)(rows * cols);
+    job->cost = (double)(length * cols);
     if (!fn(user, job)) return false;
   }
   return true;

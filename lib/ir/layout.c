@@ -3,7 +3,7 @@
 #include "alloc.h"
 #include <string.h>
 
-enum { MAX_K_BLOCK = 64, MAX_PANEL = 4096 };
+enum { MAX_K_BLOCK = 64, MAX_PANEL = 4096, MAX_SEGMENTS = 1 << 16 };
 
 /* A decimal without sign or leading zeros, at most `max`; 0 when there is none. */
 static uint32_t take_number(qn_str *s, uint32_t max) {
@@ -31,8 +31,9 @@ bool qn_layout_parse(qn_str name, qn_layout *out) {
   if (qn_str_eq(name, qn_str_of("plain"))) return true;
   uint32_t k = take_char(&name, 'k') ? take_number(&name, MAX_K_BLOCK) : 0;
   uint32_t w = take_char(&name, 'n') ? take_number(&name, MAX_PANEL) : 0;
-  if (!k || !w || name.size || (k & (k - 1))) return false;
-  *out = (qn_layout){.plain = false, .k_block = k, .panel_width = w};
+  uint32_t s = take_char(&name, 's') ? take_number(&name, MAX_SEGMENTS) : 1;
+  if (!k || !w || !s || name.size || (k & (k - 1))) return false;
+  *out = (qn_layout){.plain = false, .k_block = k, .panel_width = w, .segments = s};
   return true;
 }
 
@@ -40,9 +41,20 @@ static size_t round_up(size_t v, size_t unit) {
   return v > SIZE_MAX - unit ? SIZE_MAX : (v + unit - 1) / unit * unit;
 }
 
+static size_t padded(const qn_layout *l, size_t k_size) {
+  size_t s = qn__layout_segments(l), one = round_up(k_size / s, l->k_block), all;
+  return one != SIZE_MAX && qn__mul_size(one, s, &all) ? all : SIZE_MAX;
+}
+
+int64_t qn_layout_padded_k(const qn_layout *l, int64_t k_size) {
+  if (l->plain || k_size < 0) return k_size;
+  size_t k = padded(l, (size_t)k_size);
+  return k > INT64_MAX ? INT64_MAX : (int64_t)k;
+}
+
 size_t qn_layout_bytes(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size) {
-  if (k_size < 0 || n_size < 0) return SIZE_MAX;
-  size_t k = l->plain ? (size_t)k_size : round_up((size_t)k_size, l->k_block);
+  if (k_size < 0 || n_size < 0 || k_size % qn__layout_segments(l)) return SIZE_MAX;
+  size_t k = l->plain ? (size_t)k_size : padded(l, (size_t)k_size);
   size_t n = l->plain ? (size_t)n_size : round_up((size_t)n_size, l->panel_width);
   size_t count, bytes;
   if (k == SIZE_MAX || n == SIZE_MAX || !qn__mul_size(k, n, &count) || !qn__mul_size(count, elem_bytes, &bytes))
@@ -80,12 +92,14 @@ static void copy_run(char *panel, char *matrix, size_t stride, size_t count, siz
 static void walk_panels(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, strides s, char *matrix,
                         char *packed, bool pack) {
   const size_t block = l->k_block, width = l->panel_width, kn = (size_t)k_size, nn = (size_t)n_size;
+  const size_t length = kn / qn__layout_segments(l);
   for (size_t n0 = 0; n0 < nn; n0 += width)
-    for (size_t k0 = 0; k0 < kn; k0 += block) {
-      const size_t columns = nn - n0 < width ? nn - n0 : width, rows = kn - k0 < block ? kn - k0 : block;
+    for (size_t k0 = 0, end = length; k0 < kn; end += k0 == end ? length : 0) {
+      const size_t columns = nn - n0 < width ? nn - n0 : width, rows = end - k0 < block ? end - k0 : block;
       for (size_t c = 0; c < columns; c++)
         copy_run(packed + c * block * elem_bytes, matrix + k0 * s.k + (n0 + c) * s.n, s.k, rows, elem_bytes, pack);
       packed += width * block * elem_bytes;
+      k0 += rows;
     }
 }
 

@@ -2,6 +2,7 @@
 #include "context_impl.h"
 #include "layout.h"
 #include "rule_util.h"
+#include "window.h"
 
 /* ---- regions ---- */
 
@@ -144,7 +145,7 @@ static qn_status need_layout(qn_module *m, qn_op op, qn_layout *layout) {
   qn_str name = qn_op_get_string(m, op, "layout");
   if (qn__layout_parse(name, layout)) return QN_OK;
   return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
-                     "layout is \"%.*s\", expected \"plain\" or kBnW with B a power of two, such as \"k4n64\"",
+                     "layout is \"%.*s\", expected \"plain\", kBnW with B a power of two, such as \"k4n64\", or kBnWsS",
                      (int)name.size, name.data);
 }
 
@@ -185,6 +186,14 @@ static qn_status check_packed_uses(qn_module *m, qn_op op) {
   return QN_OK;
 }
 
+static qn_status check_segments(qn_module *m, qn_op op, const qn_layout *layout, qn_type b) {
+  const qn_dims dims = qn__dims_of(qn_module_context(m), b);
+  int64_t k = dims.rank >= 2 ? dims.size[dims.rank - 2] : 0;
+  if (k == QN_DYNAMIC || k % qn__layout_segments(layout) == 0) return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_SHAPE, "%s has %lld rows, which cannot be cut into the layout's %u segments",
+                     qn__type_c(m, b), (long long)k, qn__layout_segments(layout));
+}
+
 qn_status qn__rule_pack(qn_module *m, qn_op op, qn_type *results) {
   qn_layout layout;
   qn_type b = qn__operand_type(m, op, 0);
@@ -193,7 +202,8 @@ qn_status qn__rule_pack(qn_module *m, qn_op op, qn_type *results) {
   if (status == QN_OK) status = check_packed_uses(m, op);
   if (status != QN_OK) return status;
   results[0] = b;
-  return qn_op_get_bool(m, op, "transpose") ? qn__transposed_type(m, op, b, &results[0]) : QN_OK;
+  if (qn_op_get_bool(m, op, "transpose")) status = qn__transposed_type(m, op, b, &results[0]);
+  return status == QN_OK ? check_segments(m, op, &layout, results[0]) : status;
 }
 
 qn_status qn__rule_packed_constant(qn_module *m, qn_op op, qn_type *results) {
@@ -207,6 +217,8 @@ qn_status qn__rule_packed_constant(qn_module *m, qn_op op, qn_type *results) {
   if (!qn_type_is_static(ctx, declared))
     return qn_op_error(m, op, QN_DIAG_SHAPE, "the result is %s, expected sizes that are known",
                        qn__type_c(m, declared));
+  status = check_segments(m, op, &layout, declared);
+  if (status != QN_OK) return status;
   size_t elem_bytes = (size_t)qn_scalar_get(qn_type_memory(ctx, qn_type_elem(ctx, declared)))->storage_bits / 8;
   uint64_t want = qn__layout_bytes(&layout, elem_bytes, dims.size[dims.rank - 2], dims.size[dims.rank - 1]);
   for (uint32_t i = 0; i + 2 < dims.rank; i++)
@@ -301,13 +313,77 @@ static qn_status gemm_scalars(qn_module *m, qn_op op, qn_scalar *lhs, qn_scalar 
   return QN_OK;
 }
 
+/* ---- windows ---- */
+
+static qn_status check_window(qn_module *m, qn_op op, qn_window *w) {
+  if (!qn__window_read(m, op, w))
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
+                       "window and groups are not six numbers from 1 to %d (height, width, strides, dilations) and a "
+                       "number of at least 1",
+                       QN_WINDOW_LIMIT);
+  if (qn_op_get_bool(m, op, "transpose_a"))
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "transpose_a is given with a window, expected one or the other");
+  qn_op yield = yield_of(m, op, 0);
+  if (yield.id && qn_op_num_operands(m, yield) == 1 && qn_op_get_int(m, op, "num_prologue") == 0 &&
+      qn_op_operand(m, yield, 0).id == qn_block_arg(m, qn_op_region(m, op, 0), 0).id)
+    return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_VERIFY,
+                     "the prologue of a product over windows computes something: do so with kern.map or kern.pad");
+}
+
+/* The product's dimensions [N, OH, OW, O]. */
+static qn_status window_dims(qn_module *m, qn_op op, const qn_window *w, qn_dims *y) {
+  qn_context *ctx = qn_module_context(m);
+  qn_type ta = qn__operand_type(m, op, 0), tb = qn__operand_type(m, op, 1);
+  const qn_dims a = qn__dims_of(ctx, ta), b = qn__dims_of(ctx, tb);
+  if (a.rank != 4 || b.rank != (w->groups > 1 ? 3u : 2u))
+    return qn_op_error(m, op, QN_DIAG_SHAPE, "multiplies windows of %s by %s, expected an image [N,H,W,C] and %s",
+                       qn__type_c(m, ta), qn__type_c(m, tb),
+                       w->groups > 1 ? "matrices [groups,K,O/groups]" : "a matrix [K,O]");
+  int64_t channels = a.size[3], rows = b.size[b.rank - 2], columns = b.size[b.rank - 1];
+  if (channels == QN_DYNAMIC || rows == QN_DYNAMIC || columns == QN_DYNAMIC)
+    return qn_op_error(m, op, QN_DIAG_SHAPE, "multiplies windows of %s by %s, expected channels and b to be known",
+                       qn__type_c(m, ta), qn__type_c(m, tb));
+  if (channels > QN_WINDOW_CHANNELS)
+    return qn_op_error(m, op, QN_DIAG_LIMIT, "%s has too many channels for windows", qn__type_c(m, ta));
+  const qn_segments s = qn__window_segments(w, channels);
+  if (channels % w->groups || rows != s.outer * s.inner * s.length || (w->groups > 1 && b.size[0] != w->groups))
+    return qn_op_error(m, op, QN_DIAG_SHAPE,
+                       "windows of %lld x %lld over %s in %lld groups do not multiply %s, expected %lld rows",
+                       (long long)w->size[0], (long long)w->size[1], qn__type_c(m, ta), (long long)w->groups,
+                       qn__type_c(m, tb), (long long)(s.outer * s.inner * s.length));
+  qn_layout layout;
+  if (qn__layout_parse(qn_op_get_string(m, op, "layout"), &layout) && !layout.plain &&
+      qn__layout_segments(&layout) != s.outer * s.inner)
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "the layout has %u segments, expected %lld for this window",
+                       qn__layout_segments(&layout), (long long)(s.outer * s.inner));
+  *y = a;
+  for (int d = 0; d < 2; d++) {
+    if (a.size[1 + d] == QN_DYNAMIC) {
+      y->symbol[1 + d] = (qn_name){0};
+      continue;
+    }
+    y->size[1 + d] = qn__window_count(w, d, a.size[1 + d]);
+    if (y->size[1 + d] < 1)
+      return qn_op_error(m, op, QN_DIAG_SHAPE, "the window spans %lld elements of an axis of %lld",
+                         (long long)qn__window_span(w, d), (long long)a.size[1 + d]);
+  }
+  y->size[3] = columns * w->groups;
+  y->symbol[3] = (qn_name){0};
+  return QN_OK;
+}
+
 qn_status qn__rule_gemm(qn_module *m, qn_op op, qn_type *results) {
   qn_context *ctx = qn_module_context(m);
   qn_scalar lhs, acc;
   qn_dims y;
   bool transpose_a = qn_op_get_bool(m, op, "transpose_a");
   qn_status status = need_all_tensors(m, op);
-  if (status == QN_OK) status = qn__matmul_dims(m, op, transpose_a, false, &y);
+  qn_window window = {.groups = 1};
+  bool windows = qn_op_attr(m, op, "window").id || qn_op_attr(m, op, "groups").id;
+  if (status == QN_OK && windows) status = check_window(m, op, &window);
+  if (status == QN_OK)
+    status = windows ? window_dims(m, op, &window, &y) : qn__matmul_dims(m, op, transpose_a, false, &y);
   if (status == QN_OK) status = gemm_scalars(m, op, &lhs, &acc);
   if (status == QN_OK) status = check_gemm_types(m, op, lhs, acc);
   if (status == QN_OK) status = check_gemm_layout(m, op);

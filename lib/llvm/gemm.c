@@ -12,6 +12,7 @@ typedef struct gemm_state {
   LLVMValueRef full_blocks, all_blocks; /* of K, without and with the last, partial one */
   LLVMValueRef sums;                    /* of the tile, row by row, of the sum's type */
   LLVMValueRef row, panel;              /* first of the tile */
+  LLVMValueRef image[12];               /* of a window: size[3] to size[11] by their numbers */
 } gemm_state;
 
 /* ---- the sums ---- */
@@ -55,11 +56,10 @@ static void blocks_loop(qn_ll_tile *t, LLVMValueRef start, LLVMValueRef end, uin
   copy_values(t->b, carried + sums, t->panels);
 }
 
-static void accumulate(gemm_state *s) {
+/* K of the rows, or of one segment of them. */
+static void accumulate_run(gemm_state *s) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
-  uint32_t count = t->rows * t->vectors;
-  for (uint32_t i = 0; i < count * t->sets; i++) t->acc[i] = LLVMConstNull(t->acc_type);
   LLVMValueRef done = qn__ll_i64(g, 0), blocks = s->plan->lhs_padded ? s->all_blocks : s->full_blocks;
   if (t->unroll > 1) {
     LLVMValueRef whole = LLVMBuildAnd(g->b, blocks, qn__ll_i64(g, -(int64_t)t->unroll), "");
@@ -68,6 +68,48 @@ static void accumulate(gemm_state *s) {
   }
   blocks_loop(t, done, blocks, 1, false);
   if (!s->plan->lhs_padded && s->plan->layout.k_block > 1) blocks_loop(t, s->full_blocks, s->all_blocks, 1, true);
+}
+
+/* Inside a loop over segments: sums and the panels' pointers are carried around it, rows move by `step` bytes. */
+static void segments_loop(gemm_state *s, LLVMValueRef count, LLVMValueRef step, void (*inner)(gemm_state *)) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  uint32_t sums = t->rows * t->vectors * t->sets;
+  LLVMValueRef carried[QN_LL_MAX_CARRIED], first[QN_LL_MAX_ROWS];
+  qn_ll_for f;
+  copy_values(first, t->a, t->rows);
+  copy_values(carried, t->acc, sums);
+  copy_values(carried + sums, t->b, t->panels);
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, 1, sums + t->panels, carried);
+  copy_values(t->acc, carried, sums);
+  copy_values(t->b, carried + sums, t->panels);
+  LLVMValueRef offset = qn__ll_mul(g, f.i, step);
+  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, first[r], offset);
+  inner(s);
+  copy_values(carried, t->acc, sums);
+  copy_values(carried + sums, t->b, t->panels);
+  qn__ll_for_end(g, &f, carried);
+  copy_values(t->acc, carried, sums);
+  copy_values(t->b, carried + sums, t->panels);
+  copy_values(t->a, first, t->rows);
+}
+
+static void inner_segments(gemm_state *s) {
+  if (s->plan->window_inner)
+    segments_loop(s, s->image[6], s->image[11], accumulate_run);
+  else
+    accumulate_run(s);
+}
+
+static void accumulate(gemm_state *s) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  uint32_t count = t->rows * t->vectors;
+  for (uint32_t i = 0; i < count * t->sets; i++) t->acc[i] = LLVMConstNull(t->acc_type);
+  if (s->plan->window)
+    segments_loop(s, s->image[5], s->image[10], inner_segments);
+  else
+    accumulate_run(s);
   for (uint32_t i = count; i < count * t->sets; i++)
     t->acc[i % count] = LLVMBuildAdd(g->b, t->acc[i % count], t->acc[i], "");
 }
@@ -79,13 +121,45 @@ static void keep_sums(gemm_state *s) {
     qn__ll_store_vec(s->g, t->acc[i], qn__ll_gep_const(s->g, s->sums, i * bytes), 1);
 }
 
+/* Addresses of the tile's rows: in a matrix, or of windows in an image, which is divided once per tile. */
+static void row_addresses(gemm_state *s) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  if (!s->plan->window) {
+    for (uint32_t r = 0; r < t->rows; r++)
+      t->a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, qn__ll_i64(g, r)), s->a_stride));
+    return;
+  }
+  LLVMValueRef *z = s->image, one = qn__ll_i64(g, 1), zero = qn__ll_i64(g, 0);
+  LLVMValueRef line = LLVMBuildUDiv(g->b, s->row, z[4], ""), n = LLVMBuildUDiv(g->b, line, z[3], "");
+  LLVMValueRef ow = qn__ll_sub(g, s->row, qn__ll_mul(g, line, z[4]));
+  LLVMValueRef oh = qn__ll_sub(g, line, qn__ll_mul(g, n, z[3]));
+  LLVMValueRef at = qn__ll_add(g, qn__ll_mul(g, oh, z[8]), qn__ll_mul(g, ow, z[9]));
+  at = qn__ll_add(g, at, qn__ll_mul(g, n, z[7]));
+  /* From the end of a line to the next, and from the last line's end to the next image. */
+  LLVMValueRef next_line = qn__ll_sub(g, z[8], qn__ll_mul(g, z[4], z[9]));
+  LLVMValueRef next_image = qn__ll_sub(g, z[7], qn__ll_mul(g, z[3], z[8]));
+  for (uint32_t r = 0; r < t->rows; r++) {
+    t->a[r] = qn__ll_gep(g, s->a, at);
+    if (r + 1 == t->rows) break;
+    ow = qn__ll_add(g, ow, one);
+    LLVMValueRef ends = LLVMBuildICmp(g->b, LLVMIntEQ, ow, z[4], "");
+    ow = LLVMBuildSelect(g->b, ends, zero, ow, "");
+    oh = qn__ll_add(g, oh, LLVMBuildZExt(g->b, ends, g->i64, ""));
+    LLVMValueRef last = LLVMBuildICmp(g->b, LLVMIntEQ, oh, z[3], "");
+    oh = LLVMBuildSelect(g->b, last, zero, oh, "");
+    at = qn__ll_add(g, at, z[9]);
+    at = qn__ll_add(g, at, LLVMBuildSelect(g->b, ends, next_line, zero, ""));
+    at = qn__ll_add(g, at, LLVMBuildSelect(g->b, last, next_image, zero, ""));
+  }
+}
+
 /* The tile's columns from `column` of the panel on (of the first panel, when several are taken at once). */
 static void multiply(gemm_state *s, LLVMValueRef column) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   int64_t column_bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
-  for (uint32_t r = 0; r < t->rows; r++)
-    t->a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, qn__ll_i64(g, r)), s->a_stride));
+  row_addresses(s);
   for (uint32_t p = 0; p < t->panels; p++) {
     LLVMValueRef at = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, p)), s->b_stride));
     t->b[p] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, column_bytes)));
@@ -190,6 +264,7 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   s.b = qn__ll_arg_ptr(g, 1);
   s.a_stride = qn__ll_arg_stride(g, 0);
   s.b_stride = qn__ll_arg_stride(g, 2);
+  for (uint32_t i = 3; plan->window && i < 12; i++) s.image[i] = qn__ll_arg_size(g, i);
   LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
   s.full_blocks = LLVMBuildUDiv(g->b, t->k_size, block, "");
   s.all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, t->k_size, up), block, "");

@@ -7,6 +7,7 @@
 #ifndef QN_KERNEL_H
 #define QN_KERNEL_H
 #include "tape.h"
+#include "window.h"
 #include <quern/unstable/isa.h>
 #include <quern/unstable/kargs.h>
 #include <quern/unstable/layout.h>
@@ -40,8 +41,12 @@ typedef struct qn_extra {
  *   ptr     0 A codes (row-major, element type lhs), 1 B packed, 2 Y, 3+i epilogue extra i
  *   size    0 M, 1 N, 2 K
  *   stride  0 A row, 1 Y row (its columns are dense), 2 B panel (bytes from panel to panel), 3+i extra i row
+ *   With `window`, A is an image and row m, segment (i, j) of K elements starts at
+ *     n * size[7] + oh * size[8] + ow * size[9] + i * size[10] + j * size[11]    bytes, m = (n * OH + oh) * OW + ow
+ *   size    2 K of a segment, 3 OH, 4 OW, 5 segments i, 6 segments j; stride 0 is not used. B's blocks of all segments
+ *           follow each other, each segment padded to kb. j takes no other value than 0 unless `window_inner`.
  *   A rows hold at least K elements; when `lhs_padded`, they are readable and finite up to K rounded up to the layout's
- *   kb and zero there, else code must not read past K. B is zero-padded to kb and nb. Sums start at 0 and add k in
+ *   kb, else code must not read past K. B is zero-padded to kb and nb. Sums start at 0 and add k in
  *   ascending order (floats: one fma chain; integers wrap).
  *
  * PART_PROLOGUE, when has_prologue: rows [begin[0], end[0]): codes[m,k] = prologue(A[m,k], extras), zero for
@@ -58,7 +63,8 @@ typedef struct qn_gemm_plan {
   qn_scalar y_mem;
   qn_layout layout; /* never plain: that is given as one panel as wide as the matrix, k_block 1 */
   uint32_t rows;    /* tallest tile */
-  bool has_prologue, lhs_padded, lhs_strided;
+  bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
+  qn_window shape; /* with `window`: not part of the code */
   uint32_t num_prologue_extras, num_epilogue_extras;
   qn_extra *prologue_extras, *epilogue_extras;
   qn_tape prologue; /* inputs: A's element, then the extras; one output of type lhs */

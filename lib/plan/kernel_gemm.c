@@ -101,7 +101,9 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
                          MAX_PLAIN, best);
     g->layout = (qn_layout){.plain = false, .k_block = 1, .panel_width = n ? (uint32_t)n : 1};
   }
-  if (!qn_str_eq(name, qn_str_of(best))) {
+  qn_layout made;
+  qn_layout_parse(qn_str_of(best), &made);
+  if (made.k_block != g->layout.k_block || made.panel_width != g->layout.panel_width) {
     qn_str why = qn__arena_fmt(arena, "b is in layout %.*s, the %s kernels are made for %s", (int)name.size, name.data,
                                isa->name, best);
     if (!why.data) return qn_error_no_memory(qn_module_context(m));
@@ -118,6 +120,19 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
 static uint32_t tallest(const qn_isa *isa, qn_scalar lhs) {
   if (qn_scalar_is_float(lhs)) return isa->float_rows;
   return lhs == QN_UI8 ? isa->int8_rows : isa->int16_rows;
+}
+
+static qn_status plan_window(qn_module *m, qn_op op, qn_gemm_plan *g) {
+  if (!qn_op_attr(m, op, "window").id) return QN_OK;
+  qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
+  if (!qn__window_read(m, op, &g->shape) || !is_identity(&g->prologue) || a.rank != 4 || a.size[3] < 0)
+    return qn_op_error(m, op, QN_DIAG_VERIFY, "has a window that no kernel can follow");
+  g->window = true;
+  qn_segments s = qn__window_segments(&g->shape, a.size[3]);
+  g->window_inner = s.inner > 1;
+  g->has_prologue = g->lhs_strided = false;
+  g->lhs_padded = s.length % g->layout.k_block == 0;
+  return QN_OK;
 }
 
 static qn_status plan_codes(qn_module *m, qn_op op, qn_gemm_plan *g) {
@@ -152,6 +167,7 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (!s) s = plan_extras(m, op, 2 + g->num_prologue_extras, g->num_epilogue_extras, arena, &g->epilogue_extras);
   if (!s) s = plan_regions(m, op, arena, g);
   if (!s) s = plan_codes(m, op, g);
+  if (!s) s = plan_window(m, op, g);
   if (s) return s;
   qn_str layout = qn_attr_as_string(m, qn_op_attr(m, op, "layout"));
   g->rows = tallest(out->isa, g->lhs);
@@ -179,7 +195,7 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   for (int i = 0; i < 5; i++) h = qn__mix(h, (uint64_t)types[i]);
   h = qn__layout_hash(&g->layout, h);
   h = qn__mix(h, (uint64_t)g->rows | (uint64_t)g->has_prologue << 32 | (uint64_t)g->lhs_padded << 33 |
-                     (uint64_t)g->lhs_strided << 34);
+                     (uint64_t)g->lhs_strided << 34 | (uint64_t)g->window << 35 | (uint64_t)g->window_inner << 36);
   h = extras_hash(g->prologue_extras, g->num_prologue_extras, h);
   h = extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, qn__tape_hash(&g->prologue, h));

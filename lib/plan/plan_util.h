@@ -29,7 +29,8 @@ qn_status qn__plan_loop(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
 uint64_t qn__gemm_hash(const qn_gemm_plan *p, uint64_t h);
 uint64_t qn__loop_hash(const qn_loop_plan *p, uint64_t h);
 static inline uint64_t qn__layout_hash(const qn_layout *l, uint64_t h) {
-  return qn__mix(h, (uint64_t)l->plain | (uint64_t)l->k_block << 8 | (uint64_t)l->panel_width << 32);
+  h = qn__mix(h, (uint64_t)l->plain | (uint64_t)l->k_block << 8 | (uint64_t)l->panel_width << 32);
+  return l->segments > 1 ? qn__mix(h, l->segments > 1) : h; /* how many does not change code */
 }
 
 /* Appends what a region does, in words, to a text of `size` bytes: "bias, relu, requantize". */

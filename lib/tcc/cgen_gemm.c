@@ -64,9 +64,14 @@ static bool bytes_into_i32(const gemm_gen *w) {
 static void column(gemm_gen *w) {
   uint32_t kb = w->p->layout.k_block, nb = w->p->layout.panel_width;
   char a[96], b[96];
-  qn__c_line(w->g, "const unsigned char *pa = row_a, *pb = panel + j * %d;", (int)kb * w->b_bytes);
+  if (w->p->window) {
+    qn__c_line(w->g, "const unsigned char *pb = segment_b + j * %d;", (int)kb * w->b_bytes);
+    qn__c_line(w->g, "const unsigned char *pa = segment_a;");
+  } else {
+    qn__c_line(w->g, "const unsigned char *pa = row_a, *pb = panel + j * %d;", (int)kb * w->b_bytes);
+    qn__c_line(w->g, "%s sum = 0;", w->acc_type);
+  }
   qn__c_line(w->g, "int64_t k = 0;");
-  qn__c_line(w->g, "%s sum = 0;", w->acc_type);
   if (bytes_into_i32(w) && kb <= 64) column_loop_bytes(w, kb, nb);
   qn__c_open(w->g, "for (; k < size_k; k++)");
   multiply_add(w, "sum", element(a, sizeof a, w->p->lhs, "pa", "0"), element(b, sizeof b, w->p->rhs, "pb", "0"));
@@ -79,19 +84,31 @@ static void column(gemm_gen *w) {
   qn__c_close(w->g);
 }
 
-/* All columns of a panel side by side, k in ascending order for each. */
-static void panel_sums(gemm_gen *w) {
+/* One column over all segments of a window. */
+static void segments(gemm_gen *w, void (*body)(gemm_gen *)) {
+  uint32_t kb = w->p->layout.k_block, nb = w->p->layout.panel_width;
+  qn__c_line(w->g, "const unsigned char *segment_b = panel;");
+  qn__c_open(w->g, "for (int64_t i = 0; i < args->size[5]; i++)");
+  qn__c_open(w->g, "for (int64_t s = 0; s < args->size[6]; s++)");
+  qn__c_line(w->g, "const unsigned char *const segment_a = row_a + i * args->size[10] + s * args->size[11];");
+  body(w);
+  qn__c_line(w->g, "segment_b += (size_k + %u) / %u * %u;", kb - 1, kb, kb * nb * (uint32_t)w->b_bytes);
+  qn__c_close(w->g);
+  qn__c_close(w->g);
+}
+
+/* All columns of a panel side by side, k in ascending order for each: of the row, or of a segment of it. */
+static void panel_run(gemm_gen *w) {
   uint32_t kb = w->p->layout.k_block, nb = w->p->layout.panel_width;
   char index[64], a[128], b[128];
-  qn__c_line(w->g, "%s sums[%u];", w->acc_type, nb);
-  qn__c_line(w->g, "for (int j = 0; j < %u; j++) sums[j] = 0;", nb);
+  if (!w->p->window) qn__c_line(w->g, "const unsigned char *const segment_a = row_a, *const segment_b = panel;");
   qn__c_line(w->g, "int64_t k = 0;");
   qn__c_open(w->g, "for (; k + %u <= size_k; k += %u)", kb, kb);
-  qn__c_line(w->g, "const unsigned char *const block = panel + k * %u;", nb * (uint32_t)w->b_bytes);
+  qn__c_line(w->g, "const unsigned char *const block = segment_b + k * %u;", nb * (uint32_t)w->b_bytes);
   qn__c_open(w->g, "for (int j = 0; j < %u; j++)", nb);
   for (uint32_t i = 0; i < kb; i++) {
     snprintf(index, sizeof index, "k + %u", i);
-    element(a, sizeof a, w->p->lhs, "row_a", index);
+    element(a, sizeof a, w->p->lhs, "segment_a", index);
     snprintf(index, sizeof index, "j * %u + %u", kb, i);
     multiply_add(w, "sums[j]", a, element(b, sizeof b, w->p->rhs, "block", index));
   }
@@ -99,14 +116,45 @@ static void panel_sums(gemm_gen *w) {
   qn__c_close(w->g);
   if (kb == 1) return;
   qn__c_open(w->g, "for (; k < size_k; k++)");
-  qn__c_line(w->g, "const unsigned char *const block = panel + ((k & ~(int64_t)%u) * %u + (k & %u)) * %d;", kb - 1, nb,
-             kb - 1, w->b_bytes);
+  qn__c_line(w->g, "const unsigned char *const block = segment_b + ((k & ~(int64_t)%u) * %u + (k & %u)) * %d;", kb - 1,
+             nb, kb - 1, w->b_bytes);
   snprintf(index, sizeof index, "j * %u", kb);
   qn__c_open(w->g, "for (int j = 0; j < %u; j++)", nb);
-  multiply_add(w, "sums[j]", element(a, sizeof a, w->p->lhs, "row_a", "k"),
+  multiply_add(w, "sums[j]", element(a, sizeof a, w->p->lhs, "segment_a", "k"),
                element(b, sizeof b, w->p->rhs, "block", index));
   qn__c_close(w->g);
   qn__c_close(w->g);
+}
+
+static void panel_sums(gemm_gen *w) {
+  uint32_t nb = w->p->layout.panel_width;
+  qn__c_line(w->g, "%s sums[%u];", w->acc_type, nb);
+  qn__c_line(w->g, "for (int j = 0; j < %u; j++) sums[j] = 0;", nb);
+  if (w->p->window)
+    segments(w, panel_run);
+  else
+    panel_run(w);
+}
+
+static void column_sum(gemm_gen *w) {
+  if (!w->p->window) {
+    column(w);
+    return;
+  }
+  qn__c_line(w->g, "%s sum = 0;", w->acc_type);
+  segments(w, column);
+}
+
+/* Where row m starts: in a matrix, or the window's corner in an image. */
+static void row_address(qn_cgen *g, bool window) {
+  if (!window) {
+    qn__c_line(g, "const unsigned char *const row_a = a + m * args->stride[0];");
+    return;
+  }
+  qn__c_line(g, "const int64_t line = m / args->size[4], column = m %% args->size[4];");
+  qn__c_line(g, "const int64_t image = line / args->size[3], above = line %% args->size[3];");
+  qn__c_line(g, "const unsigned char *const row_a =");
+  qn__c_line(g, "  a + image * args->size[7] + above * args->size[8] + column * args->size[9];");
 }
 
 /* ---- regions inside the nest: level 1 is the row, level 2 the column ---- */
@@ -176,7 +224,7 @@ void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   qn__c_constants(g, &p->epilogue);
   nest_level(g, &n, 0, "", "");
   qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
-  qn__c_line(g, "const unsigned char *const row_a = a + m * args->stride[0];");
+  row_address(g, p->window);
   qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");
   nest_level(g, &n, 1, "m", "");
   qn__c_open(g, "for (int64_t p = args->begin[1]; p < args->end[1]; p++)");
@@ -188,7 +236,7 @@ void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   if (g->portable)
     qn__c_line(g, "const %s sum = sums[j];", w.acc_type);
   else
-    column(&w);
+    column_sum(&w);
   nest_level(g, &n, 2, "m", "n");
   store_result(g, &n, p->y_mem);
   for (int i = 0; i < 3; i++) qn__c_close(g);

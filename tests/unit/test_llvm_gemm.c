@@ -255,8 +255,8 @@ static void tiles(void **state) {
                          : ty.lhs == QN_I16 ? rows[r]->int16_rows
                                             : rows[r]->float_rows;
       wrong += check_heights(ctx, rows[r], ty, own, tallest);
-      const qn_layout foreign[] = {{false, 4, 64}, {false, 2, 16}, {false, 1, 8},
-                                   {false, 1, 37}, {false, 2, 5},  {false, 8, 24}};
+      const qn_layout foreign[] = {{false, 4, 64, 1}, {false, 2, 16, 1}, {false, 1, 8, 1},
+                                   {false, 1, 37, 1}, {false, 2, 5, 1},  {false, 8, 24, 1}};
       wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], tallest);
       wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], 3);
     }
@@ -315,7 +315,7 @@ static void make_prologue(gemm_case *c, const qn_isa *isa, qn_scalar a_mem, uint
                       .rhs = QN_I8,
                       .acc = QN_I32,
                       .y_mem = QN_I32,
-                      .layout = {false, 4, 64},
+                      .layout = {false, 4, 64, 1},
                       .has_prologue = true,
                       .lhs_strided = strided};
   tape_room *r = &c->prologue;
