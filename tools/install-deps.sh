@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that Quern needs: install-deps.sh build | test
+# Installs the Debian packages that Quern needs: install-deps.sh build | test | bench
 # Packages that are present already are skipped without a word.
 set -eu
 
@@ -8,11 +8,13 @@ build="gcc g++ libc6-dev make cmake ninja-build pkg-config binutils
   libxxhash-dev libcjson-dev libzip-dev"
 test="libcmocka-dev llvm-19-tools mlir-19-tools libonnx-testdata clang-19 libclang-rt-19-dev clang-format
   python3 git"
+bench="libdnnl-dev libxnnpack-dev libxsmm-dev" # what tests/bench/run.sh compares with
 
 case "${1:-build}" in
   build) want=$build ;;
   test) want="$build $test" ;;
-  *) echo "usage: install-deps.sh build | test" >&2; exit 2 ;;
+  bench) want=$bench ;;
+  *) echo "usage: install-deps.sh build | test | bench" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

@@ -1,0 +1,136 @@
+/* The benchmarks' own header: contenders, their timing, and the rows of the report. The harness uses Quern as an
+ * embedder does, through its public interface. */
+#ifndef QUERN_BENCH_H
+#define QUERN_BENCH_H
+
+#include <quern/quern.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- options ---- */
+typedef struct options {
+  const char *json, *shapes, *only, *cpu;
+  const char *onnxruntime; /* a Python that has onnxruntime and onnx, null for none */
+  const char *tool;        /* the quern binary, for the set-up rows */
+  bool quick;
+  uint32_t threads;
+} options;
+
+/* ---- time (clock.c) ---- */
+double seconds_now(void);
+/* One-thread rows stay on one processor; rows on several threads let go of it. */
+void pin_thread(void);
+void unpin_thread(void);
+
+/* Something that is timed: ours, a peer's, or the machine's limit. Index 0 of a race is ours. */
+typedef struct contender {
+  const char *name; /* as in the report */
+  void *state;
+  void (*run)(void *state);
+  double (*block)(void *state, int calls); /* seconds for so many calls, for those that time themselves; else null */
+  void (*destroy)(void *state);
+} contender;
+
+enum { MAX_CONTENDERS = 8, MAX_ROUNDS = 101 };
+
+typedef struct timing {
+  double min, median;          /* seconds per call */
+  double ratio;                /* min / ours' min */
+  double ratio_median, spread; /* of the rounds' own ratios; spread is (p90 - p10) / median */
+} timing;
+
+/* Times the contenders in turns: rounds of one short block each, so that a machine whose clock changes or that others
+ * use is the same for all. Takes about `budget` seconds, but five rounds at least. */
+void race(const contender *c, int n, double budget, timing *out);
+void contender_destroy(contender *c);
+
+/* ---- memory and data (data.c) ---- */
+/* Pages of 2 MB where the kernel grants them. Ends the process when memory runs out. */
+void *big_alloc(size_t bytes);
+void big_free(void *p, size_t bytes);
+size_t llc_bytes(void);
+void fill_bytes(void *p, size_t n, uint32_t seed);            /* 0..255 */
+void fill_codes(int8_t *p, size_t n, int lim, uint32_t seed); /* -lim..lim */
+void fill_floats(float *p, size_t n, float lo, float hi, uint32_t seed);
+
+/* ---- matrix products (product.c) ---- */
+typedef struct product {
+  int64_t m, n, k;
+  qn_scalar a_type, b_type, y_type; /* ui8 x i8 -> ui8, f32 or i32; f32 x f32 -> f32; bf16 */
+  void *a, *b;                      /* [M, K], [K, N] row-major */
+  float *b_scales, *bias;           /* n each; bias in real numbers */
+  int32_t *bias_i32;                /* bias / (a_scale * b_scales[j]), rounded */
+  float a_scale, y_scale;
+  bool relu;
+  void *expected;  /* rows of the interpreter's result, in rows' order */
+  int64_t rows[8]; /* which rows of the result those are */
+  int num_rows;
+} product;
+
+/* Inputs and the interpreter's result on a sample of rows; false after a message. */
+bool product_create(qn_context *ctx, product *p, int64_t m, int64_t n, int64_t k, qn_scalar a, qn_scalar y, bool fused);
+void product_destroy(product *p);
+/* Bytes of the result. */
+size_t product_y_bytes(const product *p);
+/* Compares bits. */
+bool product_same(const product *p, const void *y);
+/* How far off a peer may be, which rounds in its own way: by one code, or by 1e-3 of the largest value. `offset` is
+ * added to a peer's signed codes to get ours. */
+bool product_close(const product *p, const void *y, int offset);
+
+/* ---- contenders of matrix products: false when this peer does not do it; `why` then says so, or is empty ---- */
+typedef struct peer_note {
+  char text[160];
+} peer_note;
+typedef bool (*product_peer)(const product *p, const options *o, contender *out, const void **y, peer_note *why);
+
+bool ours_product(qn_context *ctx, const product *p, const options *o, contender *out, const void **y);
+bool onednn_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
+bool xnnpack_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
+bool libxsmm_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
+
+/* A program as a contender: borrows inputs, owns the program, outputs and workspace. */
+bool ours_program(qn_context *ctx, qn_program *p, const qn_tensor *in, const qn_parallel *parallel, contender *out,
+                  const void **y);
+
+/* ---- limits (limit.c) ---- */
+/* As long as `ops` int8 multiply-adds (each counts two) take at the dot product's measured peak. */
+bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out);
+/* As long as reading so many bytes takes at the measured bandwidth from beyond the last-level cache. */
+bool limit_read(double bytes, contender *out);
+
+/* ---- the report (report.c) ---- */
+typedef struct report report;
+report *report_create(const options *o);
+/* A line of the table as it is measured; `goal` is what the summary compares with, 0 for none. */
+void report_ratio(report *r, const char *work, const char *shape, const char *peer, const timing *ours,
+                  const timing *peers, double rate, const char *unit);
+/* A time that is compared with nothing. */
+void report_time(report *r, const char *work, const char *what, double us);
+void report_note(report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void report_wrong(report *r, const char *work, const char *shape, const char *who);
+/* Prints the summary, writes the JSON file; the exit status. */
+int report_finish(report *r, qn_context *ctx);
+
+/* ---- row families ---- */
+typedef struct row_family {
+  const char *name, *doc;
+  bool (*run)(qn_context *ctx, const options *o, report *r); /* false when something could not even be started */
+} row_family;
+bool row_u8s8(qn_context *ctx, const options *o, report *r);
+
+/* ---- shapes (shapes.c) ---- */
+typedef struct bench_shape {
+  int64_t m, n, k;
+  char section[24];
+} bench_shape;
+/* Lines of `M N K`, # starts a comment, "# section NAME" names what follows. Null after a message with file:line. */
+bench_shape *shapes_read(const char *path, size_t *n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

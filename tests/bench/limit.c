@@ -1,0 +1,133 @@
+/* The machine's limits as contenders: the int8 dot product on registers, and reading from beyond the caches. */
+#include "bench.h"
+#include <stdlib.h>
+#if defined(__x86_64__)
+#  include <immintrin.h>
+#endif
+
+typedef struct limit {
+  double per_call; /* operations or bytes that one call stands for */
+  double rate;     /* known rate where the loop of this file does not run, else 0 */
+} limit;
+
+static void limit_destroy(void *state) {
+  free(state);
+}
+
+#if defined(__x86_64__)
+/* 20 independent chains, four steps a turn; the operands are opaque to the compiler. 1280 * 2 operations a step. */
+enum { STEPS = 4, CHAINS = 20 };
+#  define EACH(X)                                                                                                      \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19)
+
+__attribute__((target("avx512f,avx512vnni"))) static void dots(long turns) {
+  __m512i a = _mm512_set1_epi32(0x01020304), b = _mm512_set1_epi32(0x05060708);
+#  define DECLARE(i) __m512i c##i = _mm512_set1_epi32(i);
+#  define STEP(i)    c##i = _mm512_dpbusd_epi32(c##i, a, b);
+#  define KEEP(i)    __asm__ volatile("" : "+v"(c##i));
+  EACH(DECLARE)
+  __asm__ volatile("" : "+v"(a), "+v"(b));
+  for (long t = 0; t < turns; t++) {
+    EACH(STEP) EACH(STEP) EACH(STEP) EACH(STEP)
+  }
+  EACH(KEEP)
+}
+
+static double peak_block(void *state, int calls) {
+  const limit *l = state;
+  const double turn = 2.0 * 64 * CHAINS * STEPS;
+  double ops = l->per_call * calls;
+  if (l->rate > 0) return ops / l->rate;
+  /* No longer than a block need be: it is the rate that counts. */
+  long turns = (long)(ops / turn), most = 1 << 12;
+  if (turns > most) turns = most;
+  if (turns < 1000) turns = 1000;
+  double start = seconds_now();
+  dots(turns);
+  return (seconds_now() - start) * ops / (turn * (double)turns);
+}
+
+static bool have_dots(const options *o) {
+  return !o->cpu && __builtin_cpu_supports("avx512vnni");
+}
+#else
+static double peak_block(void *state, int calls) {
+  const limit *l = state;
+  return l->per_call * calls / l->rate;
+}
+static bool have_dots(const options *o) {
+  (void)o;
+  return false;
+}
+#endif
+
+bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out) {
+  static double rate;
+  if (!have_dots(o) && rate == 0 && qn_engine_peak(ctx, o->cpu, 1, &rate)) return false;
+  limit *l = calloc(1, sizeof *l);
+  if (!l) return false;
+  *l = (limit){ops, rate};
+  *out = (contender){"limit", l, NULL, peak_block, limit_destroy};
+  return true;
+}
+
+/* ---- reading ---- */
+
+static char *far; /* larger than the last-level cache, read in turns of a few megabytes */
+static size_t far_bytes, far_at;
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) static void read_wide(const char *p, size_t bytes) {
+  __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
+  for (size_t i = 0; i < bytes; i += 256) {
+    _mm_prefetch(p + i + 8192, _MM_HINT_T0), _mm_prefetch(p + i + 8256, _MM_HINT_T0);
+    _mm_prefetch(p + i + 8320, _MM_HINT_T0), _mm_prefetch(p + i + 8384, _MM_HINT_T0);
+    s0 = _mm512_xor_si512(s0, _mm512_load_si512(p + i)), s1 = _mm512_xor_si512(s1, _mm512_load_si512(p + i + 64));
+    s2 = _mm512_xor_si512(s2, _mm512_load_si512(p + i + 128)),
+    s3 = _mm512_xor_si512(s3, _mm512_load_si512(p + i + 192));
+  }
+  s0 = _mm512_xor_si512(_mm512_xor_si512(s0, s1), _mm512_xor_si512(s2, s3));
+  __asm__ volatile("" : : "v"(s0));
+}
+#endif
+
+static void read_words(const char *p, size_t bytes) {
+  uint64_t s[8] = {0};
+  for (size_t i = 0; i < bytes; i += 64)
+    for (size_t j = 0; j < 8; j++) s[j] ^= ((const uint64_t *)(const void *)(p + i))[j];
+  __asm__ volatile("" : : "r"(s[0] ^ s[1] ^ s[2] ^ s[3] ^ s[4] ^ s[5] ^ s[6] ^ s[7]));
+}
+
+static void read_some(const char *p, size_t bytes) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) {
+    read_wide(p, bytes);
+    return;
+  }
+#endif
+  read_words(p, bytes);
+}
+
+static double read_block(void *state, int calls) {
+  const limit *l = state;
+  const size_t part = (size_t)32 << 20;
+  double bytes = l->per_call * calls, start = seconds_now();
+  size_t want = bytes < (double)part ? ((size_t)bytes + 255) / 256 * 256 : part;
+  if (far_at + want > far_bytes) far_at = 0;
+  read_some(far + far_at, want);
+  far_at += want;
+  return (seconds_now() - start) * bytes / (double)want;
+}
+
+bool limit_read(double bytes, contender *out) {
+  if (!far) {
+    far_bytes = (5 * llc_bytes() / 2 + ((size_t)64 << 20)) >> 26 << 26;
+    far = big_alloc(far_bytes + 16384);
+    for (size_t i = 0; i < far_bytes; i += 64) far[i] = (char)i;
+  }
+  limit *l = calloc(1, sizeof *l);
+  if (!l) return false;
+  *l = (limit){bytes, 0};
+  *out = (contender){"limit", l, NULL, read_block, limit_destroy};
+  return true;
+}

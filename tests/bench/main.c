@@ -1,0 +1,111 @@
+/* quern-bench-peers: Quern beside other libraries and the machine's limits, in turns, after its results have been
+ * checked against the interpreter. */
+#include "bench.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const row_family rows[] = {
+    {"u8s8", "u8 x s8 -> u8 and f32 with bias, scale per channel, relu, over shapes.txt", row_u8s8},
+};
+enum { NUM_ROWS = sizeof rows / sizeof *rows };
+
+static void usage(FILE *f) {
+  fprintf(f, "usage: quern-bench-peers [options]\n"
+             "Measures Quern and other libraries in turns and prints ratio (the other's time / ours), median, spread.\n"
+             "  --json OUT        writes ratios[] of work, shape, peer, ratio, us (our time), and the machine\n"
+             "  --shapes FILE     only the u8 x s8 rows, over FILE's lines 'M N K' (# starts a comment)\n"
+             "  --only ROW,..     only these rows\n"
+             "  --list            the rows\n"
+             "  --quick           a third of the time and fewer shapes\n"
+             "  --threads N       threads for Quern and peers in the rows that are not about threads (default 1)\n"
+             "  --cpu NAME        Quern compiles for this instruction set ('quern isa' lists them)\n"
+             "rows:\n");
+  for (int i = 0; i < NUM_ROWS; i++) fprintf(f, "  %-17s %s\n", rows[i].name, rows[i].doc);
+  fprintf(f, "Exit status: 0 when everything was measured, whatever the figures; 1 when a result was wrong or a file\n"
+             "could not be read or written; 2 when the call is wrong.\n");
+}
+
+static int bad(const char *what, const char *arg) {
+  fprintf(stderr, "quern-bench-peers: %s%s; --help lists the options\n", what, arg);
+  return 2;
+}
+
+static bool has_row(const char *list, const char *name) {
+  size_t n = strlen(name);
+  for (const char *s = list; s; s = strchr(s, ',') ? strchr(s, ',') + 1 : NULL)
+    if (!strncmp(s, name, n) && (s[n] == ',' || !s[n])) return true;
+  return false;
+}
+
+/* Every name in the list must be a row's. */
+static bool rows_known(const char *list) {
+  for (const char *s = list; s; s = strchr(s, ',') ? strchr(s, ',') + 1 : NULL) {
+    bool known = false;
+    for (int i = 0; i < NUM_ROWS; i++) {
+      size_t n = strlen(rows[i].name);
+      known |= !strncmp(s, rows[i].name, n) && (s[n] == ',' || !s[n]);
+    }
+    if (!known) return false;
+  }
+  return true;
+}
+
+static int parse(int argc, char **argv, options *o) {
+  static const char *const names[] = {"--json", "--shapes", "--only", "--cpu", "--onnxruntime", "--tool", "--threads"};
+  const char *threads = NULL, **to[] = {&o->json, &o->shapes, &o->only, &o->cpu, &o->onnxruntime, &o->tool, &threads};
+  for (int i = 1; i < argc; i++) {
+    size_t k = 0;
+    if (!strcmp(argv[i], "--quick")) {
+      o->quick = true;
+      continue;
+    }
+    if (!strcmp(argv[i], "--list")) {
+      for (int j = 0; j < NUM_ROWS; j++) printf("%-17s %s\n", rows[j].name, rows[j].doc);
+      return -1;
+    }
+    if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return usage(stdout), -1;
+    while (k < sizeof names / sizeof *names && strcmp(argv[i], names[k])) k++;
+    if (k == sizeof names / sizeof *names) return bad("unknown option ", argv[i]);
+    if (i + 1 == argc || !argv[i + 1][0]) return bad("a value is missing after ", argv[i]);
+    *to[k] = argv[++i];
+  }
+  o->threads = 1;
+  if (threads) {
+    char *end;
+    long n = strtol(threads, &end, 10);
+    if (*end || n < 1 || n > 64) return bad("--threads takes 1 to 64, not ", threads);
+    o->threads = (uint32_t)n;
+  }
+  if (o->only && !rows_known(o->only)) return bad("--only names a row that does not exist: ", o->only);
+  if (o->shapes && o->only && !has_row(o->only, "u8s8")) return bad("--shapes runs only the row u8s8, not ", o->only);
+  return 0;
+}
+
+static void on_diag(void *user, const qn_diag *d) {
+  (void)user;
+  fprintf(stderr, "quern-bench-peers: %.*s\n", (int)d->message.size, d->message.data);
+}
+
+int main(int argc, char **argv) {
+  options o = {0};
+  int status = parse(argc, argv, &o);
+  if (status) return status < 0 ? 0 : status;
+  if (o.shapes) { /* bad lines are told before anything else happens */
+    size_t n;
+    bench_shape *s = shapes_read(o.shapes, &n);
+    if (!s) return 1;
+    free(s);
+    o.only = "u8s8";
+  }
+  qn_context_options context = {.on_diag = on_diag};
+  qn_context *ctx = qn_context_create(&context);
+  if (!ctx) return bad("out of memory", "");
+  if (o.threads == 1) pin_thread();
+  report *r = report_create(&o);
+  bool good = true;
+  for (int i = 0; i < NUM_ROWS && good; i++)
+    if (!o.only || has_row(o.only, rows[i].name)) good = rows[i].run(ctx, &o, r);
+  status = report_finish(r, ctx);
+  qn_context_destroy(ctx);
+  return good ? status : 1;
+}
