@@ -131,6 +131,32 @@ static void on_trace(void *user, qn_str line) {
   fprintf(stderr, "quern: %.*s\n", (int)line.size, line.data);
 }
 
+static bool write_stderr(void *user, const char *data, size_t size) {
+  (void)user;
+  return fwrite(data, 1, size, stderr) == size;
+}
+
+/* The limits are those of the row and the threads of the first call, which is what one command has. */
+static void on_call(void *user, const qn_call_event *e) {
+  cli *c = user;
+  if (!c->seen_calls++) {
+    if (!strcmp(e->engine, "llvm")) qn_engine_limits(c->ctx, e->kernel.isa, e->threads, &c->limits);
+    if (c->verbose_csv) fprintf(stderr, "%s\n", qn_report_call_columns());
+  }
+  if (!c->verbose_csv) fputs("quern: ", stderr);
+  qn_report_call(c->ctx, e, c->limits.int8_ops > 0 ? &c->limits : NULL, c->verbose_csv, write_stderr, NULL);
+}
+
+/* QUERN_VERBOSE=1: kernels as they are made, and each call with its kernels; csv: the calls only, as a table. */
+static void set_verbose(cli *c, qn_context_options *options) {
+  const char *verbose = getenv("QUERN_VERBOSE");
+  if (!verbose || !*verbose || !strcmp(verbose, "0")) return;
+  c->verbose_csv = !strcmp(verbose, "csv");
+  if (!c->verbose_csv) options->on_trace = on_trace;
+  options->on_call = on_call;
+  options->on_call_user = c;
+}
+
 /* A bar on a terminal, for jobs that have taken a second already; the line is cleared at the end. */
 static void on_progress(void *user, const char *what, int64_t done, int64_t total) {
   static const char full[] = "##############################";
@@ -229,9 +255,8 @@ static int run_command(cli *c, int argc, char **argv) {
   int bad = parse(c, argc, argv);
   if (!bad) bad = cli_check(c);
   if (bad) return bad < 0 ? CLI_OK : bad;
-  const char *verbose = getenv("QUERN_VERBOSE");
   qn_context_options options = {.on_diag = on_diag, .on_diag_user = c};
-  if (verbose && *verbose && strcmp(verbose, "0")) options.on_trace = on_trace;
+  set_verbose(c, &options);
   if (isatty(2)) options.on_progress = on_progress;
   c->ctx = qn_context_create(&options);
   if (!c->ctx) {

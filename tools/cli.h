@@ -3,6 +3,7 @@
 #ifndef QN_CLI_H
 #define QN_CLI_H
 #include <quern/driver.h>
+#include <quern/report.h>
 #include <stdio.h>
 
 enum { CLI_OK = 0, CLI_INPUT = 1, CLI_USAGE = 2, CLI_MAX_VALUES = 256 };
@@ -38,6 +39,9 @@ typedef struct cli {
     const char *value;
   } given[CLI_MAX_VALUES];
   bool color;
+  bool verbose_csv;
+  uint64_t seen_calls; /* call events, for QUERN_VERBOSE */
+  qn_limits limits;    /* measured at the first of them */
 } cli;
 
 extern const cli_command cli_commands[]; /* ends with a null name */

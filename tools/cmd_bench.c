@@ -1,5 +1,6 @@
 /* quern bench: how fast a model, a matrix product or the machine is. */
 #include "cli.h"
+#include "fileio.h"
 #include <quern/unstable/isa.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,51 @@ static qn_status build_model(setup *s) {
   return status;
 }
 
+/* ---- kernel by kernel ---- */
+
+static qn_status write_roofline(setup *s, const char *path, size_t n, const qn_kernel_time *times) {
+  qn_limits limits;
+  qn_writer w;
+  qn_status status = qn_engine_limits(s->c->ctx, s->options.cpu, (uint32_t)s->threads, &limits);
+  if (!status) status = qn__writer_open(s->c->ctx, path, &w);
+  if (status) return status;
+  const char *title = s->c->num_positional ? s->c->positional[0] : cli_value(s->c, "--matmul", "");
+  status = qn_report_roofline(s->c->ctx, title, n, times, &limits, qn__writer_put, &w);
+  if (!status || w.error) return qn__writer_commit(&w); /* which reports what could not be written */
+  qn__writer_abandon(&w);
+  return status;
+}
+
+static void print_kernels(size_t n, const qn_kernel_time *times) {
+  double total = 0;
+  for (size_t i = 0; i < n; i++) total += times[i].best_ns;
+  printf("%10s %6s %9s %8s  %s\n", "us", "share", "GOPS", "GB/s", "kernel");
+  for (size_t i = 0; i < n; i++) {
+    const qn_kernel_time *t = &times[i];
+    if (!t->calls) continue;
+    char speed[32] = "";
+    if (t->multiplies) snprintf(speed, sizeof speed, "%.1f", t->ops / t->best_ns);
+    printf("%10.2f %5.1f%% %9s %8.1f  %s %s: %s%s%s\n", t->best_ns * 1e-3, t->best_ns / total * 100, speed,
+           t->bytes / t->best_ns, t->kernel.op, t->shape, t->types, *t->kernel.fused ? " | " : "", t->kernel.fused);
+  }
+}
+
+static qn_status bench_kernels(setup *s, bool table, const char *roofline) {
+  size_t n = 0, room = 0;
+  qn_kernel_info info;
+  while (qn_program_kernel(s->p, room, &info)) room++;
+  if (!room)
+    return qn_error(s->c->ctx, QN_DIAG_ENGINE, qn_place_file(""),
+                    "engine %s evaluates ops as they are: it has no kernels", qn_program_engine(s->p));
+  qn_kernel_time *times = malloc(room * sizeof *times);
+  if (!times) return qn_error_no_memory(s->c->ctx);
+  qn_status status = qn_bench_kernels(s->c->ctx, s->p, s->in, (uint32_t)s->threads, s->seconds, room, times, &n);
+  if (!status && table && !s->json) print_kernels(n, times);
+  if (!status && roofline) status = write_roofline(s, roofline, n, times);
+  free(times);
+  return status;
+}
+
 static int bench_peak(setup *s) {
   qn_bench_result r = {0};
   double ops;
@@ -163,6 +209,9 @@ int cmd_bench(cli *c) {
   if (!status) status = random_inputs(&s);
   if (!status) status = qn_bench_program(c->ctx, s.p, s.options.cpu, s.in, (uint32_t)s.threads, s.seconds, &r);
   if (!status) print(&s, &r);
+  const char *roofline = cli_value(c, "--roofline", NULL);
+  bool kernels = cli_flag(c, "--kernels");
+  if (!status && (kernels || roofline)) status = bench_kernels(&s, kernels, roofline);
   for (uint32_t i = 0; i < MAX_INPUTS; i++) free(s.in[i].data);
   qn_program_destroy(s.p);
   return cli_status(status);

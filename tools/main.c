@@ -111,6 +111,8 @@ static const cli_option inspect_options[] = {
 static const cli_option bench_options[] = {
     {"--matmul", "MxNxK:TYPES", "a matrix product, no model: u8s8, s8s8 (requantized to u8) or f32"},
     {"--peak", NULL, "what the instruction set reaches in registers"},
+    {"--kernels", NULL, "time, speed and share of each kernel"},
+    {"--roofline", "FILE.svg", "draws every kernel under the limits of this machine"},
     {"--threads", "N", "threads to use (default 1)"},
     {"--seconds", "S", "how long to measure (default 1)"},
     {"--json", NULL, "as JSON"},

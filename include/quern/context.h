@@ -47,6 +47,11 @@ typedef void (*qn_diag_handler)(void *user, const qn_diag *diag);
 /* A line of trace: which kernel was created or called and why. Off unless set. */
 typedef void (*qn_trace_handler)(void *user, qn_str line);
 
+/* What a kernel, or a whole call of a program, did: engine.h has the event. Called on the thread that makes the call,
+ * so on several at once where several call programs of this context: the handler takes care of that. */
+struct qn_call_event;
+typedef void (*qn_call_handler)(void *user, const struct qn_call_event *event);
+
 /* How far a long job is: `done` of `total` runs of `what` ("calibrate"). Called on the context's thread. */
 typedef void (*qn_progress_handler)(void *user, const char *what, int64_t done, int64_t total);
 
@@ -56,6 +61,8 @@ typedef struct qn_context_options {
   void *on_diag_user;
   qn_trace_handler on_trace; /* null for none */
   void *on_trace_user;
+  qn_call_handler on_call; /* null for none: calls are not timed then */
+  void *on_call_user;
   qn_progress_handler on_progress; /* null for none */
   void *on_progress_user;
 } qn_context_options;
@@ -67,6 +74,9 @@ QN_API const qn_allocator *qn_context_allocator(qn_context *ctx);
 /* Replaces the handler and gives back the old one through the pointers (each may be null). */
 QN_API void qn_context_set_diag_handler(qn_context *ctx, qn_diag_handler handler, void *user,
                                         qn_diag_handler *old_handler, void **old_user);
+/* The same for the handler of call events. No program of the context may be running meanwhile. */
+QN_API void qn_context_set_call_handler(qn_context *ctx, qn_call_handler handler, void *user,
+                                        qn_call_handler *old_handler, void **old_user);
 /* Errors reported since creation. */
 QN_API size_t qn_context_error_count(const qn_context *ctx);
 

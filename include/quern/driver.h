@@ -127,6 +127,12 @@ typedef struct qn_bench_result {
 QN_API qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs,
                                   uint32_t threads, double seconds, qn_bench_result *out);
 
+/* What each kernel of the program takes: best and sum over calls for about `seconds`. `times` has room for `room` of
+ * them; *count is how many kernels there are, in the order of qn_program_kernel. Texts inside are the program's. No
+ * events arrive elsewhere meanwhile. The interpreter has no kernels. */
+QN_API qn_status qn_bench_kernels(qn_context *ctx, const qn_program *p, const qn_tensor *inputs, uint32_t threads,
+                                  double seconds, size_t room, qn_kernel_time *times, size_t *count);
+
 #ifdef __cplusplus
 }
 #endif

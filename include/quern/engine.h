@@ -122,6 +122,34 @@ typedef struct qn_kernel_info {
 } qn_kernel_info;
 /* One per kern op that runs code, in order. False past the end. */
 QN_API bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out);
+
+/* One kernel op of a call when it has run, or (kernel.name null) the whole call: what the handler of call events is
+ * given (context.h). All pointers are valid during the handler's call only. */
+typedef struct qn_call_event {
+  const qn_program *program;
+  size_t index; /* of the kernel, as qn_program_kernel counts them */
+  qn_kernel_info kernel;
+  const char *engine;
+  const char
+      *shape; /* "384x768x768": M, N and K of a product, with "12 of " before when there are several; else its loops */
+  const char *types; /* "ui8, i8, i32, f32 -> ui8": operands, then results */
+  double ns;         /* wall clock */
+  double ops;        /* a product's multiply-adds times two; else operations of the body on elements */
+  double bytes;      /* of operands and results, each counted once */
+  uint32_t threads;  /* parts the work was cut into at most */
+  bool multiplies;   /* a product: ops compare with the limits below */
+  bool multiplies_bytes;
+} qn_call_event;
+
+/* What one kernel op took over many calls (qn_bench_kernels). Texts are owned by whoever made the struct. */
+typedef struct qn_kernel_time {
+  qn_kernel_info kernel;
+  char shape[64], types[160];
+  double best_ns, total_ns, ops, bytes;
+  uint64_t calls;
+  bool multiplies, multiplies_bytes;
+} qn_kernel_time;
+
 /* Multiply-adds of all matrix products in a call with these inputs, times two; 0 when shapes do not fit. */
 QN_API double qn_program_ops(const qn_program *p, const DLTensor *in);
 /* Whether all its matrix products multiply bytes, so that qn_engine_peak is the limit to compare with. */
@@ -129,6 +157,14 @@ QN_API bool qn_program_multiplies_bytes(const qn_program *p);
 /* Multiply-add operations per second (each counts two) that one thread reaches in registers with the int8 dot product
  * of an ISA row: the limit a kernel is compared with. Measures for about 0.2 s. */
 QN_API qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads, double *ops_per_second);
+
+/* What the machine can do at most, measured in about half a second: operations of the row's instructions on registers
+ * (as qn_engine_peak; f32 counts the multiply-add as two), bytes read per second from half of the second-level cache
+ * and from memory (a buffer twice the last-level cache, up to 1 GB). On num_threads threads together. LLVM engine. */
+typedef struct qn_limits {
+  double int8_ops, f32_ops, cache_bytes, memory_bytes;
+} qn_limits;
+QN_API qn_status qn_engine_limits(qn_context *ctx, const char *cpu, uint32_t num_threads, qn_limits *out);
 QN_API size_t qn_program_code_bytes(const qn_program *p);
 QN_API size_t qn_program_constant_bytes(const qn_program *p);
 

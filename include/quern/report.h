@@ -34,6 +34,23 @@ QN_API qn_status qn_report_json(const qn_module *m, const qn_program *p, qn_writ
 /* The graph of a function (the first public one when name is null) in graphviz's language. */
 QN_API qn_status qn_report_dot(const qn_module *m, const char *function, qn_write_fn write, void *user);
 
+/* ---- how fast it is ---- */
+
+/* Below this many bytes a kernel is compared with reading from cache, above with reading from memory. */
+#define QN_REPORT_CACHE 1e6
+/* The time that the limits allow for this event (the larger of its operations, when it is a product, and its bytes)
+ * over the time it took; 0 when neither is known. */
+QN_API double qn_report_call_fraction(const qn_call_event *e, const qn_limits *limits);
+/* One event as a line: for people, or comma-separated under the columns named. limits may be null. */
+QN_API qn_status qn_report_call(qn_context *ctx, const qn_call_event *e, const qn_limits *limits, bool as_csv,
+                                qn_write_fn write, void *user);
+QN_API const char *qn_report_call_columns(void);
+
+/* An SVG picture: each kernel as a point, operations per byte across, operations per second up, under the machine's
+ * limits. Points are larger where more of the time goes; pointing at one shows its details. */
+QN_API qn_status qn_report_roofline(qn_context *ctx, const char *title, size_t n, const qn_kernel_time *times,
+                                    const qn_limits *limits, qn_write_fn write, void *user);
+
 #ifdef __cplusplus
 }
 #endif

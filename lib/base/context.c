@@ -14,6 +14,8 @@ qn_context *qn_context_create(const qn_context_options *options) {
   ctx->on_diag_user = options->on_diag_user;
   ctx->on_trace = options->on_trace;
   ctx->on_trace_user = options->on_trace_user;
+  ctx->on_call = options->on_call;
+  ctx->on_call_user = options->on_call_user;
   ctx->on_progress = options->on_progress;
   ctx->on_progress_user = options->on_progress_user;
   qn__arena_init(&ctx->arena, &ctx->allocator);
@@ -75,6 +77,14 @@ qn_name qn_name_of_c(qn_context *ctx, const char *text) {
 
 qn_str qn_name_str(const qn_context *ctx, qn_name name) {
   return ctx->names.data[name.id < ctx->names.size ? name.id : 0];
+}
+
+void qn_context_set_call_handler(qn_context *ctx, qn_call_handler handler, void *user, qn_call_handler *old_handler,
+                                 void **old_user) {
+  if (old_handler) *old_handler = ctx->on_call;
+  if (old_user) *old_user = ctx->on_call_user;
+  ctx->on_call = handler;
+  ctx->on_call_user = user;
 }
 
 bool qn_trace_enabled(const qn_context *ctx) {

@@ -16,6 +16,8 @@ struct qn_context {
   void *on_diag_user;
   qn_trace_handler on_trace;
   void *on_trace_user;
+  qn_call_handler on_call;
+  void *on_call_user;
   qn_progress_handler on_progress;
   void *on_progress_user;
   size_t error_count;

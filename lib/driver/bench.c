@@ -28,7 +28,9 @@ typedef struct bench {
   int64_t (*shapes)[QN_MAX_RANK];
   void *workspace, **buffers;
   size_t workspace_bytes, *buffer_bytes;
-  const qn_parallel *parallel;
+  qn_pool *pool;
+  qn_parallel pool_parallel;
+  const qn_parallel *parallel; /* null for one thread */
   double *samples;
 } bench;
 
@@ -81,27 +83,49 @@ static qn_status measure(bench *b, double seconds, qn_bench_result *out) {
   return QN_OK;
 }
 
+/* Everything that calls need. */
+static qn_status bench_open(bench *b, const qn_tensor *inputs, uint32_t threads) {
+  size_t n = (size_t)b->num_in + b->num_out + 1;
+  b->dl = qn__alloc_zero(b->allocator, n * sizeof *b->dl);
+  b->shapes = qn__alloc_zero(b->allocator, n * sizeof *b->shapes);
+  b->buffers = qn__alloc_zero(b->allocator, n * sizeof *b->buffers);
+  b->buffer_bytes = qn__alloc_zero(b->allocator, n * sizeof *b->buffer_bytes);
+  b->samples = qn__alloc(b->allocator, MAX_SAMPLES * sizeof *b->samples);
+  if (!b->dl || !b->shapes || !b->buffers || !b->buffer_bytes || !b->samples) return qn_error_no_memory(b->ctx);
+  if (threads > 1) {
+    qn_status status = qn_pool_create(b->ctx, threads, &b->pool);
+    if (status) return status;
+    b->pool_parallel = qn_pool_parallel(b->pool);
+    b->parallel = &b->pool_parallel;
+  }
+  return prepare(b, inputs);
+}
+
+static void bench_close(bench *b) {
+  const qn_allocator *a = b->allocator;
+  size_t n = (size_t)b->num_in + b->num_out + 1;
+  for (uint32_t i = 0; b->buffers && b->buffer_bytes && i < b->num_out; i++)
+    qn__free(a, b->buffers[i], b->buffers[i] ? b->buffer_bytes[i] : 0);
+  qn__free(a, b->workspace, b->workspace ? b->workspace_bytes + 1 : 0);
+  qn__free(a, b->dl, n * sizeof *b->dl), qn__free(a, b->shapes, n * sizeof *b->shapes);
+  qn__free(a, b->buffers, n * sizeof *b->buffers), qn__free(a, b->buffer_bytes, n * sizeof *b->buffer_bytes);
+  qn__free(a, b->samples, MAX_SAMPLES * sizeof *b->samples);
+  qn_pool_destroy(b->pool);
+}
+
+static bench bench_of(qn_context *ctx, const qn_program *p) {
+  return (bench){.p = p,
+                 .ctx = ctx,
+                 .allocator = qn_context_allocator(ctx),
+                 .num_in = qn_program_num_inputs(p),
+                 .num_out = qn_program_num_outputs(p)};
+}
+
 qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs,
                            uint32_t threads, double seconds, qn_bench_result *out) {
-  const qn_allocator *a = qn_context_allocator(ctx);
-  bench b = {
-      .p = p, .ctx = ctx, .allocator = a, .num_in = qn_program_num_inputs(p), .num_out = qn_program_num_outputs(p)};
-  size_t n = (size_t)b.num_in + b.num_out + 1;
-  qn_pool *pool = NULL;
-  qn_parallel parallel;
+  bench b = bench_of(ctx, p);
   memset(out, 0, sizeof *out);
-  b.dl = qn__alloc_zero(a, n * sizeof *b.dl);
-  b.shapes = qn__alloc_zero(a, n * sizeof *b.shapes);
-  b.buffers = qn__alloc_zero(a, n * sizeof *b.buffers);
-  b.buffer_bytes = qn__alloc_zero(a, n * sizeof *b.buffer_bytes);
-  b.samples = qn__alloc(a, MAX_SAMPLES * sizeof *b.samples);
-  qn_status status = b.dl && b.shapes && b.buffers && b.buffer_bytes && b.samples ? QN_OK : QN_ERR_NO_MEMORY;
-  if (status) qn_error_no_memory(ctx);
-  if (!status && threads > 1 && !(status = qn_pool_create(ctx, threads, &pool))) {
-    parallel = qn_pool_parallel(pool);
-    b.parallel = &parallel;
-  }
-  if (!status) status = prepare(&b, inputs);
+  qn_status status = bench_open(&b, inputs, threads);
   double ops = status ? 0 : qn_program_ops(p, b.dl), before = 0, after = 0;
   bool limited = strcmp(qn_program_engine(p), "llvm") == 0 && qn_program_multiplies_bytes(p);
   if (!status && ops > 0 && limited) status = qn_engine_peak(ctx, cpu, threads, &before);
@@ -112,12 +136,57 @@ qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu
     out->peak_gops = (before > after ? before : after) * 1e-9;
     if (out->peak_gops > 0) out->fraction = out->gops / out->peak_gops;
   }
-  for (uint32_t i = 0; b.buffers && b.buffer_bytes && i < b.num_out; i++)
-    qn__free(a, b.buffers[i], b.buffers[i] ? b.buffer_bytes[i] : 0);
-  qn__free(a, b.workspace, b.workspace ? b.workspace_bytes + 1 : 0);
-  qn__free(a, b.dl, n * sizeof *b.dl), qn__free(a, b.shapes, n * sizeof *b.shapes);
-  qn__free(a, b.buffers, n * sizeof *b.buffers), qn__free(a, b.buffer_bytes, n * sizeof *b.buffer_bytes);
-  qn__free(a, b.samples, MAX_SAMPLES * sizeof *b.samples);
-  qn_pool_destroy(pool);
+  bench_close(&b);
+  return status;
+}
+
+/* ---- kernel by kernel ---- */
+
+typedef struct kernel_times {
+  size_t room;
+  qn_kernel_time *times;
+} kernel_times;
+
+static void keep_text(char *to, size_t room, const char *from) {
+  size_t n = strlen(from);
+  if (n >= room) n = room - 1;
+  memcpy(to, from, n);
+  to[n] = 0;
+}
+
+static void on_call(void *user, const qn_call_event *e) {
+  kernel_times *k = user;
+  if (!e->kernel.name || e->index >= k->room) return;
+  qn_kernel_time *t = &k->times[e->index];
+  if (!t->calls || e->ns < t->best_ns) t->best_ns = e->ns;
+  t->total_ns += e->ns;
+  t->ops = e->ops, t->bytes = e->bytes;
+  t->multiplies = e->multiplies, t->multiplies_bytes = e->multiplies_bytes;
+  if (t->calls++) return;
+  t->kernel = e->kernel;
+  keep_text(t->shape, sizeof t->shape, e->shape);
+  keep_text(t->types, sizeof t->types, e->types);
+}
+
+qn_status qn_bench_kernels(qn_context *ctx, const qn_program *p, const qn_tensor *inputs, uint32_t threads,
+                           double seconds, size_t room, qn_kernel_time *times, size_t *count) {
+  bench b = bench_of(ctx, p);
+  qn_kernel_info info;
+  qn_call_handler old;
+  void *old_user;
+  kernel_times k = {.room = room, .times = times};
+  *count = 0;
+  while (qn_program_kernel(p, *count, &info)) ++*count;
+  memset(times, 0, room * sizeof *times);
+  qn_context_set_call_handler(ctx, NULL, NULL, &old, &old_user);
+  qn_status status = bench_open(&b, inputs, threads);
+  if (!status) status = call(&b, 2);
+  qn_context_set_call_handler(ctx, on_call, &k, NULL, NULL);
+  for (double end = now() + seconds; !status;) {
+    status = call(&b, 1);
+    if (now() > end) break;
+  }
+  qn_context_set_call_handler(ctx, old, old_user, NULL, NULL);
+  bench_close(&b);
   return status;
 }

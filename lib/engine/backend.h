@@ -57,6 +57,12 @@ typedef struct qn_aot {
 
 typedef enum qn_emit_kind { QN_EMIT_OBJ, QN_EMIT_ASM, QN_EMIT_LLVM, QN_EMIT_C } qn_emit_kind;
 
+typedef enum qn_limit_kind {
+  QN_LIMIT_INT8, /* multiply-adds of bytes, by the row's dot product on registers */
+  QN_LIMIT_F32,  /* fused multiply-adds of f32 on registers */
+  QN_LIMIT_READ  /* bytes read in whole vectors; ptr[0] is the first, iteration i reads what follows i - 1 */
+} qn_limit_kind;
+
 typedef struct qn_backend {
   const char *name;
   /* Compiles bodies for this machine (their plans' ISA row runs here). Thread-safe against other contexts. */
@@ -66,10 +72,9 @@ typedef struct qn_backend {
    * form it does not have. */
   qn_status (*emit)(qn_context *ctx, const qn_aot *aot, qn_emit_kind kind, bool (*write)(void *, const char *, size_t),
                     void *user);
-  /* Tests a machine's peak, for `quern bench --peak`: a body that runs `begin[0]..end[0]` iterations of a loop of
-   * independent dot-product instructions on registers, and how many multiply-adds each iteration does. Null when the
-   * backend has none. */
-  qn_status (*peak)(qn_context *ctx, const qn_isa *isa, qn_code **out, double *ops_per_iteration);
+  /* Tests a machine's limits: a body that runs iterations begin[0] .. end[0] of a loop that does nothing but one thing
+   * (see qn_limit_kind), and how much of it each iteration does. Null when the backend has none. */
+  qn_status (*limit)(qn_context *ctx, const qn_isa *isa, qn_limit_kind kind, qn_code **out, double *per_iteration);
 } qn_backend;
 
 /* Entry point of the dlopened LLVM module. */

@@ -1,4 +1,5 @@
 /* Calling a program: check, bind, run the steps' jobs, on the caller's threads when given. Allocates nothing. */
+#include "context_impl.h"
 #include "fpenv.h"
 #include "program.h"
 #include <string.h>
@@ -167,11 +168,21 @@ static void copy_outputs(const call *c) {
 
 static qn_status run_steps(call *c, qn_call_error *error) {
   const qn_program *p = c->p;
-  for (uint32_t i = 0; i < p->num_steps; i++)
+  bool seen = p->ctx->on_call != NULL;
+  uint32_t threads = c->parallel && c->parallel->run ? c->parallel->num_threads : 1;
+  double spent = 0; /* without what the handler itself takes */
+  for (uint32_t i = 0; i < p->num_steps; i++) {
+    double begun = seen ? qn__now_ns() : 0;
     if (!qn__step_jobs(p, &p->steps[i], c->b, run_job, c))
       return qn__step_fail(c->failed_step, error, QN_DIAG_CALL, "kernel %s answered %d", c->failed_step->plan->name,
                            (int)c->failed);
+    if (!seen) continue;
+    double took = qn__now_ns() - begun;
+    spent += took;
+    qn__trace_step(p, &p->steps[i], c->b, took, threads);
+  }
   copy_outputs(c);
+  if (seen) qn__trace_step(p, NULL, c->b, spent, threads);
   return QN_OK;
 }
 

@@ -185,20 +185,24 @@ qn_port_info qn_program_output(const qn_program *p, uint32_t i) {
   return i < p->num_outputs ? port(p, p->outputs[i], p->output_names[i]) : (qn_port_info){0};
 }
 
+qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s) {
+  const qn_kernel_plan *k = s->plan;
+  return (qn_kernel_info){.name = k->name,
+                          .op = s->op_name.data,
+                          .isa = p->isa->name,
+                          .tile = k->tile,
+                          .fused = k->fused,
+                          .slow_reason = slow_reason(p, k),
+                          .place = k->place};
+}
+
 bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
   uint32_t at = 0; /* views are no kernels: nothing runs for them */
   for (;; at++) {
     if (at >= p->num_steps) return false;
     if (p->steps[at].plan->kind != QN_KERNEL_VIEW && i-- == 0) break;
   }
-  const qn_kernel_plan *k = p->steps[at].plan;
-  *out = (qn_kernel_info){.name = k->name,
-                          .op = p->steps[at].op_name.data,
-                          .isa = p->isa->name,
-                          .tile = k->tile,
-                          .fused = k->fused,
-                          .slow_reason = slow_reason(p, k),
-                          .place = k->place};
+  *out = qn__step_info(p, &p->steps[at]);
   return true;
 }
 

@@ -4,6 +4,7 @@
  *   bind.c      input shapes -> shapes of all values, workspace layout
  *   schedule.c  step + shapes -> jobs (one kernel over index ranges) -> pieces (one call of one body)
  *   call.c      jobs run on the caller's threads
+ *   trace.c     what a call did, for the handler of call events
  *   aot.c       the same jobs written down as data for a code generator
  *   save.c      program file out and in
  *   backends.c  which code generators there are
@@ -129,6 +130,12 @@ size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel);
 size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b);
 /* Multiply-adds times two. */
 double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
+
+/* ---- seeing ---- */
+double qn__now_ns(void);
+qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s);
+/* Gives the handler of call events what step s (null: the whole call) did in `ns`. */
+void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, double ns, uint32_t threads);
 
 /* ---- building ---- */
 /* The block of constants as an earlier build of the same text laid it out. */

@@ -23,7 +23,7 @@ static qn_status jit(qn_context *ctx, uint32_t num_bodies, const qn_body *bodies
   return status;
 }
 
-static const qn_backend backend = {"llvm", jit, qn__ll_emit_program, qn__ll_peak};
+static const qn_backend backend = {"llvm", jit, qn__ll_emit_program, qn__ll_limit};
 
 QN_API const qn_backend *qn_llvm_backend(uint32_t abi);
 const qn_backend *qn_llvm_backend(uint32_t abi) {

@@ -209,5 +209,19 @@ if [ -n "$save" ]; then
   done
 fi
 
+# ---- seeing: events as a table, kernels, the roofline ----
+if [ -n "$save" ]; then
+  QUERN_VERBOSE=csv works run "$in/int8.mlir" --input "x=$in/x.npy" -o results
+  head -1 "$tmp/err" | grep -q '^event,kernel,op,shape' || complain "no columns" "QUERN_VERBOSE=csv run"
+  grep -q '^step,gemm_' "$tmp/err" && grep -q '^call,' "$tmp/err" || complain "no events" "QUERN_VERBOSE=csv run"
+  rm -r results
+fi
+case $kinds in *obj*)
+  works bench --matmul 4x8x16:u8s8 --seconds 0.01 --kernels --roofline roof.svg
+  grep -q '^<svg' roof.svg && grep -q '<circle' roof.svg || complain "no picture" "bench --roofline"
+  fails 1 "nowhere" bench --matmul 4x8x16:u8s8 --seconds 0.01 --roofline nowhere/roof.svg
+  rm roof.svg ;;
+esac
+
 echo "$cases cases, $bad bad"
 [ $bad = 0 ]

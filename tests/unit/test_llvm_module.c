@@ -80,19 +80,23 @@ static void packing(void **state) {
   assert_int_equal(wrong, 0);
 }
 
-static void peak(void **state) {
+static void limits(void **state) {
   (void)state;
   const qn_isa *rows[MAX_ROWS];
   uint32_t num_rows = test_rows(rows, MAX_ROWS);
   qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++) {
-    qn_code *code = NULL;
-    double macs = 0;
-    assert_int_equal(llvm_backend_of(ctx)->peak(ctx, rows[r], &code, &macs), QN_OK);
-    assert_true(macs >= 4);
-    run(code->functions[0], &(qn_kargs){.end = {1000, 0}});
-    code->destroy(code);
-  }
+  static char data[1 << 16];
+  void *ptrs[1] = {data};
+  for (uint32_t r = 0; r < num_rows; r++)
+    for (int kind = QN_LIMIT_INT8; kind <= QN_LIMIT_READ; kind++) {
+      qn_code *code = NULL;
+      double amount = 0;
+      assert_int_equal(llvm_backend_of(ctx)->limit(ctx, rows[r], (qn_limit_kind)kind, &code, &amount), QN_OK);
+      assert_true(amount >= 4);
+      int64_t room = (int64_t)((double)sizeof data / amount);
+      run(code->functions[0], &(qn_kargs){.ptr = ptrs, .end = {kind == QN_LIMIT_READ ? room : 1000, 0}});
+      code->destroy(code);
+    }
   qn_context_destroy(ctx);
 }
 
@@ -358,7 +362,7 @@ static void two_threads(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(packing),         cmocka_unit_test(peak),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(packing),         cmocka_unit_test(limits),
                                      cmocka_unit_test(objects),         cmocka_unit_test(refusals),
                                      cmocka_unit_test(memory_runs_out), cmocka_unit_test(two_threads)};
   return cmocka_run_group_tests(tests, NULL, NULL);

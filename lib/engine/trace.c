@@ -1,0 +1,103 @@
+/* What a call did, for the handler of call events: shape, types, time, work. Nothing here runs without a handler. */
+#include "context_impl.h"
+#include "program.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+double qn__now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* A line that is cut where it is full. */
+typedef struct text {
+  char data[256];
+  size_t size;
+} text;
+
+static void put(text *t, const char *fmt, ...) QN_PRINTF(2, 3);
+static void put(text *t, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  int n = vsnprintf(t->data + t->size, sizeof t->data - t->size, fmt, args);
+  va_end(args);
+  if (n > 0) t->size += (size_t)n;
+  if (t->size >= sizeof t->data) t->size = sizeof t->data - 1;
+}
+
+/* The jobs of a step, but for those that only prepare it. */
+typedef struct sizes {
+  int64_t size[QN_MAX_RANK + 1];
+  uint32_t num_sizes, jobs;
+} sizes;
+
+static bool see_job(void *user, const qn_job *job) {
+  sizes *s = user;
+  if (job->part == QN_PART_PROLOGUE) return true;
+  s->num_sizes = job->num_sizes;
+  memcpy(s->size, job->sizes, sizeof s->size);
+  s->jobs++;
+  return true;
+}
+
+static void put_shape(text *t, const sizes *s) {
+  if (s->jobs > 1) put(t, "%u of ", s->jobs);
+  for (uint32_t i = 0; i < s->num_sizes; i++) put(t, "%s%lld", i ? "x" : "", (long long)s->size[i]);
+  if (!s->num_sizes) put(t, "1");
+}
+
+static void put_types(text *t, const qn_program *p, const qn_step *s) {
+  for (uint32_t i = 0; i < s->num_in + s->num_out; i++)
+    put(t, "%s%s", i == s->num_in ? " -> " : i ? ", " : "", qn_scalar_get(p->values[s->values[i]].mem)->text);
+}
+
+static bool multiplies(const qn_step *s) {
+  return s->plan->kind == QN_KERNEL_GEMM;
+}
+
+static double ops_of(const qn_program *p, const qn_step *s, const qn_bound *b, const sizes *z) {
+  bool loop = s->plan->kind == QN_KERNEL_MAP || s->plan->kind == QN_KERNEL_ROW;
+  if (!loop) return qn__step_ops(p, s, b);
+  double count = s->plan->u.loop.tape.num_insts;
+  for (uint32_t i = 0; i < z->num_sizes; i++) count *= (double)z->size[i];
+  return count;
+}
+
+static void add_step(const qn_program *p, const qn_step *s, const qn_bound *b, const sizes *z, qn_call_event *e) {
+  e->ops += ops_of(p, s, b, z);
+  for (uint32_t i = 0; i < s->num_in + s->num_out; i++) e->bytes += (double)qn__value_bytes(p, b, s->values[i]);
+}
+
+void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, double ns, uint32_t threads) {
+  text shape = {.size = 0}, types = {.size = 0};
+  sizes z = {.jobs = 0};
+  qn_call_event e = {.program = p,
+                     .engine = p->engine,
+                     .shape = shape.data,
+                     .types = types.data,
+                     .ns = ns,
+                     .threads = threads,
+                     .kernel = {.isa = p->isa->name}};
+  if (s) {
+    if (s->plan->kind == QN_KERNEL_VIEW) return;
+    qn__step_jobs(p, s, b, see_job, &z);
+    put_shape(&shape, &z);
+    put_types(&types, p, s);
+    add_step(p, s, b, &z, &e);
+    e.kernel = qn__step_info(p, s);
+    for (const qn_step *at = p->steps; at < s; at++) e.index += at->plan->kind != QN_KERNEL_VIEW;
+    e.multiplies = multiplies(s);
+    e.multiplies_bytes = e.multiplies && qn_scalar_get(s->plan->u.gemm.rhs)->storage_bits == 8;
+  } else {
+    for (uint32_t i = 0; i < p->num_inputs; i++) e.bytes += (double)qn__value_bytes(p, b, p->inputs[i]);
+    for (uint32_t i = 0; i < p->num_outputs; i++) e.bytes += (double)qn__value_bytes(p, b, p->outputs[i]);
+    e.bytes += (double)p->constants_bytes;
+    for (uint32_t i = 0; i < p->num_steps; i++) e.ops += qn__step_ops(p, &p->steps[i], b);
+    e.multiplies = e.ops > 0;
+    e.multiplies_bytes = qn_program_multiplies_bytes(p);
+  }
+  p->ctx->on_call(p->ctx->on_call_user, &e);
+}

@@ -1,0 +1,68 @@
+/* Call events as lines: for people, and as comma-separated values. */
+#include "buf.h"
+#include <quern/report.h>
+
+const char *qn_report_call_columns(void) {
+  return "event,kernel,op,shape,types,engine,isa,tile,threads,us,gops,gbytes_per_s,fraction,fused,place";
+}
+
+/* The limit that counts: of the operations, or of the bytes when those take longer. */
+double qn_report_call_fraction(const qn_call_event *e, const qn_limits *l) {
+  double ops = e->multiplies ? e->multiplies_bytes ? l->int8_ops : l->f32_ops : 0;
+  double bytes = e->bytes > QN_REPORT_CACHE ? l->memory_bytes : l->cache_bytes;
+  double compute = ops > 0 ? e->ops / ops : 0, memory = bytes > 0 ? e->bytes / bytes : 0; /* seconds */
+  return e->ns > 0 ? (compute > memory ? compute : memory) * 1e9 / e->ns : 0;
+}
+
+static void put_place(qn_buf *b, const qn_place *p) {
+  if (p->entity.size) qn__buf_fmt(b, "%.*s", (int)p->entity.size, p->entity.data);
+  if (p->file.size) qn__buf_fmt(b, "%s%.*s:%u", p->entity.size ? " " : "", (int)p->file.size, p->file.data, p->line);
+}
+
+static const char *text(const char *s) {
+  return s ? s : "";
+}
+
+static void csv(qn_buf *b, const qn_call_event *e, double fraction) {
+  qn__buf_fmt(b, "%s,%s,%s,%s,\"%s\",%s,%s,%s,%u,%.3f,%.3f,%.3f,", e->kernel.name ? "step" : "call",
+              text(e->kernel.name), text(e->kernel.op), e->shape, e->types, e->engine, text(e->kernel.isa),
+              text(e->kernel.tile), e->threads, e->ns * 1e-3, e->ns > 0 ? e->ops / e->ns : 0,
+              e->ns > 0 ? e->bytes / e->ns : 0);
+  if (fraction > 0) qn__buf_fmt(b, "%.3f", fraction);
+  qn__buf_fmt(b, ",\"%s\",\"", text(e->kernel.fused));
+  put_place(b, &e->kernel.place);
+  qn__buf_c(b, "\"");
+}
+
+static void readable(qn_buf *b, const qn_call_event *e, double fraction) {
+  if (e->kernel.name)
+    qn__buf_fmt(b, "%-10s %-14s %s", e->kernel.op, e->shape, e->types);
+  else
+    qn__buf_c(b, "call");
+  qn__buf_fmt(b, ", %s %s", e->engine, text(e->kernel.isa));
+  if (e->kernel.tile && *e->kernel.tile) qn__buf_fmt(b, " %s", e->kernel.tile);
+  if (e->threads > 1) qn__buf_fmt(b, ", %u threads", e->threads);
+  qn__buf_fmt(b, ": %.1f us", e->ns * 1e-3);
+  if (e->multiplies && e->ns > 0)
+    qn__buf_fmt(b, ", %.1f GOPS", e->ops / e->ns);
+  else if (e->ns > 0)
+    qn__buf_fmt(b, ", %.1f GB/s", e->bytes / e->ns);
+  if (fraction > 0) qn__buf_fmt(b, ", %.0f%% of the limit", fraction * 100);
+  if (e->kernel.fused && *e->kernel.fused) qn__buf_fmt(b, " (%s)", e->kernel.fused);
+  if (e->kernel.place.entity.size || e->kernel.place.file.size) {
+    qn__buf_c(b, " at ");
+    put_place(b, &e->kernel.place);
+  }
+}
+
+qn_status qn_report_call(qn_context *ctx, const qn_call_event *e, const qn_limits *limits, bool as_csv,
+                         qn_write_fn write, void *user) {
+  qn_buf b;
+  qn__buf_init(&b, qn_context_allocator(ctx));
+  b.flush = write, b.user = user;
+  (as_csv ? csv : readable)(&b, e, limits ? qn_report_call_fraction(e, limits) : 0);
+  qn__buf_c(&b, "\n");
+  bool ok = qn__buf_finish(&b);
+  qn__buf_free(&b);
+  return ok ? QN_OK : QN_ERR_IO;
+}
