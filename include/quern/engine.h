@@ -1,7 +1,9 @@
 /* Engines and compiled programs.
  *
- * A program is one public function, compiled. It is immutable: calls may run on many threads at once, do not allocate
- * and touch no context. Everything passed to a call is borrowed.
+ * A program is one public function, compiled. Calls may run on many threads at once, touch no context, and neither
+ * lock nor allocate, with one exception: a product's code depends on how many rows it has, and where sizes are open, the
+ * first call that needs code which no call needed before waits for it to be made (on a thread of its own, with the C
+ * library's memory). qn_program_prepare does that beforehand. Everything passed to a call is borrowed.
  *
  * Calls set round-to-nearest, no flush-to-zero and masked exceptions for the time they run, on worker threads too, so
  * results do not depend on the caller's floating-point environment. */
@@ -41,6 +43,8 @@ typedef struct qn_compile_options {
   const char *engine;   /* "llvm", "tcc", "interp"; null or "auto": the first of them that is built in */
   const char *cpu;      /* a row of isa.def or a name that stands for one; null for this machine's best */
   const char *function; /* null for the first public function */
+  bool eager;           /* compile all that any sizes could need, before returning */
+  uint32_t threads;     /* to compile on: 0 for as many as processors, at most 4; 1 for the calling one only */
 } qn_compile_options;
 
 /* Compiles a lowered module: kern ops only (`lower-kernels` makes them). The interpreter takes ops of every level. The
@@ -87,6 +91,10 @@ QN_API qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *i
 QN_API qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
                                  size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error);
 
+/* Makes the code that calls on inputs of these shapes need (null: all that calls on any shapes could need), so that they
+ * never wait for it, and waits for what is being made. Only ndim and shape of `in` are read. Any thread may ask. */
+QN_API qn_status qn_program_prepare(const qn_program *p, const DLTensor *in, qn_call_error *error);
+
 /* A view of a plain tensor as calls take it. `shape` has room for QN_MAX_RANK sizes and lives as long as the view. */
 QN_API DLTensor qn_tensor_as_dlpack(const qn_tensor *t, int64_t *shape);
 
@@ -96,8 +104,8 @@ QN_API qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_ten
 QN_API void qn_tensor_free(qn_context *ctx, qn_tensor *t);
 
 /* ---- saving ---- */
-/* One file: the lowered text, constants and machine code. It loads without LLVM, and on a machine that lacks the
- * instructions it is refused. */
+/* One file: the lowered text, constants and all machine code that calls could need. It loads and runs without LLVM, and
+ * on a machine that lacks the instructions it is refused. */
 QN_API qn_status qn_program_save(const qn_program *p, const char *path);
 QN_API qn_status qn_program_load(qn_context *ctx, const char *path, qn_program **out);
 

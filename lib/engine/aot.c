@@ -102,6 +102,25 @@ typedef struct aot {
   qn_aot out;
 } aot;
 
+/* Only the bodies that are called, in the order of their first call. */
+static qn_status used_bodies(const qn_program *p, aot *a) {
+  uint32_t *number = qn__arena_array(&a->arena, (size_t)p->num_bodies + 1, sizeof *number), n = 0;
+  qn_body *bodies = qn__arena_array(&a->arena, (size_t)p->num_bodies + 1, sizeof *bodies);
+  if (!number || !bodies) return qn_error_no_memory(p->ctx);
+  for (uint32_t i = 0; i < a->calls.calls.size; i++) {
+    qn_call *c = &a->calls.calls.data[i];
+    if (!number[c->body]) {
+      bodies[n] = p->bodies[c->body];
+      number[c->body] = ++n;
+    }
+    c->body = number[c->body] - 1;
+  }
+  if (!n && p->num_bodies) bodies[n++] = p->bodies[0]; /* nothing runs; code generators want something to write */
+  a->out.bodies = bodies;
+  a->out.num_bodies = n;
+  return QN_OK;
+}
+
 static qn_status describe(const qn_program *p, const char *entry, aot *a) {
   DLTensor *in = NULL;
   qn_call_error error = {.message = ""};
@@ -110,8 +129,7 @@ static qn_status describe(const qn_program *p, const char *entry, aot *a) {
   if (status) return status;
   char *header = qn__arena_alloc(&a->arena, qn__bound_header(p) + 64);
   if (!header) return qn_error_no_memory(p->ctx);
-  size_t shapes = ((size_t)p->num_values * sizeof(qn_shape) + 63) & ~(size_t)63;
-  a->bound = (qn_bound){.shapes = (qn_shape *)(void *)header, .slot_offset = (size_t *)(void *)(header + shapes)};
+  a->bound = qn__bound_at(p, header);
   if (qn__bind(p, in, &a->bound, &error)) return qn_error(p->ctx, error.code, qn_place_file(""), "%s", error.message);
   a->calls = (collect){.p = p, .b = &a->bound, .arena = &a->arena, .codes_at = a->bound.slot_offset[p->num_slots]};
   for (uint32_t i = 0; i < p->num_steps; i++)
@@ -120,8 +138,6 @@ static qn_status describe(const qn_program *p, const char *entry, aot *a) {
   if (!block) return qn_error_no_memory(p->ctx);
   *block = (qn_blob){p->constants, p->constants_bytes, "weights and parameters"};
   a->out = (qn_aot){.entry = entry,
-                    .num_bodies = p->num_bodies,
-                    .bodies = p->bodies,
                     .num_calls = a->calls.calls.size,
                     .calls = a->calls.calls.data,
                     .num_constants = p->constants_bytes ? 1 : 0,
@@ -129,7 +145,8 @@ static qn_status describe(const qn_program *p, const char *entry, aot *a) {
                     .num_inputs = p->num_inputs,
                     .num_outputs = p->num_outputs,
                     .workspace_bytes = a->calls.codes_at + a->bound.codes_bytes + 64};
-  status = ports(p, &a->arena, &a->bound, p->inputs, p->input_names, p->num_inputs, &a->out.inputs);
+  status = used_bodies(p, a);
+  if (!status) status = ports(p, &a->arena, &a->bound, p->inputs, p->input_names, p->num_inputs, &a->out.inputs);
   return status ? status : ports(p, &a->arena, &a->bound, p->outputs, p->output_names, p->num_outputs, &a->out.outputs);
 }
 

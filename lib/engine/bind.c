@@ -32,6 +32,7 @@ static size_t align64(size_t n) {
 }
 
 size_t qn__bound_header(const qn_program *p) {
+  if (p->frozen) return 0; /* it has them itself */
   return align64((size_t)p->num_values * sizeof(qn_shape)) + align64(((size_t)p->num_slots + 1) * sizeof(size_t));
 }
 
@@ -164,33 +165,49 @@ static bool infer(const qn_program *p, const qn_bound *b, const qn_step *s) {
   return false;
 }
 
+qn_bound qn__bound_at(const qn_program *p, char *header) {
+  size_t shapes = align64((size_t)p->num_values * sizeof(qn_shape));
+  return (qn_bound){
+      .program = p, .shapes = (qn_shape *)(void *)header, .slot_offset = (size_t *)(void *)(header + shapes)};
+}
+
+qn_status qn__bind_input(const qn_program *p, uint32_t i, const DLTensor *t, int64_t *shape, qn_call_error *error) {
+  const qn_pvalue *v = &p->values[p->inputs[i]];
+  qn_str name = p->input_names[i];
+  if (qn_scalar_get(v->mem)->storage_bits < 8) { /* travels as bytes: only a declared static shape can say what they are */
+    memcpy(shape, v->shape, sizeof(qn_shape));
+    for (uint32_t d = 0; d < v->rank; d++)
+      if (shape[d] < 0)
+        return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s': elements below 8 bits need a static shape",
+                             (int)name.size, name.data);
+    return QN_OK;
+  }
+  if (t->ndim != (int)v->rank)
+    return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has rank %d; %.*s asks for %u", (int)name.size, name.data,
+                         t->ndim, (int)v->type_text.size, v->type_text.data, v->rank);
+  for (uint32_t d = 0; d < v->rank; d++) {
+    shape[d] = t->shape[d];
+    if (shape[d] < 0)
+      return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has the negative size %lld in dimension %u",
+                           (int)name.size, name.data, (long long)shape[d], d);
+    if (v->shape[d] != QN_DYNAMIC && v->shape[d] != shape[d])
+      return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has size %lld in dimension %u; %.*s asks for %lld",
+                           (int)name.size, name.data, (long long)shape[d], d, (int)v->type_text.size,
+                           v->type_text.data, (long long)v->shape[d]);
+  }
+  return QN_OK;
+}
+
 /* The declared sizes must hold, and dimensions of one name must agree. */
 static qn_status check_inputs(const qn_program *p, const DLTensor *in, qn_bound *b, qn_call_error *error) {
   for (uint32_t i = 0; i < p->num_inputs; i++) {
     const qn_pvalue *v = &p->values[p->inputs[i]];
     qn_str name = p->input_names[i];
     int64_t *shape = b->shapes[p->inputs[i]];
-    bool packed = qn_scalar_get(v->mem)->storage_bits < 8;
-    if (packed) { /* travels as bytes: only a declared static shape can say what they are */
-      memcpy(shape, v->shape, sizeof(qn_shape));
-      for (uint32_t d = 0; d < v->rank; d++)
-        if (shape[d] < 0)
-          return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s': elements below 8 bits need a static shape",
-                               (int)name.size, name.data);
-      continue;
-    }
-    if (in[i].ndim != (int)v->rank)
-      return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has rank %d; %.*s asks for %u", (int)name.size, name.data,
-                           in[i].ndim, (int)v->type_text.size, v->type_text.data, v->rank);
+    qn_status status = qn__bind_input(p, i, &in[i], shape, error);
+    if (status) return status;
+    if (qn_scalar_get(v->mem)->storage_bits < 8) continue;
     for (uint32_t d = 0; d < v->rank; d++) {
-      shape[d] = in[i].shape[d];
-      if (shape[d] < 0)
-        return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has the negative size %lld in dimension %u",
-                             (int)name.size, name.data, (long long)shape[d], d);
-      if (v->shape[d] != QN_DYNAMIC && v->shape[d] != shape[d])
-        return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has size %lld in dimension %u; %.*s asks for %lld",
-                             (int)name.size, name.data, (long long)shape[d], d, (int)v->type_text.size,
-                             v->type_text.data, (long long)v->shape[d]);
       if (!v->symbols[d].id) continue;
       for (uint32_t j = 0; j <= i; j++)
         for (uint32_t e = 0; e < p->values[p->inputs[j]].rank && (j < i || e < d); e++)

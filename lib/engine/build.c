@@ -79,31 +79,12 @@ static qn_status body_for(build *b, const qn_kernel_plan *plan, qn_body_part par
   return qn__push(&b->p->allocator, &b->bodies, body) ? QN_OK : no_memory(b);
 }
 
-/* The number of rows when it is known, so that only the tile heights it needs are compiled; -1 else. */
-static int64_t known_rows(const build *b, const qn_step *s) {
-  const qn_pvalue *y = at(b, s->values[s->num_in]);
-  int64_t m = 1;
-  for (uint32_t d = 0; d + 1 < y->rank; d++) {
-    if (y->shape[d] < 0) return -1;
-    m *= y->shape[d];
-  }
-  return m;
-}
-
 static qn_status gemm_bodies(build *b, qn_step *s) {
   const qn_gemm_plan *g = &s->plan->u.gemm;
   s->tile_bodies = qn__arena_array(&b->p->arena, (size_t)g->rows + 1, sizeof *s->tile_bodies);
   if (!s->tile_bodies) return no_memory(b);
   for (uint32_t h = 0; h <= g->rows; h++) s->tile_bodies[h] = UINT32_MAX;
-  const qn_pvalue *y = at(b, s->values[s->num_in]);
-  int64_t merged = known_rows(b, s), single = y->shape[y->rank - 2];
   for (uint32_t h = 1; h <= g->rows; h++) {
-    bool needed = merged < 0;
-    for (int way = 0; way < 2 && !needed; way++) { /* leading axes may be rows or a loop */
-      qn_row_split split = qn__row_split(way ? merged : single, g->rows);
-      needed = split.heights[0] == h || (split.counts[1] && split.heights[1] == h);
-    }
-    if (!needed) continue;
     qn_status status = body_for(b, s->plan, QN_PART_TILES, h, &s->tile_bodies[h]);
     if (status) return status;
   }
@@ -158,12 +139,12 @@ static qn_status add_step(build *b, qn_op op) {
   if (s.num_in + s.num_out > QN__MAX_PTRS)
     return qn_op_error(b->m, op, QN_DIAG_LIMIT, "%u operands and results; a kernel takes at most %d",
                        s.num_in + s.num_out, QN__MAX_PTRS);
-  s.plan = qn__arena_new(&b->p->arena, qn_kernel_plan);
+  s.plan = qn__arena_new(&b->p->plans->arena, qn_kernel_plan);
   s.values = qn__arena_array(&b->p->arena, (size_t)s.num_in + s.num_out, sizeof *s.values);
   s.op_name = qn_op_info_get(qn_op_kind_of(b->m, op))->name ? qn_op_name(b->m, op) : qn_str_of("");
   s.op_name = qn__arena_str(&b->p->arena, s.op_name);
   if (!s.plan || !s.values || !s.op_name.data) return no_memory(b);
-  qn_status status = qn__kernel_plan(b->mm, op, b->p->isa, &b->p->arena, s.plan);
+  qn_status status = qn__kernel_plan(b->mm, op, b->p->isa, &b->p->plans->arena, s.plan);
   if (status) return status;
   for (uint32_t i = 0; i < s.num_in; i++) s.values[i] = value_at(b, qn_op_operand(b->m, op, i));
   qn_op_kind kind = qn_op_kind_of(b->m, op);
@@ -319,12 +300,13 @@ qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, c
   if (!p) return qn_error_no_memory(ctx);
   p->ctx = ctx, p->allocator = *a, p->engine = engine, p->isa = isa;
   qn__arena_init(&p->arena, &p->allocator);
+  p->plans = qn__plans_create(ctx);
   p->function = qn__arena_str(&p->arena, qn_func_name(m, func)).data;
   build b = {.m = m, .p = p, .func = func, .ready = ready, .value_limit = qn_module_value_limit(m)};
   /* Compiling adds nothing to the program that is read, but interning types and attributes needs a module to add to. */
   b.mm = (qn_module *)(uintptr_t)m;
   b.value_of = qn__alloc_zero(a, b.value_limit * sizeof *b.value_of);
-  qn_status status = b.value_of && p->function ? run(&b) : no_memory(&b);
+  qn_status status = b.value_of && p->function && p->plans ? run(&b) : no_memory(&b);
   qn__free(a, b.value_of, b.value_limit * sizeof *b.value_of);
   qn__vec_free(a, &b.values), qn__vec_free(a, &b.steps), qn__vec_free(a, &b.bodies);
   qn__vec_free(a, &b.constant_ops), qn__vec_free(a, &b.constant_values);

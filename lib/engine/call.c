@@ -1,4 +1,5 @@
-/* Calling a program: check, bind, run the steps' jobs, on the caller's threads when given. Allocates nothing. */
+/* Calling a program: check, bind, run the steps' jobs, on the caller's threads when given. Allocates nothing, but where a
+ * call is the first to need some body: then it waits for code (need.c). */
 #include "context_impl.h"
 #include "fpenv.h"
 #include "program.h"
@@ -13,6 +14,8 @@ typedef struct call {
   const qn_parallel *parallel;
   int32_t failed; /* first non-zero answer of a kernel */
   const qn_step *failed_step;
+  qn_status status; /* when code could not be had: error is filled */
+  qn_call_error *error;
 } call;
 
 static char *value_data(const call *c, uint32_t value) {
@@ -42,7 +45,7 @@ static int32_t run_part(const running *r, size_t i) {
   for (uint32_t k = 0; k < n; k++) {
     memcpy(args.begin, pieces[k].begin, sizeof args.begin);
     memcpy(args.end, pieces[k].end, sizeof args.end);
-    int32_t bad = r->c->p->code->functions[pieces[k].body](&args);
+    int32_t bad = qn__code_of(&r->c->p->tiers[pieces[k].body])(&args);
     if (bad) return bad;
   }
   return 0;
@@ -56,13 +59,27 @@ static void part_task(void *arg, size_t i) {
   if (bad) __atomic_store_n(&r->failed, bad, __ATOMIC_RELAXED);
 }
 
+/* Code for all parts, before any of them runs: failing is easier here. */
+static bool have_code(call *c, const qn_job *job, size_t parts) {
+  for (size_t i = 0; i < parts; i++) {
+    qn_piece pieces[2];
+    uint32_t n = qn__job_pieces(job, i, parts, pieces);
+    for (uint32_t k = 0; k < n && !c->status; k++)
+      if (!qn__unit_fn(c->p->tiers[pieces[k].body].best))
+        c->status = qn__need_code(c->p, pieces[k].body, job->cost, job->step, c->error);
+  }
+  return !c->status;
+}
+
 static bool run_job(void *user, const qn_job *job) {
   call *c = user;
-  running r = {.c = c, .job = job};
+  running r;
+  r.c = c, r.job = job, r.failed = 0;
   for (uint32_t i = 0; i < job->num_ptrs; i++)
     r.ptrs[i] =
         (job->ptrs[i].value == QN__REF_CODES ? c->codes : value_data(c, job->ptrs[i].value)) + job->ptrs[i].offset;
   r.parts = qn__job_parts(job, c->parallel);
+  if (!have_code(c, job, r.parts)) return false;
   if (r.parts == 1 || !c->parallel || !c->parallel->run)
     r.failed = run_part(&r, 0);
   else
@@ -112,20 +129,28 @@ static qn_status check_inputs(const qn_program *p, const DLTensor *in, qn_call_e
 
 /* ---- sizes ---- */
 
-static qn_bound bound_in(const qn_program *p, char *header) {
-  size_t shapes = ((size_t)p->num_values * sizeof(qn_shape) + 63) & ~(size_t)63;
-  return (qn_bound){
-      .program = p, .shapes = (qn_shape *)(void *)header, .slot_offset = (size_t *)(void *)(header + shapes)};
+static qn_status frozen_sizes(const qn_program *p, const DLTensor *in, size_t *workspace_bytes,
+                              int64_t (*out_shapes)[QN_MAX_RANK], qn_call_error *error) {
+  for (uint32_t i = 0; i < p->num_inputs; i++) {
+    qn_shape shape;
+    qn_status status = qn__bind_input(p, i, &in[i], shape, error);
+    if (status) return status;
+  }
+  if (workspace_bytes) *workspace_bytes = p->frozen->workspace_bytes;
+  for (uint32_t i = 0; out_shapes && i < p->num_outputs; i++)
+    memcpy(out_shapes[i], p->frozen->bound.shapes[p->outputs[i]], sizeof(qn_shape));
+  return QN_OK;
 }
 
 qn_status qn_program_sizes(const qn_program *p, const DLTensor *in, size_t *workspace_bytes,
                            int64_t (*out_shapes)[QN_MAX_RANK], qn_call_error *error) {
   if (p->interp) return qn__interp_sizes(p, in, workspace_bytes, out_shapes, error);
+  if (p->frozen) return frozen_sizes(p, in, workspace_bytes, out_shapes, error);
   size_t header_bytes = qn__bound_header(p);
   /* Asking for sizes is the one question that needs room of its own: calls get theirs in the workspace. */
   char *header = qn__alloc(&p->allocator, header_bytes + 1);
   if (!header) return qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory"), QN_ERR_NO_MEMORY;
-  qn_bound b = bound_in(p, header);
+  qn_bound b = qn__bound_at(p, header);
   qn_status status = qn__bind(p, in, &b, error);
   if (!status && workspace_bytes) *workspace_bytes = qn__bound_bytes(&b);
   for (uint32_t i = 0; !status && out_shapes && i < p->num_outputs; i++)
@@ -145,11 +170,16 @@ qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *in, int6
 
 double qn_program_ops(const qn_program *p, const DLTensor *in) {
   if (p->interp) return 0;
+  double ops = 0;
+  if (p->frozen) {
+    if (!frozen_sizes(p, in, NULL, NULL, NULL))
+      for (uint32_t i = 0; i < p->num_steps; i++) ops += qn__step_ops(p, &p->steps[i], &p->frozen->bound);
+    return ops;
+  }
   size_t header_bytes = qn__bound_header(p);
   char *header = qn__alloc(&p->allocator, header_bytes + 1);
   if (!header) return 0;
-  qn_bound b = bound_in(p, header);
-  double ops = 0;
+  qn_bound b = qn__bound_at(p, header);
   if (!qn__bind(p, in, &b, NULL))
     for (uint32_t i = 0; i < p->num_steps; i++) ops += qn__step_ops(p, &p->steps[i], &b);
   qn__free(&p->allocator, header, header_bytes + 1);
@@ -174,7 +204,7 @@ static qn_status run_steps(call *c, qn_call_error *error) {
   for (uint32_t i = 0; i < p->num_steps; i++) {
     double begun = seen ? qn__now_ns() : 0;
     if (!qn__step_jobs(p, &p->steps[i], c->b, run_job, c))
-      return qn__step_fail(c->failed_step, error, QN_DIAG_CALL, "kernel %s answered %d", c->failed_step->plan->name,
+      return c->status ? c->status : qn__step_fail(c->failed_step, error, QN_DIAG_CALL, "kernel %s answered %d", c->failed_step->plan->name,
                            (int)c->failed);
     if (!seen) continue;
     double took = qn__now_ns() - begun;
@@ -186,8 +216,91 @@ static qn_status run_steps(call *c, qn_call_error *error) {
   return QN_OK;
 }
 
+/* ---- calls of programs whose sizes are all known ---- */
+
+/* Whether a tensor is as the signature says, by the shortest way; if not, the checks that can tell why decide. */
+static inline bool as_frozen(const qn_frozen_port *port, const DLTensor *t) {
+  bool ok = t->device.device_type == kDLCPU && t->dtype.code == port->type.code && t->dtype.bits == port->type.bits &&
+            t->dtype.lanes == 1 && t->ndim == port->ndim && !t->strides && (t->data || !port->bytes);
+  for (int d = 0; ok && d < port->ndim; d++) ok = t->shape[d] == port->shape[d];
+  return ok;
+}
+
+static qn_status check_frozen_input(const qn_program *p, uint32_t i, const DLTensor *t, qn_call_error *error) {
+  const qn_pvalue *v = &p->values[p->inputs[i]];
+  qn_shape shape;
+  qn_status status = qn__bind_input(p, i, t, shape, error);
+  return status ? status : qn__dl_check(t, "input", p->input_names[i], v->mem, v->rank, shape, error);
+}
+
+static qn_status run_frozen(const call *c, void *const *bases) {
+  const qn_frozen *f = c->p->frozen;
+  void *ptrs[QN__MAX_PTRS + 3];
+  for (uint32_t i = 0; i < f->num_calls; i++) {
+    const qn_frozen_call *k = &f->calls[i];
+    const qn_tiers *t = &c->p->tiers[k->body];
+    qn_kernel_fn fn = qn__unit_fn(t->best);
+    if (!fn) {
+      qn_status status = qn__need_code(c->p, k->body, k->cost, &c->p->steps[k->step], c->error);
+      if (status) return status;
+      fn = qn__code_of(t);
+    }
+    for (uint32_t j = 0; j < k->num_ptrs; j++) ptrs[j] = (char *)bases[k->ptrs[j].base] + k->ptrs[j].offset;
+    qn_kargs args = k->args;
+    args.ptr = ptrs;
+    int32_t bad = fn(&args);
+    if (bad)
+      return qn__step_fail(&c->p->steps[k->step], c->error, QN_DIAG_CALL, "kernel %s answered %d",
+                           c->p->steps[k->step].plan->name, (int)bad);
+  }
+  for (uint32_t i = 0; i < c->p->num_outputs; i++)
+    if (f->outputs[i].copy_from != UINT32_MAX && f->outputs[i].bytes)
+      memmove(qn__dl_data(&c->out[i]), value_data(c, f->outputs[i].copy_from), f->outputs[i].bytes);
+  return QN_OK;
+}
+
+static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
+  const qn_program *p = c->p;
+  const qn_frozen *f = p->frozen;
+  void *bases[QN__MAX_BASES];
+  qn_status status;
+  for (uint32_t i = 0; i < p->num_inputs; i++) {
+    if (!as_frozen(&f->inputs[i], &c->in[i]) && (status = check_frozen_input(p, i, &c->in[i], c->error))) return status;
+    bases[i] = qn__dl_data(&c->in[i]);
+  }
+  char *slots = (char *)(((uintptr_t)workspace + 63) & ~(uintptr_t)63);
+  if (f->workspace_bytes &&
+      (!workspace || workspace_bytes < f->workspace_bytes - 64 + (size_t)(slots - workspace)))
+    return qn__call_fail(c->error, QN_DIAG_CALL, "workspace has %zu bytes; this call needs %zu",
+                         workspace ? workspace_bytes : (size_t)0, f->workspace_bytes);
+  bool good = true;
+  for (uint32_t i = 0; i < p->num_outputs; i++) {
+    good &= as_frozen(&f->outputs[i], &c->out[i]);
+    char *data = bases[p->num_inputs + i] = qn__dl_data(&c->out[i]);
+    good &= !overlaps(data, f->outputs[i].bytes, workspace, workspace_bytes);
+    for (uint32_t j = 0; j < p->num_inputs; j++)
+      good &= !overlaps(data, f->outputs[i].bytes, bases[j], f->inputs[j].bytes);
+    for (uint32_t j = 0; j < i; j++)
+      good &= !overlaps(data, f->outputs[i].bytes, bases[p->num_inputs + j], f->outputs[j].bytes);
+  }
+  if (!good && (status = check_outputs(c, workspace, workspace_bytes, c->error))) return status;
+  bases[p->num_inputs + p->num_outputs] = (char *)(uintptr_t)p->constants;
+  bases[p->num_inputs + p->num_outputs + 1] = slots;
+  c->slots = slots;
+  c->codes = slots ? slots + f->bound.slot_offset[p->num_slots] : NULL;
+  bool by_step = p->ctx->on_call || qn__cost_splits(f->most, c->parallel);
+  qn_fp_env saved = qn__fp_enter();
+  status = by_step ? run_steps(c, c->error) : run_frozen(c, bases);
+  qn__fp_leave(saved);
+  return status;
+}
+
 qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
                           size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error) {
+  if (p->frozen) {
+    call c = {.p = p, .in = in, .out = out, .b = &p->frozen->bound, .parallel = parallel, .error = error};
+    return call_frozen(&c, workspace, workspace_bytes);
+  }
   qn_status status = check_inputs(p, in, error);
   if (status) return status;
   if (p->interp) return qn__interp_call(p, in, out, error);
@@ -196,12 +309,12 @@ qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out
   if (!workspace || workspace_bytes < skipped + header_bytes)
     return qn__call_fail(error, QN_DIAG_CALL, "workspace of %zu bytes is too small; qn_program_sizes tells how much",
                          workspace ? workspace_bytes : (size_t)0);
-  qn_bound b = bound_in(p, header);
+  qn_bound b = qn__bound_at(p, header);
   if ((status = qn__bind(p, in, &b, error))) return status;
   if (workspace_bytes < qn__bound_bytes(&b) - 64 + skipped)
     return qn__call_fail(error, QN_DIAG_CALL, "workspace has %zu bytes; this call needs %zu", workspace_bytes,
                          qn__bound_bytes(&b));
-  call c = {.p = p, .in = in, .out = out, .b = &b, .parallel = parallel};
+  call c = {.p = p, .in = in, .out = out, .b = &b, .parallel = parallel, .error = error};
   c.slots = header + header_bytes;
   c.codes = c.slots + b.slot_offset[p->num_slots];
   if ((status = check_outputs(&c, workspace, workspace_bytes, error))) return status;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char *pick_engine(const char *engine) {
   if (!engine || !strcmp(engine, "auto")) return qn_engine_name(0);
@@ -68,19 +69,66 @@ static void trace_kernels(const qn_program *p, const char *how, double ms) {
     qn_trace(p->ctx, "kernel,%s,%s,%s,%s,\"%s\",\"%s\"", p->engine, p->isa->name, k->name, k->tile, k->fused,
              slow ? slow : "");
   }
-  qn_trace(p->ctx, "%s,%s,%s,%u bodies,%.3f ms", how, p->engine, p->isa->name, p->num_bodies, ms);
+  uint32_t ready = 0;
+  for (uint32_t i = 0; i < p->num_bodies; i++) ready += qn__unit_fn(p->tiers[i].best) != NULL;
+  qn_trace(p->ctx, "%s,%s,%s,%u of %u bodies,%.3f ms", how, p->engine, p->isa->name, ready, p->num_bodies, ms);
 }
 
-qn_status qn__program_link(qn_program *p, const void *object, size_t object_bytes) {
-  if (p->num_bodies == 0) return QN_OK;
+static uint32_t default_threads(uint32_t asked) {
+  long n = asked ? (long)asked : sysconf(_SC_NPROCESSORS_ONLN);
+  return n < 1 ? 1 : n > 4 && !asked ? 4 : n > QN__MOST_THREADS ? QN__MOST_THREADS : (uint32_t)n;
+}
+
+static qn_status get_units(qn_program *p) {
+  p->tiers = qn__arena_array(&p->arena, p->num_bodies, sizeof *p->tiers);
+  if (!p->tiers) return qn_error_no_memory(p->ctx);
+  for (uint32_t i = 0; i < p->num_bodies; i++) {
+    qn_tiers *t = &p->tiers[i];
+    t->best = qn__unit_get(p->units, p->engine, &p->bodies[i], p->plans);
+    if (p->tiered) t->quick = qn__unit_get(p->units, "tcc", &p->bodies[i], p->plans);
+    if (!t->best || (p->tiered && !t->quick)) return qn_error_no_memory(p->ctx);
+  }
+  return QN_OK;
+}
+
+/* What calls of any sizes run: reported here when it cannot be compiled. Tile heights are left to the calls whose sizes
+ * need them, unless the sizes are known already. */
+static qn_status make_code(qn_program *p, bool eager) {
+  bool *needed = qn__arena_array(&p->arena, p->num_bodies, sizeof *needed);
+  if (!needed) return qn_error_no_memory(p->ctx);
+  if (eager)
+    memset(needed, 1, p->num_bodies * sizeof *needed);
+  else if (p->frozen)
+    qn__mark_needed(p, &p->frozen->bound, needed);
+  else
+    qn__mark_always(p, needed);
+  qn_call_error error = {.message = ""};
+  qn_status status = qn__make_needed(p, needed, &error);
+  if (status == QN_ERR_NO_MEMORY) return qn_error_no_memory(p->ctx);
+  return status ? qn_error(p->ctx, error.code, error.place, "%s", error.message) : QN_OK;
+}
+
+qn_status qn__program_link(qn_program *p, const qn_link_options *o) {
+  if (p->num_bodies == 0) return qn__freeze(p);
   if (!qn_isa_runs_here(p->isa))
     return qn_error(p->ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", p->isa->name);
   double start = now();
-  qn_status status = object ? qn__object_load(p->ctx, object, object_bytes, p->num_bodies, p->bodies, &p->code)
-                            : qn__backend_find(p->ctx, p->engine, &p->backend);
-  if (!status && !object) status = p->backend->jit(p->ctx, p->num_bodies, p->bodies, &p->code);
-  if (!status) trace_kernels(p, object ? "loaded" : "compiled", now() - start);
+  p->tiered = o->tiered;
+  p->threads = default_threads(o->threads);
+  p->units = qn__units_of(p->ctx);
+  qn_status status = p->units ? get_units(p) : QN_ERR_NO_MEMORY;
+  if (!status) status = qn__freeze(p);
+  if (!status && o->objects) status = qn__load_objects(p, o->objects, o->objects_bytes);
+  if (!status) status = make_code(p, o->eager);
+  if (!status) trace_kernels(p, o->objects ? "loaded" : "compiled", now() - start);
   return status;
+}
+
+void qn__program_unlink(qn_program *p) {
+  for (uint32_t i = 0; p->tiers && i < p->num_bodies; i++) {
+    qn__unit_release(p->units, p->tiers[i].best);
+    qn__unit_release(p->units, p->tiers[i].quick);
+  }
 }
 
 /* The module's text without its constants' data, kept for qn_program_save. */
@@ -130,7 +178,8 @@ qn_status qn_program_compile(const qn_module *m, const qn_compile_options *optio
   if (status) return status;
   if (!strcmp(engine, "interp")) return compile_interp(m, func, out);
   if ((status = qn__program_build(m, func, isa, engine, NULL, out))) return status;
-  if (!(status = remember_text(*out, m))) status = qn__program_link(*out, NULL, 0);
+  qn_link_options link = {.eager = o->eager, .threads = o->threads};
+  if (!(status = remember_text(*out, m))) status = qn__program_link(*out, &link);
   if (status) {
     qn_program_destroy(*out);
     *out = NULL;
@@ -140,13 +189,14 @@ qn_status qn_program_compile(const qn_module *m, const qn_compile_options *optio
 
 void qn_program_destroy(qn_program *p) {
   if (!p) return;
-  if (p->code) p->code->destroy(p->code);
+  qn__program_unlink(p);
   if (p->interp) qn__interp_destroy(p->interp);
   qn__free(&p->allocator, p->constants_alloc, p->constants_alloc_bytes);
   if (p->file) {
     qn__file_close(p->file);
     qn__free(&p->allocator, p->file, sizeof(qn_file));
   }
+  qn__plans_release(p->plans);
   qn__arena_free(&p->arena);
   qn_allocator a = p->allocator;
   qn__free(&a, p, sizeof *p);
@@ -167,7 +217,13 @@ size_t qn_program_constant_bytes(const qn_program *p) {
   return p->constants_bytes;
 }
 size_t qn_program_code_bytes(const qn_program *p) {
-  return p->code ? p->code->bytes : 0;
+  size_t bytes = 0;
+  for (uint32_t i = 0; p->tiers && i < p->num_bodies; i++) {
+    const qn_tiers *t = &p->tiers[i];
+    if (qn__unit_fn(t->best)) bytes += t->best->code->bytes;
+    if (t->quick && qn__unit_fn(t->quick)) bytes += t->quick->code->bytes;
+  }
+  return bytes;
 }
 
 static qn_port_info port(const qn_program *p, uint32_t value, qn_str name) {

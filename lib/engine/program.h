@@ -3,8 +3,11 @@
  *   build.c     lowered module -> values, steps, bodies (kernel plans by lib/plan)
  *   bind.c      input shapes -> shapes of all values, workspace layout
  *   schedule.c  step + shapes -> jobs (one kernel over index ranges) -> pieces (one call of one body)
+ *   frozen.c    the same once and for all, where every size is known
  *   call.c      jobs run on the caller's threads
  *   trace.c     what a call did, for the handler of call events
+ *   need.c      which bodies a call needs, and their code
+ *   unit.c      bodies as machine code, shared by the programs of a context; make.c, workers.c: making it
  *   aot.c       the same jobs written down as data for a code generator
  *   save.c      program file out and in
  *   backends.c  which code generators there are
@@ -13,6 +16,7 @@
 #define QN_PROGRAM_H
 #include "backend.h"
 #include "buf.h"
+#include "unit.h"
 #include "vec.h"
 #include <quern/engine.h>
 #include <quern/text.h>
@@ -46,6 +50,14 @@ typedef struct qn_step {
   qn_str op_name;
 } qn_step;
 
+/* Code of one body: calls take the best that is there. */
+typedef struct qn_tiers {
+  qn_unit *best;
+  qn_unit *quick; /* null unless the program is tiered */
+} qn_tiers;
+
+typedef struct qn_frozen qn_frozen;
+
 struct qn_program {
   qn_context *ctx;
   qn_allocator allocator;
@@ -58,8 +70,12 @@ struct qn_program {
   uint32_t *inputs, *outputs; /* values */
   qn_str *input_names, *output_names;
   qn_body *bodies;
-  const qn_backend *backend;
-  qn_code *code;
+  qn_plans *plans;
+  qn_units *units;  /* null before linking */
+  qn_tiers *tiers;  /* per body */
+  bool tiered;      /* some bodies may run on a quick code generator until the best one's are there */
+  uint32_t threads; /* to compile on */
+  qn_frozen *frozen; /* null unless every size is known */
   const char *constants; /* one block, aligned to 64 */
   size_t constants_bytes;
   void *constants_alloc; /* what to free; null when the block belongs to a mapped file */
@@ -86,6 +102,10 @@ typedef struct qn_bound {
 size_t qn__bound_header(const qn_program *p);
 /* Fills `b` (whose arrays are in place) from the inputs' shapes; checks them against the signature. */
 qn_status qn__bind(const qn_program *p, const DLTensor *in, qn_bound *b, qn_call_error *error);
+/* Input i alone: rank and sizes against the signature, named dimensions left aside. Its sizes go to `shape`. */
+qn_status qn__bind_input(const qn_program *p, uint32_t i, const DLTensor *t, int64_t *shape, qn_call_error *error);
+/* The arrays of a bound that lie at `header`, of qn__bound_header bytes. */
+qn_bound qn__bound_at(const qn_program *p, char *header);
 size_t qn__bound_bytes(const qn_bound *b);                                      /* everything: header, slots, codes */
 size_t qn__value_bytes(const qn_program *p, const qn_bound *b, uint32_t value); /* SIZE_MAX when it does not fit */
 
@@ -128,6 +148,8 @@ uint32_t qn__job_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2
 size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel);
 /* Bytes of prologue codes that a gemm step needs. */
 size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b);
+/* Whether work of this cost may be cut into parts. */
+bool qn__cost_splits(double cost, const qn_parallel *parallel);
 /* Multiply-adds times two. */
 double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
 
@@ -148,8 +170,63 @@ typedef struct qn_constants {
  * from there. */
 qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, const char *engine,
                             const qn_constants *ready, qn_program **out);
-/* Adds the code: through the backend, or from `object` (an ELF relocatable object, borrowed) when not null. */
-qn_status qn__program_link(qn_program *p, const void *object, size_t object_bytes);
+enum { QN__MOST_THREADS = 8 };
+typedef struct qn_link_options {
+  bool tiered, eager;
+  uint32_t threads; /* 0 for the default */
+  const void *objects; /* of a program file: what qn__pack_objects wrote; null for none */
+  size_t objects_bytes;
+} qn_link_options;
+/* Makes the program callable: units for its bodies, and the code that is needed whatever sizes a call will have. */
+qn_status qn__program_link(qn_program *p, const qn_link_options *options);
+void qn__program_unlink(qn_program *p);
+
+/* ---- needed code (need.c) ---- */
+/* Marks the bodies that a call of these sizes runs. */
+void qn__mark_needed(const qn_program *p, const qn_bound *b, bool *needed);
+/* Marks those that are needed whatever the sizes are. */
+void qn__mark_always(const qn_program *p, bool *needed);
+/* Makes code for the marked bodies by the best code generator, or where that fails by the quick one. */
+qn_status qn__make_needed(const qn_program *p, const bool *needed, qn_call_error *error);
+/* Sees to it that body has code, waiting for it if need be. `cost`: of the work about to be done, as in qn_job. */
+qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const qn_step *s, qn_call_error *error);
+/* The best code there is; null when there is none yet. */
+static inline qn_kernel_fn qn__code_of(const qn_tiers *t) {
+  qn_kernel_fn fn = qn__unit_fn(t->best);
+  return fn || !t->quick ? fn : qn__unit_fn(t->quick);
+}
+
+/* ---- programs whose sizes are all known (frozen.c) ---- */
+/* An address: one of the call's bases plus bytes. */
+typedef struct qn_fix {
+  uint32_t base;
+  int64_t offset;
+} qn_fix;
+/* One call of one body. */
+typedef struct qn_frozen_call {
+  uint32_t body, step, num_ptrs;
+  double cost;
+  qn_fix *ptrs;
+  qn_kargs args; /* all but ptr */
+} qn_frozen_call;
+typedef struct qn_frozen_port {
+  DLDataType type;
+  int ndim;
+  int64_t *shape;
+  size_t bytes;
+  uint32_t copy_from; /* outputs that no kernel writes: the value to copy, else UINT32_MAX */
+} qn_frozen_port;
+enum { QN__MAX_BASES = 40 }; /* inputs, outputs, constants, slots */
+struct qn_frozen {
+  qn_bound bound;
+  size_t workspace_bytes;
+  double most; /* the dearest call's cost */
+  uint32_t num_calls;
+  qn_frozen_call *calls;
+  qn_frozen_port *inputs, *outputs;
+};
+/* Leaves p->frozen null where sizes are open or there are too many calls. */
+qn_status qn__freeze(qn_program *p);
 
 /* The function and ISA row that options and the module's quern.target ask for. */
 qn_status qn__compile_target(const qn_module *m, const qn_compile_options *o, qn_op *func, const qn_isa **isa);
@@ -168,8 +245,13 @@ qn_status qn__interp_sizes(const qn_program *p, const DLTensor *in, size_t *work
                            qn_call_error *error);
 qn_status qn__interp_call(const qn_program *p, const DLTensor *in, DLTensor *out, qn_call_error *error);
 
+/* The code of needed bodies for a program file: appends to `out`, empty where code is made again in less time than
+ * checking a file takes. And back into units; what is missing there is compiled when it is needed. */
+qn_status qn__pack_objects(const qn_program *p, qn_buf *out);
+qn_status qn__load_objects(qn_program *p, const void *data, size_t size);
+
 /* ---- object loader ---- */
-/* Maps the functions of an x86-64 ELF relocatable object that needs nothing from outside. */
+/* Maps the functions of an x86-64 ELF relocatable object that needs nothing from outside; every body must be in it. */
 qn_status qn__object_load(qn_context *ctx, const void *object, size_t size, uint32_t n, const qn_body *bodies,
                           qn_code **out);
 

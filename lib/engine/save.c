@@ -9,8 +9,8 @@
 #include <xxhash.h>
 
 #define MAGIC "QUERNPRG"
-enum { FILE_VERSION = 1, SECTIONS = 3 };
-enum { TEXT, CONSTANTS, OBJECT };
+enum { FILE_VERSION = 2, SECTIONS = 3 };
+enum { TEXT, CONSTANTS, OBJECTS };
 
 typedef struct program_head {
   char magic[8];
@@ -19,20 +19,6 @@ typedef struct program_head {
   uint64_t offset[SECTIONS], size[SECTIONS];
   uint64_t check; /* XXH3 of all sections and of the head itself, this field being 0 */
 } program_head;
-
-static bool into_buf(void *user, const char *data, size_t size) {
-  qn__buf_put(user, data, size);
-  return !((qn_buf *)user)->failed;
-}
-
-static qn_status machine_code(const qn_program *p, qn_buf *out) {
-  if (strcmp(p->engine, "llvm") || p->num_bodies == 0) return QN_OK;
-  const qn_backend *backend;
-  qn_status status = qn__backend_find(p->ctx, p->engine, &backend);
-  qn_aot aot = {.num_bodies = p->num_bodies, .bodies = p->bodies};
-  if (!status) status = backend->emit(p->ctx, &aot, QN_EMIT_OBJ, into_buf, out);
-  return status || !out->failed ? status : qn_error_no_memory(p->ctx);
-}
 
 static const char zeros[64];
 
@@ -62,7 +48,7 @@ qn_status qn_program_save(const qn_program *p, const char *path) {
                     "the interpreter has nothing to save; compile for another engine");
   qn_buf code;
   qn__buf_init(&code, &p->allocator);
-  qn_status status = machine_code(p, &code);
+  qn_status status = qn__pack_objects(p, &code);
   part parts[SECTIONS] = {{p->text, p->text_bytes}, {p->constants, p->constants_bytes}, {code.data, code.size}};
   program_head head = {.version = FILE_VERSION};
   memcpy(head.magic, MAGIC, 8);
@@ -112,7 +98,7 @@ static qn_status rebuild(qn_context *ctx, const char *path, const program_head *
   const char *engine = NULL;
   for (size_t i = 0; qn_engine_name(i); i++)
     if (!strcmp(qn_engine_name(i), head->engine)) engine = qn_engine_name(i);
-  if (parts[OBJECT].size && !strcmp(head->engine, "llvm")) engine = "llvm"; /* runs without the code generator */
+  if (parts[OBJECTS].size && !strcmp(head->engine, "llvm")) engine = "llvm"; /* runs without the code generator */
   if (!isa || !engine) return damaged(ctx, path, "it names an engine or instruction set that is not built in");
   qn_module *m;
   qn_status status = qn_parse_text(ctx, (qn_str){parts[TEXT].data, parts[TEXT].size}, path, NULL, &m);
@@ -126,7 +112,9 @@ static qn_status rebuild(qn_context *ctx, const char *path, const program_head *
   (*out)->text = qn__arena_copy(&(*out)->arena, parts[TEXT].data, parts[TEXT].size);
   (*out)->text_bytes = parts[TEXT].size;
   if (!(*out)->text) return qn_error_no_memory(ctx);
-  return qn__program_link(*out, parts[OBJECT].size ? parts[OBJECT].data : NULL, parts[OBJECT].size);
+  qn_link_options link = {.objects = parts[OBJECTS].size ? parts[OBJECTS].data : NULL,
+                          .objects_bytes = parts[OBJECTS].size};
+  return qn__program_link(*out, &link);
 }
 
 qn_status qn_program_load(qn_context *ctx, const char *path, qn_program **out) {

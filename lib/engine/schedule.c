@@ -15,6 +15,13 @@ static int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
+/* A job's numbers; its arrays are filled afterwards and hold what they happen to hold beyond their counts. */
+static void start_job(qn_job *job, const qn_step *s, qn_body_part part, uint32_t ptrs, uint32_t sizes,
+                      uint32_t strides) {
+  job->step = s, job->part = part;
+  job->num_ptrs = ptrs, job->num_sizes = sizes, job->num_strides = strides;
+}
+
 /* ---- matrix products ---- */
 
 /* A gemm step with sizes: how its leading axes become rows or a batch loop. */
@@ -176,7 +183,7 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
   if (g->has_prologue) {
     codes = (qn_pref){QN__REF_CODES, 0};
     codes_stride = codes_row(g, z);
-    *job = (qn_job){.step = s, .part = QN_PART_PROLOGUE, .num_ptrs = 2, .num_sizes = 3, .num_strides = 3};
+    start_job(job, s, QN_PART_PROLOGUE, 2, 3, 3);
     job->ptrs[0] = (qn_pref){a, a_offset};
     job->ptrs[1] = codes;
     job->sizes[0] = z->m, job->sizes[1] = z->k, job->sizes[2] = z->k_padded;
@@ -189,7 +196,7 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
     job->cost = (double)z->m * (double)z->k * 0.1 * (double)g->prologue.num_insts / 4;
     if (!fn(user, job)) return false;
   }
-  *job = (qn_job){.step = s, .part = QN_PART_TILES, .num_ptrs = 3, .num_sizes = 3, .num_strides = 3};
+  start_job(job, s, QN_PART_TILES, 3, 3, 3);
   int64_t y_columns = b->shapes[y][p->values[y].rank - 1];
   int64_t panel = z->k_padded * g->layout.panel_width * elem_bytes(g->rhs),
           panels = ceil_div(z->n, g->layout.panel_width);
@@ -241,7 +248,7 @@ static int64_t axis_stride(const qn_program *p, const qn_bound *b, const qn_loop
 
 static bool loop_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn, void *user) {
   const qn_loop_plan *l = &s->plan->u.loop;
-  *job = (qn_job){.step = s, .part = QN_PART_MAIN, .num_ptrs = s->num_in + s->num_out, .num_sizes = l->num_loops};
+  start_job(job, s, QN_PART_MAIN, s->num_in + s->num_out, l->num_loops, 0);
   /* The iteration shape: the first full output has it; if all are reduced, the inputs do. */
   qn_shape full;
   for (uint32_t d = 0; d < l->rank; d++) {
@@ -287,7 +294,7 @@ static bool pack_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
   int64_t segments = k->layout.segments > 1 ? k->layout.segments : 1, length = rows / segments;
   int64_t batch = product(b->shapes[x], r - 2);
   for (int64_t i = 0; i < batch * segments; i++) {
-    *job = (qn_job){.step = s, .part = QN_PART_MAIN, .num_ptrs = 2, .num_sizes = 2, .num_strides = 3};
+    start_job(job, s, QN_PART_MAIN, 2, 2, 3);
     int64_t matrix = i / segments, segment = i % segments;
     int64_t first = segment * length * (s->transpose ? 1 : cols) * bytes;
     job->ptrs[0] = (qn_pref){x, matrix * rows * cols * bytes + first};
@@ -321,9 +328,14 @@ static bool split_by_rows(const qn_job *job, int64_t tiles, size_t n) {
   return tiles >= (int64_t)n && (tiles >= 4 * (int64_t)n || tiles >= job->extent[1]);
 }
 
+bool qn__cost_splits(double cost, const qn_parallel *parallel) {
+  if (!parallel || !parallel->run || parallel->num_threads < 2) return false;
+  return cost >= (parallel->min_ns ? parallel->min_ns : 20000);
+}
+
 size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel) {
   uint32_t threads = parallel && parallel->run ? parallel->num_threads : 1;
-  if (threads < 2 || job->cost < (parallel->min_ns ? parallel->min_ns : 20000)) return 1;
+  if (!qn__cost_splits(job->cost, parallel)) return 1;
   int64_t units = ceil_div(job->extent[0], job->grain);
   if (job->part == QN_PART_TILES) {
     qn_row_split split = qn__row_split(job->extent[0], job->step->plan->u.gemm.rows);

@@ -110,6 +110,7 @@ typedef struct qn_kernel_plan {
   const qn_isa *isa;
   char name[64];           /* "gemm_ui8_i8_f32_1f0c..": a C identifier, equal for equal plans */
   uint64_t hash;           /* of everything below and the ISA row */
+  uint64_t check;          /* the same from another seed: both together stand for the plan where plans are compared */
   const char *slow_reason; /* why a faster form does not apply; null */
   char fused[160];         /* what prologue and epilogue do, for people: "bias, relu, requantize" */
   char tile[48];           /* for people: "6x64 k4n64"; empty when there is none */

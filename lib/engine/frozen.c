@@ -1,0 +1,117 @@
+/* Programs whose sizes are all known: shapes, workspace and kernel calls are worked out once, so that a call fills in
+ * addresses and goes. The same jobs as ever, written down. */
+#include "context_impl.h"
+#include "program.h"
+#include <string.h>
+
+enum { MAX_CALLS = 4096 }; /* longer ones work their calls out each time: batches of many small products */
+
+typedef struct freezing {
+  qn_program *p;
+  const qn_bound *b;
+  uint32_t step;
+  QN_VEC(qn_frozen_call) calls;
+  bool full, failed;
+} freezing;
+
+static qn_fix fix_of(const freezing *f, qn_pref ptr) {
+  const qn_program *p = f->p;
+  uint32_t constants = p->num_inputs + p->num_outputs, slots = constants + 1;
+  if (ptr.value == QN__REF_CODES) return (qn_fix){slots, (int64_t)f->b->slot_offset[p->num_slots] + ptr.offset};
+  const qn_pvalue *v = &p->values[ptr.value];
+  switch (v->where) {
+  case QN_AT_INPUT: return (qn_fix){v->index, ptr.offset};
+  case QN_AT_OUTPUT: return (qn_fix){p->num_inputs + v->index, ptr.offset};
+  case QN_AT_CONSTANT: return (qn_fix){constants, (int64_t)v->offset + ptr.offset};
+  case QN_AT_SLOT: break;
+  }
+  return (qn_fix){slots, (int64_t)f->b->slot_offset[v->index] + ptr.offset};
+}
+
+static bool freeze_job(void *user, const qn_job *job) {
+  freezing *f = user;
+  qn_arena *arena = &f->p->arena;
+  qn_piece pieces[2];
+  uint32_t n = qn__job_pieces(job, 0, 1, pieces);
+  f->full |= f->calls.size + n > MAX_CALLS;
+  if (f->full || n == 0) return !f->full;
+  qn_frozen_call call = {.step = f->step, .num_ptrs = job->num_ptrs, .cost = job->cost};
+  call.ptrs = qn__arena_array(arena, (size_t)job->num_ptrs + 1, sizeof *call.ptrs);
+  call.args.size = qn__arena_copy(arena, job->sizes, job->num_sizes * sizeof *job->sizes);
+  call.args.stride = qn__arena_copy(arena, job->strides, job->num_strides * sizeof *job->strides);
+  f->failed |= !call.ptrs || !call.args.size || !call.args.stride;
+  for (uint32_t k = 0; k < job->num_ptrs && !f->failed; k++) call.ptrs[k] = fix_of(f, job->ptrs[k]);
+  for (uint32_t i = 0; i < n && !f->failed; i++) {
+    call.body = pieces[i].body;
+    memcpy(call.args.begin, pieces[i].begin, sizeof call.args.begin);
+    memcpy(call.args.end, pieces[i].end, sizeof call.args.end);
+    f->failed = !qn__push(&f->p->allocator, &f->calls, call);
+  }
+  return !f->failed;
+}
+
+static bool all_known(const qn_program *p) {
+  for (uint32_t i = 0; i < p->num_inputs; i++) {
+    const qn_pvalue *v = &p->values[p->inputs[i]];
+    for (uint32_t d = 0; d < v->rank; d++)
+      if (v->shape[d] < 0) return false;
+  }
+  return p->num_inputs + p->num_outputs + 2 <= QN__MAX_BASES;
+}
+
+/* How a tensor looks from outside: elements below 8 bits travel as bytes. */
+static bool freeze_ports(qn_program *p, const qn_bound *b, uint32_t n, const uint32_t *values, bool outputs,
+                         qn_frozen_port **out) {
+  qn_frozen_port *ports = qn__arena_array(&p->arena, (size_t)n + 1, sizeof *ports);
+  *out = ports;
+  for (uint32_t i = 0; ports && i < n; i++) {
+    const qn_pvalue *v = &p->values[values[i]];
+    qn_tensor t = {.elem = v->mem, .rank = v->rank};
+    memcpy(t.shape, b->shapes[values[i]], sizeof t.shape);
+    ports[i].shape = qn__arena_array(&p->arena, QN_MAX_RANK, sizeof(int64_t));
+    if (!ports[i].shape) return false;
+    DLTensor d = qn_tensor_as_dlpack(&t, ports[i].shape);
+    ports[i].type = d.dtype, ports[i].ndim = d.ndim;
+    ports[i].bytes = qn__value_bytes(p, b, values[i]);
+    ports[i].copy_from = !outputs || (v->where == QN_AT_OUTPUT && v->index == i) ? UINT32_MAX : values[i];
+  }
+  return ports != NULL;
+}
+
+static qn_status freeze(qn_program *p, qn_frozen *f, freezing *state) {
+  qn_arena *arena = &p->arena;
+  DLTensor *in = qn__arena_array(arena, (size_t)p->num_inputs + 1, sizeof *in);
+  char *header = qn__arena_alloc(arena, qn__bound_header(p) + 1);
+  if (!in || !header) return qn_error_no_memory(p->ctx);
+  for (uint32_t i = 0; i < p->num_inputs; i++)
+    in[i] = (DLTensor){.ndim = (int)p->values[p->inputs[i]].rank, .shape = p->values[p->inputs[i]].shape};
+  f->bound = qn__bound_at(p, header);
+  qn_call_error error = {.message = ""};
+  if (qn__bind(p, in, &f->bound, &error)) return QN_OK; /* sizes that do not fit are the calls' error */
+  f->bound.header_bytes = 0;
+  f->workspace_bytes = qn__bound_bytes(&f->bound);
+  if (f->workspace_bytes == 64) f->workspace_bytes = 0;
+  state->b = &f->bound;
+  for (state->step = 0; state->step < p->num_steps; state->step++)
+    if (!qn__step_jobs(p, &p->steps[state->step], &f->bound, freeze_job, state)) break;
+  if (!state->failed && !state->full) {
+    f->num_calls = state->calls.size;
+    f->calls = qn__arena_copy(arena, state->calls.data, state->calls.size * sizeof *f->calls);
+    for (uint32_t i = 0; f->calls && i < f->num_calls; i++)
+      if (f->calls[i].cost > f->most) f->most = f->calls[i].cost;
+    state->failed = !f->calls || !freeze_ports(p, &f->bound, p->num_inputs, p->inputs, false, &f->inputs) ||
+                    !freeze_ports(p, &f->bound, p->num_outputs, p->outputs, true, &f->outputs);
+    if (!state->failed) p->frozen = f;
+  }
+  return state->failed ? qn_error_no_memory(p->ctx) : QN_OK;
+}
+
+qn_status qn__freeze(qn_program *p) {
+  if (!all_known(p)) return QN_OK;
+  qn_frozen *f = qn__arena_new(&p->arena, qn_frozen);
+  if (!f) return qn_error_no_memory(p->ctx);
+  freezing state = {.p = p};
+  qn_status status = freeze(p, f, &state);
+  qn__vec_free(&p->allocator, &state.calls);
+  return status;
+}

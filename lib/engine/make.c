@@ -1,0 +1,74 @@
+/* From one body to machine code. Where objects can be loaded, code comes as an object, whether it was generated now or
+ * lies in the cache folder; one loader places it. */
+#include "buf.h"
+#include "context_impl.h"
+#include "units_impl.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + 1e-6 * (double)t.tv_nsec;
+}
+
+bool qn__engine_has_objects(const char *engine) {
+#if defined(__x86_64__)
+  return !strcmp(engine, "llvm");
+#else
+  (void)engine;
+  return false;
+#endif
+}
+
+static bool into_buf(void *user, const char *data, size_t size) {
+  qn__buf_put(user, data, size);
+  return !((qn_buf *)user)->failed;
+}
+
+qn_status qn__body_object(qn_units *units, qn_context *ctx, const qn_body *body, qn_buf *out, qn_unit_origin *origin) {
+  (void)units;
+  *origin = QN_UNIT_COMPILED;
+  const qn_backend *backend;
+  qn_aot aot = {.num_bodies = 1, .bodies = body};
+  qn_status status = qn__backend_find(ctx, "llvm", &backend);
+  if (!status) status = backend->emit(ctx, &aot, QN_EMIT_OBJ, into_buf, out);
+  return out->failed ? qn_error_no_memory(ctx) : status;
+}
+
+static qn_status from_object(qn_units *units, qn_context *ctx, const qn_unit *u, qn_made *out) {
+  qn_buf object;
+  qn__buf_init(&object, qn_context_allocator(ctx));
+  qn_status status = qn__body_object(units, ctx, &u->body, &object, &out->origin);
+  if (!status) status = qn__object_load(ctx, object.data, object.size, 1, &u->body, &out->code);
+  qn__buf_free(&object);
+  return status;
+}
+
+static qn_status from_backend(qn_context *ctx, const qn_unit *u, qn_made *out) {
+  const qn_backend *backend;
+  qn_status status = qn__backend_find(ctx, u->engine, &backend);
+  return status ? status : backend->jit(ctx, 1, &u->body, &out->code);
+}
+
+/* The first error is kept: it is reported where the code is needed. */
+static void keep_problem(void *user, const qn_diag *d) {
+  qn_made *made = user;
+  if (d->severity != QN_ERROR || made->problem[0]) return;
+  made->problem_code = d->code;
+  snprintf(made->problem, sizeof made->problem, "%.*s", (int)d->message.size, d->message.data);
+}
+
+void qn__unit_make(qn_units *units, const qn_unit *u, qn_made *out) {
+  *out = (qn_made){.problem_code = QN_DIAG_NO_MEMORY};
+  double start = now();
+  qn_context_options options = {.on_diag = keep_problem, .on_diag_user = out};
+  qn_context *ctx = qn_context_create(&options);
+  qn_status status = QN_ERR_NO_MEMORY;
+  if (ctx) status = qn__engine_has_objects(u->engine) ? from_object(units, ctx, u, out) : from_backend(ctx, u, out);
+  if (ctx) qn_context_destroy(ctx);
+  if (status && !out->problem[0]) snprintf(out->problem, sizeof out->problem, "out of memory");
+  out->again = status == QN_ERR_NO_MEMORY;
+  out->ms = now() - start;
+}

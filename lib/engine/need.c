@@ -1,0 +1,107 @@
+/* Which bodies a call needs, and seeing to it that they have code. */
+#include "arena.h"
+#include "program.h"
+#include <string.h>
+
+/* ---- which ---- */
+
+static bool mark_job(void *needed, const qn_job *job) {
+  qn_piece pieces[2];
+  uint32_t n = qn__job_pieces(job, 0, 1, pieces);
+  for (uint32_t i = 0; i < n; i++) ((bool *)needed)[pieces[i].body] = true;
+  return true;
+}
+
+void qn__mark_needed(const qn_program *p, const qn_bound *b, bool *needed) {
+  for (uint32_t i = 0; i < p->num_steps; i++) qn__step_jobs(p, &p->steps[i], b, mark_job, needed);
+}
+
+void qn__mark_always(const qn_program *p, bool *needed) {
+  for (uint32_t i = 0; i < p->num_bodies; i++) needed[i] |= p->bodies[i].part != QN_PART_TILES;
+}
+
+/* ---- while a call waits ---- */
+
+/* About how many times longer work takes on the quick code generator, which has no vectors. */
+static double slowdown(const qn_step *s) {
+  if (s->plan->kind == QN_KERNEL_MAP || s->plan->kind == QN_KERNEL_ROW || s->plan->kind == QN_KERNEL_PACK) return 20;
+  return s->plan->kind == QN_KERNEL_GEMM && qn_scalar_get(s->plan->u.gemm.rhs)->storage_bits > 8 ? 160 : 1600;
+}
+
+/* Nanoseconds that work may take on the quick code, since waiting for better code takes about half of that. */
+enum { QUICK_NS = 15000000 };
+
+static bool made(const qn_program *p, qn_unit *u) {
+  if (!qn__unit_fn(u)) qn__unit_make_apart(p->units, u);
+  return qn__unit_fn(u) != NULL;
+}
+
+static qn_status no_code(const qn_step *s, const qn_unit *u, qn_call_error *error) {
+  qn__step_fail(s, error, u->problem_code, "kernel %s cannot be compiled: %s", u->body.symbol, u->problem);
+  return u->problem_code == QN_DIAG_NO_MEMORY ? QN_ERR_NO_MEMORY : QN_ERR_UNSUPPORTED;
+}
+
+qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const qn_step *s, qn_call_error *error) {
+  const qn_tiers *t = &p->tiers[body];
+  if (qn__unit_fn(t->best)) return QN_OK;
+  if (t->quick && qn__unit_state(t->best) != QN_UNIT_FAILED) {
+    if (qn__unit_state(t->best) == QN_UNIT_IDLE) qn__units_queue(p->units, 1, &t->best, p->threads);
+    if (cost * slowdown(s) < QUICK_NS && made(p, t->quick)) return QN_OK;
+  }
+  if (made(p, t->best) || (t->quick && made(p, t->quick))) return QN_OK;
+  return no_code(s, t->best, error);
+}
+
+/* ---- beforehand ---- */
+
+/* The step that a body belongs to, for messages. */
+static const qn_step *step_of(const qn_program *p, uint32_t body) {
+  for (uint32_t i = 0; i < p->num_steps; i++) {
+    const qn_step *s = &p->steps[i];
+    if (s->plan->kind == QN_KERNEL_VIEW) continue;
+    if (s->main_body == body || s->prologue_body == body) return s;
+    for (uint32_t h = 1; s->tile_bodies && h <= s->plan->u.gemm.rows; h++)
+      if (s->tile_bodies[h] == body) return s;
+  }
+  return &p->steps[0];
+}
+
+qn_status qn__make_needed(const qn_program *p, const bool *needed, qn_call_error *error) {
+  qn_allocator own = qn_allocator_default(); /* any thread may ask */
+  qn_unit **list = qn__alloc(&own, (p->num_bodies + 1u) * sizeof *list);
+  uint32_t n = 0;
+  if (!list) return qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory"), QN_ERR_NO_MEMORY;
+  for (uint32_t i = 0; i < p->num_bodies; i++)
+    if (needed[i] && !qn__unit_fn(p->tiers[i].best)) list[n++] = p->tiers[i].best;
+  qn__units_make(p->units, n, list, p->threads);
+  qn__free(&own, list, (p->num_bodies + 1u) * sizeof *list);
+  for (uint32_t i = 0; i < p->num_bodies; i++) {
+    const qn_tiers *t = &p->tiers[i];
+    if (!needed[i] || qn__unit_fn(t->best) || (t->quick && made(p, t->quick))) continue;
+    return no_code(step_of(p, i), t->best, error);
+  }
+  return QN_OK;
+}
+
+qn_status qn_program_prepare(const qn_program *p, const DLTensor *in, qn_call_error *error) {
+  if (p->interp || !p->num_bodies) return QN_OK;
+  qn_allocator own = qn_allocator_default();
+  qn_arena scratch;
+  qn__arena_init(&scratch, &own);
+  bool *needed = qn__arena_array(&scratch, p->num_bodies, sizeof *needed);
+  char *header = qn__arena_alloc(&scratch, qn__bound_header(p) + 1);
+  qn_status status = needed && header ? QN_OK : QN_ERR_NO_MEMORY;
+  if (status) qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory");
+  if (!status && !in) memset(needed, 1, p->num_bodies * sizeof *needed);
+  if (!status && in) {
+    qn_bound b = qn__bound_at(p, header);
+    if (p->frozen)
+      b = p->frozen->bound;
+    else
+      status = qn__bind(p, in, &b, error);
+    if (!status) qn__mark_needed(p, &b, needed);
+  }
+  if (!status) status = qn__make_needed(p, needed, error);
+  qn__arena_free(&scratch);
+  return status;
+}
