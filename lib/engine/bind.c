@@ -174,7 +174,8 @@ qn_bound qn__bound_at(const qn_program *p, char *header) {
 qn_status qn__bind_input(const qn_program *p, uint32_t i, const DLTensor *t, int64_t *shape, qn_call_error *error) {
   const qn_pvalue *v = &p->values[p->inputs[i]];
   qn_str name = p->input_names[i];
-  if (qn_scalar_get(v->mem)->storage_bits < 8) { /* travels as bytes: only a declared static shape can say what they are */
+  if (qn_scalar_get(v->mem)->storage_bits <
+      8) { /* travels as bytes: only a declared static shape can say what they are */
     memcpy(shape, v->shape, sizeof(qn_shape));
     for (uint32_t d = 0; d < v->rank; d++)
       if (shape[d] < 0)
@@ -192,8 +193,8 @@ qn_status qn__bind_input(const qn_program *p, uint32_t i, const DLTensor *t, int
                            (int)name.size, name.data, (long long)shape[d], d);
     if (v->shape[d] != QN_DYNAMIC && v->shape[d] != shape[d])
       return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has size %lld in dimension %u; %.*s asks for %lld",
-                           (int)name.size, name.data, (long long)shape[d], d, (int)v->type_text.size,
-                           v->type_text.data, (long long)v->shape[d]);
+                           (int)name.size, name.data, (long long)shape[d], d, (int)v->type_text.size, v->type_text.data,
+                           (long long)v->shape[d]);
   }
   return QN_OK;
 }

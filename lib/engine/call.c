@@ -1,5 +1,5 @@
-/* Calling a program: check, bind, run the steps' jobs, on the caller's threads when given. Allocates nothing, but where a
- * call is the first to need some body: then it waits for code (need.c). */
+/* Calling a program: check, bind, run the steps' jobs, on the caller's threads when given. Allocates nothing, but where
+ * a call is the first to need some body: then it waits for code (need.c). */
 #include "context_impl.h"
 #include "fpenv.h"
 #include "program.h"
@@ -204,8 +204,9 @@ static qn_status run_steps(call *c, qn_call_error *error) {
   for (uint32_t i = 0; i < p->num_steps; i++) {
     double begun = seen ? qn__now_ns() : 0;
     if (!qn__step_jobs(p, &p->steps[i], c->b, run_job, c))
-      return c->status ? c->status : qn__step_fail(c->failed_step, error, QN_DIAG_CALL, "kernel %s answered %d", c->failed_step->plan->name,
-                           (int)c->failed);
+      return c->status ? c->status
+                       : qn__step_fail(c->failed_step, error, QN_DIAG_CALL, "kernel %s answered %d",
+                                       c->failed_step->plan->name, (int)c->failed);
     if (!seen) continue;
     double took = qn__now_ns() - begun;
     spent += took;
@@ -269,8 +270,7 @@ static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
     bases[i] = qn__dl_data(&c->in[i]);
   }
   char *slots = (char *)(((uintptr_t)workspace + 63) & ~(uintptr_t)63);
-  if (f->workspace_bytes &&
-      (!workspace || workspace_bytes < f->workspace_bytes - 64 + (size_t)(slots - workspace)))
+  if (f->workspace_bytes && (!workspace || workspace_bytes < f->workspace_bytes - 64 + (size_t)(slots - workspace)))
     return qn__call_fail(c->error, QN_DIAG_CALL, "workspace has %zu bytes; this call needs %zu",
                          workspace ? workspace_bytes : (size_t)0, f->workspace_bytes);
   bool good = true;

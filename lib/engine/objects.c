@@ -17,8 +17,7 @@ static void mark_saved(const qn_program *p, bool *saved) {
     memset(saved, 1, p->num_bodies * sizeof *saved);
 }
 
-static qn_status pack(const qn_program *p, const bool *saved, object_row *rows, uint32_t n, qn_buf *code,
-                      qn_buf *out) {
+static qn_status pack(const qn_program *p, const bool *saved, object_row *rows, uint32_t n, qn_buf *code, qn_buf *out) {
   static const char zeros[8];
   uint32_t at = 0;
   for (uint32_t i = 0; i < p->num_bodies; i++) {

@@ -7,7 +7,7 @@
  *   call.c      jobs run on the caller's threads
  *   trace.c     what a call did, for the handler of call events
  *   need.c      which bodies a call needs, and their code
- *   unit.c      bodies as machine code, shared by the programs of a context; make.c, workers.c: making it
+ *   units.c      bodies as machine code, shared by the programs of a context; make.c, workers.c: making it
  *   aot.c       the same jobs written down as data for a code generator
  *   save.c      program file out and in
  *   backends.c  which code generators there are
@@ -16,7 +16,7 @@
 #define QN_PROGRAM_H
 #include "backend.h"
 #include "buf.h"
-#include "unit.h"
+#include "units.h"
 #include "vec.h"
 #include <quern/engine.h>
 #include <quern/text.h>
@@ -71,11 +71,11 @@ struct qn_program {
   qn_str *input_names, *output_names;
   qn_body *bodies;
   qn_plans *plans;
-  qn_units *units;  /* null before linking */
-  qn_tiers *tiers;  /* per body */
-  bool tiered;      /* some bodies may run on a quick code generator until the best one's are there */
-  uint32_t threads; /* to compile on */
-  qn_frozen *frozen; /* null unless every size is known */
+  qn_units *units;       /* null before linking */
+  qn_tiers *tiers;       /* per body */
+  bool tiered;           /* some bodies may run on a quick code generator until the best one's are there */
+  uint32_t threads;      /* to compile on */
+  qn_frozen *frozen;     /* null unless every size is known */
   const char *constants; /* one block, aligned to 64 */
   size_t constants_bytes;
   void *constants_alloc; /* what to free; null when the block belongs to a mapped file */
@@ -173,7 +173,7 @@ qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, c
 enum { QN__MOST_THREADS = 8 };
 typedef struct qn_link_options {
   bool tiered, eager;
-  uint32_t threads; /* 0 for the default */
+  uint32_t threads;    /* 0 for the default */
   const void *objects; /* of a program file: what qn__pack_objects wrote; null for none */
   size_t objects_bytes;
 } qn_link_options;

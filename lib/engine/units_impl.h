@@ -1,8 +1,8 @@
-/* The inside of the table of units: unit.c finds and releases, make.c makes code, workers.c does so on threads. */
+/* The inside of the table of units: units.c finds and releases, make.c makes code, workers.c does so on threads. */
 #ifndef QN_UNITS_IMPL_H
 #define QN_UNITS_IMPL_H
 #include "program.h"
-#include "unit.h"
+#include "units.h"
 #include <pthread.h>
 
 enum { QN__UNIT_BUCKETS = 128, QN__MAX_WORKERS = 8 };
@@ -16,7 +16,7 @@ typedef struct qn_worker {
 struct qn_units {
   qn_allocator allocator; /* the context's: used on its thread only */
   pthread_mutex_t lock;
-  pthread_cond_t changed; /* some unit's state */
+  pthread_cond_t changed;             /* some unit's state */
   qn_unit *buckets[QN__UNIT_BUCKETS]; /* touched on the context's thread only */
   qn_unit *first_queued, *last_queued;
   qn_worker workers[QN__MAX_WORKERS];

@@ -10,12 +10,14 @@ _Static_assert(FLT_RADIX == 2 && FLT_MANT_DIG == 24 && DBL_MANT_DIG == 53, "floa
 
 qn_fp_env qn__fp_enter(void) {
   qn_fp_env saved = {_mm_getcsr()};
-  _mm_setcsr(0x1F80u); /* all masked, nearest, no FTZ (0x8000), no DAZ (0x40) */
+  /* All masked, nearest, no FTZ (0x8000), no DAZ (0x40). Reading is cheap and writing is not, so it is left out where
+   * it changes nothing but the low six bits, which only record what happened. */
+  if ((saved.mxcsr & ~0x3Fu) != 0x1F80u) _mm_setcsr(0x1F80u);
   return saved;
 }
 
 void qn__fp_leave(qn_fp_env saved) {
-  _mm_setcsr(saved.mxcsr);
+  if (_mm_getcsr() != saved.mxcsr) _mm_setcsr(saved.mxcsr);
 }
 
 #elif defined(__aarch64__)

@@ -136,6 +136,7 @@ static qn_status jit(qn_context *ctx, uint32_t n, const qn_body *bodies, qn_code
   qn__buf_free(&source);
   if (!status && mprotect(c->memory, c->bytes, PROT_READ | PROT_EXEC) != 0)
     status = qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(""), "the system does not let generated code run");
+  c->code.bytes = c->bytes;
   if (status)
     destroy(&c->code);
   else

@@ -5,8 +5,8 @@
  * Everything else is guarded by the table's lock. Units are made and released on the context's thread; code for them is
  * made on any thread, with contexts and memory of its own (the C library's: an embedder's allocator belongs to the
  * context's thread), so that calls may do it. */
-#ifndef QN_UNIT_H
-#define QN_UNIT_H
+#ifndef QN_UNITS_H
+#define QN_UNITS_H
 #include "arena.h"
 #include "backend.h"
 #include <quern/context.h>
@@ -21,7 +21,13 @@ typedef struct qn_plans {
 qn_plans *qn__plans_create(qn_context *ctx); /* with one reference; null when memory runs out */
 void qn__plans_release(qn_plans *plans);
 
-typedef enum qn_unit_state { QN_UNIT_IDLE, QN_UNIT_QUEUED, QN_UNIT_RUNNING, QN_UNIT_DONE, QN_UNIT_FAILED } qn_unit_state;
+typedef enum qn_unit_state {
+  QN_UNIT_IDLE,
+  QN_UNIT_QUEUED,
+  QN_UNIT_RUNNING,
+  QN_UNIT_DONE,
+  QN_UNIT_FAILED
+} qn_unit_state;
 typedef enum qn_unit_origin { QN_UNIT_COMPILED, QN_UNIT_CACHED, QN_UNIT_LOADED } qn_unit_origin;
 
 typedef struct qn_unit {

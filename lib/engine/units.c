@@ -1,5 +1,5 @@
 /* The table of units of a context: finding, sharing and releasing them. */
-#include "unit.h"
+#include "units.h"
 #include "context_impl.h"
 #include "units_impl.h"
 #include <string.h>

@@ -1,0 +1,350 @@
+/* Bodies are compiled when a call first needs them, by one thread of those that do, and shared by the programs of a
+ * context; calls whose sizes are known from the start and calls whose sizes are open give the same results. */
+#include "program.h"
+#include "unit.h"
+#include <pthread.h>
+#include <quern/quern.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N = 37, K = 21, MOST = 40 };
+
+static int8_t weights[K * N];
+static uint8_t left[MOST * K];
+static int32_t expected[MOST * N];
+
+static int set_up(void **state) {
+  (void)state;
+  for (int i = 0; i < K * N; i++) weights[i] = (int8_t)(i * 31 % 251 - 125);
+  for (int i = 0; i < MOST * K; i++) left[i] = (uint8_t)(i * 17);
+  for (int i = 0; i < MOST; i++)
+    for (int j = 0; j < N; j++)
+      for (int k = 0; k < K; k++) expected[i * N + j] += ((int)left[i * K + k] - 9) * weights[k * N + j];
+  return 0;
+}
+
+static qn_program *product(qn_context *ctx, int64_t m, qn_compile_options options) {
+  float scale = 1;
+  qn_matmul_desc d = {.m = m,
+                      .n = N,
+                      .k = K,
+                      .a = QN_UI8,
+                      .b = QN_I8,
+                      .y = QN_I32,
+                      .a_scale = 1,
+                      .a_zero_point = 9,
+                      .b_scales = &scale,
+                      .b_per_tensor = true,
+                      .b_data = weights};
+  qn_program *p = NULL;
+  assert_int_equal(qn_kernel_matmul(ctx, &d, &options, &p), QN_OK);
+  return p;
+}
+
+typedef struct tensors {
+  DLTensor in, out;
+  int64_t in_shape[2], out_shape[2];
+  int32_t y[MOST * N];
+  char workspace[1 << 14];
+} tensors;
+
+static void make_tensors(tensors *t, int64_t m) {
+  t->in_shape[0] = t->out_shape[0] = m, t->in_shape[1] = K, t->out_shape[1] = N;
+  t->in = (DLTensor){.data = left, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLUInt, 8, 1}, .shape = t->in_shape};
+  t->out = (DLTensor){.data = t->y, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLInt, 32, 1}, .shape = t->out_shape};
+}
+
+static bool call_with(const qn_program *p, int64_t m, const qn_parallel *parallel) {
+  tensors *t = malloc(sizeof *t);
+  if (!t) return false;
+  make_tensors(t, m);
+  memset(t->y, 0x5A, sizeof t->y);
+  bool ok = qn_program_call(p, &t->in, &t->out, t->workspace, sizeof t->workspace, parallel, NULL) == QN_OK &&
+            !memcmp(t->y, expected, (size_t)m * N * sizeof *t->y);
+  free(t);
+  return ok;
+}
+
+static bool compiled(const char *engine) {
+  return strcmp(engine, "interp") != 0;
+}
+
+static uint32_t count(const qn_program *p, qn_unit_state state) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < p->num_bodies; i++) n += qn__unit_state(p->tiers[i].best) == state;
+  return n;
+}
+
+static void bodies_come_when_needed(void **state) {
+  (void)state;
+  for (size_t e = 0; compiled(qn_engine_name(e)); e++) {
+    qn_context *ctx = qn_context_create(NULL);
+    qn_program *p = product(ctx, QN_DYNAMIC, (qn_compile_options){.engine = qn_engine_name(e)});
+    uint32_t tallest = p->steps[0].plan->u.gemm.rows, tiles = 0;
+    for (uint32_t i = 0; i < p->num_bodies; i++) tiles += p->bodies[i].part == QN_PART_TILES;
+    assert_true(tiles >= tallest);
+    assert_int_equal(count(p, QN_UNIT_IDLE), tiles);
+    assert_true(call_with(p, 1, NULL));
+    uint32_t after_one = count(p, QN_UNIT_IDLE);
+    assert_int_equal(after_one, tiles - 1);
+    assert_true(call_with(p, 1, NULL));
+    assert_int_equal(count(p, QN_UNIT_IDLE), after_one);
+    size_t bytes = qn_program_code_bytes(p);
+    tensors *t = malloc(sizeof *t);
+    assert_non_null(t);
+    make_tensors(t, 2); /* asked for beforehand: the call adds nothing */
+    assert_int_equal(qn_program_prepare(p, &t->in, NULL), QN_OK);
+    uint32_t after_two = count(p, QN_UNIT_IDLE);
+    assert_true(after_two < after_one && qn_program_code_bytes(p) > bytes);
+    assert_true(call_with(p, 2, NULL));
+    assert_int_equal(count(p, QN_UNIT_IDLE), after_two);
+    qn_call_error error;
+    t->in_shape[1] = K + 1;
+    assert_int_equal(qn_program_prepare(p, &t->in, &error), QN_ERR_INPUT);
+    assert_true(strstr(error.message, "22"));
+    free(t);
+    assert_int_equal(qn_program_prepare(p, NULL, NULL), QN_OK);
+    assert_int_equal(count(p, QN_UNIT_DONE), p->num_bodies);
+    for (int m = 0; m <= MOST; m++) assert_true(call_with(p, m, NULL));
+    qn_program *eager = product(ctx, QN_DYNAMIC, (qn_compile_options){.engine = qn_engine_name(e), .eager = true});
+    assert_int_equal(count(eager, QN_UNIT_DONE), eager->num_bodies);
+    qn_program_destroy(eager);
+    qn_program_destroy(p);
+    qn_context_destroy(ctx);
+  }
+}
+
+static void known_sizes_are_ready(void **state) {
+  (void)state;
+  for (size_t e = 0; compiled(qn_engine_name(e)); e++)
+    for (uint32_t threads = 0; threads < 3; threads++) {
+      qn_context *ctx = qn_context_create(NULL);
+      qn_program *p = product(ctx, 13, (qn_compile_options){.engine = qn_engine_name(e), .threads = threads});
+      assert_non_null(p->frozen);
+      uint32_t idle = count(p, QN_UNIT_IDLE);
+      assert_true(idle > 0 && count(p, QN_UNIT_DONE) > 0);
+      assert_true(call_with(p, 13, NULL));
+      assert_int_equal(count(p, QN_UNIT_IDLE), idle);
+      qn_program_destroy(p);
+      qn_context_destroy(ctx);
+    }
+}
+
+static void programs_share_bodies(void **state) {
+  (void)state;
+  for (size_t e = 0; compiled(qn_engine_name(e)); e++) {
+    qn_context *ctx = qn_context_create(NULL);
+    qn_compile_options options = {.engine = qn_engine_name(e)};
+    qn_program *a = product(ctx, QN_DYNAMIC, options);
+    assert_true(call_with(a, 3, NULL));
+    uint32_t done = count(a, QN_UNIT_DONE);
+    qn_program *b = product(ctx, QN_DYNAMIC, options);
+    assert_int_equal(a->num_bodies, b->num_bodies);
+    assert_int_equal(count(b, QN_UNIT_DONE), done);
+    for (uint32_t i = 0; i < a->num_bodies; i++) assert_ptr_equal(a->tiers[i].best, b->tiers[i].best);
+    qn_program_destroy(a); /* the second needs plans that were made for the first */
+    for (int m = 0; m <= MOST; m++) assert_true(call_with(b, m, NULL));
+    qn_program_destroy(b);
+    qn_context_destroy(ctx);
+  }
+}
+
+static void failure_is_a_call_error(void **state) {
+  (void)state;
+  for (size_t e = 0; compiled(qn_engine_name(e)); e++) {
+    qn_context *ctx = qn_context_create(NULL);
+    qn_program *p = product(ctx, QN_DYNAMIC, (qn_compile_options){.engine = qn_engine_name(e)});
+    for (uint32_t i = 0; i < p->num_bodies; i++) { /* bodies that no code generator can make */
+      if (p->bodies[i].part != QN_PART_TILES) continue;
+      p->tiers[i].best->body.part = QN_PART_MAIN;
+      memcpy(p->tiers[i].best->body.symbol, "1 is no name", 13);
+    }
+    tensors *t = malloc(sizeof *t);
+    assert_non_null(t);
+    make_tensors(t, 4);
+    for (int round = 0; round < 2; round++) {
+      qn_call_error error = {.message = ""};
+      assert_int_not_equal(qn_program_call(p, &t->in, &t->out, t->workspace, sizeof t->workspace, NULL, &error), QN_OK);
+      assert_true(strstr(error.message, "cannot be compiled"));
+      assert_true(strstr(error.message, "kern.gemm"));
+    }
+    free(t);
+    qn_program_destroy(p);
+    qn_context_destroy(ctx);
+  }
+}
+
+/* ---- threads ---- */
+
+static void *all_sizes(void *arg) {
+  for (int m = MOST; m > 0; m -= 3)
+    if (!call_with(arg, m, NULL)) return (void *)"a call gave another result";
+  return NULL;
+}
+
+static void threads_need_the_same_body(void **state) {
+  (void)state;
+  for (size_t e = 0; compiled(qn_engine_name(e)); e++) {
+    qn_context *ctx = qn_context_create(NULL);
+    qn_program *p = product(ctx, QN_DYNAMIC, (qn_compile_options){.engine = qn_engine_name(e)});
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, all_sizes, p), 0);
+    for (int i = 0; i < 4; i++) {
+      void *problem;
+      pthread_join(threads[i], &problem);
+      if (problem) fail_msg("%s: %s", qn_engine_name(e), (const char *)problem);
+    }
+    qn_program_destroy(p);
+    qn_context_destroy(ctx);
+  }
+}
+
+/* ---- parallel-for in every order ---- */
+
+static void backwards(void *pool, void (*task)(void *, size_t), void *arg, size_t n) {
+  (void)pool;
+  while (n-- > 0) task(arg, n);
+}
+
+typedef struct one_task {
+  void (*task)(void *, size_t);
+  void *arg;
+  size_t i;
+} one_task;
+
+static void *run_one(void *arg) {
+  one_task *t = arg;
+  t->task(t->arg, t->i);
+  return NULL;
+}
+
+static void all_at_once(void *pool, void (*task)(void *, size_t), void *arg, size_t n) {
+  (void)pool;
+  pthread_t ids[64];
+  one_task tasks[64];
+  assert_true(n <= 64);
+  for (size_t i = 0; i < n; i++) {
+    tasks[i] = (one_task){task, arg, i};
+    assert_int_equal(pthread_create(&ids[i], NULL, run_one, &tasks[i]), 0);
+  }
+  for (size_t i = 0; i < n; i++) pthread_join(ids[i], NULL);
+}
+
+static void any_order_will_do(void **state) {
+  (void)state;
+  static const qn_parallel ways[] = {{backwards, NULL, 2, 1}, {backwards, NULL, 9, 1}, {all_at_once, NULL, 5, 1}};
+  for (size_t e = 0; compiled(qn_engine_name(e)); e++)
+    for (int sizes_known = 0; sizes_known < 2; sizes_known++) {
+      qn_context *ctx = qn_context_create(NULL);
+      qn_program *p = product(ctx, sizes_known ? 33 : QN_DYNAMIC, (qn_compile_options){.engine = qn_engine_name(e)});
+      for (size_t w = 0; w < 3; w++) assert_true(call_with(p, 33, &ways[w]));
+      qn_program_destroy(p);
+      qn_context_destroy(ctx);
+    }
+}
+
+/* ---- what calls refuse ---- */
+
+static void expect_refusal(const qn_program *p, tensors *t, void *workspace, size_t bytes, const char *word) {
+  qn_call_error error = {.message = ""};
+  assert_int_equal(qn_program_call(p, &t->in, &t->out, workspace, bytes, NULL, &error), QN_ERR_INPUT);
+  if (!strstr(error.message, word)) fail_msg("'%s' does not say '%s'", error.message, word);
+}
+
+static void calls_refuse(const qn_program *p, int64_t m) {
+  tensors *t = malloc(sizeof *t);
+  assert_non_null(t);
+  size_t bytes = 0;
+  make_tensors(t, m);
+  assert_int_equal(qn_program_sizes(p, &t->in, &bytes, NULL, NULL), QN_OK);
+  for (size_t skip = 0; skip < 65; skip += 7) { /* the workspace may lie anywhere; a little less is too little */
+    assert_true(bytes + skip <= sizeof t->workspace);
+    char *w = t->workspace + skip;
+    assert_int_equal(qn_program_call(p, &t->in, &t->out, w, bytes, NULL, NULL), QN_OK);
+    assert_memory_equal(t->y, expected, (size_t)m * N * sizeof *t->y);
+  }
+  if (bytes) {
+    char *aligned = (char *)(((uintptr_t)t->workspace + 63) & ~(uintptr_t)63);
+    expect_refusal(p, t, aligned, bytes - 65, "workspace");
+    expect_refusal(p, t, NULL, bytes, "workspace");
+  }
+  int64_t strides[2] = {N + 1, 1}, huge[2] = {INT64_MAX, INT64_MAX}, good[2] = {N, 1};
+  t->out.strides = strides;
+  expect_refusal(p, t, t->workspace, sizeof t->workspace, "strides");
+  t->out.strides = huge;
+  expect_refusal(p, t, t->workspace, sizeof t->workspace, "strides");
+  t->out.strides = good;
+  assert_int_equal(qn_program_call(p, &t->in, &t->out, t->workspace, sizeof t->workspace, NULL, NULL), QN_OK);
+  t->out.strides = NULL;
+  t->out.data = t->workspace;
+  expect_refusal(p, t, t->workspace, sizeof t->workspace, "overlaps");
+  t->out.data = left + 1;
+  expect_refusal(p, t, t->workspace, sizeof t->workspace, "overlaps");
+  t->out.data = NULL;
+  expect_refusal(p, t, t->workspace, sizeof t->workspace, "data");
+  t->out.data = t->y;
+  t->out.dtype.bits = 16;
+  expect_refusal(p, t, t->workspace, sizeof t->workspace, "type");
+  t->out.dtype.bits = 32;
+  t->in_shape[1] = K - 1;
+  expect_refusal(p, t, t->workspace, sizeof t->workspace, "size");
+  t->in_shape[1] = -K;
+  expect_refusal(p, t, t->workspace, sizeof t->workspace, "negative");
+  t->in_shape[1] = K;
+  t->in.ndim = 1;
+  expect_refusal(p, t, t->workspace, sizeof t->workspace, "rank");
+  t->in.ndim = 2;
+  t->in.device.device_type = kDLCUDA;
+  expect_refusal(p, t, t->workspace, sizeof t->workspace, "device");
+  free(t);
+}
+
+static void both_paths_refuse(void **state) {
+  (void)state;
+  for (size_t e = 0; compiled(qn_engine_name(e)); e++) {
+    qn_context *ctx = qn_context_create(NULL);
+    qn_program *open = product(ctx, QN_DYNAMIC, (qn_compile_options){.engine = qn_engine_name(e)});
+    qn_program *known = product(ctx, 7, (qn_compile_options){.engine = qn_engine_name(e)});
+    assert_null(open->frozen);
+    assert_non_null(known->frozen);
+    calls_refuse(open, 7);
+    calls_refuse(known, 7);
+    qn_program_destroy(open);
+    qn_program_destroy(known);
+    qn_context_destroy(ctx);
+  }
+}
+
+/* Elements at any address. */
+static void misaligned_is_fine(void **state) {
+  (void)state;
+  for (size_t e = 0; compiled(qn_engine_name(e)); e++)
+    for (int sizes_known = 0; sizes_known < 2; sizes_known++) {
+      qn_context *ctx = qn_context_create(NULL);
+      qn_program *p = product(ctx, sizes_known ? 9 : QN_DYNAMIC, (qn_compile_options){.engine = qn_engine_name(e)});
+      tensors *t = malloc(sizeof *t);
+      char *room = malloc(9 * N * 4 + 8);
+      uint8_t *in = malloc(9 * K + 8);
+      assert_true(t && room && in);
+      for (size_t off = 0; off < 8; off++) {
+        make_tensors(t, 9);
+        memcpy(in + off, left, 9 * K);
+        t->in.data = in, t->in.byte_offset = off;
+        t->out.data = room, t->out.byte_offset = off;
+        assert_int_equal(qn_program_call(p, &t->in, &t->out, t->workspace, sizeof t->workspace, NULL, NULL), QN_OK);
+        assert_memory_equal(room + off, expected, 9 * N * 4);
+      }
+      free(t), free(room), free(in);
+      qn_program_destroy(p);
+      qn_context_destroy(ctx);
+    }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(bodies_come_when_needed),    cmocka_unit_test(known_sizes_are_ready),
+      cmocka_unit_test(programs_share_bodies),      cmocka_unit_test(failure_is_a_call_error),
+      cmocka_unit_test(threads_need_the_same_body), cmocka_unit_test(any_order_will_do),
+      cmocka_unit_test(both_paths_refuse),          cmocka_unit_test(misaligned_is_fine)};
+  return cmocka_run_group_tests(tests, set_up, NULL);
+}
