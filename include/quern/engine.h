@@ -1,9 +1,9 @@
 /* Engines and compiled programs.
  *
  * A program is one public function, compiled. Calls may run on many threads at once, touch no context, and neither
- * lock nor allocate, with one exception: a product's code depends on how many rows it has, and where sizes are open, the
- * first call that needs code which no call needed before waits for it to be made (on a thread of its own, with the C
- * library's memory). qn_program_prepare does that beforehand. Everything passed to a call is borrowed.
+ * lock nor allocate, with one exception: a product's code depends on how many rows it has, and where sizes are open,
+ * the first call that needs code which no call needed before waits for it to be made (on a thread of its own, with the
+ * C library's memory). qn_program_prepare does that beforehand. Everything passed to a call is borrowed.
  *
  * Calls set round-to-nearest, no flush-to-zero and masked exceptions for the time they run, on worker threads too, so
  * results do not depend on the caller's floating-point environment. */
@@ -91,8 +91,9 @@ QN_API qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *i
 QN_API qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
                                  size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error);
 
-/* Makes the code that calls on inputs of these shapes need (null: all that calls on any shapes could need), so that they
- * never wait for it, and waits for what is being made. Only ndim and shape of `in` are read. Any thread may ask. */
+/* Makes the code that calls on inputs of these shapes need (null: all that calls on any shapes could need), so that
+ * they never wait for it, and waits for what is being made. Only ndim and shape of `in` are read. Any thread may ask.
+ */
 QN_API qn_status qn_program_prepare(const qn_program *p, const DLTensor *in, qn_call_error *error);
 
 /* A view of a plain tensor as calls take it. `shape` has room for QN_MAX_RANK sizes and lives as long as the view. */
