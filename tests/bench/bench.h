@@ -47,6 +47,19 @@ typedef struct timing {
 void race(const contender *c, int n, double budget, timing *out);
 void contender_destroy(contender *c);
 
+/* ---- the report (report.c) ---- */
+typedef struct report report;
+report *report_create(const options *o);
+/* A line of the table as it is measured; `goal` is what the summary compares with, 0 for none. */
+void report_ratio(report *r, const char *work, const char *shape, const char *peer, const timing *ours,
+                  const timing *peers, double rate, const char *unit);
+/* A time that is compared with nothing. */
+void report_time(report *r, const char *work, const char *what, double us);
+void report_note(report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void report_wrong(report *r, const char *work, const char *shape, const char *who);
+/* Prints the summary, writes the JSON file; the exit status. */
+int report_finish(report *r, qn_context *ctx);
+
 /* ---- memory and data (data.c) ---- */
 /* Pages of 2 MB where the kernel grants them. Ends the process when memory runs out. */
 void *big_alloc(size_t bytes);
@@ -87,33 +100,54 @@ typedef struct peer_note {
 } peer_note;
 typedef bool (*product_peer)(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 
-bool ours_product(qn_context *ctx, const product *p, const options *o, contender *out, const void **y);
+bool ours_product(qn_context *ctx, const product *p, const options *o, const qn_parallel *parallel, contender *out,
+                  const void **y);
 bool onednn_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 bool xnnpack_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 bool libxsmm_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 
-/* A program as a contender: borrows inputs, owns the program, outputs and workspace. */
+/* A program as a contender: borrows inputs, owns the program, outputs and workspace. `y`, which may be null, is told
+ * where the first output is. */
 bool ours_program(qn_context *ctx, qn_program *p, const qn_tensor *in, const qn_parallel *parallel, contender *out,
                   const void **y);
+
+/* A row over shapes: ours checked, then raced against the peers named and the peak. */
+typedef struct product_race {
+  const char *work;
+  qn_scalar a, y;
+  bool fused;        /* bias, scale, relu */
+  const char *peers; /* "onednn,xnnpack" */
+  int64_t peak_from; /* M from which the int8 peak takes part; 0 for never */
+  const char *unit;  /* GOPS or GFLOPS */
+  double budget;     /* seconds a shape */
+  uint32_t told;     /* peers whose absence has been told; starts 0 */
+} product_race;
+bool race_product(qn_context *ctx, const options *o, report *r, product_race *race, int64_t m, int64_t n, int64_t k);
+
+/* ---- programs from text (program.c) ---- */
+/* Text being written; grows. */
+typedef struct text {
+  char *data;
+  size_t size, room;
+} text;
+void text_add(text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A constant's bytes as an MLIR hex string. */
+void text_hex(text *t, const void *data, size_t bytes);
+void text_free(text *t);
+/* Parses, lowers, compiles. `quiet`: what the text names may not exist in this version, so nothing is printed. */
+bool program_from_text(qn_context *ctx, const text *t, const char *engine, const options *o, bool quiet,
+                       qn_program **out);
+/* Compiles the text, and compares with the interpreter on the same inputs; *wrong when the bits differ. */
+bool checked_program(qn_context *ctx, const text *t, const options *o, const qn_tensor *in, bool quiet, contender *out,
+                     const void **y, bool *wrong);
 
 /* ---- limits (limit.c) ---- */
 /* As long as `ops` int8 multiply-adds (each counts two) take at the dot product's measured peak. */
 bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out);
 /* As long as reading so many bytes takes at the measured bandwidth from beyond the last-level cache. */
 bool limit_read(double bytes, contender *out);
-
-/* ---- the report (report.c) ---- */
-typedef struct report report;
-report *report_create(const options *o);
-/* A line of the table as it is measured; `goal` is what the summary compares with, 0 for none. */
-void report_ratio(report *r, const char *work, const char *shape, const char *peer, const timing *ours,
-                  const timing *peers, double rate, const char *unit);
-/* A time that is compared with nothing. */
-void report_time(report *r, const char *work, const char *what, double us);
-void report_note(report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void report_wrong(report *r, const char *work, const char *shape, const char *who);
-/* Prints the summary, writes the JSON file; the exit status. */
-int report_finish(report *r, qn_context *ctx);
+/* memcpy of `bytes` from and to buffers of its own. */
+bool limit_copy(size_t bytes, contender *out);
 
 /* ---- row families ---- */
 typedef struct row_family {
@@ -121,6 +155,11 @@ typedef struct row_family {
   bool (*run)(qn_context *ctx, const options *o, report *r); /* false when something could not even be started */
 } row_family;
 bool row_u8s8(qn_context *ctx, const options *o, report *r);
+bool row_small(qn_context *ctx, const options *o, report *r);
+bool row_float(qn_context *ctx, const options *o, report *r);
+bool row_far(qn_context *ctx, const options *o, report *r);
+bool row_threads(qn_context *ctx, const options *o, report *r);
+bool row_elementwise(qn_context *ctx, const options *o, report *r);
 
 /* ---- shapes (shapes.c) ---- */
 typedef struct bench_shape {

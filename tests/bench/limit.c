@@ -1,6 +1,7 @@
 /* The machine's limits as contenders: the int8 dot product on registers, and reading from beyond the caches. */
 #include "bench.h"
 #include <stdlib.h>
+#include <string.h>
 #if defined(__x86_64__)
 #  include <immintrin.h>
 #endif
@@ -129,5 +130,33 @@ bool limit_read(double bytes, contender *out) {
   if (!l) return false;
   *l = (limit){bytes, 0};
   *out = (contender){"limit", l, NULL, read_block, limit_destroy};
+  return true;
+}
+
+/* ---- copying ---- */
+
+typedef struct copy {
+  char *from, *to;
+  size_t bytes;
+} copy;
+
+static void copy_run(void *state) {
+  copy *c = state;
+  memcpy(c->to, c->from, c->bytes);
+  __asm__ volatile("" : : : "memory");
+}
+
+static void copy_destroy(void *state) {
+  copy *c = state;
+  big_free(c->from, c->bytes), big_free(c->to, c->bytes);
+  free(c);
+}
+
+bool limit_copy(size_t bytes, contender *out) {
+  copy *c = calloc(1, sizeof *c);
+  if (!c) return false;
+  c->bytes = bytes, c->from = big_alloc(bytes + 64), c->to = big_alloc(bytes + 64);
+  memset(c->from, 1, bytes), memset(c->to, 2, bytes);
+  *out = (contender){"limit", c, copy_run, NULL, copy_destroy};
   return true;
 }

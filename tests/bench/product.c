@@ -181,11 +181,12 @@ bool ours_program(qn_context *ctx, qn_program *program, const qn_tensor *in, con
   return true;
 }
 
-bool ours_product(qn_context *ctx, const product *p, const options *o, contender *out, const void **y) {
+bool ours_product(qn_context *ctx, const product *p, const options *o, const qn_parallel *parallel, contender *out,
+                  const void **y) {
   qn_matmul_desc d = desc_of(p, p->m);
   qn_compile_options compile = {.engine = "llvm", .cpu = o->cpu};
   qn_program *program;
   if (qn_kernel_matmul(ctx, &d, &compile, &program)) return false;
   qn_tensor in = {.elem = p->a_type, .rank = 2, .shape = {p->m, p->k}, .data = p->a};
-  return ours_program(ctx, program, &in, NULL, out, y);
+  return ours_program(ctx, program, &in, parallel, out, y);
 }

@@ -1,70 +1,62 @@
-/* u8 x s8 with fused bias, scale per channel and relu, to u8 and to f32: the shapes of a file. */
+/* Rows of matrix products in cache: u8 x s8 over a file of shapes, small squares, floats. */
 #include "bench.h"
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-  const char *name;
-  product_peer create;
-  int offset; /* of its codes */
-} peers[] = {{"onednn", onednn_product, 0}, {"xnnpack", xnnpack_product, 128}};
-
-/* Which peers take part is told once a row, at the first shape. */
-static void tell(report *r, const char *work, const char *peer, const peer_note *why, bool *told) {
-  if (why->text[0] && !*told) report_note(r, "%s: %s: %s", work, peer, why->text);
-  *told |= why->text[0] != 0;
-}
-
-static bool one(qn_context *ctx, const options *o, report *r, const bench_shape *s, qn_scalar y, double budget,
-                bool *told) {
-  const char *work = y == QN_F32 ? "u8s8-f32" : "u8s8-u8";
-  char text[32];
-  contender c[MAX_CONTENDERS];
-  timing t[MAX_CONTENDERS];
-  product p;
-  const void *result;
-  int n = 0;
-  snprintf(text, sizeof text, "%lldx%lldx%lld", (long long)s->m, (long long)s->n, (long long)s->k);
-  if (!product_create(ctx, &p, s->m, s->n, s->k, QN_UI8, y, true)) return false;
-  if (!ours_product(ctx, &p, o, &c[0], &result)) return product_destroy(&p), false;
-  c[n++].run(c[0].state);
-  if (!product_same(&p, result)) {
-    report_wrong(r, work, text, "quern");
-    contender_destroy(&c[0]), product_destroy(&p);
-    return true;
-  }
-  double ops = 2.0 * (double)s->m * (double)s->n * (double)s->k;
-  if (s->m >= 16 && limit_peak(ctx, o, ops, &c[n])) n++;
-  for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
-    peer_note why = {""};
-    if (peers[i].create(&p, o, &c[n], &result, &why)) {
-      c[n].run(c[n].state);
-      if (!product_close(&p, result, peers[i].offset))
-        report_note(r, "%s %s: %s gives other numbers than the interpreter", work, text, c[n].name);
-      n++;
-    } else
-      tell(r, work, peers[i].name, &why, &told[i]);
-  }
-  race(c, n, budget, t);
-  for (int i = 1; i < n; i++) report_ratio(r, work, text, c[i].name, &t[0], &t[i], ops, "GOPS");
-  for (int i = 0; i < n; i++) contender_destroy(&c[i]);
-  product_destroy(&p);
-  return true;
-}
-
+/* u8 x s8 with fused bias, scale per channel and relu, to u8 and to f32. The peak is told from M = 16. */
 bool row_u8s8(qn_context *ctx, const options *o, report *r) {
-  static const qn_scalar types[] = {QN_UI8, QN_F32};
+  product_race races[] = {
+      {.work = "u8s8-u8", .y = QN_UI8, .peers = "onednn,xnnpack"},
+      {.work = "u8s8-f32", .y = QN_F32, .peers = "onednn"},
+  };
   size_t n;
   bench_shape *shapes = shapes_read(o->shapes ? o->shapes : QUERN_BENCH_SHAPES, &n);
   if (!shapes) return false;
-  double budget = (o->quick ? 20.0 : 60.0) / (double)(2 * n);
-  if (budget > 1) budget = 1;
-  bool told[2][2] = {{false}}, good = true;
+  bool good = true;
   for (size_t i = 0; i < n && good; i++) {
     if (shapes[i].section[0] && (i == 0 || strcmp(shapes[i].section, shapes[i - 1].section)))
       report_note(r, "%s", shapes[i].section);
-    for (int y = 0; y < 2 && good; y++) good = one(ctx, o, r, &shapes[i], types[y], budget, told[y]);
+    for (int j = 0; j < 2 && good; j++) {
+      product_race *s = &races[j];
+      s->a = QN_UI8, s->fused = true, s->peak_from = 16, s->unit = "GOPS";
+      s->budget = (o->quick ? 20.0 : 70.0) / (double)(2 * n);
+      if (s->budget > 1) s->budget = 1;
+      good = race_product(ctx, o, r, s, shapes[i].m, shapes[i].n, shapes[i].k);
+    }
   }
   free(shapes);
+  return good;
+}
+
+/* u8 x s8 -> i32 without anything fused, called again and again. */
+bool row_small(qn_context *ctx, const options *o, report *r) {
+  static const int64_t shapes[][3] = {{16, 16, 64},   {32, 32, 64},   {16, 64, 64},    {64, 16, 64},
+                                      {32, 32, 128},  {48, 48, 96},   {64, 64, 64},    {64, 64, 128},
+                                      {80, 80, 80},   {96, 96, 96},   {96, 96, 192},   {128, 128, 64},
+                                      {64, 128, 256}, {128, 64, 256}, {128, 128, 128}, {128, 128, 256}};
+  product_race s = {
+      .work = "small", .a = QN_UI8, .y = QN_I32, .peers = "libxsmm", .unit = "GOPS", .budget = o->quick ? 0.1 : 0.3};
+  bool good = true;
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes && good; i++)
+    good = race_product(ctx, o, r, &s, shapes[i][0], shapes[i][1], shapes[i][2]);
+  return good;
+}
+
+/* f32 with bias and relu. Quern sums in one chain of ascending k, whoever else in whatever order. */
+bool row_float(qn_context *ctx, const options *o, report *r) {
+  static const int64_t shapes[][3] = {{1, 768, 768},     {1, 4096, 4096}, {4, 2048, 2048},    {16, 768, 768},
+                                      {64, 1000, 2048},  {128, 768, 768}, {128, 3072, 768},   {197, 768, 768},
+                                      {384, 1024, 1024}, {512, 512, 512}, {1024, 1024, 1024}, {3136, 64, 576},
+                                      {784, 128, 1152},  {100, 100, 100}, {17, 31, 129},      {255, 257, 511}};
+  product_race s = {.work = "f32",
+                    .a = QN_F32,
+                    .y = QN_F32,
+                    .fused = true,
+                    .peers = "onednn",
+                    .unit = "GFLOPS",
+                    .budget = o->quick ? 0.2 : 0.6};
+  bool good = true;
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes && good; i++)
+    good = race_product(ctx, o, r, &s, shapes[i][0], shapes[i][1], shapes[i][2]);
   return good;
 }

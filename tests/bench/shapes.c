@@ -58,15 +58,15 @@ bench_shape *shapes_read(const char *path, size_t *n) {
     fprintf(stderr, "%s: error: %s\n", path, strerror(errno));
     return NULL;
   }
-  char text[512], section[24] = "";
+  char row[512], section[24] = "";
   size_t room = 0;
   bench_shape *shapes = NULL;
   bool good = true;
   *n = 0;
-  for (int line = 1; good && fgets(text, sizeof text, f); line++) {
-    const char *s = skip_blanks(text);
-    if (strlen(text) == sizeof text - 1 && text[sizeof text - 2] != '\n') {
-      fprintf(stderr, "%s:%d: error: the line is longer than %zu characters\n", path, line, sizeof text - 2);
+  for (int line = 1; good && fgets(row, sizeof row, f); line++) {
+    const char *s = skip_blanks(row);
+    if (strlen(row) == sizeof row - 1 && row[sizeof row - 2] != '\n') {
+      fprintf(stderr, "%s:%d: error: the line is longer than %zu characters\n", path, line, sizeof row - 2);
       good = false;
     } else if (*s == '#' || !*s) {
       sscanf(s, "# section %23s", section);

@@ -1,0 +1,55 @@
+/* LIBXSMM: u8 x s8 -> i32 for small matrices, weights packed by fours of k. Its matrices are column-major, so our rows
+ * are its columns and it multiplies weights by activations. */
+#include "bench.h"
+#ifdef HAVE_LIBXSMM
+#  include <libxsmm.h>
+#  include <stdlib.h>
+
+typedef struct xsmm {
+  libxsmm_subimmfunction run;
+  char *b;
+  const unsigned char *a;
+  int *y;
+} xsmm;
+
+static void xsmm_call(void *state) {
+  xsmm *s = state;
+  s->run(s->b, s->a, s->y);
+}
+
+static void xsmm_destroy(void *state) {
+  xsmm *s = state;
+  free(s->b), free(s->y), free(s);
+}
+
+bool libxsmm_product(const product *p, const options *o, contender *out, const void **y, peer_note *why) {
+  libxsmm_blasint m = (libxsmm_blasint)p->m, n = (libxsmm_blasint)p->n, k = (libxsmm_blasint)p->k;
+  int alpha = 1, beta = 0;
+  if (p->k % 4 || p->y_type != QN_I32 || o->threads > 1) {
+    snprintf(why->text, sizeof why->text, "it takes K in fours and one thread here");
+    return false;
+  }
+  libxsmm_init();
+  libxsmm_subimmfunction run = libxsmm_subimmdispatch(n, m, k, NULL, NULL, NULL, &alpha, &beta, NULL, NULL);
+  if (!run) {
+    snprintf(why->text, sizeof why->text, "it makes no kernel for this shape");
+    return false;
+  }
+  xsmm *s = calloc(1, sizeof *s);
+  if (!s) return false;
+  s->run = run, s->a = p->a;
+  s->b = big_alloc((size_t)(p->k * p->n)), s->y = big_alloc(product_y_bytes(p));
+  const int8_t *b = p->b;
+  for (int64_t i = 0; i < p->k; i++)
+    for (int64_t j = 0; j < p->n; j++) s->b[(i / 4 * p->n + j) * 4 + i % 4] = (char)b[i * p->n + j];
+  *out = (contender){"libxsmm", s, xsmm_call, NULL, xsmm_destroy};
+  *y = s->y;
+  return true;
+}
+#else
+bool libxsmm_product(const product *p, const options *o, contender *out, const void **y, peer_note *why) {
+  (void)p, (void)o, (void)out, (void)y;
+  snprintf(why->text, sizeof why->text, "not built in: libxsmm-dev was not found");
+  return false;
+}
+#endif

@@ -1,0 +1,54 @@
+/* One shape of a row of matrix products: ours is checked against the interpreter, then raced. */
+#include "bench.h"
+#include <string.h>
+
+static const struct {
+  const char *name;
+  product_peer create;
+  int offset; /* of its codes */
+} peers[] = {{"onednn", onednn_product, 0}, {"xnnpack", xnnpack_product, 128}, {"libxsmm", libxsmm_product, 0}};
+
+static int add_peers(const options *o, report *r, product_race *race_of, const product *p, const char *name,
+                     contender *c, int n) {
+  for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+    peer_note why = {""};
+    const void *y;
+    if (!strstr(race_of->peers, peers[i].name)) continue;
+    if (peers[i].create(p, o, &c[n], &y, &why)) {
+      c[n].run(c[n].state);
+      if (!product_close(p, y, peers[i].offset))
+        report_note(r, "%s %s: %s gives other numbers than the interpreter", race_of->work, name, c[n].name);
+      n++;
+    } else if (why.text[0] && !(race_of->told >> i & 1)) {
+      report_note(r, "%s: %s takes no part: %s", race_of->work, peers[i].name, why.text);
+      race_of->told |= 1u << i;
+    }
+  }
+  return n;
+}
+
+bool race_product(qn_context *ctx, const options *o, report *r, product_race *s, int64_t m, int64_t n, int64_t k) {
+  char name[64];
+  contender c[MAX_CONTENDERS];
+  timing t[MAX_CONTENDERS];
+  product p;
+  const void *y;
+  int count = 1;
+  snprintf(name, sizeof name, "%lldx%lldx%lld", (long long)m, (long long)n, (long long)k);
+  if (!product_create(ctx, &p, m, n, k, s->a, s->y, s->fused)) return false;
+  if (!ours_product(ctx, &p, o, NULL, &c[0], &y)) return product_destroy(&p), false;
+  c[0].run(c[0].state);
+  if (!product_same(&p, y)) {
+    report_wrong(r, s->work, name, "quern");
+    contender_destroy(&c[0]), product_destroy(&p);
+    return true;
+  }
+  double ops = 2.0 * (double)m * (double)n * (double)k;
+  if (s->peak_from && m >= s->peak_from && limit_peak(ctx, o, ops, &c[count])) count++;
+  count = add_peers(o, r, s, &p, name, c, count);
+  if (count > 1) race(c, count, s->budget, t);
+  for (int i = 1; i < count; i++) report_ratio(r, s->work, name, c[i].name, &t[0], &t[i], ops, s->unit);
+  for (int i = 0; i < count; i++) contender_destroy(&c[i]);
+  product_destroy(&p);
+  return true;
+}
