@@ -37,7 +37,7 @@ if not os.path.exists(quern):
 config.name = "quern"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["unit", "exec", "conformance", "differential", "embed", "fuzz", "bench", "data", "Inputs"]
+config.excludes = ["unit", "exec", "conformance", "cross", "differential", "embed", "fuzz", "bench", "data", "Inputs"]
 config.test_source_root = root
 config.test_exec_root = os.path.join(build, "lit")
 

@@ -15,6 +15,11 @@ static bool cpu_exists(const char *v) {
   return qn_isa_find(qn_str_of(v)) != NULL;
 }
 
+static void near_isa(const char *v, char *text, size_t size) {
+  char near[160];
+  snprintf(text, size, "%s'quern isa' lists them", qn_isa_near(qn_str_of(v), near, sizeof near));
+}
+
 /* NAME or NAME:PARAMETER; the parameter is the observer's to judge. */
 static bool observer_exists(const char *v) {
   size_t n = strcspn(v, ":");
@@ -46,13 +51,14 @@ static const struct rule {
   const char *command; /* the only one the rule is for; null for all */
   bool (*holds)(const char *value);
   const char *expected;
+  void (*hint)(const char *value, char *text, size_t size); /* what stands after `expected`, or null */
 } rules[] = {
-    {"--engine", NULL, engine_exists, "an engine that is built in: auto, llvm, tcc or interp"},
-    {"--cpu", NULL, cpu_exists, "an instruction set; 'quern isa' lists them"},
-    {"--observer", NULL, observer_exists, "minmax, moving-average, percentile, histogram-mse or kl"},
-    {"--scheme", "quantize", scheme_exists, "a quantization scheme; 'quern schemes' lists them"},
-    {"--dim", NULL, is_size_binding, "NAME=SIZE, such as batch=1"},
-    {"--const", NULL, is_binding, "NAME=FILE.npy"},
+    {"--engine", NULL, engine_exists, "an engine that is built in: auto, llvm, tcc or interp", NULL},
+    {"--cpu", NULL, cpu_exists, "an instruction set; ", near_isa},
+    {"--observer", NULL, observer_exists, "minmax, moving-average, percentile, histogram-mse or kl", NULL},
+    {"--scheme", "quantize", scheme_exists, "a quantization scheme; 'quern schemes' lists them", NULL},
+    {"--dim", NULL, is_size_binding, "NAME=SIZE, such as batch=1", NULL},
+    {"--const", NULL, is_binding, "NAME=FILE.npy", NULL},
 };
 
 int cli_check(const cli *c) {
@@ -60,8 +66,10 @@ int cli_check(const cli *c) {
     for (size_t k = 0; k < sizeof rules / sizeof *rules; k++) {
       const struct rule *r = &rules[k];
       if (strcmp(r->option, c->given[i].option->name) || (r->command && strcmp(r->command, c->command->name))) continue;
-      if (!r->holds(c->given[i].value))
-        return cli_usage(c, "%s: '%s' is not %s", r->option, c->given[i].value, r->expected);
+      if (r->holds(c->given[i].value)) continue;
+      char hint[200] = "";
+      if (r->hint) r->hint(c->given[i].value, hint, sizeof hint);
+      return cli_usage(c, "%s: '%s' is not %s%s", r->option, c->given[i].value, r->expected, hint);
     }
   }
   return CLI_OK;

@@ -104,18 +104,33 @@ int cmd_types(cli *c) {
   return end(&t);
 }
 
+/* The other names of a row. */
+static const char *also(const qn_isa *isa, char *text, size_t size) {
+  const qn_isa *of;
+  const char *name;
+  size_t at = 0;
+  text[0] = 0;
+  for (size_t i = 0; (name = qn_isa_alias(i, &of)) && at < size; i++) {
+    if (of != isa) continue;
+    int n = snprintf(text + at, size - at, "%s%s", at ? " " : "", name);
+    at += n > 0 ? (size_t)n : 0;
+  }
+  return text;
+}
+
 int cmd_isa(cli *c) {
-  static const char *const names[] = {"name", "arch", "runs here", "doc"};
-  static const int widths[] = {12, 8, 9, 0};
+  char text[512];
+  static const char *const names[] = {"name", "arch", "runs here", "doc", "also"};
+  static const int widths[] = {16, 8, 9, 0, 0};
   table t = {.json = cli_flag(c, "--json")};
   const qn_isa *isa;
   for (size_t i = 0; (isa = qn_isa_get(i)); i++)
-    row(&t, 4, names,
+    row(&t, 5, names,
         (const char *const[]){isa->name, isa->arch,
                               isa == qn_isa_host()    ? "host"
                               : qn_isa_runs_here(isa) ? "yes"
                                                       : "no",
-                              isa->doc},
+                              isa->doc, also(isa, text, sizeof text)},
         widths);
   return end(&t);
 }

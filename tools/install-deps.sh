@@ -6,7 +6,7 @@ set -eu
 build="gcc g++ libc6-dev make cmake ninja-build pkg-config binutils
   llvm-19-dev libtcc-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libpthreadpool-dev libdlpack-dev
   libxxhash-dev libcjson-dev libzip-dev"
-test="libcmocka-dev llvm-19-tools mlir-19-tools libonnx-testdata clang-19 libclang-rt-19-dev clang-format
+test="libcmocka-dev llvm-19-tools mlir-19-tools libonnx-testdata clang-19 libclang-rt-19-dev lld-19 qemu-user clang-format
   python3 git"
 bench="libdnnl-dev libxnnpack-dev libxsmm-dev" # what tests/bench/run.sh compares with
 

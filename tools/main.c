@@ -7,7 +7,8 @@
   }
 #define ENGINE                                                                                                         \
   {"--engine", "NAME", "auto, llvm, tcc or interp"}, {                                                                 \
-    "--cpu", "NAME", "instruction set to compile for: a name that 'quern isa' lists, or x86-64-v3, x86-64-v4, native"  \
+    "--cpu", "NAME",                                                                                                   \
+        "instruction set to compile for: a name that 'quern isa' lists, such as avx2, x86-64-v3, neoverse-n1, native"  \
   }
 #define FUNCTION                                                                                                       \
   { "--function", "NAME", "which public function; the first without" }

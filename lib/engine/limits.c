@@ -91,9 +91,11 @@ static size_t bytes_to_read(bool memory) {
 
 static qn_status find_row(qn_context *ctx, const char *cpu, const qn_isa **out) {
   const qn_isa *isa = *out = cpu ? qn_isa_find(qn_str_of(cpu)) : qn_isa_host();
+  char near[160];
   if (!isa)
     return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
-                    "no instruction set is named '%s'; 'quern isa' lists them", cpu);
+                    "no instruction set is named '%s'; %s'quern isa' lists them", cpu,
+                    qn_isa_near(qn_str_of(cpu), near, sizeof near));
   if (!qn_isa_runs_here(isa))
     return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", isa->name);
   return QN_OK;

@@ -17,8 +17,10 @@ static const char *pick_engine(const char *engine) {
 static qn_status pick_isa(qn_context *ctx, const char *cpu, const qn_isa **out) {
   *out = cpu ? qn_isa_find(qn_str_of(cpu)) : qn_isa_host();
   if (*out) return QN_OK;
+  char near[160];
   return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
-                  "no instruction set is named '%s'; 'quern isa' lists them", cpu ? cpu : "host");
+                  "no instruction set is named '%s'; %s'quern isa' lists them", cpu ? cpu : "host",
+                  qn_isa_near(qn_str_of(cpu), near, sizeof near));
 }
 
 /* The row a module was lowered for decides its layouts, so it goes before this machine's best. */

@@ -17,13 +17,29 @@ typedef struct gemm_state {
 
 /* ---- the sums ---- */
 
+/* One block where the row operands are the fewer: they stay in registers, and each vector of B is used up at once. */
+static void block_by_columns(qn_ll_tile *t, LLVMValueRef block, uint32_t j, uint32_t blocks, bool partial,
+                             LLVMValueRef *shared, LLVMValueRef *acc) {
+  qn_ll_operand a[QN_LL_MAX_OPERANDS], b;
+  for (uint32_t r = 0; r < t->acc_rows; r++) t->dot->load_a(t, r, block, j, blocks, partial, &shared[r], &a[r]);
+  for (uint32_t v = 0; v < t->vectors; v++) {
+    t->dot->load_b(t, v, j, &b);
+    for (uint32_t r = 0; r < t->acc_rows; r++)
+      acc[r * t->vectors + v] = t->dot->madd(t, acc[r * t->vectors + v], &a[r], &b);
+  }
+}
+
 static void blocks_step(qn_ll_tile *t, LLVMValueRef block, uint32_t blocks, bool partial) {
-  LLVMValueRef shared[QN_LL_MAX_ROWS] = {0};
+  LLVMValueRef shared[QN_LL_MAX_OPERANDS] = {0};
   for (uint32_t j = 0; j < blocks; j++) {
     qn_ll_operand b[QN_LL_MAX_VECTORS], a;
+    LLVMValueRef *acc = t->acc + (size_t)(j % t->sets) * t->acc_rows * t->vectors;
+    if (t->dot->by_columns) {
+      block_by_columns(t, block, j, blocks, partial, shared, acc);
+      continue;
+    }
     for (uint32_t v = 0; v < t->vectors; v++) t->dot->load_b(t, v, j, &b[v]);
-    LLVMValueRef *acc = t->acc + (size_t)(j % t->sets) * t->rows * t->vectors;
-    for (uint32_t r = 0; r < t->rows; r++) {
+    for (uint32_t r = 0; r < t->acc_rows; r++) {
       t->dot->load_a(t, r, block, j, blocks, partial, &shared[r], &a);
       for (uint32_t v = 0; v < t->vectors; v++)
         acc[r * t->vectors + v] = t->dot->madd(t, acc[r * t->vectors + v], &a, &b[v]);
@@ -38,7 +54,7 @@ static void copy_values(LLVMValueRef *to, const LLVMValueRef *from, uint32_t cou
 /* Blocks start .. end-1, `unroll` at a time. The panels' pointers move along and are left after the last block. */
 static void blocks_loop(qn_ll_tile *t, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, bool partial) {
   qn_ll *g = t->g;
-  uint32_t sums = t->rows * t->vectors * (unroll >= t->sets ? t->sets : 1);
+  uint32_t sums = t->acc_rows * t->vectors * (unroll >= t->sets ? t->sets : 1);
   int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
   LLVMValueRef carried[QN_LL_MAX_CARRIED];
   qn_ll_for f;
@@ -74,7 +90,7 @@ static void accumulate_run(gemm_state *s) {
 static void segments_loop(gemm_state *s, LLVMValueRef count, LLVMValueRef step, void (*inner)(gemm_state *)) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
-  uint32_t sums = t->rows * t->vectors * t->sets;
+  uint32_t sums = t->acc_rows * t->vectors * t->sets;
   LLVMValueRef carried[QN_LL_MAX_CARRIED], first[QN_LL_MAX_ROWS];
   qn_ll_for f;
   copy_values(first, t->a, t->rows);
@@ -104,7 +120,7 @@ static void inner_segments(gemm_state *s) {
 static void accumulate(gemm_state *s) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
-  uint32_t count = t->rows * t->vectors;
+  uint32_t count = t->acc_rows * t->vectors;
   for (uint32_t i = 0; i < count * t->sets; i++) t->acc[i] = LLVMConstNull(t->acc_type);
   if (s->plan->window)
     segments_loop(s, s->image[5], s->image[10], inner_segments);
@@ -112,6 +128,7 @@ static void accumulate(gemm_state *s) {
     accumulate_run(s);
   for (uint32_t i = count; i < count * t->sets; i++)
     t->acc[i % count] = LLVMBuildAdd(g->b, t->acc[i % count], t->acc[i], "");
+  if (t->dot->finish) t->dot->finish(t);
 }
 
 static void keep_sums(gemm_state *s) {
@@ -179,6 +196,7 @@ static void shape_tile(gemm_state *s, uint32_t rows, uint32_t panels, uint32_t l
   uint32_t registers = s->g->isa->num_registers, vectors = columns / lanes;
   t->dot = qn__ll_dot_find(s->g, s->plan, lanes > 1);
   t->rows = rows;
+  rows = t->acc_rows = qn__ll_dot_rows(t->dot, rows);
   t->acc_lanes = lanes;
   t->acc_type = qn__ll_lanes(t->acc_elem, lanes);
   uint32_t group = vectors < QN_LL_MAX_VECTORS ? vectors : QN_LL_MAX_VECTORS;

@@ -10,9 +10,11 @@ typedef LLVMValueRef (*turn_fn)(qn_ll *g, LLVMValueRef acc, LLVMValueRef a, LLVM
 static LLVMValueRef int8_turn(qn_ll *g, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b, double *amount) {
   LLVMTypeRef type = LLVMTypeOf(acc);
   LLVMValueRef args[3] = {acc, a, b};
-  if (g->masked) {
-    *amount += 64;
-    return qn__ll_target_intrinsic(g, "llvm.x86.avx512.vpdpbusd.512", type, 3, args);
+  if (g->x86 && (g->isa->has & QN_ISA_DOT8)) {
+    bool wide = g->isa->vector_bits == 512;
+    *amount += wide ? 64 : 32;
+    const char *name = wide ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
+    return qn__ll_target_intrinsic(g, name, type, 3, args);
   }
   if (g->x86) { /* exact products of bytes are made by 16-bit ones */
     bool avx2 = g->isa->vector_bits == 256;

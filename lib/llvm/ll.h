@@ -22,7 +22,7 @@ typedef struct qn_ll {
   LLVMBasicBlockRef entry; /* its first block, where scratch memory is reserved */
   uint32_t lanes;          /* 32-bit lanes of a vector register: every vector loop steps by this */
   bool masked;             /* masked loads and stores of every width are instructions */
-  bool x86;                /* instructions of x86 may be used: sse4, avx by vector_bits */
+  bool x86;                /* instructions of x86 may be used: sse2, avx2 and avx512 by vector_bits */
   const char *what;        /* plan name, for messages */
   bool failed;             /* an LLVM function that must exist does not, or: */
   bool out_of_memory;

@@ -38,7 +38,7 @@ void qn__ll_init(qn_ll *g, qn_ll_module *m, qn_arena *arena, const qn_isa *isa, 
   g->void_t = LLVMVoidTypeInContext(c);
   g->lanes = isa->vector_bits / 32;
   g->x86 = !strncmp(LLVMGetTarget(m->mod), "x86_64", 6);
-  g->masked = g->x86 && isa->vector_bits == 512;
+  g->masked = isa->has & QN_ISA_MASK;
 }
 
 void qn__ll_done(qn_ll *g) {
@@ -140,6 +140,10 @@ qn_status qn__ll_module_start(qn_context *ctx, const qn_isa *isa, const char *na
   out->mod = LLVMModuleCreateWithNameInContext(name, out->ctx);
   char *triple = LLVMGetTargetMachineTriple(out->machine);
   LLVMSetTarget(out->mod, triple);
+  /* Where it is not said, RISC-V objects pass floats in integer registers, and do not link with those that do not. */
+  if (!strncmp(triple, "riscv64", 7))
+    LLVMAddModuleFlag(out->mod, LLVMModuleFlagBehaviorError, "target-abi", strlen("target-abi"),
+                      LLVMMDStringInContext2(out->ctx, "lp64d", strlen("lp64d")));
   LLVMDisposeMessage(triple);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(out->machine);
   LLVMSetModuleDataLayout(out->mod, layout);

@@ -85,7 +85,7 @@ LLVMValueRef qn__ll_emit_FMIN(qn_ll *g, const qn_ll_operands *o) {
 
 /* On the SSE2 baseline llvm.roundeven, floor and ceil are library calls. */
 static bool has_round(const qn_ll *g) {
-  return g->x86 && g->isa->vector_bits >= 256;
+  return g->isa->has & QN_ISA_ROUND;
 }
 
 static LLVMValueRef with_sign_of(qn_ll *g, LLVMValueRef magnitude, LLVMValueRef sign) {

@@ -7,17 +7,55 @@
 static const struct {
   const char *name, *cpu, *features;
 } known[] = {
-#define QN_ISA(symbol, name, arch, bits, regs, fma, l8, l16, lf, r8, r16, rf, cpu, features, doc) {name, cpu, features},
+#define QN_ISA(symbol, name, arch, bits, regs, has, l8, l16, lf, r8, r16, rf, cpu, features, doc) {name, cpu, features},
 #include <quern/isa.def>
 #undef QN_ISA
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+/* The code generators that this LLVM was built with. */
+static const struct {
+  const char *name;
+  void (*target_info)(void), (*target)(void), (*machine_code)(void), (*printer)(void);
+} built[] = {
+#define LLVM_ASM_PRINTER(name)                                                                                         \
+  {#name, LLVMInitialize##name##TargetInfo, LLVMInitialize##name##Target, LLVMInitialize##name##TargetMC,              \
+   LLVMInitialize##name##AsmPrinter},
+#include <llvm/Config/AsmPrinters.def>
+#undef LLVM_ASM_PRINTER
+};
+
+/* What an arch of isa.def is to LLVM. */
+static const struct arch {
+  const char *arch, *target, *triple;
+} archs[] = {
+    {"x86_64", "X86", "x86_64-unknown-linux-gnu"},
+    {"aarch64", "AArch64", "aarch64-unknown-linux-gnu"},
+    {"riscv64", "RISCV", "riscv64-unknown-linux-gnu"},
+};
 
 /* LLVM's registry of targets is process-wide; registering twice is harmless, twice at once is not. */
-static void register_targets(void) {
-  LLVMInitializeNativeTarget();
-  LLVMInitializeNativeAsmPrinter();
+static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
+
+static bool register_target(const char *target) {
+  bool found = false;
+  pthread_mutex_lock(&registry);
+  for (size_t i = 0; i < sizeof built / sizeof *built; i++) {
+    if (strcmp(built[i].name, target) != 0) continue;
+    built[i].target_info();
+    built[i].target();
+    built[i].machine_code();
+    built[i].printer();
+    found = true;
+  }
+  pthread_mutex_unlock(&registry);
+  return found;
+}
+
+static bool register_native(void) {
+  pthread_mutex_lock(&registry);
+  bool ok = !LLVMInitializeNativeTarget() && !LLVMInitializeNativeAsmPrinter();
+  pthread_mutex_unlock(&registry);
+  return ok;
 }
 
 static bool is_known(const qn_isa *isa) {
@@ -27,6 +65,34 @@ static bool is_known(const qn_isa *isa) {
   return false;
 }
 
+static const struct arch *arch_of(const char *name) {
+  for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+    if (!strcmp(archs[i].arch, name)) return &archs[i];
+  return NULL;
+}
+
+/* This machine's own triple where the row is for its arch, else that of the arch's Linux. To be disposed of. */
+static qn_status find_triple(qn_context *ctx, const qn_isa *isa, char **out) {
+  const struct arch *arch = arch_of(isa->arch);
+  *out = LLVMGetDefaultTargetTriple();
+  bool native = !arch || !strncmp(*out, isa->arch, strlen(isa->arch));
+  if (native ? register_native() : register_target(arch->target)) {
+    if (native) return QN_OK;
+    LLVMDisposeMessage(*out);
+    *out = LLVMCreateMessage(arch->triple);
+    return QN_OK;
+  }
+  qn_status status = qn_error(ctx, QN_DIAG_UNSUPPORTED, qn_place_file(""),
+                              "ISA row '%s' is for %s, and LLVM here was built without it", isa->name, isa->arch);
+  LLVMDisposeMessage(*out);
+  return status;
+}
+
+static const char *cpu_of(const qn_isa *isa, const char *triple) {
+  if (isa->llvm_cpu[0]) return isa->llvm_cpu;
+  return !strncmp(triple, "x86_64", 6) ? "x86-64" : !strncmp(triple, "riscv64", 7) ? "generic-rv64" : "generic";
+}
+
 qn_status qn__ll_target_create(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef *out) {
   qn_place nowhere = qn_place_file("");
   *out = NULL;
@@ -34,23 +100,17 @@ qn_status qn__ll_target_create(qn_context *ctx, const qn_isa *isa, LLVMTargetMac
     return qn_error(ctx, QN_DIAG_ENGINE, nowhere,
                     "ISA row '%s' is not one of this LLVM module's: it was built from another isa.def; rebuild both",
                     isa->name);
-  pthread_once(&once, register_targets);
-  char *triple = LLVMGetDefaultTargetTriple(), *message = NULL;
-  bool x86 = !strncmp(triple, "x86_64", 6);
-  if (!strcmp(isa->arch, "x86_64") && !x86) {
-    qn_status status = qn_error(ctx, QN_DIAG_UNSUPPORTED, nowhere, "ISA row '%s' is for %s, and LLVM here is for %s",
-                                isa->name, isa->arch, triple);
-    LLVMDisposeMessage(triple);
-    return status;
-  }
+  char *triple, *message = NULL;
+  qn_status status = find_triple(ctx, isa, &triple);
+  if (status) return status;
   LLVMTargetRef target = NULL;
   if (LLVMGetTargetFromTriple(triple, &target, &message)) {
-    qn_status status = qn_error(ctx, QN_DIAG_ENGINE, nowhere, "LLVM has no target for '%s': %s", triple, message);
+    status = qn_error(ctx, QN_DIAG_ENGINE, nowhere, "LLVM has no target for '%s': %s", triple, message);
     LLVMDisposeMessage(message);
     LLVMDisposeMessage(triple);
     return status;
   }
-  const char *cpu = isa->llvm_cpu[0] ? isa->llvm_cpu : x86 ? "x86-64" : "generic";
+  const char *cpu = cpu_of(isa, triple);
   *out = LLVMCreateTargetMachine(target, triple, cpu, isa->llvm_features, LLVMCodeGenLevelDefault, LLVMRelocPIC,
                                  LLVMCodeModelSmall);
   LLVMDisposeMessage(triple);

@@ -4,16 +4,18 @@
 #include "ll.h"
 
 enum { QN_LL_MAX_ROWS = 16, QN_LL_MAX_VECTORS = 16, QN_LL_MAX_ACC = 40 };
+enum { QN_LL_MAX_OPERANDS = QN_LL_MAX_ROWS + 1 }; /* rows of a tile, and what a way to multiply adds to them */
 
 typedef struct qn_ll_dot qn_ll_dot;
 typedef struct qn_ll_tile {
   qn_ll *g;
   const qn_gemm_plan *plan;
   const qn_ll_dot *dot;
-  uint32_t rows, vectors; /* accumulators are rows x vectors */
-  uint32_t sets;          /* copies of the accumulators, for block k + i in copy i mod sets */
-  uint32_t unroll;        /* blocks per turn of the main loop, a power of two */
-  uint32_t panels;        /* taken at once, each with vectors / panels vectors */
+  uint32_t rows, vectors;
+  uint32_t acc_rows; /* accumulators are acc_rows x vectors: qn__ll_dot_rows of rows */
+  uint32_t sets;     /* copies of the accumulators, for block k + i in copy i mod sets */
+  uint32_t unroll;   /* blocks per turn of the main loop, a power of two */
+  uint32_t panels;   /* taken at once, each with vectors / panels vectors */
   LLVMTypeRef acc_elem, acc_type;
   uint32_t acc_lanes;
   LLVMValueRef k_size;               /* K */
@@ -25,6 +27,7 @@ typedef struct qn_ll_tile {
 /* One operand of a block: most ways to multiply need one value, the general one a value per k of the block. */
 typedef struct qn_ll_operand {
   LLVMValueRef x[64];
+  uint32_t part; /* of a row's: which part of b it is multiplied with, where that is not all */
 } qn_ll_operand;
 
 /* A way to multiply a block of k for one vector of columns. `block` is the index of a block of k_block values; `ahead`
@@ -34,6 +37,9 @@ struct qn_ll_dot {
   bool (*match)(const qn_ll *g, const qn_gemm_plan *plan);
   uint32_t shares; /* blocks whose row operand is loaded at once; a power of two */
   bool reorders;   /* sums of different blocks may be added in any order */
+  uint32_t more;   /* rows of accumulators beside those of the tile; load_a is asked for them too */
+  bool even;       /* rows of accumulators come in pairs */
+  bool by_columns; /* row operands take fewer registers than those of B: keep them and load B last */
   /* Loads vector v of the tile's columns, j blocks after where the panels' pointers stand. */
   void (*load_b)(qn_ll_tile *t, uint32_t v, uint32_t j, qn_ll_operand *out);
   /* Row r at block + j, of `blocks` that are handled together; `shared` lives as long as those. With `partial`, only
@@ -41,9 +47,38 @@ struct qn_ll_dot {
   void (*load_a)(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j, uint32_t blocks, bool partial,
                  LLVMValueRef *shared, qn_ll_operand *out);
   LLVMValueRef (*madd)(qn_ll_tile *t, LLVMValueRef acc, const qn_ll_operand *a, const qn_ll_operand *b);
+  /* Makes the sums of the tile's rows of the accumulators, once all blocks are added; null when they are that. */
+  void (*finish)(qn_ll_tile *t);
 };
 /* For whole vectors of columns, or for one column at a time; null when the types cannot be multiplied. */
 const qn_ll_dot *qn__ll_dot_find(const qn_ll *g, const qn_gemm_plan *plan, bool vector);
+static inline uint32_t qn__ll_dot_rows(const qn_ll_dot *dot, uint32_t rows) {
+  uint32_t all = rows + dot->more;
+  return dot->even ? (all + 1) & ~1u : all;
+}
+
+/* ---- what ways to multiply are made of ---- */
+/* Address of vector v of the tile, j blocks on from where its panel's pointer stands. */
+LLVMValueRef qn__ll_dot_b(qn_ll_tile *t, uint32_t v, uint32_t j);
+/* Address of row r's values of block + j. */
+LLVMValueRef qn__ll_dot_a(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j);
+/* Value `kk` of a block of row r; in a partial block 0 from K on, without reading there. */
+LLVMValueRef qn__ll_dot_element(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j, uint32_t kk, bool partial);
+/* A block of row r as one integer: 4 bytes or 2 halves as i32, 8 bytes as i64. */
+LLVMValueRef qn__ll_dot_word(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j, bool partial);
+/* `rhs` and `acc` also match their explicitly signed forms. */
+bool qn__ll_dot_types(const qn_gemm_plan *p, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, uint32_t k_block);
+/* load_a and load_b of blocks of 32 bits: a word in all lanes; a vector as it is. */
+void qn__ll_dot_word_a(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j, uint32_t blocks, bool partial,
+                       LLVMValueRef *shared, qn_ll_operand *out);
+void qn__ll_dot_word_b(qn_ll_tile *t, uint32_t v, uint32_t j, qn_ll_operand *out);
+
+/* dot_x86.c */
+extern const qn_ll_dot qn__ll_dot_vpdpbusd, qn__ll_dot_vpdpwssd, qn__ll_dot_pmaddwd8, qn__ll_dot_pmaddwd16;
+/* dot_arm.c */
+extern const qn_ll_dot qn__ll_dot_usmmla, qn__ll_dot_sdot;
+/* dot.c: products of 16 bits into 32, which are instructions on Arm and RISC-V */
+extern const qn_ll_dot qn__ll_dot_widening;
 
 /* epilogue.c: a function void(kargs, sums, row, column, width) that writes a tile of Y, as far as there are columns,
  * from its sums, `width` to a row of the tile. Being a function of its own keeps its constants out of the registers of

@@ -3,11 +3,15 @@
 #define QN_CPU_H
 #include <stdbool.h>
 
-/* x86-64 levels as the psABI counts them: 1 baseline, 3 AVX2 with FMA, BMI and friends, 4 AVX-512 F BW CD DQ VL. */
+/* x86-64 levels as the psABI counts them: 1 baseline, 3 AVX2 with FMA, BMI and friends, 4 AVX-512 F BW CD DQ VL. Zero
+ * and false on other machines. */
 typedef struct qn_cpu {
-  int x86_level; /* 0 on other machines; 2 is not told from 1: no kernel differs */
-  bool avx512vnni;
+  int x86_level; /* 2 is not told from 1: no kernel differs */
+  bool avxvnni, avx512vnni, avx512bf16, amx_int8;
+  bool aarch64, dotprod, i8mm;
+  bool riscv64_v;
 } qn_cpu;
 
+/* Where tile registers have to be asked for, asks the operating system for them, for the whole process. */
 qn_cpu qn__cpu_detect(void);
 #endif

@@ -36,7 +36,27 @@ static void isa_table(void **state) {
   assert_ptr_equal(qn_isa_find(qn_str_of("native")), host);
   assert_string_equal(qn_isa_find(qn_str_of("x86-64-v3"))->name, "avx2");
   assert_string_equal(qn_isa_find(qn_str_of("x86-64-v4"))->name, "avx2");
-  assert_string_equal(qn_isa_find(qn_str_of("x86-64"))->name, "generic");
+  assert_string_equal(qn_isa_find(qn_str_of("x86-64"))->name, "x86-64");
+  /* Names of machines stand for rows, and no row has the name of a machine. */
+  const qn_isa *row = NULL;
+  const char *name;
+  for (size_t i = 0; (name = qn_isa_alias(i, &row)); i++) {
+    assert_ptr_equal(qn_isa_find(qn_str_of(name)), row);
+    for (size_t r = 0; r < n; r++) assert_string_not_equal(qn_isa_get(r)->name, name);
+  }
+  assert_string_equal(qn_isa_find(qn_str_of("neoverse-n1"))->name, "aarch64-dotprod");
+  assert_string_equal(qn_isa_find(qn_str_of("apple-m2"))->name, "aarch64-i8mm");
+  assert_string_equal(qn_isa_find(qn_str_of("alderlake"))->name, "avxvnni");
+  assert_string_equal(qn_isa_find(qn_str_of("icelake-server"))->name, "avx512vnni");
+  char near[160], little[8];
+  assert_string_equal(qn_isa_near(qn_str_of("avx22"), near, sizeof near), "did you mean 'avx2' or 'avx512'? ");
+  assert_string_equal(qn_isa_near(qn_str_of("Neoverse_N3"), near, sizeof near),
+                      "did you mean 'neoverse-n1', 'neoverse-n2', 'neoverse-v1' or 'neoverse-v2'? ");
+  assert_string_equal(qn_isa_near(qn_str_of("m68k"), near, sizeof near), "");
+  assert_string_equal(qn_isa_near((qn_str){NULL, 0}, near, sizeof near), "");
+  assert_string_equal(qn_isa_near(qn_str_of("avx22"), little, sizeof little), "did you");
+  assert_string_equal(
+      qn_isa_near(qn_str_of("a name much longer than that of any processor there is"), near, sizeof near), "");
   assert_null(qn_isa_find(qn_str_of("pentium")));
   assert_null(qn_isa_find(qn_str_of("")));
   assert_false(qn_isa_runs_here(NULL));
@@ -45,6 +65,8 @@ static void isa_table(void **state) {
   __builtin_cpu_init();
   assert_int_equal(qn_isa_runs_here(qn_isa_find(qn_str_of("avx2"))),
                    __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"));
+  assert_true(qn_isa_runs_here(qn_isa_find(qn_str_of("x86-64"))));
+  assert_false(qn_isa_runs_here(qn_isa_find(qn_str_of("aarch64"))));
   assert_int_equal(qn_isa_runs_here(qn_isa_find(qn_str_of("avx512vnni"))),
                    __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
                        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"));

@@ -9,9 +9,22 @@
 extern "C" {
 #endif
 
+/* What a row has beyond plain vectors. */
+typedef enum qn_isa_has {
+  QN_ISA_FMA = 1 << 0,     /* fused multiply-add */
+  QN_ISA_ROUND = 1 << 1,   /* rounding of floats to integers, in every direction */
+  QN_ISA_MASK = 1 << 2,    /* masked loads and stores of every width */
+  QN_ISA_DOT8 = 1 << 3,    /* sums of products of bytes in 32-bit lanes, exact */
+  QN_ISA_DOT16 = 1 << 4,   /* the same of 16-bit numbers, added to the sum by the same instruction */
+  QN_ISA_MATRIX8 = 1 << 5, /* 2 x 8 by 8 x 2 products of bytes */
+  QN_ISA_TILES = 1 << 6,   /* 16 x 64 by 64 x 16 products of bytes in tile registers */
+  QN_ISA_BF16 = 1 << 7     /* sums of products of pairs of bf16 in f32 lanes, not in the contract's order */
+} qn_isa_has;
+
 typedef struct qn_isa {
   const char *name, *arch;
   uint32_t vector_bits, num_registers;
+  uint32_t has; /* of qn_isa_has */
   bool has_fma;
   const char *int8_layout, *int16_layout, *float_layout;
   uint32_t int8_rows, int16_rows, float_rows;
@@ -20,10 +33,15 @@ typedef struct qn_isa {
 } qn_isa;
 
 QN_API const qn_isa *qn_isa_get(size_t i); /* null past the end */
-/* By name; "host" or "native" and null give the best row of this machine; "x86-64-v3", "x86-64-v4" and "x86-64" are
- * read as the best row they allow. Null without a diagnostic when unknown. */
+/* By name; "host" or "native" and null give the best row of this machine; names of levels and of processors
+ * ("x86-64-v3", "sapphirerapids", "neoverse-n1") are read as the best row that each of them runs. Null without a
+ * diagnostic when unknown. */
 QN_API const qn_isa *qn_isa_find(qn_str name);
 QN_API const qn_isa *qn_isa_host(void);
+/* Names that qn_isa_find takes beside those of rows: null past the end. `isa` may be null. */
+QN_API const char *qn_isa_alias(size_t i, const qn_isa **isa);
+/* For a name that is unknown, those that look like it: "did you mean 'a', 'b' or 'c'? ", or "". Returns `text`. */
+QN_API const char *qn_isa_near(qn_str name, char *text, size_t size);
 /* Whether this machine can run the row's code. */
 QN_API bool qn_isa_runs_here(const qn_isa *isa);
 /* The layout of a packed right-hand matrix for these element types of left and right matrix, and the element type of

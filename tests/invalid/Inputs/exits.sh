@@ -14,6 +14,7 @@ call opt "$1/none.mlir" -p
 call opt "$1/none.mlir" --inline=yes
 call run "$1/none.mlir" --engine fast
 call run "$1/none.mlir" --cpu m68k
+call run "$1/none.mlir" --cpu avx22
 call run "$1/none.mlir" --threads 0
 call run "$1/none.mlir" -o -
 call import "$1/none.onnx" --dim batch

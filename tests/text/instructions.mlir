@@ -1,0 +1,28 @@
+// The instruction that each row is named for stands in its code, and none that the row below it lacks.
+// REQUIRES: llvm
+// RUN: quern compile %s --cpu avx512vnni --emit asm -o - | FileCheck %s --check-prefix=AVX512VNNI
+// RUN: quern compile %s --cpu avxvnni --emit asm -o - | FileCheck %s --check-prefix=AVXVNNI
+// RUN: quern compile %s --cpu avx2 --emit asm -o - | FileCheck %s --check-prefix=AVX2
+// RUN: quern compile %s --cpu x86-64 --emit asm -o - | FileCheck %s --check-prefix=SSE2
+// RUN: quern compile %s --cpu aarch64-i8mm --emit asm -o - | FileCheck %s --check-prefix=I8MM
+// RUN: quern compile %s --cpu aarch64-dotprod --emit asm -o - | FileCheck %s --check-prefix=DOTPROD
+// RUN: quern compile %s --cpu aarch64 --emit asm -o - | FileCheck %s --check-prefix=NEON
+// RUN: quern compile %s --cpu riscv64-v --emit asm -o - | FileCheck %s --check-prefix=RVV
+func.func @main(%a: tensor<24x64x!quant.uniform<u8:f32, 0.5>>, %b: tensor<64x64x!quant.uniform<i8:f32, 0.25>>) -> tensor<24x64xi32> {
+  %y = quern.matmul %a, %b : (tensor<24x64x!quant.uniform<u8:f32, 0.5>>, tensor<64x64x!quant.uniform<i8:f32, 0.25>>) -> tensor<24x64xi32>
+  return %y : tensor<24x64xi32>
+}
+
+// AVX512VNNI: vpdpbusd {{.*}}zmm
+// AVXVNNI-NOT: zmm
+// AVXVNNI: {vex} vpdpbusd {{.*}}ymm
+// AVX2-NOT: vpdp
+// AVX2: vpmaddwd {{.*}}ymm
+// SSE2-NOT: ymm
+// SSE2: pmaddwd {{.*}}xmm
+// I8MM: usmmla v{{[0-9]+}}.4s
+// DOTPROD-NOT: {{usdot|mmla}}
+// DOTPROD: sdot v{{[0-9]+}}.4s, v{{[0-9]+}}.16b, v{{[0-9]+}}.4b[{{[0-3]}}]
+// NEON-NOT: {{dot|mmla}}
+// NEON: smlal
+// RVV: vwmacc{{(us|su)?}}.v
