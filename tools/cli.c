@@ -157,6 +157,22 @@ static void set_verbose(cli *c, qn_context_options *options) {
   options->on_call_user = c;
 }
 
+/* QUERN_SYMBOLS=gdb,perf-map,jitdump: tools that learn the names of machine code. */
+static uint32_t symbols_of(const char *names) {
+  static const struct {
+    const char *name;
+    uint32_t bit;
+  } tools[] = {{"gdb", QN_SYMBOLS_GDB}, {"perf-map", QN_SYMBOLS_PERF_MAP}, {"jitdump", QN_SYMBOLS_JITDUMP}};
+  uint32_t bits = 0;
+  for (const char *at = names; at && *at;) {
+    size_t n = strcspn(at, ",");
+    for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++)
+      if (strlen(tools[i].name) == n && !memcmp(at, tools[i].name, n)) bits |= tools[i].bit;
+    at += n + (at[n] == ',');
+  }
+  return bits;
+}
+
 /* A bar on a terminal, for jobs that have taken a second already; the line is cleared at the end. */
 static void on_progress(void *user, const char *what, int64_t done, int64_t total) {
   static const char full[] = "##############################";
@@ -256,6 +272,7 @@ static int run_command(cli *c, int argc, char **argv) {
   if (!bad) bad = cli_check(c);
   if (bad) return bad < 0 ? CLI_OK : bad;
   qn_context_options options = {.on_diag = on_diag, .on_diag_user = c};
+  options.symbols = symbols_of(getenv("QUERN_SYMBOLS"));
   set_verbose(c, &options);
   if (isatty(2)) options.on_progress = on_progress;
   c->ctx = qn_context_create(&options);

@@ -55,6 +55,14 @@ typedef void (*qn_call_handler)(void *user, const struct qn_call_event *event);
 /* How far a long job is: `done` of `total` runs of `what` ("calibrate"). Called on the context's thread. */
 typedef void (*qn_progress_handler)(void *user, const char *what, int64_t done, int64_t total);
 
+/* Tools to which machine code is made known by name. The files are named by process: /tmp/perf-PID.map, and jit-PID.dump
+ * in JITDUMPDIR or /tmp; one that cannot be written, or belongs to someone else, is done without. */
+typedef enum qn_symbols {
+  QN_SYMBOLS_GDB = 1,      /* backtraces and breakpoints, while the program lives */
+  QN_SYMBOLS_PERF_MAP = 2, /* perf report */
+  QN_SYMBOLS_JITDUMP = 4   /* perf record -k mono, perf inject --jit: instructions too */
+} qn_symbols;
+
 typedef struct qn_context_options {
   const qn_allocator *allocator; /* copied; null for the C library's */
   qn_diag_handler on_diag;       /* null drops messages; status codes remain */
@@ -65,6 +73,7 @@ typedef struct qn_context_options {
   void *on_call_user;
   qn_progress_handler on_progress; /* null for none */
   void *on_progress_user;
+  uint32_t symbols; /* bits of qn_symbols; 0 for none */
 } qn_context_options;
 
 /* Returns null only when memory runs out. `options` may be null. */

@@ -18,6 +18,7 @@ qn_context *qn_context_create(const qn_context_options *options) {
   ctx->on_call_user = options->on_call_user;
   ctx->on_progress = options->on_progress;
   ctx->on_progress_user = options->on_progress_user;
+  ctx->symbols = options->symbols;
   qn__arena_init(&ctx->arena, &ctx->allocator);
   const qn_str empty = {"", 0};
   if (!qn__push(&ctx->allocator, &ctx->names, empty)) {

@@ -20,6 +20,7 @@ struct qn_context {
   void *on_call_user;
   qn_progress_handler on_progress;
   void *on_progress_user;
+  uint32_t symbols;
   size_t error_count;
   bool no_memory; /* reported already */
   QN_VEC(qn_str) names;

@@ -63,7 +63,7 @@ static void keep_problem(void *user, const qn_diag *d) {
 void qn__unit_make(qn_units *units, const qn_unit *u, qn_made *out) {
   *out = (qn_made){.problem_code = QN_DIAG_NO_MEMORY};
   double start = now();
-  qn_context_options options = {.on_diag = keep_problem, .on_diag_user = out};
+  qn_context_options options = {.on_diag = keep_problem, .on_diag_user = out, .symbols = units->symbols};
   qn_context *ctx = qn_context_create(&options);
   qn_status status = QN_ERR_NO_MEMORY;
   if (ctx) status = qn__engine_has_objects(u->engine) ? from_object(units, ctx, u, out) : from_backend(ctx, u, out);

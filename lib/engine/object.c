@@ -2,6 +2,7 @@
  * need nothing from outside. Everything in the file is checked before it is used; the mapping is writable until the
  * relocations are applied and executable afterwards, never both. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include "announce.h"
 #include "context_impl.h"
 #include "program.h"
 #include <elf.h>
@@ -25,6 +26,8 @@ typedef struct object_code {
   qn_allocator allocator;
   void *map;
   size_t map_size, num;
+  size_t num_announced;
+  void **announced; /* per function, helpers among them */
 } object_code;
 
 static bool bad(object *o, const char *why) {
@@ -163,9 +166,55 @@ static bool find_functions(object *o, uint32_t n, const qn_body *bodies, qn_kern
   return true;
 }
 
+/* Calls each with every function of the object, those that only others call included. */
+static bool each_function(object *o, void (*each)(void *user, const char *name, const void *at, size_t bytes),
+                          void *user) {
+  for (uint64_t i = 0; i < o->head.e_shnum; i++) {
+    Elf64_Shdr table, names;
+    if (!section(o, i, &table)) return false;
+    if (table.sh_type != SHT_SYMTAB || !section(o, table.sh_link, &names)) continue;
+    for (uint64_t k = 0; k < table.sh_size / sizeof(Elf64_Sym); k++) {
+      Elf64_Sym s;
+      uint64_t value;
+      if (!symbol_at(o, &table, k, &s)) return false;
+      if (ELF64_ST_TYPE(s.st_info) != STT_FUNC || s.st_name >= names.sh_size || !symbol_value(o, &s, &value)) continue;
+      const char *name = o->data + names.sh_offset + s.st_name;
+      if (value > o->map_size || s.st_size > o->map_size - value) continue;
+      if (memchr(name, 0, names.sh_size - s.st_name)) each(user, name, o->map + value, s.st_size);
+    }
+  }
+  return true;
+}
+
+static void count_function(void *user, const char *name, const void *at, size_t bytes) {
+  (void)name, (void)at, (void)bytes;
+  ++*(size_t *)user;
+}
+
+typedef struct announcing {
+  object_code *code;
+  uint32_t how;
+} announcing;
+
+static void announce_function(void *user, const char *name, const void *at, size_t bytes) {
+  announcing *n = user;
+  n->code->announced[n->code->num_announced++] = qn__announce(n->how, name, at, bytes);
+}
+
+/* Tools that ask for it learn the functions' names. Without memory for that they do not, and nothing else happens. */
+static void announce(object *o, object_code *c) {
+  size_t n = 0;
+  if (!o->ctx->symbols || !each_function(o, count_function, &n) || !n) return;
+  c->announced = qn__alloc_zero(&c->allocator, n * sizeof *c->announced);
+  announcing user = {c, o->ctx->symbols};
+  if (c->announced) each_function(o, announce_function, &user);
+}
+
 static void destroy(qn_code *code) {
   object_code *c = (object_code *)(void *)code;
   qn_allocator a = c->allocator;
+  for (size_t i = 0; i < c->num_announced; i++) qn__announce_end(c->announced[i]);
+  qn__free(&a, c->announced, c->num_announced * sizeof *c->announced);
   munmap(c->map, c->map_size);
   qn__free(&a, c->base.functions, c->num * sizeof *c->base.functions);
   qn__free(&a, c, sizeof *c);
@@ -187,7 +236,8 @@ qn_status qn__object_load(qn_context *ctx, const void *data, size_t size, uint32
   if (ok && mprotect(o.map, o.map_size, PROT_READ | PROT_EXEC)) ok = bad(&o, "its code cannot be made executable");
   if (o.section_at) qn__free(a, o.section_at, (o.head.e_shnum + 1u) * sizeof *o.section_at);
   if (ok) {
-    *c = (object_code){{functions, size, destroy}, *a, o.map, o.map_size, n};
+    *c = (object_code){{functions, size, destroy}, *a, o.map, o.map_size, n, 0, NULL};
+    announce(&o, c);
     *out = &c->base;
     return QN_OK;
   }

@@ -71,8 +71,14 @@ static void trace_kernels(const qn_program *p, const char *how, double ms) {
     qn_trace(p->ctx, "kernel,%s,%s,%s,%s,\"%s\",\"%s\"", p->engine, p->isa->name, k->name, k->tile, k->fused,
              slow ? slow : "");
   }
+  static const char *const origins[] = {"compiled", "cached", "loaded"};
   uint32_t ready = 0;
-  for (uint32_t i = 0; i < p->num_bodies; i++) ready += qn__unit_fn(p->tiers[i].best) != NULL;
+  for (uint32_t i = 0; i < p->num_bodies; i++) {
+    const qn_unit *u = p->tiers[i].best;
+    if (!qn__unit_fn(u)) continue;
+    qn_trace(p->ctx, "body,%s,%s,%zu bytes,%.3f ms", u->body.symbol, origins[u->origin], u->code->bytes, u->ms);
+    ready++;
+  }
   qn_trace(p->ctx, "%s,%s,%s,%u of %u bodies,%.3f ms", how, p->engine, p->isa->name, ready, p->num_bodies, ms);
 }
 

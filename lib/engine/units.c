@@ -40,6 +40,7 @@ qn_units *qn__units_of(qn_context *ctx) {
     return NULL;
   }
   units->allocator = *qn_context_allocator(ctx);
+  units->symbols = ctx->symbols;
   pthread_mutex_init(&units->lock, NULL);
   pthread_cond_init(&units->changed, NULL);
   ctx->slots[QN__SLOT_ENGINE].state = units;

@@ -15,6 +15,7 @@ typedef struct qn_worker {
 
 struct qn_units {
   qn_allocator allocator; /* the context's: used on its thread only */
+  uint32_t symbols;       /* as the context has it */
   pthread_mutex_t lock;
   pthread_cond_t changed;             /* some unit's state */
   qn_unit *buckets[QN__UNIT_BUCKETS]; /* touched on the context's thread only */

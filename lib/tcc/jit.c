@@ -1,6 +1,8 @@
 /* Bodies as machine code of this process, through libtcc. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS is no POSIX 2008 */
+#include "announce.h"
 #include "cgen.h"
+#include "context_impl.h"
 #include "libtcc_host.h"
 #include <math.h>
 #include <pthread.h>
@@ -30,12 +32,15 @@ typedef struct tcc_code {
   uint32_t num;
   void *memory;
   size_t bytes;
+  void **announced; /* per function; null when nobody asked */
 } tcc_code;
 
 static void destroy(qn_code *code) {
   if (!code) return;
   tcc_code *c = (tcc_code *)code;
   qn_allocator a = c->allocator;
+  for (uint32_t i = 0; c->announced && i < c->num; i++) qn__announce_end(c->announced[i]);
+  qn__free(&a, c->announced, c->num * sizeof *c->announced);
   if (c->memory) munmap(c->memory, c->bytes);
   qn__free(&a, c->code.functions, c->num * sizeof *c->code.functions);
   qn__free(&a, c, sizeof *c);
@@ -115,6 +120,21 @@ static qn_status compile_guarded(qn_context *ctx, const char *source, uint32_t n
   return status;
 }
 
+/* Tools that ask for it learn the functions' names. A function reaches to the next one; the last also covers what
+ * follows the code. */
+static void announce(qn_context *ctx, uint32_t n, const qn_body *bodies, tcc_code *c) {
+  if (!ctx->symbols) return;
+  c->announced = qn__alloc_zero(&c->allocator, n * sizeof *c->announced);
+  for (uint32_t i = 0; c->announced && i < n; i++) {
+    uintptr_t at = (uintptr_t)c->code.functions[i], end = (uintptr_t)c->memory + c->bytes;
+    for (uint32_t j = 0; j < n; j++) {
+      uintptr_t other = (uintptr_t)c->code.functions[j];
+      if (other > at && other < end) end = other;
+    }
+    c->announced[i] = qn__announce(ctx->symbols, bodies[i].symbol, (const void *)at, end - at);
+  }
+}
+
 static qn_status jit(qn_context *ctx, uint32_t n, const qn_body *bodies, qn_code **out) {
   const qn_allocator *a = qn_context_allocator(ctx);
   qn_buf source;
@@ -137,11 +157,13 @@ static qn_status jit(qn_context *ctx, uint32_t n, const qn_body *bodies, qn_code
   if (!status && mprotect(c->memory, c->bytes, PROT_READ | PROT_EXEC) != 0)
     status = qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(""), "the system does not let generated code run");
   c->code.bytes = c->bytes;
-  if (status)
+  if (status) {
     destroy(&c->code);
-  else
-    *out = &c->code;
-  return status;
+    return status;
+  }
+  announce(ctx, n, bodies, c);
+  *out = &c->code;
+  return QN_OK;
 }
 
 static qn_status emit(qn_context *ctx, const qn_aot *aot, qn_emit_kind kind,
