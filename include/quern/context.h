@@ -55,8 +55,8 @@ typedef void (*qn_call_handler)(void *user, const struct qn_call_event *event);
 /* How far a long job is: `done` of `total` runs of `what` ("calibrate"). Called on the context's thread. */
 typedef void (*qn_progress_handler)(void *user, const char *what, int64_t done, int64_t total);
 
-/* Tools to which machine code is made known by name. The files are named by process: /tmp/perf-PID.map, and jit-PID.dump
- * in JITDUMPDIR or /tmp; one that cannot be written, or belongs to someone else, is done without. */
+/* Tools to which machine code is made known by name. The files are named by process: /tmp/perf-PID.map, and
+ * jit-PID.dump in JITDUMPDIR or /tmp; one that cannot be written, or belongs to someone else, is done without. */
 typedef enum qn_symbols {
   QN_SYMBOLS_GDB = 1,      /* backtraces and breakpoints, while the program lives */
   QN_SYMBOLS_PERF_MAP = 2, /* perf report */

@@ -4,8 +4,8 @@
  *
  * gdb: an ELF object in memory that has no code, only a section placed where the code lies and one function symbol.
  * perf map: "address size name" lines in /tmp/perf-PID.map, which perf report reads.
- * jitdump: the code's bytes and times in jit-PID.dump (in JITDUMPDIR, or /tmp); `perf record -k mono` sees that the file
- * is mapped, `perf inject --jit` turns it into objects, so that perf annotate shows instructions. */
+ * jitdump: the code's bytes and times in jit-PID.dump (in JITDUMPDIR, or /tmp); `perf record -k mono` sees that the
+ * file is mapped, `perf inject --jit` turns it into objects, so that perf annotate shows instructions. */
 #define _GNU_SOURCE /* gettid's system call, MAP_ANONYMOUS */
 #include "announce.h"
 #include <elf.h>
@@ -37,8 +37,8 @@ typedef struct jit_descriptor {
 } jit_descriptor;
 enum { JIT_NOTHING, JIT_REGISTER, JIT_UNREGISTER };
 
-/* The names and what they mean are gdb's interface for compilers in the process. Weak, because another one that is linked
- * in statically may bring them too; the list is then shared. NOLINTBEGIN(bugprone-reserved-identifier) */
+/* The names and what they mean are gdb's interface for compilers in the process. Weak, because another one that is
+ * linked in statically may bring them too; the list is then shared. NOLINTBEGIN(bugprone-reserved-identifier) */
 __attribute__((weak, visibility("hidden"), noinline)) void __jit_debug_register_code(void);
 void __jit_debug_register_code(void) {
   __asm__ volatile("" ::: "memory"); /* gdb stops here; the call must not be left out */
