@@ -141,6 +141,14 @@ bool program_from_text(qn_context *ctx, const text *t, const char *engine, const
 bool checked_program(qn_context *ctx, const text *t, const options *o, const qn_tensor *in, bool quiet, contender *out,
                      const void **y, bool *wrong);
 
+/* ---- the chain: f32 -> dynamic quantize (one range) -> u8 x s8 -> scale, bias, gelu -> f32 ---- */
+typedef struct chain {
+  int64_t m, n, k;
+  float *x, *scales, *bias; /* [M, K]; N each */
+  int8_t *w;                /* [K, N] */
+} chain;
+bool onednn_chain(const chain *c, const options *o, contender *out, const void **y, peer_note *why);
+
 /* ---- limits (limit.c) ---- */
 /* As long as `ops` int8 multiply-adds (each counts two) take at the dot product's measured peak. */
 bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out);
@@ -159,6 +167,7 @@ bool row_small(qn_context *ctx, const options *o, report *r);
 bool row_float(qn_context *ctx, const options *o, report *r);
 bool row_far(qn_context *ctx, const options *o, report *r);
 bool row_threads(qn_context *ctx, const options *o, report *r);
+bool row_chain(qn_context *ctx, const options *o, report *r);
 bool row_elementwise(qn_context *ctx, const options *o, report *r);
 
 /* ---- shapes (shapes.c) ---- */

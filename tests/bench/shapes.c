@@ -32,8 +32,8 @@ static const char *read_size(const char *s, const char *path, int line, const ch
   return end;
 }
 
-static bool read_line(const char *text, const char *path, int line, bench_shape *out) {
-  const char *s = text;
+static bool read_line(const char *row, const char *path, int line, bench_shape *out) {
+  const char *s = row;
   if (!(s = read_size(s, path, line, "M", &out->m)) || !(s = read_size(s, path, line, "N", &out->n)) ||
       !(s = read_size(s, path, line, "K", &out->k)))
     return false;
