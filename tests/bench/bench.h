@@ -13,7 +13,7 @@ extern "C" {
 /* ---- options ---- */
 typedef struct options {
   const char *json, *shapes, *only, *cpu;
-  const char *onnxruntime; /* a Python that has onnxruntime and onnx, null for none */
+  const char *onnxruntime; /* its library, null for none */
   const char *tool;        /* the quern binary, for the set-up rows */
   bool quick;
   uint32_t threads;
@@ -45,6 +45,8 @@ typedef struct timing {
 /* Times the contenders in turns: rounds of one short block each, so that a machine whose clock changes or that others
  * use is the same for all. Takes about `budget` seconds, but five rounds at least. */
 void race(const contender *c, int n, double budget, timing *out);
+/* To choose the faster of two forms of a peer: seconds of the best of three short runs. */
+double best_of_three(const contender *c);
 void contender_destroy(contender *c);
 
 /* ---- the report (report.c) ---- */
@@ -105,6 +107,7 @@ bool ours_product(qn_context *ctx, const product *p, const options *o, const qn_
 bool onednn_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 bool xnnpack_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 bool libxsmm_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
+bool onnxruntime_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 
 /* A program as a contender: borrows inputs, owns the program, outputs and workspace. `y`, which may be null, is told
  * where the first output is. */
@@ -148,6 +151,7 @@ typedef struct chain {
   int8_t *w;                /* [K, N] */
 } chain;
 bool onednn_chain(const chain *c, const options *o, contender *out, const void **y, peer_note *why);
+bool onnxruntime_chain(const chain *c, const options *o, contender *out, const void **y, peer_note *why);
 
 /* ---- limits (limit.c) ---- */
 /* As long as `ops` int8 multiply-adds (each counts two) take at the dot product's measured peak. */

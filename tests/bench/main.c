@@ -24,6 +24,7 @@ static void usage(FILE *f) {
              "  --list            the rows\n"
              "  --quick           a third of the time and fewer shapes\n"
              "  --threads N       threads for Quern and peers in the rows that are not about threads (default 1)\n"
+             "  --onnxruntime LIB also against ONNX Runtime: its libonnxruntime.so\n"
              "  --cpu NAME        Quern compiles for this instruction set ('quern isa' lists them)\n"
              "rows:\n");
   for (int i = 0; i < NUM_ROWS; i++) fprintf(f, "  %-17s %s\n", rows[i].name, rows[i].doc);

@@ -86,18 +86,6 @@ static bool create(const product *p, bool inner, contender *out, const void **y)
   return true;
 }
 
-static double best_of_three(const contender *c) {
-  double best = 1e9;
-  c->run(c->state);
-  for (int i = 0; i < 3; i++) {
-    double start = seconds_now();
-    c->run(c->state), c->run(c->state);
-    double took = seconds_now() - start;
-    if (took < best) best = took;
-  }
-  return best;
-}
-
 bool onednn_product(const product *p, const options *o, contender *out, const void **y, peer_note *why) {
   contender other;
   const void *other_y;

@@ -6,7 +6,10 @@ static const struct {
   const char *name;
   product_peer create;
   int offset; /* of its codes */
-} peers[] = {{"onednn", onednn_product, 0}, {"xnnpack", xnnpack_product, 128}, {"libxsmm", libxsmm_product, 0}};
+} peers[] = {{"onednn", onednn_product, 0},
+             {"xnnpack", xnnpack_product, 128},
+             {"libxsmm", libxsmm_product, 0},
+             {"onnxruntime", onnxruntime_product, 0}};
 
 static int add_peers(const options *o, report *r, product_race *race_of, const product *p, const char *name,
                      contender *c, int n) {

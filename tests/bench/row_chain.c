@@ -78,7 +78,7 @@ static bool one(qn_context *ctx, const options *o, report *r, const int64_t *sha
     report_wrong(r, "chain", name, "quern");
   else {
     static bool (*const peers[])(const chain *, const options *, contender *, const void **,
-                                 peer_note *) = {onednn_chain};
+                                 peer_note *) = {onednn_chain, onnxruntime_chain};
     for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
       peer_note why = {""};
       if (!peers[i](&data, o, &c[n], &y, &why)) {

@@ -6,8 +6,8 @@
 /* u8 x s8 with fused bias, scale per channel and relu, to u8 and to f32. The peak is told from M = 16. */
 bool row_u8s8(qn_context *ctx, const options *o, report *r) {
   product_race races[] = {
-      {.work = "u8s8-u8", .y = QN_UI8, .peers = "onednn,xnnpack"},
-      {.work = "u8s8-f32", .y = QN_F32, .peers = "onednn"},
+      {.work = "u8s8-u8", .y = QN_UI8, .peers = "onednn,xnnpack,onnxruntime"},
+      {.work = "u8s8-f32", .y = QN_F32, .peers = "onednn,onnxruntime"},
   };
   size_t n;
   bench_shape *shapes = shapes_read(o->shapes ? o->shapes : QUERN_BENCH_SHAPES, &n);
@@ -52,7 +52,7 @@ bool row_float(qn_context *ctx, const options *o, report *r) {
                     .a = QN_F32,
                     .y = QN_F32,
                     .fused = true,
-                    .peers = "onednn",
+                    .peers = "onednn,onnxruntime",
                     .unit = "GFLOPS",
                     .budget = o->quick ? 0.2 : 0.6};
   bool good = true;

@@ -70,11 +70,13 @@ if [ -n "$python" ]; then
     echo "run.sh: python3 -m venv failed; Debian has it in python3-venv" >&2
     exit 1
   }
-  "$env/bin/python" -c 'import onnxruntime, onnx' 2>/dev/null || "$env/bin/pip" install --quiet onnxruntime onnx || {
-    echo "run.sh: pip could not install onnxruntime and onnx" >&2
+  "$env/bin/python" -c 'import onnxruntime' 2>/dev/null || "$env/bin/pip" install --quiet onnxruntime || {
+    echo "run.sh: pip could not install onnxruntime" >&2
     exit 1
   }
-  set -- "$@" --onnxruntime "$env/bin/python"
+  library=$(find "$env"/lib/python3*/site-packages/onnxruntime/capi -name 'libonnxruntime.so.*' | head -1)
+  [ -n "$library" ] || { echo "run.sh: this onnxruntime package has no libonnxruntime.so" >&2; exit 1; }
+  set -- "$@" --onnxruntime "$library"
 fi
 # Other libraries' threads wait asleep, so that they do not take time from whoever is measured next.
 OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 exec "$bench" --tool "$root/build/release/bin/quern" "$@"
