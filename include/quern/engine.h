@@ -54,6 +54,12 @@ QN_API void qn_program_destroy(qn_program *p);
 /* Names of the engines that are built in, best first; null past the end. The LLVM module may still fail to load. */
 QN_API const char *qn_engine_name(size_t i);
 
+/* Names a folder where machine code is kept between processes, so that programs compiled before start without LLVM; null
+ * (as in a new context) for none. It is made when it is first used, must belong to this user alone, and is kept below
+ * max_bytes (0: 256 MB) by removing what was used longest ago. Any number of processes may share it. Trouble with it
+ * is no error: code is compiled then, and one line of trace says why. No program of the context may be in use. */
+QN_API qn_status qn_engine_set_cache(qn_context *ctx, const char *folder, uint64_t max_bytes);
+
 /* ---- signature ---- */
 QN_API const char *qn_program_engine(const qn_program *p);
 QN_API uint32_t qn_program_num_inputs(const qn_program *p);

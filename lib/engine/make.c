@@ -1,6 +1,7 @@
 /* From one body to machine code. Where objects can be loaded, code comes as an object, whether it was generated now or
  * lies in the cache folder; one loader places it. */
 #include "buf.h"
+#include "cache.h"
 #include "context_impl.h"
 #include "units_impl.h"
 #include <stdio.h>
@@ -28,20 +29,36 @@ static bool into_buf(void *user, const char *data, size_t size) {
 }
 
 qn_status qn__body_object(qn_units *units, qn_context *ctx, const qn_body *body, qn_buf *out, qn_unit_origin *origin) {
-  (void)units;
-  *origin = QN_UNIT_COMPILED;
   const qn_backend *backend;
   qn_aot aot = {.num_bodies = 1, .bodies = body};
+  qn_cache_key key;
+  bool cached = units->cache && qn__cache_key(body, &key);
+  size_t start = out->size;
+  if (cached && *origin != QN_UNIT_COMPILED && qn__cache_get(units->cache, &key, out)) {
+    *origin = QN_UNIT_CACHED;
+    return QN_OK;
+  }
+  *origin = QN_UNIT_COMPILED;
   qn_status status = qn__backend_find(ctx, "llvm", &backend);
   if (!status) status = backend->emit(ctx, &aot, QN_EMIT_OBJ, into_buf, out);
-  return out->failed ? qn_error_no_memory(ctx) : status;
+  if (out->failed) return qn_error_no_memory(ctx);
+  if (!status && cached) qn__cache_put(units->cache, &key, out->data + start, out->size - start);
+  return status;
 }
 
 static qn_status from_object(qn_units *units, qn_context *ctx, const qn_unit *u, qn_made *out) {
   qn_buf object;
   qn__buf_init(&object, qn_context_allocator(ctx));
+  out->origin = QN_UNIT_CACHED;
   qn_status status = qn__body_object(units, ctx, &u->body, &object, &out->origin);
   if (!status) status = qn__object_load(ctx, object.data, object.size, 1, &u->body, &out->code);
+  if (status == QN_ERR_INPUT && out->origin == QN_UNIT_CACHED) { /* whole, but not what this loader takes */
+    out->problem[0] = 0;
+    out->origin = QN_UNIT_COMPILED;
+    qn__buf_free(&object);
+    status = qn__body_object(units, ctx, &u->body, &object, &out->origin);
+    if (!status) status = qn__object_load(ctx, object.data, object.size, 1, &u->body, &out->code);
+  }
   qn__buf_free(&object);
   return status;
 }

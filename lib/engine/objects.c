@@ -22,7 +22,7 @@ static qn_status pack(const qn_program *p, const bool *saved, object_row *rows, 
   uint32_t at = 0;
   for (uint32_t i = 0; i < p->num_bodies; i++) {
     if (!saved[i]) continue;
-    qn_unit_origin origin;
+    qn_unit_origin origin = QN_UNIT_CACHED;
     size_t start = code->size;
     qn_status status = qn__body_object(p->units, p->ctx, &p->bodies[i], code, &origin);
     if (status) return status;

@@ -128,6 +128,7 @@ qn_status qn__program_link(qn_program *p, const qn_link_options *o) {
   if (!status) status = qn__freeze(p);
   if (!status && o->objects) status = qn__load_objects(p, o->objects, o->objects_bytes);
   if (!status) status = make_code(p, o->eager);
+  if (p->units) qn__units_report(p->units, p->ctx);
   if (!status) trace_kernels(p, o->objects ? "loaded" : "compiled", now() - start);
   return status;
 }

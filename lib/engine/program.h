@@ -234,6 +234,9 @@ qn_status qn__compile_target(const qn_module *m, const qn_compile_options *o, qn
 /* The C header that declares an ahead-of-time program's entry. */
 void qn__aot_header(const qn_aot *aot, qn_buf *out);
 
+/* A digest of the code generator's own code, known without loading it: what it makes depends on it. False when it cannot
+ * be found. */
+bool qn__backend_identity(const char *engine, uint64_t out[2]);
 /* By name; reports when it is unknown, not built in or cannot be loaded. */
 qn_status qn__backend_find(qn_context *ctx, const char *engine, const qn_backend **out);
 

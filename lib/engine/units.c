@@ -1,5 +1,6 @@
 /* The table of units of a context: finding, sharing and releasing them. */
 #include "units.h"
+#include "cache.h"
 #include "context_impl.h"
 #include "units_impl.h"
 #include <string.h>
@@ -23,9 +24,16 @@ void qn__plans_release(qn_plans *p) {
 
 /* ---- the table ---- */
 
+static void drop_cache(qn_units *units) {
+  if (units->cache) qn__cache_close(units->cache);
+  qn__free(&units->allocator, units->cache, sizeof *units->cache);
+  units->cache = NULL;
+}
+
 static void destroy(qn_context *ctx, void *state) {
   qn_units *units = state;
   qn__units_join(units); /* programs are destroyed before their context: there are no units left */
+  drop_cache(units);
   pthread_cond_destroy(&units->changed);
   pthread_mutex_destroy(&units->lock);
   qn__free(qn_context_allocator(ctx), units, sizeof *units);
@@ -99,4 +107,31 @@ qn_status qn__unit_load(qn_units *units, qn_unit *u, const void *object, size_t 
   if (status) made.again = true; /* the caller has been told; code may still be made another way */
   qn__unit_finish(units, u, &made);
   return status;
+}
+
+/* ---- the cache folder ---- */
+
+qn_status qn_engine_set_cache(qn_context *ctx, const char *folder, uint64_t max_bytes) {
+  qn_units *units = qn__units_of(ctx);
+  if (!units) return QN_ERR_NO_MEMORY;
+  qn__units_join(units); /* nobody may be using the old one */
+  drop_cache(units);
+  if (!folder) return QN_OK;
+  qn_cache *c = qn__alloc(&units->allocator, sizeof *c);
+  if (!c) return qn_error_no_memory(ctx);
+  if (!qn__cache_init(c, folder, max_bytes ? max_bytes : (uint64_t)256 << 20)) {
+    qn__free(&units->allocator, c, sizeof *c);
+    return qn_error(ctx, QN_DIAG_LIMIT, qn_place_file(""), "the cache folder's path is too long");
+  }
+  units->cache = c;
+  return QN_OK;
+}
+
+void qn__units_report(qn_units *units, qn_context *ctx) {
+  qn_cache *c = units->cache;
+  if (!c) return;
+  pthread_mutex_lock(&c->lock);
+  if (c->note[0] && !c->told) qn_trace(ctx, "cache folder %s is not used: %s", c->folder, c->note);
+  c->told |= c->note[0] != 0;
+  pthread_mutex_unlock(&c->lock);
 }

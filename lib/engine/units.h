@@ -64,10 +64,13 @@ void qn__unit_make_apart(qn_units *units, qn_unit *u);
 /* Has threads of the table's own make the code some time. */
 void qn__units_queue(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t threads);
 
-/* The object of a body: made by the code generator, or from the cache folder. Appends to `out`. */
+/* The object of a body: from the cache folder unless *origin says that it must be compiled, or made by the code
+ * generator. Appends to `out`. */
 struct qn_buf;
 qn_status qn__body_object(qn_units *units, qn_context *ctx, const qn_body *body, struct qn_buf *out,
                           qn_unit_origin *origin);
+/* Tells the context, once, what is wrong with its cache folder. */
+void qn__units_report(qn_units *units, qn_context *ctx);
 /* Whether objects of this engine can be loaded here; else its own jit places code. */
 bool qn__engine_has_objects(const char *engine);
 

@@ -21,6 +21,7 @@ struct qn_units {
   qn_unit *buckets[QN__UNIT_BUCKETS]; /* touched on the context's thread only */
   qn_unit *first_queued, *last_queued;
   qn_worker workers[QN__MAX_WORKERS];
+  struct qn_cache *cache; /* null for none */
 };
 
 /* What came of making a unit's code. */
