@@ -48,6 +48,7 @@ for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS", "Q
     if name in os.environ:
         config.environment[name] = os.environ[name]
 config.environment["LC_ALL"] = "C.UTF-8"
+config.environment["QUERN_CACHE"] = "off"
 
 for feature in parameter("features", "").split(","):
     if feature:

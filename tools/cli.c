@@ -230,6 +230,8 @@ static int parse(cli *c, int argc, char **argv) {
     } else if (!only_positional && (!strcmp(arg, "--help") || !strcmp(arg, "-h"))) {
       cli_help(stdout, c->command);
       return -1;
+    } else if (!only_positional && !strcmp(arg, "--no-cache")) {
+      c->no_cache = true;
     } else if (!only_positional && arg[0] == '-' && arg[1]) {
       int bad = parse_option(c, argc, argv, &i);
       if (bad) return bad;
@@ -250,6 +252,10 @@ static int general_help(FILE *out) {
           QN_VERSION_STRING);
   for (const cli_command *k = cli_commands; k->name; k++) fprintf(out, "  %-10s %s\n", k->name, k->summary);
   fprintf(out, "  %-10s %s\n\n'quern help COMMAND' tells more.\n", "help", "how a command is used, with an example");
+  fputs("Machine code is kept in $XDG_CACHE_HOME/quern or ~/.cache/quern; QUERN_CACHE names another folder, or is "
+        "'off';\n"
+        "--no-cache leaves it alone.\n",
+        out);
   return CLI_OK;
 }
 
@@ -267,6 +273,24 @@ static int help(cli *c, int argc, char **argv) {
   return CLI_OK;
 }
 
+/* Where machine code is kept between runs: QUERN_CACHE names the folder ("off" for none), else the user's own. */
+static qn_status set_cache(const cli *c) {
+  static const struct {
+    const char *variable, *below;
+  } homes[] = {{"XDG_CACHE_HOME", "/quern"}, {"HOME", "/.cache/quern"}};
+  const char *named = getenv("QUERN_CACHE");
+  char folder[4096];
+  if (c->no_cache || (named && (!*named || !strcmp(named, "off")))) return QN_OK;
+  if (named) return qn_engine_set_cache(c->ctx, named, 0);
+  for (size_t i = 0; i < sizeof homes / sizeof homes[0]; i++) {
+    const char *home = getenv(homes[i].variable);
+    if (!home || *home != '/') continue;
+    int n = snprintf(folder, sizeof folder, "%s%s", home, homes[i].below);
+    return n > 0 && (size_t)n < sizeof folder ? qn_engine_set_cache(c->ctx, folder, 0) : QN_OK;
+  }
+  return QN_OK;
+}
+
 static int run_command(cli *c, int argc, char **argv) {
   int bad = parse(c, argc, argv);
   if (!bad) bad = cli_check(c);
@@ -280,7 +304,8 @@ static int run_command(cli *c, int argc, char **argv) {
     fputs("quern: error: out of memory\n", stderr);
     return CLI_INPUT;
   }
-  int code = c->command->run(c);
+  qn_status status = set_cache(c);
+  int code = status ? cli_status(status) : c->command->run(c);
   qn_context_destroy(c->ctx);
   return code;
 }

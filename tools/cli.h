@@ -22,7 +22,7 @@ typedef struct cli_command {
   const char *arguments; /* "IN -o OUT [--generic]" */
   const char *summary;
   const char *example;
-  const cli_option *options; /* ends with a null name; --help is understood by all */
+  const cli_option *options; /* ends with a null name; --help and --no-cache are understood by all */
   int min_positional, max_positional;
   int (*run)(struct cli *cli);
 } cli_command;
@@ -38,7 +38,7 @@ typedef struct cli {
     const cli_option *option;
     const char *value;
   } given[CLI_MAX_VALUES];
-  bool color;
+  bool color, no_cache;
   bool verbose_csv;
   uint64_t seen_calls; /* call events, for QUERN_VERBOSE */
   qn_limits limits;    /* measured at the first of them */

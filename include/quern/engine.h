@@ -40,12 +40,17 @@ QN_API qn_parallel qn_pool_parallel(qn_pool *pool);
 
 /* ---- compiling ---- */
 typedef struct qn_compile_options {
-  const char *engine;   /* "llvm", "tcc", "interp"; null or "auto": the first of them that is built in */
+  const char *engine;   /* "llvm", "tcc", "interp"; null or "auto": see below */
   const char *cpu;      /* a row of isa.def or a name that stands for one; null for this machine's best */
   const char *function; /* null for the first public function */
   bool eager;           /* compile all that any sizes could need, before returning */
   uint32_t threads;     /* to compile on: 0 for as many as processors, at most 4; 1 for the calling one only */
 } qn_compile_options;
+
+/* Engine "auto" is the first of llvm, tcc, interp that is built in, but where both code generators are, libtcc's code
+ * answers the first calls (work that would take it longer than LLVM takes to compile waits), LLVM's is made on threads
+ * behind and used from the moment it is there. Results are the same bits, so it makes no difference when that is.
+ * qn_program_prepare waits for it. A body that one of the two cannot compile runs on the other's code. */
 
 /* Compiles a lowered module: kern ops only (`lower-kernels` makes them). The interpreter takes ops of every level. The
  * module may be changed or destroyed afterwards. An op that the engine cannot compile is a diagnostic naming it. */
@@ -54,13 +59,14 @@ QN_API void qn_program_destroy(qn_program *p);
 /* Names of the engines that are built in, best first; null past the end. The LLVM module may still fail to load. */
 QN_API const char *qn_engine_name(size_t i);
 
-/* Names a folder where machine code is kept between processes, so that programs compiled before start without LLVM; null
- * (as in a new context) for none. It is made when it is first used, must belong to this user alone, and is kept below
- * max_bytes (0: 256 MB) by removing what was used longest ago. Any number of processes may share it. Trouble with it
- * is no error: code is compiled then, and one line of trace says why. No program of the context may be in use. */
+/* Names a folder where machine code is kept between processes, so that programs compiled before start without LLVM;
+ * null (as in a new context) for none. It is made when it is first used, must belong to this user alone, and is kept
+ * below max_bytes (0: 256 MB) by removing what was used longest ago. Any number of processes may share it. Trouble with
+ * it is no error: code is compiled then, and one line of trace says why. No program of the context may be in use. */
 QN_API qn_status qn_engine_set_cache(qn_context *ctx, const char *folder, uint64_t max_bytes);
 
 /* ---- signature ---- */
+/* The engine whose code calls run now: of "auto", "tcc" as long as some of LLVM's code is missing. */
 QN_API const char *qn_program_engine(const qn_program *p);
 QN_API uint32_t qn_program_num_inputs(const qn_program *p);
 QN_API uint32_t qn_program_num_outputs(const qn_program *p);

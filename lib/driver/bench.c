@@ -50,7 +50,9 @@ static qn_status prepare(bench *b, const qn_tensor *inputs) {
     if (!t.data) return qn_error_no_memory(b->ctx);
     b->dl[b->num_in + i] = qn_tensor_as_dlpack(&t, out[i]);
   }
-  return b->workspace ? QN_OK : qn_error_no_memory(b->ctx);
+  if (!b->workspace) return qn_error_no_memory(b->ctx);
+  if (qn_program_prepare(b->p, b->dl, &error)) return qn_error(b->ctx, error.code, error.place, "%s", error.message);
+  return QN_OK;
 }
 
 static qn_status call(bench *b, int repeat) {

@@ -89,3 +89,19 @@ void qn__unit_make(qn_units *units, const qn_unit *u, qn_made *out) {
   out->again = status == QN_ERR_NO_MEMORY;
   out->ms = now() - start;
 }
+
+void qn__unit_from_cache(qn_units *units, const qn_unit *u, qn_made *out) {
+  *out = (qn_made){.origin = QN_UNIT_CACHED, .again = true};
+  double start = now();
+  qn_cache_key key;
+  qn_context_options options = {.on_diag = keep_problem, .on_diag_user = out};
+  qn_context *ctx = qn_context_create(&options);
+  if (!ctx) return;
+  qn_buf object;
+  qn__buf_init(&object, qn_context_allocator(ctx));
+  if (qn__cache_key(&u->body, &key) && qn__cache_get(units->cache, &key, &object))
+    qn__object_load(ctx, object.data, object.size, 1, &u->body, &out->code); /* if it cannot, it is compiled */
+  qn__buf_free(&object);
+  qn_context_destroy(ctx);
+  out->ms = now() - start;
+}

@@ -36,6 +36,15 @@ static bool made(const qn_program *p, qn_unit *u) {
   return qn__unit_fn(u) != NULL;
 }
 
+static bool is_quick(double cost, const qn_step *s) {
+  return cost * slowdown(s) < QUICK_NS;
+}
+
+/* Threads that work behind the back of calls. */
+static uint32_t behind(const qn_program *p) {
+  return p->threads > 1 ? p->threads - 1 : 1;
+}
+
 static qn_status no_code(const qn_step *s, const qn_unit *u, qn_call_error *error) {
   qn__step_fail(s, error, u->problem_code, "kernel %s cannot be compiled: %s", u->body.symbol, u->problem);
   return u->problem_code == QN_DIAG_NO_MEMORY ? QN_ERR_NO_MEMORY : QN_ERR_UNSUPPORTED;
@@ -45,8 +54,8 @@ qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const q
   const qn_tiers *t = &p->tiers[body];
   if (qn__unit_fn(t->best)) return QN_OK;
   if (t->quick && qn__unit_state(t->best) != QN_UNIT_FAILED) {
-    if (qn__unit_state(t->best) == QN_UNIT_IDLE) qn__units_queue(p->units, 1, &t->best, p->threads);
-    if (cost * slowdown(s) < QUICK_NS && made(p, t->quick)) return QN_OK;
+    if (qn__unit_state(t->best) == QN_UNIT_IDLE) qn__units_queue(p->units, 1, &t->best, behind(p));
+    if (is_quick(cost, s) && made(p, t->quick)) return QN_OK;
   }
   if (made(p, t->best) || (t->quick && made(p, t->quick))) return QN_OK;
   return no_code(s, t->best, error);
@@ -81,6 +90,47 @@ qn_status qn__make_needed(const qn_program *p, const bool *needed, qn_call_error
     return no_code(step_of(p, i), t->best, error);
   }
   return QN_OK;
+}
+
+/* Bodies whose work, where it is known, would take long on quick code: calls wait for the best. */
+static void leave_long_ones(const qn_program *p, bool *quick) {
+  for (uint32_t i = 0; p->frozen && i < p->frozen->num_calls; i++) {
+    const qn_frozen_call *c = &p->frozen->calls[i];
+    if (!is_quick(c->cost, &p->steps[c->step])) quick[c->body] = false;
+  }
+}
+
+static qn_status start_needed(const qn_program *p, const bool *needed, bool *quick, bool *missing, qn_unit **list,
+                              qn_call_error *error) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < p->num_bodies; i++)
+    if (needed[i]) qn__unit_make_cached(p->units, p->tiers[i].best);
+  for (uint32_t i = 0; i < p->num_bodies; i++)
+    if ((quick[i] = needed[i] && !qn__unit_fn(p->tiers[i].best))) list[n++] = p->tiers[i].best;
+  qn__units_queue(p->units, n, list, behind(p));
+  leave_long_ones(p, quick);
+  n = 0;
+  for (uint32_t i = 0; i < p->num_bodies; i++)
+    if (quick[i]) list[n++] = p->tiers[i].quick;
+  qn__units_make(p->units, n, list, 1);
+  for (uint32_t i = 0; i < p->num_bodies; i++) missing[i] = quick[i] && !qn__unit_fn(p->tiers[i].quick);
+  return qn__make_needed(p, missing, error);
+}
+
+qn_status qn__start_needed(const qn_program *p, const bool *needed, qn_call_error *error) {
+  qn_allocator own = qn_allocator_default();
+  qn_arena scratch;
+  qn__arena_init(&scratch, &own);
+  bool *quick = qn__arena_array(&scratch, p->num_bodies, sizeof *quick);
+  bool *missing = qn__arena_array(&scratch, p->num_bodies, sizeof *missing);
+  qn_unit **list = qn__arena_array(&scratch, p->num_bodies, sizeof(qn_unit *));
+  qn_status status = QN_ERR_NO_MEMORY;
+  if (quick && missing && list)
+    status = start_needed(p, needed, quick, missing, list, error);
+  else
+    qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory");
+  qn__arena_free(&scratch);
+  return status;
 }
 
 qn_status qn_program_prepare(const qn_program *p, const DLTensor *in, qn_call_error *error) {

@@ -7,8 +7,12 @@
 #include <time.h>
 #include <unistd.h>
 
+static bool is_auto(const char *engine) {
+  return !engine || !strcmp(engine, "auto");
+}
+
 static const char *pick_engine(const char *engine) {
-  if (!engine || !strcmp(engine, "auto")) return qn_engine_name(0);
+  if (is_auto(engine)) return qn_engine_name(0);
   for (size_t i = 0; qn_engine_name(i); i++)
     if (!strcmp(engine, qn_engine_name(i))) return qn_engine_name(i);
   return engine; /* unknown: qn__backend_find says so */
@@ -99,6 +103,16 @@ static qn_status get_units(qn_program *p) {
   return QN_OK;
 }
 
+/* Two code generators: one that answers at once, and one that takes over when it is done. */
+static bool has_tiers(void) {
+  bool best = false, quick = false;
+  for (size_t i = 0; qn_engine_name(i); i++) {
+    best |= !strcmp(qn_engine_name(i), "llvm");
+    quick |= !strcmp(qn_engine_name(i), "tcc");
+  }
+  return best && quick;
+}
+
 /* What calls of any sizes run: reported here when it cannot be compiled. Tile heights are left to the calls whose sizes
  * need them, unless the sizes are known already. */
 static qn_status make_code(qn_program *p, bool eager) {
@@ -111,7 +125,7 @@ static qn_status make_code(qn_program *p, bool eager) {
   else
     qn__mark_always(p, needed);
   qn_call_error error = {.message = ""};
-  qn_status status = qn__make_needed(p, needed, &error);
+  qn_status status = p->tiered && !eager ? qn__start_needed(p, needed, &error) : qn__make_needed(p, needed, &error);
   if (status == QN_ERR_NO_MEMORY) return qn_error_no_memory(p->ctx);
   return status ? qn_error(p->ctx, error.code, error.place, "%s", error.message) : QN_OK;
 }
@@ -187,7 +201,7 @@ qn_status qn_program_compile(const qn_module *m, const qn_compile_options *optio
   if (status) return status;
   if (!strcmp(engine, "interp")) return compile_interp(m, func, out);
   if ((status = qn__program_build(m, func, isa, engine, NULL, out))) return status;
-  qn_link_options link = {.eager = o->eager, .threads = o->threads};
+  qn_link_options link = {.tiered = is_auto(o->engine) && has_tiers(), .eager = o->eager, .threads = o->threads};
   if (!(status = remember_text(*out, m))) status = qn__program_link(*out, &link);
   if (status) {
     qn_program_destroy(*out);
@@ -214,6 +228,8 @@ void qn_program_destroy(qn_program *p) {
 /* ---- signature ---- */
 
 const char *qn_program_engine(const qn_program *p) {
+  for (uint32_t i = 0; p->tiered && i < p->num_bodies; i++)
+    if (qn__unit_fn(p->tiers[i].quick) && !qn__unit_fn(p->tiers[i].best)) return p->tiers[i].quick->engine;
   return p->engine;
 }
 uint32_t qn_program_num_inputs(const qn_program *p) {

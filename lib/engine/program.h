@@ -188,6 +188,9 @@ void qn__mark_needed(const qn_program *p, const qn_bound *b, bool *needed);
 void qn__mark_always(const qn_program *p, bool *needed);
 /* Makes code for the marked bodies by the best code generator, or where that fails by the quick one. */
 qn_status qn__make_needed(const qn_program *p, const bool *needed, qn_call_error *error);
+/* The same for a tiered program, but does not wait for the best code generator, unless the quick one's code would take
+ * longer. */
+qn_status qn__start_needed(const qn_program *p, const bool *needed, qn_call_error *error);
 /* Sees to it that body has code, waiting for it if need be. `cost`: of the work about to be done, as in qn_job. */
 qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const qn_step *s, qn_call_error *error);
 /* The best code there is; null when there is none yet. */
@@ -234,8 +237,8 @@ qn_status qn__compile_target(const qn_module *m, const qn_compile_options *o, qn
 /* The C header that declares an ahead-of-time program's entry. */
 void qn__aot_header(const qn_aot *aot, qn_buf *out);
 
-/* A digest of the code generator's own code, known without loading it: what it makes depends on it. False when it cannot
- * be found. */
+/* A digest of the code generator's own code, known without loading it: what it makes depends on it. False when it
+ * cannot be found. */
 bool qn__backend_identity(const char *engine, uint64_t out[2]);
 /* By name; reports when it is unknown, not built in or cannot be loaded. */
 qn_status qn__backend_find(qn_context *ctx, const char *engine, const qn_backend **out);

@@ -36,6 +36,8 @@ typedef struct qn_made {
 
 /* Makes the code of a unit. Takes no lock; the unit is marked as running. */
 void qn__unit_make(qn_units *units, const qn_unit *u, qn_made *out);
+/* The same from the cache folder only; when it is not there, out->again is set. */
+void qn__unit_from_cache(qn_units *units, const qn_unit *u, qn_made *out);
 /* Gives the unit what was made and wakes who waits for it. */
 void qn__unit_finish(qn_units *units, qn_unit *u, const qn_made *made);
 /* With the lock held: takes it out of the queue if it is in there, so that it is idle. */

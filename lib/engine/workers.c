@@ -98,8 +98,10 @@ void qn__units_queue(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t
 }
 
 void qn__units_join(qn_units *units) {
-  for (uint32_t i = 0; i < QN__MAX_WORKERS; i++)
+  for (uint32_t i = 0; i < QN__MAX_WORKERS; i++) {
     if (units->workers[i].started) pthread_join(units->workers[i].id, NULL);
+    units->workers[i].started = false;
+  }
 }
 
 /* ---- now ---- */
@@ -156,6 +158,17 @@ void qn__units_make(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t 
     for (uint32_t i = 0; i < helpers; i++) pthread_join(ids[i], NULL);
   }
   wait_for(units, n, list);
+}
+
+void qn__unit_make_cached(qn_units *units, qn_unit *u) {
+  if (!units->cache || !qn__engine_has_objects(u->engine)) return;
+  pthread_mutex_lock(&units->lock);
+  bool mine = claim(units, u);
+  pthread_mutex_unlock(&units->lock);
+  if (!mine) return;
+  qn_made made;
+  qn__unit_from_cache(units, u, &made);
+  qn__unit_finish(units, u, &made);
 }
 
 void qn__unit_make_apart(qn_units *units, qn_unit *u) {

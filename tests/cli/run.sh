@@ -6,6 +6,7 @@
 set -u
 # What gcc's leak checker takes for thread-local memory of libLLVM is none, and it falls over it.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-intercept_tls_get_addr=0}"
+export QUERN_CACHE=off
 here=$(cd "$(dirname "$0")" && pwd)
 quern=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 shift
@@ -208,6 +209,21 @@ if [ -n "$save" ]; then
     fails 1 "cut.qprog" run "$in/cut.qprog" --input "x=$in/x.npy" -o .
   done
 fi
+
+# ---- machine code kept between runs ----
+case $kinds in *obj*)
+  export QUERN_CACHE="$tmp/cache/here"
+  works run "$in/int8.mlir" --engine llvm --input "x=$in/x.npy" -o results --no-cache
+  [ ! -e "$tmp/cache" ] || complain "--no-cache made a folder" run
+  works run "$in/int8.mlir" --engine llvm --input "x=$in/x.npy" -o results
+  ls "$tmp/cache/here" | grep -q '^[0-9a-f]*\.qnb$' || complain "nothing is kept" run
+  works run "$in/int8.mlir" --engine llvm --input "x=$in/x.npy" -o results
+  for f in "$tmp/cache/here"/*; do echo damaged >"$f"; done
+  works run "$in/int8.mlir" --engine llvm --input "x=$in/x.npy" -o results
+  QUERN_CACHE="$in/int8.mlir" works run "$in/int8.mlir" --engine llvm --input "x=$in/x.npy" -o results
+  export QUERN_CACHE=off
+  rm -r results ;;
+esac
 
 # ---- seeing: events as a table, kernels, the roofline ----
 if [ -n "$save" ]; then

@@ -348,9 +348,8 @@ static void the_oldest_go_first(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_second_process_needs_no_llvm), cmocka_unit_test(damage_is_noticed),
-      cmocka_unit_test(folders_that_cannot_be_used), cmocka_unit_test(processes_share_a_folder),
-      cmocka_unit_test(the_oldest_go_first)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(a_second_process_needs_no_llvm),
+                                     cmocka_unit_test(damage_is_noticed), cmocka_unit_test(folders_that_cannot_be_used),
+                                     cmocka_unit_test(processes_share_a_folder), cmocka_unit_test(the_oldest_go_first)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -340,11 +340,161 @@ static void misaligned_is_fine(void **state) {
     }
 }
 
+/* ---- two tiers ---- */
+
+static bool both_built_in(void) {
+  bool llvm = false, tcc = false;
+  for (size_t i = 0; qn_engine_name(i); i++) {
+    llvm |= !strcmp(qn_engine_name(i), "llvm");
+    tcc |= !strcmp(qn_engine_name(i), "tcc");
+  }
+  return llvm && tcc;
+}
+
+static const char *const automatic[] = {NULL, "auto"};
+
+/* Called from the start by three threads, while the better code arrives. */
+static void the_better_code_takes_over(void **state) {
+  (void)state;
+  if (!both_built_in()) skip();
+  for (int sizes_known = 0; sizes_known < 2; sizes_known++)
+    for (int round = 0; round < 4; round++) {
+      qn_context *ctx = qn_context_create(NULL);
+      qn_program *p = product(ctx, sizes_known ? 40 : QN_DYNAMIC,
+                              (qn_compile_options){.engine = automatic[round % 2], .threads = (uint32_t)round});
+      assert_true(p->tiered);
+      pthread_t threads[3];
+      for (int i = 0; i < 3 && !sizes_known; i++) assert_int_equal(pthread_create(&threads[i], NULL, all_sizes, p), 0);
+      for (int i = 0; i < 3 && !sizes_known; i++) {
+        void *problem;
+        pthread_join(threads[i], &problem);
+        assert_null(problem);
+      }
+      assert_true(call_with(p, 40, NULL));
+      assert_int_equal(qn_program_prepare(p, NULL, NULL), QN_OK);
+      assert_string_equal(qn_program_engine(p), "llvm");
+      assert_int_equal(count(p, QN_UNIT_DONE), p->num_bodies);
+      assert_true(call_with(p, 40, NULL));
+      qn_program_destroy(p);
+      qn_context_destroy(ctx);
+    }
+}
+
+static void the_quick_code_answers(void **state) {
+  (void)state;
+  if (!both_built_in()) skip();
+  qn_context *ctx = qn_context_create(NULL);
+  qn_program *p = product(ctx, 40, (qn_compile_options){.threads = 1});
+  uint32_t quick = 0, wanted = 0;
+  for (uint32_t i = 0; i < p->num_bodies; i++) {
+    quick += qn__unit_state(p->tiers[i].quick) == QN_UNIT_DONE;
+    wanted += qn__unit_state(p->tiers[i].best) != QN_UNIT_IDLE;
+  }
+  assert_true(quick > 0);
+  assert_int_equal(quick, wanted);
+  assert_true(call_with(p, 40, NULL));
+  qn_program_destroy(p);
+  qn_context_destroy(ctx);
+}
+
+/* Work that quick code would take long for waits. 2048 x 1024 x 1024 is some seconds of it. */
+static void long_work_waits(void **state) {
+  (void)state;
+  if (!both_built_in()) skip();
+  enum { SIDE = 1024 };
+  static int8_t w[SIDE * SIDE];
+  float scale = 1;
+  qn_matmul_desc d = {.m = 2 * SIDE, .n = SIDE, .k = SIDE, .a = QN_UI8, .b = QN_I8, .y = QN_I32, .a_scale = 1};
+  d.b_scales = &scale, d.b_per_tensor = true, d.b_data = w;
+  qn_context *ctx = qn_context_create(NULL);
+  qn_program *p;
+  assert_int_equal(qn_kernel_matmul(ctx, &d, NULL, &p), QN_OK);
+  for (uint32_t i = 0; i < p->num_bodies; i++) {
+    assert_int_equal(qn__unit_state(p->tiers[i].quick), QN_UNIT_IDLE);
+    if (qn__unit_state(p->tiers[i].best) == QN_UNIT_IDLE) continue;
+    assert_int_equal(qn__need_code(p, i, p->frozen->most, &p->steps[0], NULL), QN_OK);
+    assert_int_equal(qn__unit_state(p->tiers[i].best), QN_UNIT_DONE);
+    assert_int_equal(qn__unit_state(p->tiers[i].quick), QN_UNIT_IDLE);
+  }
+  assert_string_equal(qn_program_engine(p), "llvm");
+  qn_program_destroy(p);
+  qn_context_destroy(ctx);
+}
+
+static void destroyed_while_compiling(void **state) {
+  (void)state;
+  if (!both_built_in()) skip();
+  qn_context *ctx = qn_context_create(NULL);
+  for (int i = 0; i < 6; i++) {
+    qn_program *a = product(ctx, 20 + i, (qn_compile_options){.threads = (uint32_t)i % 3});
+    qn_program *b = product(ctx, 30 + i, (qn_compile_options){.threads = 2});
+    qn_program_destroy(a);
+    assert_true(call_with(b, 30 + i, NULL));
+    qn_program_destroy(b);
+  }
+  qn_context_destroy(ctx);
+}
+
+static void spoil(qn_unit *u) {
+  u->body.part = QN_PART_MAIN;
+  memcpy(u->body.symbol, "1 is no name", 13);
+}
+
+/* Bodies that one of the two cannot compile run on the other's code. */
+static void either_stands_in(void **state) {
+  (void)state;
+  if (!both_built_in()) skip();
+  for (int quick_fails = 0; quick_fails < 3; quick_fails++) {
+    qn_context *ctx = qn_context_create(NULL);
+    qn_program *p = product(ctx, QN_DYNAMIC, (qn_compile_options){.engine = NULL});
+    for (uint32_t i = 0; i < p->num_bodies; i++) {
+      if (p->bodies[i].part != QN_PART_TILES) continue;
+      if (quick_fails >= 1) spoil(p->tiers[i].quick);
+      if (quick_fails != 1) spoil(p->tiers[i].best);
+    }
+    tensors *t = malloc(sizeof *t);
+    assert_non_null(t);
+    make_tensors(t, 5);
+    qn_call_error error = {.message = ""};
+    bool works = quick_fails < 2;
+    assert_int_equal(qn_program_call(p, &t->in, &t->out, t->workspace, sizeof t->workspace, NULL, &error) == QN_OK,
+                     works);
+    assert_int_equal(strstr(error.message, "cannot be compiled") != NULL, !works);
+    assert_int_equal(qn_program_prepare(p, &t->in, NULL) == QN_OK, works);
+    if (works) assert_true(call_with(p, 5, NULL));
+    if (works) assert_string_equal(qn_program_engine(p), quick_fails ? "llvm" : "tcc");
+    free(t);
+    qn_program_destroy(p);
+    qn_context_destroy(ctx);
+  }
+}
+
+/* A build with one code generator has one tier. */
+static void automatic_is_the_first_engine(void **state) {
+  (void)state;
+  qn_context *ctx = qn_context_create(NULL);
+  qn_program *p = product(ctx, 7, (qn_compile_options){.eager = true});
+  assert_string_equal(qn_program_engine(p), qn_engine_name(0));
+  assert_int_equal(p->tiered, both_built_in());
+  if (compiled(qn_engine_name(0))) assert_true(call_with(p, 7, NULL));
+  qn_program_destroy(p);
+  qn_context_destroy(ctx);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(bodies_come_when_needed),    cmocka_unit_test(known_sizes_are_ready),
-      cmocka_unit_test(programs_share_bodies),      cmocka_unit_test(failure_is_a_call_error),
-      cmocka_unit_test(threads_need_the_same_body), cmocka_unit_test(any_order_will_do),
-      cmocka_unit_test(both_paths_refuse),          cmocka_unit_test(misaligned_is_fine)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(bodies_come_when_needed),
+                                     cmocka_unit_test(known_sizes_are_ready),
+                                     cmocka_unit_test(programs_share_bodies),
+                                     cmocka_unit_test(failure_is_a_call_error),
+                                     cmocka_unit_test(threads_need_the_same_body),
+                                     cmocka_unit_test(any_order_will_do),
+                                     cmocka_unit_test(both_paths_refuse),
+                                     cmocka_unit_test(misaligned_is_fine),
+                                     cmocka_unit_test(the_better_code_takes_over),
+                                     cmocka_unit_test(the_quick_code_answers),
+                                     cmocka_unit_test(long_work_waits),
+                                     cmocka_unit_test(destroyed_while_compiling),
+                                     cmocka_unit_test(either_stands_in),
+                                     cmocka_unit_test(automatic_is_the_first_engine)};
   return cmocka_run_group_tests(tests, set_up, NULL);
 }
