@@ -270,6 +270,7 @@ static qn_status check(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {
 }
 
 qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
+  if (qn__ll_amx_serves(body)) return qn__ll_amx_tiles(g, body);
   const qn_gemm_plan *plan = &body->plan->u.gemm;
   gemm_state s = {.g = g, .plan = plan};
   qn_ll_tile *t = &s.tile;

@@ -80,6 +80,11 @@ extern const qn_ll_dot qn__ll_dot_usmmla, qn__ll_dot_sdot;
 /* dot.c: products of 16 bits into 32, which are instructions on Arm and RISC-V */
 extern const qn_ll_dot qn__ll_dot_widening;
 
+/* amx.c: the whole of a body in tile registers. Low tiles are as fast in vectors, which cover all they can be asked. */
+enum { QN_LL_AMX_BELOW = 6 };
+bool qn__ll_amx_serves(const qn_body *body);
+qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body);
+
 /* epilogue.c: a function void(kargs, sums, row, column, width) that writes a tile of Y, as far as there are columns,
  * from its sums, `width` to a row of the tile. Being a function of its own keeps its constants out of the registers of
  * the sums' loop, which LLVM would otherwise carry them through. */

@@ -63,6 +63,7 @@ typedef struct qn_gemm_plan {
   qn_scalar y_mem;
   qn_layout layout; /* never plain: that is given as one panel as wide as the matrix, k_block 1 */
   uint32_t rows;    /* tallest tile */
+  bool tiles;       /* the row's registers for tiles of bytes hold tall ones */
   bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
   qn_window shape; /* with `window`: not part of the code */
   uint32_t num_prologue_extras, num_epilogue_extras;

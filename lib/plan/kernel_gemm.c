@@ -117,9 +117,16 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
   return QN_OK;
 }
 
-static uint32_t tallest(const qn_isa *isa, qn_scalar lhs) {
-  if (qn_scalar_is_float(lhs)) return isa->float_rows;
-  return lhs == QN_UI8 ? isa->int8_rows : isa->int16_rows;
+/* Registers for tiles read blocks of four k by sixteen columns, from matrices. */
+static bool in_tiles(const qn_isa *isa, const qn_gemm_plan *g) {
+  return (isa->has & QN_ISA_TILES) && g->lhs == QN_UI8 && g->acc == QN_I32 && g->layout.k_block == 4 &&
+         g->layout.panel_width % 16 == 0 && !g->window;
+}
+
+static uint32_t tallest(const qn_isa *isa, const qn_gemm_plan *g) {
+  if (qn_scalar_is_float(g->lhs)) return isa->float_rows;
+  if (g->lhs != QN_UI8 || ((isa->has & QN_ISA_TILES) && !g->tiles)) return isa->int16_rows;
+  return isa->int8_rows;
 }
 
 static qn_status plan_window(qn_module *m, qn_op op, qn_gemm_plan *g) {
@@ -170,7 +177,8 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (!s) s = plan_window(m, op, g);
   if (s) return s;
   qn_str layout = qn_attr_as_string(m, qn_op_attr(m, op, "layout"));
-  g->rows = tallest(out->isa, g->lhs);
+  g->tiles = in_tiles(out->isa, g);
+  g->rows = tallest(out->isa, g);
   snprintf(out->tile, sizeof out->tile, "%ux%u %.*s", g->rows, g->layout.panel_width, (int)layout.size, layout.data);
   char pro[80] = "", epi[80] = "";
   qn__plan_describe(m, qn_op_region(m, op, 0), false, pro, sizeof pro);
@@ -195,7 +203,8 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   for (int i = 0; i < 5; i++) h = qn__mix(h, (uint64_t)types[i]);
   h = qn__layout_hash(&g->layout, h);
   h = qn__mix(h, (uint64_t)g->rows | (uint64_t)g->has_prologue << 32 | (uint64_t)g->lhs_padded << 33 |
-                     (uint64_t)g->lhs_strided << 34 | (uint64_t)g->window << 35 | (uint64_t)g->window_inner << 36);
+                     (uint64_t)g->lhs_strided << 34 | (uint64_t)g->tiles << 37 | (uint64_t)g->window << 35 |
+                     (uint64_t)g->window_inner << 36);
   h = extras_hash(g->prologue_extras, g->num_prologue_extras, h);
   h = extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, qn__tape_hash(&g->prologue, h));

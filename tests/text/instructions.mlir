@@ -1,5 +1,7 @@
 // The instruction that each row is named for stands in its code, and none that the row below it lacks.
 // REQUIRES: llvm
+// RUN: quern compile %s --cpu amx-int8 --emit obj -o %t.o
+// RUN: objdump -d %t.o | FileCheck %s --check-prefix=AMX
 // RUN: quern compile %s --cpu avx512vnni --emit asm -o - | FileCheck %s --check-prefix=AVX512VNNI
 // RUN: quern compile %s --cpu avxvnni --emit asm -o - | FileCheck %s --check-prefix=AVXVNNI
 // RUN: quern compile %s --cpu avx2 --emit asm -o - | FileCheck %s --check-prefix=AVX2
@@ -13,6 +15,13 @@ func.func @main(%a: tensor<24x64x!quant.uniform<u8:f32, 0.5>>, %b: tensor<64x64x
   return %y : tensor<24x64xi32>
 }
 
+// AMX-DAG: ldtilecfg
+// AMX-DAG: tilezero %tmm3
+// AMX-DAG: tileloadd {{.*}}%tmm4
+// AMX-DAG: tileloadd {{.*}}%tmm6
+// AMX-DAG: tdpbusd %tmm6,%tmm4,%tmm0
+// AMX-DAG: tilestored %tmm3
+// AMX-DAG: tilerelease
 // AVX512VNNI: vpdpbusd {{.*}}zmm
 // AVXVNNI-NOT: zmm
 // AVXVNNI: {vex} vpdpbusd {{.*}}ymm
