@@ -165,7 +165,7 @@ QN_API float qn_f32_log(float x);       /* 1 ulp; log(+-0) = -inf, log(x < 0) = 
 QN_API float qn_f32_tanh(float x);      /* 1.5 ulp, odd, 1 from 9.02 on */
 QN_API float qn_f32_erf(float x);       /* 1.2 ulp, odd, 1 from 3.92 on */
 QN_API float qn_f32_sigmoid(float x);   /* 2.5 ulp */
-QN_API float qn_f32_gelu(float x);      /* x/2 (1 + erf(x / sqrt 2)): |error| <= 2^-23 |x|; -inf gives 0 */
+QN_API float qn_f32_gelu(float x);      /* x/2 (1 + erf(x / sqrt 2)): |error| <= 1.25 * 2^-23 |x|; -inf gives 0 */
 QN_API float qn_f32_gelu_tanh(float x); /* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): <= 1.25 * 2^-23 |x| */
 
 #ifdef __cplusplus

@@ -210,6 +210,8 @@ struct qn_ll_nest {
   LLVMValueRef start, end; /* of the innermost loop */
   void (*inner)(qn_ll_nest *n);
 };
+/* Fetches what a map's loop will reach a little later (ahead.c). */
+void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index);
 /* Loops over all but the last axis around `inner`. */
 qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n));
 

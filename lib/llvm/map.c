@@ -8,6 +8,7 @@ static void store_outputs(qn_ll_nest *n, LLVMValueRef index, uint32_t lanes, LLV
 
 static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   qn_ll_nest *n = user;
+  if (lanes > 1 && !mask) qn__ll_map_ahead(n, index);
   qn__ll_region_load(&n->region, QN_LL_BY_LANE, n->places, index, lanes, mask);
   qn__ll_region_emit(&n->region, QN_LL_BY_LANE, 0, 0, lanes);
   store_outputs(n, index, lanes, mask);

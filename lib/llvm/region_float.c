@@ -33,6 +33,26 @@ LLVMValueRef qn__ll_fma(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c
   return qn__ll_intrinsic(g, "llvm.fma", 1, &type, 3, args);
 }
 
+/* 2^n for a normal exponent; whatever the bits give for others. */
+static LLVMValueRef power_of_two(qn_ll *g, LLVMValueRef n, LLVMTypeRef type) {
+  LLVMTypeRef bits = LLVMTypeOf(n);
+  LLVMValueRef e = LLVMBuildAdd(g->b, n, qn__ll_bits(g, bits, 127), "");
+  return LLVMBuildBitCast(g->b, LLVMBuildShl(g->b, e, qn__ll_bits(g, bits, 23), ""), type, "");
+}
+
+/* One instruction of AVX-512; elsewhere by two normal powers of two, of which the second product rounds. */
+LLVMValueRef qn__ll_emit_FSCALE(qn_ll *g, const qn_ll_operands *o) {
+  if (g->x86 && g->isa->vector_bits >= 512 && o->lanes == 16) {
+    LLVMValueRef args[5] = {o->a, o->b, LLVMConstNull(o->type), LLVMConstAllOnes(LLVMIntTypeInContext(g->ctx, 16)),
+                            qn__ll_i32(g, 4)};
+    return qn__ll_target_intrinsic(g, "llvm.x86.avx512.mask.scalef.ps.512", o->type, 5, args);
+  }
+  if (o->inst->pred) return LLVMBuildFMul(g->b, o->a, power_of_two(g, o->c, o->type), "");
+  LLVMValueRef half = LLVMBuildAShr(g->b, o->c, qn__ll_bits(g, LLVMTypeOf(o->c), 1), "");
+  LLVMValueRef y = LLVMBuildFMul(g->b, o->a, power_of_two(g, half, o->type), "");
+  return LLVMBuildFMul(g->b, y, power_of_two(g, qn__ll_sub(g, o->c, half), o->type), "");
+}
+
 LLVMValueRef qn__ll_emit_FMA(qn_ll *g, const qn_ll_operands *o) {
   return qn__ll_fma(g, o->a, o->b, o->c, o->elem == g->f64, o->lanes);
 }

@@ -124,7 +124,14 @@ LLVMValueRef qn__ll_emit_FCMP(qn_ll *g, const qn_ll_operands *o) {
   return LLVMBuildFCmp(g->b, preds[o->inst->pred % 16], o->a, o->b, "");
 }
 
+/* A choice of 0 stands last: instructions that write 0 outside their mask do it in one. */
 LLVMValueRef qn__ll_emit_SELECT(qn_ll *g, const qn_ll_operands *o) {
+  if (o->lanes > 1 && LLVMIsAFCmpInst(o->a) && LLVMIsConstant(o->b) && LLVMIsNull(o->b)) {
+    /* False .. true in this order: the opposite of each is as far from the other end. */
+    LLVMRealPredicate p = (LLVMRealPredicate)(LLVMRealPredicateTrue - LLVMGetFCmpPredicate(o->a));
+    LLVMValueRef not = LLVMBuildFCmp(g->b, p, LLVMGetOperand(o->a, 0), LLVMGetOperand(o->a, 1), "");
+    return LLVMBuildSelect(g->b, not, o->c, o->b, "");
+  }
   return LLVMBuildSelect(g->b, o->a, o->b, o->c, "");
 }
 

@@ -69,12 +69,42 @@ static void accumulate(row_state *s, uint32_t i, LLVMValueRef index, uint32_t la
   qn__ll_store_vec(g, combine(g, inst, old, x, lanes), slot, 1);
 }
 
+/* AVX-512 has an instruction for the larger and the smaller that orders zeros, but drops NaN: which lanes met one is a
+ * mask of its own, behind the partials. */
+static bool has_range(const row_state *s, uint32_t i) {
+  const qn_tinst *inst = &s->n->region.tape->insts[i];
+  const qn_ll *g = s->n->g;
+  return g->x86 && g->isa->vector_bits >= 512 && g->lanes == 16 && inst->type == QN_TF32 &&
+         (inst->op == QN_T_ALL_FMAX || inst->op == QN_T_ALL_FMIN);
+}
+
+static uint32_t num_registers(const row_state *s, uint32_t i) {
+  return PARTIALS / s->n->g->lanes + (has_range(s, i) ? 1 : 0);
+}
+
+static LLVMValueRef range(row_state *s, const qn_tinst *inst, LLVMValueRef a, LLVMValueRef b) {
+  qn_ll *g = s->n->g;
+  LLVMValueRef args[6] = {a,
+                          b,
+                          qn__ll_i32(g, inst->op == QN_T_ALL_FMAX ? 5 : 4),
+                          LLVMConstNull(LLVMTypeOf(a)),
+                          LLVMConstAllOnes(LLVMIntTypeInContext(g->ctx, 16)),
+                          qn__ll_i32(g, 4)};
+  return qn__ll_target_intrinsic(g, "llvm.x86.avx512.mask.range.ps.512", LLVMTypeOf(a), 6, args);
+}
+
 /* x into the first of its registers, which goes to the end of the queue. */
 static void accumulate_register(row_state *s, uint32_t i, LLVMValueRef *queue) {
   qn_ll *g = s->n->g;
   const qn_tinst *inst = &s->n->region.tape->insts[i];
   uint32_t count = PARTIALS / g->lanes;
-  LLVMValueRef sum = combine(g, inst, queue[0], qn__ll_region_get(&s->n->region, inst->a, g->lanes), g->lanes);
+  LLVMValueRef x = qn__ll_region_get(&s->n->region, inst->a, g->lanes), sum;
+  if (has_range(s, i)) {
+    sum = range(s, inst, queue[0], x);
+    queue[count] = LLVMBuildOr(g->b, queue[count], LLVMBuildFCmp(g->b, LLVMRealUNO, x, x, ""), "");
+  } else {
+    sum = combine(g, inst, queue[0], x, g->lanes);
+  }
   for (uint32_t q = 0; q + 1 < count; q++) queue[q] = queue[q + 1];
   queue[count - 1] = sum;
 }
@@ -82,6 +112,7 @@ static void accumulate_register(row_state *s, uint32_t i, LLVMValueRef *queue) {
 static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   row_state *s = user;
   qn_ll_nest *n = s->n;
+  if (lanes > 1 && !mask) qn__ll_row_ahead(s, index);
   qn__ll_region_load(&n->region, QN_LL_BY_LANE, n->places, index, lanes, mask);
   qn__ll_row_kept_load(s, index, lanes, mask);
   qn__ll_region_emit(&n->region, QN_LL_BY_LANE, 0, s->pass, lanes);
@@ -89,9 +120,10 @@ static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef ma
   for (uint32_t i = 0, q = 0; i < n->region.tape->num_insts; i++) {
     if (!qn__ll_row_ends_in(s, i)) continue;
     if (s->in_registers)
-      accumulate_register(s, i, &s->queue[(size_t)q++ * (PARTIALS / n->g->lanes)]);
+      accumulate_register(s, i, &s->queue[q]);
     else
       accumulate(s, i, index, lanes, mask);
+    q += num_registers(s, i);
   }
   for (uint32_t i = 0; i < n->plan->num_outputs && qn__ll_row_last_pass(s); i++)
     if (!qn__ll_row_reduced(n, i))
@@ -115,24 +147,31 @@ static LLVMValueRef vectors(row_state *s) {
   qn_ll *g = s->n->g;
   uint32_t count = PARTIALS / g->lanes, carried = 0;
   for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++)
-    if (qn__ll_row_ends_in(s, i)) carried += count;
+    if (qn__ll_row_ends_in(s, i)) carried += num_registers(s, i);
   if (carried + 1 > QN_LL_MAX_CARRIED) {
     start_partials(s);
     return qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, 0, NULL);
   }
-  for (uint32_t i = 0, q = 0; i < s->n->region.tape->num_insts; i++)
-    for (uint32_t p = 0; qn__ll_row_ends_in(s, i) && p < count; p++)
-      s->queue[q++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
+  for (uint32_t i = 0, q = 0; i < s->n->region.tape->num_insts; i++) {
+    if (!qn__ll_row_ends_in(s, i)) continue;
+    for (uint32_t p = 0; p < count; p++) s->queue[q++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
+    if (has_range(s, i)) s->queue[q++] = LLVMConstNull(qn__ll_lanes(g->i1, g->lanes));
+  }
   s->in_registers = true;
   LLVMValueRef next = qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, carried, s->queue);
   s->in_registers = false;
   for (uint32_t i = 0, q = 0; i < s->n->region.tape->num_insts; i++) {
     if (!qn__ll_row_ends_in(s, i)) continue;
     s->slots[i] = qn__ll_slot(g, type_of(s, i), PARTIALS);
+    if (has_range(s, i)) {
+      LLVMValueRef nan = qn__ll_bits(g, LLVMTypeOf(s->queue[q]), 0x7FC00000u);
+      s->queue[q] = LLVMBuildSelect(g->b, s->queue[q + count], nan, s->queue[q], "");
+    }
     for (uint32_t p = 0; p < count; p++) {
       LLVMValueRef index = qn__ll_add(g, next, qn__ll_i64(g, (int64_t)p * g->lanes));
       qn__ll_store_vec(g, s->queue[q++], slot_at(g, type_of(s, i), s->slots[i], index), 1);
     }
+    q += num_registers(s, i) - count;
   }
   return next;
 }
@@ -164,6 +203,7 @@ static bool pass_has_work(const row_state *s) {
 
 static void one_pass(row_state *s) {
   qn_ll_nest *n = s->n;
+  qn__ll_row_ahead_begin(s);
   LLVMValueRef next = vectors(s);
   qn__ll_span_rest(n->g, next, n->end, step, s);
   for (uint32_t i = 0; i < n->region.tape->num_insts; i++)

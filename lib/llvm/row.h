@@ -13,9 +13,15 @@ typedef struct row_state {
   LLVMValueRef queue[QN_LL_MAX_CARRIED];
   bool keeps; /* register `kept` is stored to output `keeper` in the last pass but one, and loaded in the last */
   uint32_t kept, keeper;
-  bool *last_needs; /* per register: computed or loaded in the last pass, when `keeps` */
+  struct {
+    LLVMValueRef start, share; /* bytes; thousandths (of 1024) of a byte per element */
+  } * ahead;                   /* per operand: what this pass fetches */
+  bool *last_needs;            /* per register: computed or loaded in the last pass, when `keeps` */
 } row_state;
 
+/* ahead.c */
+void qn__ll_row_ahead_begin(row_state *s); /* before the loop of a pass */
+void qn__ll_row_ahead(row_state *s, LLVMValueRef index);
 bool qn__ll_row_ends_in(const row_state *s, uint32_t i); /* register i is a reduction over this pass */
 bool qn__ll_row_last_pass(const row_state *s);
 bool qn__ll_row_reduced(const qn_ll_nest *n, uint32_t output);

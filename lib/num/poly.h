@@ -8,8 +8,8 @@
 #define QN_LN2_LO  -0x1.05c610p-29f
 #define QN_SQRT1_2 0x1.6a09e6p-1f
 /* 2 sqrt(2/pi), and that times 0.044715 */
-#define QN_GELU_1 0x1.988454p+0f
-#define QN_GELU_3 0x1.2444f2p-4f
+#define QN_GELU_TANH_1 0x1.988454p+0f
+#define QN_GELU_TANH_3 0x1.2444f2p-4f
 
 /* exp(r) = 1 + r + r^2 (C2 + C3 r + ..), |r| <= ln(2)/2: 2^-28.29 */
 #define QN_EXP_C2 0x1.fffffcp-2f
@@ -52,4 +52,24 @@
 #define QN_ERFC_C4 0x1.654222p-6f
 #define QN_ERFC_C5 -0x1.814cdap-9f
 #define QN_ERFC_C6 0x1.852d48p-13f
+
+/* erf(x / sqrt 2) = x (C0 + C1 t + ..), t = T x^2 - 1, |x| <= END: 2^-24.65, absolute. The last places of C1 to C3 are
+ * such that the product is 1 at END to the bit. */
+#define QN_GELU_END 0x1.533334p+2f
+#define QN_GELU_T   0x1.23a24ep-4f
+#define QN_GELU_C0  0x1.11301ep-2f
+#define QN_GELU_C1  -0x1.1075b6p-3f
+#define QN_GELU_C2  0x1.93926cp-4f
+#define QN_GELU_C3  -0x1.444ff4p-4f
+#define QN_GELU_C4  0x1.06cb90p-4f
+#define QN_GELU_C5  -0x1.9e7d68p-5f
+#define QN_GELU_C6  0x1.3615d0p-5f
+#define QN_GELU_C7  -0x1.b00a98p-6f
+#define QN_GELU_C8  0x1.214036p-6f
+#define QN_GELU_C9  -0x1.7f6f5ap-7f
+#define QN_GELU_C10 0x1.9b1efep-8f
+#define QN_GELU_C11 -0x1.1f01a8p-9f
+#define QN_GELU_C12 0x1.7f0eeep-10f
+#define QN_GELU_C13 -0x1.910e46p-10f
+#define QN_GELU_C14 0x1.29eb5cp-11f
 #endif

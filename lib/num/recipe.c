@@ -33,6 +33,19 @@ static int32_t as_signed(uint32_t u) {
   return u < 0x80000000u ? (int32_t)u : -1 - (int32_t)(UINT32_MAX - u);
 }
 
+static float power_of_two(uint32_t n) {
+  lanes p;
+  p.u[0] = (n + 127) << 23;
+  return p.f[0];
+}
+
+/* By two normal powers of two, the first product exact, the second rounds; any c if a is NaN. */
+static float scale(float a, uint32_t c, uint32_t is_normal) {
+  uint32_t half = is_normal ? c : (BIASED(c) >> 1) - (0x80000000u >> 1);
+  float y = a * power_of_two(half);
+  return is_normal ? y : y * power_of_two(c - half);
+}
+
 OP(CONST_I, u, imm)
 OP(CONST_F, u, imm)
 OP(FADD, f, a->f[i] + b->f[i])
@@ -40,6 +53,7 @@ OP(FSUB, f, a->f[i] - b->f[i])
 OP(FMUL, f, a->f[i] * b->f[i])
 OP(FDIV, f, a->f[i] / b->f[i])
 OP(FMA, f, fmaf(a->f[i], b->f[i], c->f[i]))
+OP(SCALE, f, scale(a->f[i], c->u[i], imm))
 OP(FLT, u, TRUTH(a->f[i] < b->f[i]))
 OP(FEQ, u, TRUTH(a->f[i] == b->f[i]))
 OP(ILT, u, TRUTH(BIASED(a->u[i]) < BIASED(b->u[i])))
@@ -57,14 +71,13 @@ OP(I2F, f, (float)as_signed(a->u[i]))
 OP(BITS_F, u, a->u[i])
 
 static const op_fn table[QN__OP_COUNT] = {
-    [QN__OP_CONST_F] = op_CONST_F, [QN__OP_CONST_I] = op_CONST_I, [QN__OP_FADD] = op_FADD,
-    [QN__OP_FSUB] = op_FSUB,       [QN__OP_FMUL] = op_FMUL,       [QN__OP_FDIV] = op_FDIV,
-    [QN__OP_FMA] = op_FMA,         [QN__OP_FLT] = op_FLT,         [QN__OP_FEQ] = op_FEQ,
-    [QN__OP_ILT] = op_ILT,         [QN__OP_IEQ] = op_IEQ,         [QN__OP_FSELECT] = op_ISELECT,
-    [QN__OP_ISELECT] = op_ISELECT, [QN__OP_IADD] = op_IADD,       [QN__OP_ISUB] = op_ISUB,
-    [QN__OP_IAND] = op_IAND,       [QN__OP_IOR] = op_IOR,         [QN__OP_IXOR] = op_IXOR,
-    [QN__OP_SHL] = op_SHL,         [QN__OP_SHR] = op_SHR,         [QN__OP_SAR] = op_SAR,
-    [QN__OP_I2F] = op_I2F,         [QN__OP_BITS_F] = op_BITS_F,   [QN__OP_BITS_I] = op_BITS_F,
+    [QN__OP_CONST_F] = op_CONST_F, [QN__OP_CONST_I] = op_CONST_I, [QN__OP_FADD] = op_FADD, [QN__OP_FSUB] = op_FSUB,
+    [QN__OP_FMUL] = op_FMUL,       [QN__OP_FDIV] = op_FDIV,       [QN__OP_FMA] = op_FMA,   [QN__OP_SCALE] = op_SCALE,
+    [QN__OP_FLT] = op_FLT,         [QN__OP_FEQ] = op_FEQ,         [QN__OP_ILT] = op_ILT,   [QN__OP_IEQ] = op_IEQ,
+    [QN__OP_FSELECT] = op_ISELECT, [QN__OP_ISELECT] = op_ISELECT, [QN__OP_IADD] = op_IADD, [QN__OP_ISUB] = op_ISUB,
+    [QN__OP_IAND] = op_IAND,       [QN__OP_IOR] = op_IOR,         [QN__OP_IXOR] = op_IXOR, [QN__OP_SHL] = op_SHL,
+    [QN__OP_SHR] = op_SHR,         [QN__OP_SAR] = op_SAR,         [QN__OP_I2F] = op_I2F,   [QN__OP_BITS_F] = op_BITS_F,
+    [QN__OP_BITS_I] = op_BITS_F,
 };
 
 /* regs[0 .. num_inputs) hold the inputs. */

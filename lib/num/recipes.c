@@ -23,15 +23,20 @@
   I(r##_signed, IOR, r##_bits, P##sign, 0, NO) \
   I(r, BITS_F, r##_signed, 0, 0, NO)
 
-/* x = n ln2 + r: P_p = e^r and P_n = n as an integer. n is rounded by the adder: 0x1.8p23 has a unit in the last
- * place of 1, and the bits of the sum count from there. NaN passes through P_p. */
-#define EXP_REDUCE(I, P, x)                       \
+/* x = n ln2 + r: P_n = n as an integer, P_nf as a float. n is rounded by the adder: 0x1.8p23 has a unit in the last place
+ * of 1, and the bits of the sum count from there. */
+#define EXP_COUNT(I, P, x, nf, n)                 \
   KF(I, P##magic, 0x1.8p23f)                      \
   KF(I, P##log2e, QN_LOG2E)                       \
+  I(P##t, FMA, x, P##log2e, P##magic, NO)         \
+  I(nf, FSUB, P##t, P##magic, 0, NO)              \
+  I(P##ti, BITS_I, P##t, 0, 0, NO)                \
+  I(P##mi, BITS_I, P##magic, 0, 0, NO)            \
+  I(n, ISUB, P##ti, P##mi, 0, NO)
+/* P_p = e^r; NaN passes through it. */
+#define EXP_REST(I, P, x)                         \
   KF(I, P##neg_hi, -QN_LN2_HI)                    \
   KF(I, P##neg_lo, -(QN_LN2_LO))                  \
-  I(P##t, FMA, x, P##log2e, P##magic, NO)         \
-  I(P##nf, FSUB, P##t, P##magic, 0, NO)           \
   I(P##r1, FMA, P##nf, P##neg_hi, x, NO)          \
   I(P##r, FMA, P##nf, P##neg_lo, P##r1, NO)       \
   KF(I, P##c6, QN_EXP_C6)                         \
@@ -40,31 +45,14 @@
   HORNER(I, P##p3, P##p4, P##r, QN_EXP_C3)        \
   HORNER(I, P##p2, P##p3, P##r, QN_EXP_C2)        \
   HORNER(I, P##p1, P##p2, P##r, 1.0f)             \
-  I(P##p, FMA, P##p1, P##r, P##p1_c, NO)          \
-  I(P##ti, BITS_I, P##t, 0, 0, NO)                \
-  I(P##mi, BITS_I, P##magic, 0, 0, NO)            \
-  I(P##n, ISUB, P##ti, P##mi, 0, NO)              \
-  KI(I, P##bias, 127)
+  I(P##p, FMA, P##p1, P##r, P##p1_c, NO)
+#define EXP_REDUCE(I, P, x)                       \
+  EXP_COUNT(I, P, x, P##nf, P##n)                 \
+  EXP_REST(I, P, x)
 
-/* y = e^r 2^n where that is a normal number */
-#define EXP_SCALE_NORMAL(I, P, y)                 \
-  I(P##e, IADD, P##n, P##bias, 0, NO)             \
-  I(P##es, SHL, P##e, 0, 0, U(23))                \
-  I(P##s, BITS_F, P##es, 0, 0, NO)                \
-  I(y, FMUL, P##p, P##s, 0, NO)
-
-/* The same for any n in [-150, 128]: by two normal powers of two, the first product exact, the second rounds. */
-#define EXP_SCALE(I, P, y)                        \
-  I(P##n1, SAR, P##n, 0, 0, U(1))                 \
-  I(P##n2, ISUB, P##n, P##n1, 0, NO)              \
-  I(P##e1, IADD, P##n1, P##bias, 0, NO)           \
-  I(P##e2, IADD, P##n2, P##bias, 0, NO)           \
-  I(P##e1s, SHL, P##e1, 0, 0, U(23))              \
-  I(P##e2s, SHL, P##e2, 0, 0, U(23))              \
-  I(P##s1, BITS_F, P##e1s, 0, 0, NO)              \
-  I(P##s2, BITS_F, P##e2s, 0, 0, NO)              \
-  I(P##y1, FMUL, P##p, P##s1, 0, NO)              \
-  I(y, FMUL, P##y1, P##s2, 0, NO)
+/* y = e^r 2^n where that is a normal number, and for any n in [-150, 128] */
+#define EXP_SCALE_NORMAL(I, P, y) I(y, SCALE, P##p, P##nf, P##n, U(1))
+#define EXP_SCALE(I, P, y)        I(y, SCALE, P##p, P##nf, P##n, U(0))
 
 /* e^-104 is below half of the smallest subnormal, e^89 above the largest float. */
 #define CLAMP_LOW(I, P, r, x, limit)              \
@@ -76,12 +64,23 @@
   I(P##is_high, FLT, P##high, x, 0, NO)           \
   I(r, FSELECT, P##is_high, P##high, x, NO)
 
+/* y = e^x, 0 below `limit`. There n is 0, as products that underflow take the time of a hundred others. */
+#define EXP_OR_ZERO(I, P, y, x, limit)            \
+  KF(I, P##low, limit)                            \
+  KF(I, P##nought, 0.0f)                          \
+  KI(I, P##none, 0)                               \
+  I(P##is_low, FLT, x, P##low, 0, NO)             \
+  EXP_COUNT(I, P, x, P##any_nf, P##any_n)         \
+  I(P##nf, FSELECT, P##is_low, P##nought, P##any_nf, NO) \
+  I(P##n, ISELECT, P##is_low, P##none, P##any_n, NO) \
+  EXP_REST(I, P, x)                               \
+  EXP_SCALE(I, P, P##power)                       \
+  I(y, FSELECT, P##is_low, P##nought, P##power, NO)
+
 #define EXP(I)                                    \
   I(ex_x, INPUT_F, 0, 0, 0, U(0))                 \
-  CLAMP_LOW(I, ex_, ex_x1, ex_x, -104.0f)         \
-  CLAMP_HIGH(I, ex_, ex_x2, ex_x1, 89.0f)         \
-  EXP_REDUCE(I, ex_, ex_x2)                       \
-  EXP_SCALE(I, ex_, ex_y)
+  CLAMP_HIGH(I, ex_, ex_x1, ex_x, 89.0f)          \
+  EXP_OR_ZERO(I, ex_, ex_y, ex_x1, -104.0f)
 
 /* x = 2^e m, sqrt(1/2) <= m < sqrt(2), f = m - 1; log x = e ln2 + f - f^2/2 + f^3 P(f). Subnormals are scaled first;
  * zero, negative numbers, infinity and NaN are put right at the end. */
@@ -199,54 +198,73 @@
   I(er_x, INPUT_F, 0, 0, 0, U(0))                 \
   ERF_BODY(I, er_, er_x)
 
-/* P_num / P_den = 1 / (1 + e^-v) without overflow: e^-|v| is at most 1. */
-#define SIGMOID_PARTS(I, P, v)                    \
+/* P_num / P_den = 1 / (1 + e^-v) without overflow: e^-|v| is at most 1, and counts as 0 from |v| = -limit on. */
+#define SIGMOID_PARTS(I, P, v, limit)             \
   I(P##v_bits, BITS_I, v, 0, 0, NO)               \
   KI(I, P##sign_bit, 0x80000000u)                 \
   I(P##neg_bits, IOR, P##v_bits, P##sign_bit, 0, NO) \
   I(P##neg, BITS_F, P##neg_bits, 0, 0, NO)        \
-  CLAMP_LOW(I, P, P##arg, P##neg, -104.0f)        \
-  EXP_REDUCE(I, P, P##arg)                        \
-  EXP_SCALE(I, P, P##exp)                         \
-  KF(I, P##zero, 0.0f)                            \
+  EXP_OR_ZERO(I, P, P##exp, P##neg, limit)        \
   KF(I, P##one, 1.0f)                             \
-  I(P##is_neg, FLT, v, P##zero, 0, NO)            \
+  I(P##is_neg, FLT, v, P##nought, 0, NO)          \
   I(P##num, FSELECT, P##is_neg, P##exp, P##one, NO) \
   I(P##den, FADD, P##one, P##exp, 0, NO)
 
 #define SIGMOID(I)                                \
   I(sg_x, INPUT_F, 0, 0, 0, U(0))                 \
-  SIGMOID_PARTS(I, sg_, sg_x)                     \
+  SIGMOID_PARTS(I, sg_, sg_x, -104.0f)                     \
   I(sg_y, FDIV, sg_num, sg_den, 0, NO)
 
 /* Clamped where the result is -0, so that -inf does not meet a factor of 0. */
 #define SILU(I)                                   \
   I(si_x, INPUT_F, 0, 0, 0, U(0))                 \
   CLAMP_LOW(I, si_in_, si_x1, si_x, -120.0f)      \
-  SIGMOID_PARTS(I, si_, si_x1)                    \
+  SIGMOID_PARTS(I, si_, si_x1, -87.0f)                   \
   I(si_prod, FMUL, si_x1, si_num, 0, NO)          \
   I(si_y, FDIV, si_prod, si_den, 0, NO)
 
+/* erf(x / sqrt 2) = x P(x^2) up to QN_GELU_END, where that is 1 exactly. The powers are those of t in [-1, 1], which
+ * keeps the coefficients small; even and odd ones are two chains, as the latency of one would be the limit. */
 #define GELU(I)                                   \
   I(ge_x, INPUT_F, 0, 0, 0, U(0))                 \
-  CLAMP_LOW(I, ge_, ge_x1, ge_x, -8.0f)           \
+  CLAMP_LOW(I, ge_, ge_x1, ge_x, -QN_GELU_END)    \
+  CLAMP_HIGH(I, ge_, ge_z, ge_x1, QN_GELU_END)    \
+  KF(I, ge_k, QN_GELU_T)                          \
+  KF(I, ge_minus, -1.0f)                          \
+  I(ge_u, FMUL, ge_z, ge_z, 0, NO)                \
+  I(ge_t, FMA, ge_u, ge_k, ge_minus, NO)          \
+  I(ge_w, FMUL, ge_t, ge_t, 0, NO)                \
+  KF(I, ge_c14, QN_GELU_C14)                      \
+  KF(I, ge_c13, QN_GELU_C13)                      \
+  HORNER(I, ge_p12, ge_c14, ge_w, QN_GELU_C12)    \
+  HORNER(I, ge_p10, ge_p12, ge_w, QN_GELU_C10)    \
+  HORNER(I, ge_p8, ge_p10, ge_w, QN_GELU_C8)      \
+  HORNER(I, ge_p6, ge_p8, ge_w, QN_GELU_C6)       \
+  HORNER(I, ge_p4, ge_p6, ge_w, QN_GELU_C4)       \
+  HORNER(I, ge_p2, ge_p4, ge_w, QN_GELU_C2)       \
+  HORNER(I, ge_p0, ge_p2, ge_w, QN_GELU_C0)       \
+  HORNER(I, ge_p11, ge_c13, ge_w, QN_GELU_C11)    \
+  HORNER(I, ge_p9, ge_p11, ge_w, QN_GELU_C9)      \
+  HORNER(I, ge_p7, ge_p9, ge_w, QN_GELU_C7)       \
+  HORNER(I, ge_p5, ge_p7, ge_w, QN_GELU_C5)       \
+  HORNER(I, ge_p3, ge_p5, ge_w, QN_GELU_C3)       \
+  HORNER(I, ge_p1, ge_p3, ge_w, QN_GELU_C1)       \
+  I(ge_p, FMA, ge_p1, ge_t, ge_p0, NO)            \
   KF(I, ge_half, 0.5f)                            \
-  KF(I, ge_root, QN_SQRT1_2)                      \
+  I(ge_erf, FMUL, ge_z, ge_p, 0, NO)              \
   I(ge_h, FMUL, ge_x1, ge_half, 0, NO)            \
-  I(ge_z, FMUL, ge_x1, ge_root, 0, NO)            \
-  ERF_BODY(I, ge_erf_, ge_z)                      \
-  I(ge_y, FMA, ge_h, ge_erf_y, ge_h, NO)
+  I(ge_y, FMA, ge_h, ge_erf, ge_h, NO)
 
 /* The same as x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) */
 #define GELU_TANH(I)                              \
   I(gt_x, INPUT_F, 0, 0, 0, U(0))                 \
   CLAMP_LOW(I, gt_in_, gt_x1, gt_x, -12.0f)       \
-  KF(I, gt_k1, QN_GELU_1)                         \
-  KF(I, gt_k3, QN_GELU_3)                         \
+  KF(I, gt_k1, QN_GELU_TANH_1)                    \
+  KF(I, gt_k3, QN_GELU_TANH_3)                    \
   I(gt_u, FMUL, gt_x1, gt_x1, 0, NO)              \
   I(gt_w, FMA, gt_u, gt_k3, gt_k1, NO)            \
   I(gt_v, FMUL, gt_x1, gt_w, 0, NO)               \
-  SIGMOID_PARTS(I, gt_, gt_v)                     \
+  SIGMOID_PARTS(I, gt_, gt_v, -87.0f)                    \
   I(gt_prod, FMUL, gt_x1, gt_num, 0, NO)          \
   I(gt_y, FDIV, gt_prod, gt_den, 0, NO)
 

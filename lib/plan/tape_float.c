@@ -149,6 +149,13 @@ static uint32_t recipe_inst(qn__tb *tb, const qn_recipe_inst *in, const uint32_t
   case QN__OP_CONST_F: return qn__tb_const(tb, QN_TF32, in->imm.u);
   case QN__OP_CONST_I: return qn__tb_const(tb, QN_TI32, in->imm.u);
   case QN__OP_FMA: return qn__tb_fma(tb, reg[in->a], reg[in->b], reg[in->c]);
+  case QN__OP_SCALE:
+    return qn__tb_emit(tb, (qn_tinst){.op = QN_T_FSCALE,
+                                      .type = QN_TF32,
+                                      .pred = (uint8_t)in->imm.u,
+                                      .a = reg[in->a],
+                                      .b = reg[in->b],
+                                      .c = reg[in->c]});
   case QN__OP_FLT:
   case QN__OP_FEQ:
   case QN__OP_ILT:

@@ -152,9 +152,23 @@ static bool fold_convert(qn__tb *tb, const qn_tinst *i, uint32_t *reg) {
   return false;
 }
 
+/* Whether an ordered comparison of a register with a constant cannot hold for any value that the register takes. */
+static bool never_holds(const qn__tb *tb, unsigned pred, uint32_t a, uint32_t b) {
+  qn__frange x = qn__tb_range(tb, a), y = qn__tb_range(tb, b);
+  switch (pred) {
+  case QN__FCMP_OGT: return x.hi <= y.lo;
+  case QN__FCMP_OLT: return x.lo >= y.hi;
+  default: return false;
+  }
+}
+
 static bool fold_compare(qn__tb *tb, const qn_tinst *i, uint32_t *reg) {
   if (i->op == QN_T_FCMP && (i->pred == QN__FCMP_FALSE || i->pred == QN__FCMP_TRUE)) {
     *reg = qn__tb_const(tb, QN_TI1, i->pred == QN__FCMP_TRUE);
+    return true;
+  }
+  if (i->op == QN_T_FCMP && never_holds(tb, i->pred, i->a, i->b)) {
+    *reg = qn__tb_const(tb, QN_TI1, 0);
     return true;
   }
   if (i->op != QN_T_ICMP || !qn__tb_is_const(tb, i->a) || !qn__tb_is_const(tb, i->b)) return false;

@@ -67,6 +67,15 @@ static qn__frange of_product(qn__frange a, qn__frange b) {
   return rounded(lo, hi, a.nan || b.nan);
 }
 
+/* x less the row's largest or smallest. */
+static qn__frange of_distance(const qn__tb *tb, const qn_tinst *i, qn__frange a, qn__frange b) {
+  qn__frange r = of_sum(a, b, -1);
+  const qn_tinst *end = qn__tb_inst(tb, i->b);
+  if (end->op == QN_T_ALL_FMAX && end->a == i->a && r.hi > 0) r.hi = 0;
+  if (end->op == QN_T_ALL_FMIN && end->a == i->a && r.lo < 0) r.lo = 0;
+  return r;
+}
+
 /* From an integer register: its width, or that of what was extended into it. */
 static qn__frange of_int(const qn__tb *tb, uint32_t reg, bool is_signed) {
   const qn_tinst *i = qn__tb_inst(tb, reg);
@@ -140,7 +149,7 @@ qn__frange qn__tape_range(const qn__tb *tb, const qn_tinst *i) {
   case QN_T_FMAX: return (qn__frange){a.lo > b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi, a.nan || b.nan};
   case QN_T_FMIN: return (qn__frange){a.lo < b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi, a.nan || b.nan};
   case QN_T_FADD: return of_sum(a, b, 1);
-  case QN_T_FSUB: return of_sum(a, b, -1);
+  case QN_T_FSUB: return of_distance(tb, i, a, b);
   case QN_T_FMUL: return of_product(a, b);
   case QN_T_FEXT: return a;
   case QN_T_SELECT: return either(in_arm(tb, i->b, i->a, true), in_arm(tb, i->c, i->a, false));

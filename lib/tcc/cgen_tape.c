@@ -25,8 +25,8 @@ static const char *const nouns[QN_T_COUNT] = {
     [QN_T_FCMP] = "is",          [QN_T_SELECT] = "pick",      [QN_T_SEXT] = "wide",        [QN_T_ZEXT] = "wide",
     [QN_T_TRUNC] = "low",        [QN_T_SITOFP] = "real",      [QN_T_UITOFP] = "real",      [QN_T_FPTOSI] = "whole",
     [QN_T_FPTOUI] = "whole",     [QN_T_FEXT] = "real",        [QN_T_FTRUNC] = "real",      [QN_T_BITCAST] = "as",
-    [QN_T_ALL_FMAX] = "row_max", [QN_T_ALL_FMIN] = "row_min", [QN_T_ALL_FSUM] = "row_sum", [QN_T_ALL_SMAX] = "row_max",
-    [QN_T_ALL_SMIN] = "row_min", [QN_T_ALL_ISUM] = "row_sum",
+    [QN_T_FSCALE] = "scaled",    [QN_T_ALL_FMAX] = "row_max", [QN_T_ALL_FMIN] = "row_min", [QN_T_ALL_FSUM] = "row_sum",
+    [QN_T_ALL_SMAX] = "row_max", [QN_T_ALL_SMIN] = "row_min", [QN_T_ALL_ISUM] = "row_sum",
 };
 
 static bool is_float(unsigned t) {
@@ -158,6 +158,10 @@ static const char *form_of(const qn_tape *t, const qn_tinst *i) {
   /* Two 16-bit factors would be multiplied as int, which can overflow. */
   case QN_T_IMUL: return i->type == QN_TI16 ? "(uint32_t)$a * $b" : forms[i->op];
   case QN_T_SEXT: return t->insts[i->a].type == QN_TI1 ? "0 - ($t)$a" : forms[i->op];
+  case QN_T_FSCALE: /* by two normal powers of two, the first product exact */
+    return i->pred ? "$a * qn_f32(($c + 127u) << 23)"
+                   : "$a * qn_f32(((uint32_t)((int32_t)$c >> 1) + 127u) << 23) * "
+                     "qn_f32(($c - (uint32_t)((int32_t)$c >> 1) + 127u) << 23)";
   case QN_T_SITOFP:
   case QN_T_UITOFP:
   case QN_T_FPTOSI:

@@ -133,6 +133,7 @@ static uint64_t ref_inst(const qn_tinst *i, uint8_t from, uint64_t a, uint64_t b
     return from == QN_TF32 ? ref_fcmp(i->pred, (double)as_f32(a), (double)as_f32(b))
                            : ref_fcmp(i->pred, as_f64(a), as_f64(b));
   case QN_T_SELECT: return a ? b : c;
+  case QN_T_FSCALE: return of_f32((float)ldexp((double)as_f32(a), (int)sign_extend(c, 32)));
   case QN_T_SEXT: return low_bits((uint64_t)sign_extend(a, treg_bits[from]), bits);
   case QN_T_ZEXT:
   case QN_T_BITCAST: return a;

@@ -64,6 +64,11 @@ static inline uint64_t run_float(const qn_tinst *i, bool wide, uint64_t a, uint6
 #undef BOTH
 }
 
+/* In double nothing is lost before the one rounding. */
+static inline uint64_t run_scale(uint64_t a, uint64_t c) {
+  return run_b32((float)ldexp((double)run_f32(a), (int)run_sext(c, 32)));
+}
+
 static inline uint64_t run_int(const qn_tinst *i, uint32_t bits, uint64_t a, uint64_t b) {
   int64_t x = run_sext(a, bits), y = run_sext(b, bits);
   switch (i->op) {
@@ -126,6 +131,7 @@ static inline uint64_t run_inst(const qn_tape *t, const qn_tinst *i, const uint6
     return ta == QN_TF64 ? run_fcmp(i->pred, run_f64(a), run_f64(b))
                          : run_fcmp(i->pred, (double)run_f32(a), (double)run_f32(b));
   case QN_T_SELECT: return a ? b : c;
+  case QN_T_FSCALE: return run_scale(a, c);
   case QN_T_SEXT:
   case QN_T_ZEXT:
   case QN_T_TRUNC:

@@ -66,7 +66,7 @@ typedef struct bound {
 static const bound bounds[] = {{QN__RECIPE_EXP, exp, 1.0, 0},         {QN__RECIPE_LOG, log, 1.0, 0},
                                {QN__RECIPE_TANH, tanh, 1.5, 0},       {QN__RECIPE_ERF, erf, 1.2, 0},
                                {QN__RECIPE_SIGMOID, sigmoid, 2.5, 0}, {QN__RECIPE_SILU, silu, 0, 2.5},
-                               {QN__RECIPE_GELU, gelu, 0, 2},         {QN__RECIPE_GELU_TANH, gelu_tanh, 0, 2.5}};
+                               {QN__RECIPE_GELU, gelu, 0, 2.5},       {QN__RECIPE_GELU_TANH, gelu_tanh, 0, 2.5}};
 
 static double unit_in_last_place(double y) {
   int e;

@@ -1,0 +1,69 @@
+/* Fetching ahead, for loops over memory that is in no cache: the hardware stops at the end of a page, does not see that
+ * a line will be written, and waits while a row that is in the first-level cache is walked again. In caches it costs
+ * next to nothing. Addresses past the end of a tensor do no harm. */
+#include "row.h"
+
+enum { READ_AHEAD = 2048, WRITE_AHEAD = 1024, ROW_AHEAD = 16384, FRACTION = 10 };
+
+static void fetch(qn_ll *g, LLVMValueRef at, bool write) {
+  LLVMValueRef args[4] = {at, qn__ll_i32(g, write), qn__ll_i32(g, 3), qn__ll_i32(g, 1)};
+  LLVMTypeRef type = g->ptr;
+  qn__ll_intrinsic(g, "llvm.prefetch", 1, &type, 4, args);
+}
+
+/* What is read again for every row stays near by itself. */
+static bool is_walked(const qn_ll_nest *n, uint32_t operand) {
+  const qn_ll_place *p = &n->places[operand];
+  uint32_t loops = n->plan->num_loops;
+  if (loops > 1 && n->plan->access[operand * loops + loops - 2] == QN_ACCESS_NONE) return false;
+  return p->base && p->access == QN_ACCESS_DENSE && qn__ll_mem_bits(p->mem) >= 8;
+}
+
+static LLVMValueRef bytes_of(qn_ll *g, const qn_ll_place *p, LLVMValueRef elements) {
+  return qn__ll_mul(g, elements, qn__ll_i64(g, qn__ll_mem_bits(p->mem) / 8));
+}
+
+void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index) {
+  qn_ll *g = n->g;
+  for (uint32_t o = 0; o < n->num_operands; o++) {
+    const qn_ll_place *p = &n->places[o];
+    bool write = o >= n->plan->num_inputs;
+    if (!is_walked(n, o)) continue;
+    LLVMValueRef at = qn__ll_gep(g, p->base, bytes_of(g, p, index));
+    fetch(g, qn__ll_gep_const(g, at, write ? WRITE_AHEAD : READ_AHEAD), write);
+  }
+}
+
+/* All passes over a row together fetch the next row, each its part; rows that are long by themselves are fetched a
+ * little ahead in the first pass. Both are base + start + index * share. */
+void qn__ll_row_ahead_begin(row_state *s) {
+  qn_ll *g = s->n->g;
+  uint32_t passes = s->n->region.num_passes;
+  s->ahead = qn__arena_array(g->arena, s->n->num_operands, sizeof *s->ahead);
+  if (!s->ahead) g->failed = g->out_of_memory = true;
+  for (uint32_t o = 0; s->ahead && o < s->n->num_operands; o++) {
+    const qn_ll_place *p = &s->n->places[o];
+    if (!is_walked(s->n, o)) continue;
+    LLVMValueRef row = bytes_of(g, p, s->n->end), part = LLVMBuildUDiv(g->b, row, qn__ll_i64(g, passes), "");
+    LLVMValueRef fits = LLVMBuildICmp(g->b, LLVMIntSLE, row, qn__ll_i64(g, ROW_AHEAD), "");
+    LLVMValueRef begin = qn__ll_add(g, row, qn__ll_mul(g, part, qn__ll_i64(g, s->pass)));
+    int64_t one = qn__ll_mem_bits(p->mem) / 8 * (1 << FRACTION);
+    s->ahead[o].start = LLVMBuildSelect(g->b, fits, begin, qn__ll_i64(g, READ_AHEAD), "");
+    for (uint32_t e = 0; e < o && !s->ahead[o].share; e++) /* one for all elements of a size */
+      if (qn__ll_mem_bits(s->n->places[e].mem) == qn__ll_mem_bits(p->mem)) s->ahead[o].share = s->ahead[e].share;
+    if (!s->ahead[o].share)
+      s->ahead[o].share =
+          LLVMBuildSelect(g->b, fits, qn__ll_i64(g, one / passes), qn__ll_i64(g, s->pass ? 0 : one), "");
+  }
+}
+
+void qn__ll_row_ahead(row_state *s, LLVMValueRef index) {
+  qn_ll *g = s->n->g;
+  for (uint32_t o = 0; s->ahead && o < s->n->num_operands; o++) {
+    const qn_ll_place *p = &s->n->places[o];
+    if (!is_walked(s->n, o)) continue;
+    LLVMValueRef along = LLVMBuildLShr(g->b, qn__ll_mul(g, index, s->ahead[o].share), qn__ll_i64(g, FRACTION), "");
+    LLVMValueRef at = qn__ll_gep(g, qn__ll_gep(g, p->base, s->ahead[o].start), along);
+    fetch(g, at, o >= s->n->plan->num_inputs);
+  }
+}
