@@ -122,7 +122,7 @@ static void form_tape(tape_room *r, const form *f) {
   qn_scalar mem = mem_of_reg(f->from), other = f->op == QN_T_SELECT ? mem_of_reg(f->type) : mem;
   uint32_t a = tape_input(r, mem), b = 0, c = 0;
   if (args > 1) b = tape_input(r, other);
-  if (args > 2) c = tape_input(r, other);
+  if (args > 2) c = tape_input(r, f->op == QN_T_FSCALE ? QN_I32 : other);
   uint32_t y = tape_op(r, f->op, f->type, a, b, c);
   r->insts[y].pred = f->pred;
   tape_output(r, y, mem_of_reg(f->type));
@@ -210,6 +210,38 @@ static void fma_cancels(void **state) {
   assert_int_equal(wrong, 0);
 }
 
+/* A factor near 1 and every exponent: results that overflow, are subnormal or vanish among them. */
+static void scales(void **state) {
+  (void)state;
+  static tape_room rooms[2];
+  static one_loop loops[2];
+  const qn_isa *rows[MAX_ROWS];
+  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
+  qn_context *ctx = test_context();
+  for (uint32_t r = 0; r < num_rows; r++) {
+    qn_body bodies[2];
+    for (uint8_t i = 0; i < 2; i++) {
+      form_tape(&rooms[i], &(form){QN_T_FSCALE, QN_TF32, QN_TF32, i});
+      make_map(&loops[i], rows[r], &rooms[i].tape, i);
+      bodies[i] = loops[i].body;
+    }
+    qn_code *code = compile(ctx, 2, bodies);
+    for (uint32_t round = 0; round < 8; round++) {
+      for (uint32_t e = 0; e < COUNT; e++) {
+        int32_t c = round & 1 ? (int32_t)rnd_below(241) - 120 : (int32_t)rnd_below(481) - 240;
+        inputs[0][e] = (rnd() & 0x807FFFFFu) | (0x3E800000u + rnd_below(4) * 0x800000u);
+        if (rnd_below(50) == 0) inputs[0][e] = 0x7FC00000u;
+        inputs[1][e] = of_f32((float)c);
+        inputs[2][e] = low_bits((uint64_t)(int64_t)c, 32);
+      }
+      wrong += check(code->functions[round & 1], &rooms[round & 1].tape, round & 1 ? "normal fscale" : "fscale");
+    }
+    code->destroy(code);
+  }
+  qn_context_destroy(ctx);
+  assert_int_equal(wrong, 0);
+}
+
 /* ---- random programs ---- */
 
 static uint32_t pick(const tape_room *r, uint8_t type) {
@@ -287,7 +319,7 @@ static void random_programs(void **state) {
 int main(void) {
   inputs = calloc(16, sizeof *inputs);
   const struct CMUnitTest tests[] = {cmocka_unit_test(every_opcode), cmocka_unit_test(fma_cancels),
-                                     cmocka_unit_test(random_programs)};
+                                     cmocka_unit_test(scales), cmocka_unit_test(random_programs)};
   int failed = inputs ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
   free(inputs);
   return failed;

@@ -100,6 +100,8 @@ static void add_all_ops(void) {
   for (qn_treg t = QN_TI8; t <= QN_TF64; t++) add_op(QN_T_SELECT, t, 0, QN_TI1, t, t, false, 0);
   add_op(QN_T_FEXT, QN_TF64, 0, QN_TF32, 0, 0, false, 0);
   add_op(QN_T_FTRUNC, QN_TF32, 0, QN_TF64, 0, 0, false, 0);
+  add_op(QN_T_FSCALE, QN_TF32, 0, QN_TF32, QN_TF32, QN_TI32, false, 0);
+  add_op(QN_T_FSCALE, QN_TF32, 1, QN_TF32, QN_TF32, QN_TI32, false, 0);
   add_op(QN_T_BITCAST, QN_TF32, 0, QN_TI32, 0, 0, false, 0);
   add_op(QN_T_BITCAST, QN_TI32, 0, QN_TF32, 0, 0, false, 0);
   add_op(QN_T_BITCAST, QN_TF64, 0, QN_TI64, 0, 0, false, 0);
@@ -114,6 +116,13 @@ static uint64_t in_range(const one_op *o, uint64_t v) {
   double end = ldexp(1, (int)qn__tape_bits((qn_treg)i->type) - (i->op == QN_T_FPTOSI));
   bool fits = x < end && x >= (i->op == QN_T_FPTOSI ? -end : 0);
   return fits ? v : 0;
+}
+
+/* What fscale takes: a factor near 1, and an exponent as a float and as an integer. */
+static uint64_t scale_operand(const qn_tinst *x, uint32_t i, uint32_t e, uint64_t v) {
+  int32_t c = x->pred ? (int32_t)(e * 7 % 241) - 120 : (int32_t)(e * 7 % 481) - 240;
+  if (i == 0) return (v & 0x807FFFFFu) | 0x3F000000u;
+  return i == 1 ? run_b32((float)c) : (uint32_t)c;
 }
 
 static void every_opcode(void **state) {
@@ -146,6 +155,7 @@ static void every_opcode(void **state) {
           in[i][e] = in_range(o, bench_bits(&seed, o->in[i]));
           if (i && e % 5 == 0 && o->in[i] == o->in[0]) in[i][e] = in[0][e];
           unsigned op = o->insts[o->output].op;
+          if (op == QN_T_FSCALE) in[i][e] = scale_operand(&o->insts[o->output], i, (uint32_t)e, in[i][e]);
           if (i && op >= QN_T_SHL && op <= QN_T_SHRU)
             in[i][e] = run_cut(bench_random(&seed) % 70, qn__tape_bits((qn_treg)o->insts[1].type));
           run_store(o->in[i], ptr[i], e, in[i][e]);
