@@ -8,7 +8,7 @@
  * Preconditions: none. Results keep their bits: section 3's numerics decide what is an identity (x + 0.0 is none, it
  * turns -0 into +0; x + -0.0 is one). Ops that dequantize constants stay, as fold-qparams needs to see them; so does
  * kern.pack, which pack-constants folds. Ops whose results are unused go. Option max_fold bounds the
- * elements of a folded constant. Preserves: shapes. */
+ * elements of a folded constant that has more than what it is folded from. Preserves: shapes. */
 #include "canonicalize.h"
 #include <string.h>
 

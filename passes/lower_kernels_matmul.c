@@ -9,6 +9,7 @@
  * colsum of a constant matrix is a constant, folded by canonicalize; terms whose zero point is 0 are not made. */
 #include "lower_kernels.h"
 #include <quern/num.h>
+#include <quern/unstable/rewriter.h>
 #include <string.h>
 
 typedef struct matrix {
@@ -123,8 +124,37 @@ static qn_value row_sum(lowering *l, qn_builder *b, qn_value x, qn_value zero, q
   return qn_op_result(l->m, op, 0);
 }
 
+/* The codes of a constant matrix of bytes. They are a model's largest constants: what is asked of them here goes over
+ * them once, not by way of ops that canonicalize would fold element by element. */
+static bool constant_bytes(lowering *l, qn_value v, qn_tensor *out) {
+  return qn_value_constant_tensor(l->m, v, out) && out->rank == 2 && qn_scalar_get(out->elem)->storage_bits == 8;
+}
+
+/* Its column sums modulo 2^32; null for anything else. */
+static qn_value constant_column_sums(lowering *l, qn_builder *b, const matrix *w, qn_type elem) {
+  qn_tensor t;
+  void *data;
+  if (qn_type_as_scalar(l->ctx, elem) != QN_I32 || !constant_bytes(l, w->v, &t)) return (qn_value){0};
+  bool is_unsigned = qn__is_unsigned(l, type_of(l, w->v));
+  size_t rows = (size_t)t.shape[0], cols = (size_t)t.shape[1];
+  int64_t n = t.shape[w->transpose ? 0 : 1];
+  qn_attr value = qn_attr_dense_new(l->m, qn_type_tensor(l->ctx, elem, 1, &n), &data);
+  if (!value.id) return (qn_value){0};
+  uint32_t *sums = memset(data, 0, (size_t)n * sizeof *sums);
+  for (size_t r = 0; r < rows; r++) {
+    const uint8_t *row = (const uint8_t *)t.data + r * cols;
+    for (size_t c = 0; c < cols; c++) {
+      uint32_t x = is_unsigned ? row[c] : (uint32_t)(int32_t)(int8_t)row[c];
+      sums[w->transpose ? r : c] += x;
+    }
+  }
+  return qn_build_constant(b, value);
+}
+
 /* Sums of the columns of w in `elem`, as [.., 1, N], or [N] where that says the same. */
 static qn_value column_sums(lowering *l, qn_builder *b, const matrix *w, qn_type elem) {
+  qn_value known = constant_column_sums(l, b, w, elem);
+  if (known.id) return known;
   qn_value rows = row_sum(l, b, w->transpose ? w->v : swap_last(l, b, w->v), (qn_value){0}, elem);
   qn_type t = type_of(l, rows);
   uint32_t rank = qn_type_rank(l->ctx, t), out = rank == 2 ? 1 : rank;
@@ -254,6 +284,17 @@ static qn_value scalar_i32(lowering *l, qn_builder *b, int32_t v) {
   return qn__dense_i32(l, b, 0, NULL, &v);
 }
 
+static qn_value flipped_weights(lowering *l, qn_builder *b, qn_value v) {
+  qn_tensor t;
+  void *data;
+  qn_type i8 = qn__scalar_t(l, QN_I8);
+  if (!constant_bytes(l, v, &t)) return map1(l, b, v, i8, flip_top_bit);
+  qn_attr value = qn_attr_dense_new(l->m, qn_type_with_elem(l->ctx, type_of(l, v), i8), &data);
+  for (size_t i = 0, n = value.id ? (size_t)qn_tensor_count(&t) : 0; i < n; i++)
+    ((uint8_t *)data)[i] = ((const uint8_t *)t.data)[i] ^ 0x80;
+  return qn_build_constant(b, value);
+}
+
 /* Flips codes into the hardware's pair. A left matrix of i8 is flipped while it is read. */
 static void to_hardware_pair(lowering *l, qn_builder *b, matrix *a, matrix *w, product *p) {
   if (!a->is_unsigned) {
@@ -261,7 +302,7 @@ static void to_hardware_pair(lowering *l, qn_builder *b, matrix *a, matrix *w, p
     a->zero = a->zero.id ? map1(l, b, a->zero, i32_t(l), plus_128) : scalar_i32(l, b, 128);
   }
   if (w->is_unsigned) {
-    w->v = map1(l, b, w->v, qn__scalar_t(l, QN_I8), flip_top_bit);
+    w->v = flipped_weights(l, b, w->v);
     w->zero = w->zero.id ? map1(l, b, w->zero, i32_t(l), minus_128) : scalar_i32(l, b, -128);
   }
 }

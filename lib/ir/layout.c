@@ -88,19 +88,37 @@ static void copy_run(char *panel, char *matrix, size_t stride, size_t count, siz
     copy_elem(pack ? panel : matrix, pack ? matrix : panel, elem_bytes);
 }
 
-/* Walks the packed matrix front to back; padding is stepped over. */
+/* One block of k by one panel: `rows` values of k for each of `columns` columns. A loop of constant length for what
+ * weights mostly are, because it runs once per weight of a model. */
+static void copy_block(char *packed, char *matrix, strides s, size_t columns, size_t rows, size_t block,
+                       size_t elem_bytes, bool pack) {
+  if (pack && block == 4 && rows == 4 && elem_bytes == 1) {
+    for (size_t c = 0; c < columns; c++, packed += 4, matrix += s.n)
+      for (size_t i = 0; i < 4; i++) packed[i] = matrix[i * s.k];
+    return;
+  }
+  for (size_t c = 0; c < columns; c++)
+    copy_run(packed + c * block * elem_bytes, matrix + c * s.n, s.k, rows, elem_bytes, pack);
+}
+
+enum { BLOCKS_AT_ONCE = 16 };
+
+/* Some blocks of k, then all panels, then the next blocks: rows of the matrix are read (or written) along, a few of
+ * them at a time. Padding is stepped over. */
 static void walk_panels(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, strides s, char *matrix,
                         char *packed, bool pack) {
   const size_t block = l->k_block, width = l->panel_width, kn = (size_t)k_size, nn = (size_t)n_size;
-  const size_t length = kn / qn__layout_segments(l);
-  for (size_t n0 = 0; n0 < nn; n0 += width)
-    for (size_t k0 = 0, end = length; k0 < kn; end += k0 == end ? length : 0) {
-      const size_t columns = nn - n0 < width ? nn - n0 : width, rows = end - k0 < block ? end - k0 : block;
-      for (size_t c = 0; c < columns; c++)
-        copy_run(packed + c * block * elem_bytes, matrix + k0 * s.k + (n0 + c) * s.n, s.k, rows, elem_bytes, pack);
-      packed += width * block * elem_bytes;
-      k0 += rows;
-    }
+  const size_t length = kn / qn__layout_segments(l), per_segment = (length + block - 1) / block;
+  const size_t blocks = per_segment * qn__layout_segments(l), block_bytes = width * block * elem_bytes;
+  for (size_t first = 0; first < blocks; first += BLOCKS_AT_ONCE)
+    for (size_t n0 = 0, panel = 0; n0 < nn; n0 += width, panel++)
+      for (size_t i = first; i < blocks && i < first + BLOCKS_AT_ONCE; i++) {
+        const size_t in_segment = i % per_segment * block, k0 = i / per_segment * length + in_segment;
+        const size_t columns = nn - n0 < width ? nn - n0 : width;
+        const size_t rows = length - in_segment < block ? length - in_segment : block;
+        copy_block(packed + (panel * blocks + i) * block_bytes, matrix + k0 * s.k + n0 * s.n, s, columns, rows, block,
+                   elem_bytes, pack);
+      }
 }
 
 static void walk_plain(size_t elem_bytes, int64_t k_size, int64_t n_size, strides s, char *matrix, char *packed,

@@ -98,15 +98,16 @@ static bool result_fits(const qn_module *m, qn_op op, uint32_t i, int64_t max_el
   return count >= 0 && count <= max_elements && (kind == QN_TYPE_SCALAR || kind == QN_TYPE_QUANT);
 }
 
-static bool operands_constant(const qn_module *m, qn_op op, int64_t max_elements) {
+/* Adds the elements of all operands to *elements. */
+static bool operands_constant(const qn_module *m, qn_op op, int64_t *elements) {
   uint32_t n = qn_op_num_operands(m, op);
   for (uint32_t i = 0; i < n; i++) {
     qn_value v = qn_op_operand(m, op, i);
     if (!constant_behind(m, v).id) return false;
     qn_type t = qn_value_type(m, v);
-    if (qn_type_kind_of(qn_module_context(m), t) == QN_TYPE_TENSOR &&
-        qn_type_count(qn_module_context(m), t) > max_elements)
-      return false;
+    int64_t count =
+        qn_type_kind_of(qn_module_context(m), t) == QN_TYPE_TENSOR ? qn_type_count(qn_module_context(m), t) : 1;
+    if (count > 0 && *elements < INT64_MAX - count) *elements += count;
   }
   return n > 0;
 }
@@ -137,12 +138,34 @@ static qn_status evaluate(qn_module *m, qn_op op, qn_tensor *operands, qn_tensor
   return status;
 }
 
+/* The same bytes under another type: borrowed from the constant, not copied. */
+static qn_status fold_view(qn_module *m, qn_op op, qn_value *results, bool *folded) {
+  qn_attr from = constant_behind(m, qn_op_operand(m, op, 0));
+  qn_type t = qn_value_type(m, qn_op_result(m, op, 0));
+  const qn_context *ctx = qn_module_context(m);
+  qn_builder b = qn_builder_before(m, op);
+  qn_tensor now;
+  if (qn_attr_kind_of(m, from) != QN_ATTR_DENSE || qn_attr_is_splat(m, from) ||
+      qn_type_kind_of(ctx, qn_type_elem(ctx, t)) != QN_TYPE_SCALAR || !qn_attr_dense_tensor(m, from, &now) ||
+      qn_type_memory(ctx, qn_type_elem(ctx, t)) != now.elem)
+    return QN_OK;
+  results[0] = qn_build_constant(&b, qn_attr_dense_borrow(m, t, now.data, (qn_name){0}));
+  *folded = results[0].id != 0;
+  return *folded ? QN_OK : QN_ERR_NO_MEMORY;
+}
+
 qn_status qn_fold_op(qn_module *m, qn_op op, int64_t max_elements, qn_value *results, bool *folded) {
   *folded = false;
   uint32_t n = qn_op_num_operands(m, op), num_results = qn_op_num_results(m, op);
-  if (!operands_constant(m, op, max_elements) || !is_foldable_kind(m, op)) return QN_OK;
+  int64_t elements = 0;
+  if (!is_foldable_kind(m, op) || !operands_constant(m, op, &elements)) return QN_OK;
+  if (max_elements < elements) max_elements = elements; /* folding makes the program no larger then */
   for (uint32_t i = 0; i < num_results; i++)
     if (!result_fits(m, op, i, max_elements)) return QN_OK;
+  if (qn_op_kind_of(m, op) == QN_OP_VIEW) {
+    qn_status status = fold_view(m, op, results, folded);
+    if (status != QN_OK || *folded) return status;
+  }
   const qn_allocator *a = qn_context_allocator(qn_module_context(m));
   size_t bytes = ((size_t)n + num_results) * sizeof(qn_tensor);
   qn_tensor *tensors = qn__alloc_zero(a, bytes);

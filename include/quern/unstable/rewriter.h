@@ -34,9 +34,9 @@ QN_API bool qn_value_constant_tensor(qn_module *m, qn_value v, qn_tensor *out);
  * element type needs (kern.view when `kernel`, else quant.scast). `t` is in the memory type of `type`. */
 QN_API qn_value qn_build_constant_tensor(qn_builder *b, qn_type type, const qn_tensor *t, bool kernel);
 /* Evaluates an op whose operands are all constants and builds its results as constants before it; *folded tells whether
- * it could: pure, results of known sizes and at most max_elements elements, and none of the ops that are kept for later
- * passes (quant.dcast, quant.scast, quern.dequantize, quern.fake_quant, kern.pack, kern.view of quantized elements).
- * results[i] are left to replace the op's. */
+ * it could: pure, results of known sizes and at most max_elements elements (or as many as the operands have), and none
+ * of the ops that are kept for later passes (quant.dcast, quant.scast, quern.dequantize, quern.fake_quant, kern.pack,
+ * kern.view of quantized elements). results[i] are left to replace the op's. */
 QN_API qn_status qn_fold_op(qn_module *m, qn_op op, int64_t max_elements, qn_value *results, bool *folded);
 
 /* ---- patterns ---- */

@@ -6,8 +6,8 @@
 // CHECK-NEXT:  %[[C:.*]] = arith.constant dense<{{\[}}[11.0, 32.0], [23.0, 44.0]]> : tensor<2x2xf32>
 // CHECK-NEXT:  return %[[C]]
 // SMALL-LABEL: func.func @arithmetic
-// SMALL:       quern.transpose
-// SMALL:       quern.add
+// SMALL-NEXT:  arith.constant
+// SMALL-NEXT:  return
 func.func @arithmetic() -> tensor<2x2xf32> {
   %a = arith.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
   %b = arith.constant dense<[[10.0, 20.0], [30.0, 40.0]]> : tensor<2x2xf32>
@@ -19,6 +19,19 @@ func.func @arithmetic() -> tensor<2x2xf32> {
   %r = quern.transpose %s {perm = array<i64: 1, 0>} : (tensor<2x2xf32>) -> tensor<2x2xf32>
   %q = quern.transpose %r {perm = array<i64: 1, 0>} : (tensor<2x2xf32>) -> tensor<2x2xf32>
   return %q : tensor<2x2xf32>
+}
+
+// max_fold bounds what has more elements than it is made of.
+// CHECK-LABEL: func.func @outer
+// CHECK-NEXT:  %[[C:.*]] = arith.constant dense<{{.*}}> : tensor<3x3xf32>
+// CHECK-NEXT:  return %[[C]]
+// SMALL-LABEL: func.func @outer
+// SMALL:       quern.mul
+func.func @outer() -> tensor<3x3xf32> {
+  %a = arith.constant dense<[[1.0], [2.0], [3.0]]> : tensor<3x1xf32>
+  %b = arith.constant dense<[[1.0, 10.0, 100.0]]> : tensor<1x3xf32>
+  %0 = quern.mul %a, %b : (tensor<3x1xf32>, tensor<1x3xf32>) -> tensor<3x3xf32>
+  return %0 : tensor<3x3xf32>
 }
 
 // CHECK-LABEL: func.func @matmul
