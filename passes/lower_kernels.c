@@ -18,6 +18,7 @@ static lower_fn lowering_of(qn_op_kind kind) {
   switch (kind) {
   case QN_OP_MATMUL: return qn__lower_matmul;
   case QN_OP_MATMUL_INTEGER: return qn__lower_matmul_integer;
+  case QN_OP_BLOCK_MATMUL: return qn__lower_block_matmul;
   case QN_OP_SOFTMAX: return qn__lower_softmax;
   case QN_OP_DYNAMIC_QUANTIZE: return qn__lower_dynamic_quantize;
   default: return qn__lower_elementwise(kind);
@@ -96,10 +97,28 @@ static qn_status copy_outputs(lowering *l, qn_op func) {
   return qn_module_failed(m) ? qn_error_no_memory(l->ctx) : QN_OK;
 }
 
+/* Products with a scale per block quantize their left operand themselves: where they do, the op that did goes. */
+static qn_status lower_block_products(lowering *l, qn_op func) {
+  qn_module *m = l->m;
+  qn_status status = QN_OK;
+  for (qn_op op = qn_block_first(m, qn_func_body(m, func)), next; op.id && !status; op = next) {
+    next = qn_op_next(m, op);
+    if (qn_op_kind_of(m, op) != QN_OP_BLOCK_MATMUL) continue;
+    qn_op source = qn_value_op(m, qn_op_operand(m, op, 0));
+    status = lower_op(l, op);
+    if (status || qn_op_kind_of(m, source) != QN_OP_DYNAMIC_QUANTIZE) continue;
+    bool used = false;
+    for (uint32_t i = 0; i < 3; i++) used |= qn_value_is_used(m, qn_op_result(m, source, i));
+    if (!used) qn_op_erase(m, source);
+  }
+  return status;
+}
+
 static qn_status lower_function(lowering *l, qn_op func) {
   qn_module *m = l->m;
   qn_block body = qn_func_body(m, func);
   qn_status status = expose_observers(l, func);
+  if (!status) status = lower_block_products(l, func);
   for (qn_op op = qn_block_first(m, body), next; op.id && !status; op = next) {
     next = qn_op_next(m, op);
     status = lower_op(l, op);

@@ -173,14 +173,15 @@ static qn_op replace(merge *g, qn_op scratch, qn_op old_consumer, qn_op old_prod
   return op;
 }
 
-/* map(.., gemm, ..): the gemm's epilogue goes on with the map's body. */
+/* map(.., gemm, ..): the gemm's epilogue, its last region, goes on with the map's body. */
 static qn_op into_epilogue(merge *g, qn_op map, uint32_t slot, qn_op gemm) {
   qn_module *m = g->l->m;
-  uint32_t prologue = (uint32_t)qn_op_get_int(m, gemm, "num_prologue");
-  qn_op scratch = scratch_op(g, map, 2);
-  move_block(g, qn_op_region(m, gemm, 0), qn_op_region(m, scratch, 0));
-  g->body = qn_builder_at_end(m, qn_op_region(m, scratch, 1));
-  qn_block old = qn_op_region(m, gemm, 1);
+  uint32_t regions = qn_op_num_regions(m, gemm), last = regions - 1;
+  uint32_t prologue = last ? (uint32_t)qn_op_get_int(m, gemm, "num_prologue") : 0;
+  qn_op scratch = scratch_op(g, map, regions);
+  if (last) move_block(g, qn_op_region(m, gemm, 0), qn_op_region(m, scratch, 0));
+  g->body = qn_builder_at_end(m, qn_op_region(m, scratch, last));
+  qn_block old = qn_op_region(m, gemm, last);
   set(g, qn_block_arg(m, old, 0), new_arg(g, value_type(g->l, qn_block_arg(m, old, 0))));
   operand_list fixed = {.n = 0}, extras = {.n = 0};
   for (uint32_t i = 0; i < 2 + prologue; i++) fixed.v[fixed.n++] = qn_op_operand(m, gemm, i);
@@ -191,7 +192,7 @@ static qn_op into_epilogue(merge *g, qn_op map, uint32_t slot, qn_op gemm) {
   append_map(g, map, slot, sum, &extras, &y);
   qn__yield(&g->body, 1, &y);
   for (uint32_t i = 0; i < extras.n; i++) fixed.v[fixed.n++] = extras.v[i];
-  return replace(g, scratch, map, gemm, QN_OP_GEMM, &fixed, qn_op_attrs(m, gemm), 2);
+  return replace(g, scratch, map, gemm, qn_op_kind_of(m, gemm), &fixed, qn_op_attrs(m, gemm), regions);
 }
 
 /* map(.., map or row, ..) */
@@ -250,14 +251,15 @@ static qn_op into_prologue(merge *g, qn_op gemm, qn_op map) {
 }
 
 static qn_op fuse_map(merge *g, qn_op map) {
-  static const qn_op_kind order[] = {QN_OP_GEMM, QN_OP_ROW, QN_OP_MAP};
+  static const qn_op_kind order[] = {QN_OP_GEMM, QN_OP_BLOCK_GEMM, QN_OP_ROW, QN_OP_MAP};
   for (size_t k = 0; k < sizeof order / sizeof order[0]; k++)
     for (uint32_t i = 0; i < qn_op_num_operands(g->l->m, map); i++) {
       qn_op producer;
       if (!can_take(g->l, map, qn_op_operand(g->l->m, map, i), &producer)) continue;
       qn_op_kind kind = qn_op_kind_of(g->l->m, producer);
       if (kind != order[k] || (kind == QN_OP_MAP && !is_plain_map(g->l, producer))) continue;
-      return kind == QN_OP_GEMM ? into_epilogue(g, map, i, producer) : into_body(g, map, i, producer);
+      return kind == QN_OP_GEMM || kind == QN_OP_BLOCK_GEMM ? into_epilogue(g, map, i, producer)
+                                                           : into_body(g, map, i, producer);
     }
   return (qn_op){0};
 }
@@ -277,7 +279,7 @@ static void drop_view(lowering *l, qn_op view) {
   qn_module *m = l->m;
   qn_value x = qn_op_operand(m, view, 0), y = qn_op_result(m, view, 0);
   qn_op_kind kind = qn_op_kind_of(m, qn_value_op(m, x));
-  bool kernel = kind == QN_OP_MAP || kind == QN_OP_GEMM || kind == QN_OP_ROW;
+  bool kernel = kind == QN_OP_MAP || kind == QN_OP_GEMM || kind == QN_OP_BLOCK_GEMM || kind == QN_OP_ROW;
   qn_type tx = value_type(l, x), ty = value_type(l, y);
   if (!kernel || !qn_value_has_one_use(m, x) || qn_type_rank(l->ctx, tx) != qn_type_rank(l->ctx, ty)) return;
   for (uint32_t d = 0; d < qn_type_rank(l->ctx, tx); d++)

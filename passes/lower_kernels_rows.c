@@ -115,6 +115,7 @@ static qn_value flattened(lowering *l, qn_builder *b, qn_value x) {
 }
 
 qn_status qn__lower_dynamic_quantize(lowering *l, qn_op op) {
+  if (qn_op_get_int(l->m, op, "block") > 0) return qn__lower_block_quantize(l, op);
   dynamic d = request(l, op);
   qn_builder b = qn_builder_before(l->m, op), body;
   qn_value x = qn_op_operand(l->m, op, 0), results[3];

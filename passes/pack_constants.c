@@ -6,8 +6,9 @@
  *   ->
  *   %p = kern.packed_constant {layout = "k4n64", value = dense<..> : tensor<8192xi8>} : () -> tensor<64x128xi8>
  *
- * kern.pack of anything else stays and packs at run time. Preconditions: kern ops. Preserves: shapes, values. */
+ * kern.block_pack of a constant becomes an arith.constant of its bytes. kern.pack of anything else stays and packs at run time. Preconditions: kern ops. Preserves: shapes, values. */
 #include <quern/pass.h>
+#include <quern/unstable/bpack.h>
 #include <quern/unstable/layout.h>
 #include <quern/unstable/rewriter.h>
 #include <string.h>
@@ -68,10 +69,35 @@ static qn_status pack_one(qn_rewriter *r, qn_op op) {
   return QN_OK;
 }
 
+/* Block layouts are bytes, and so a constant like any other. */
+static qn_status pack_blocks(qn_rewriter *r, qn_op op) {
+  qn_module *m = qn_rewriter_module(r);
+  qn_context *ctx = qn_module_context(m);
+  qn_value b = qn_op_operand(m, op, 0);
+  qn_type t = qn_value_type(m, qn_op_result(m, op, 0));
+  qn_bpack_layout layout;
+  qn_tensor source;
+  void *data;
+  if (!qn_value_constant_tensor(m, b, &source) || source.rank != 2 || qn_type_count(ctx, t) < 0 ||
+      !qn_bpack_layout_parse(qn_op_get_string(m, op, "layout"), &layout))
+    return QN_OK;
+  qn_attr value = qn_attr_dense_new(m, t, &data);
+  if (!value.id) return QN_ERR_NO_MEMORY;
+  qn_bpack_pack(ctx, qn_type_elem(ctx, qn_value_type(m, b)), &layout, qn_op_get_bool(m, op, "transpose"), &source,
+                data);
+  qn_builder at = qn_builder_before(m, op);
+  qn_value packed = qn_build_constant(&at, value);
+  if (!packed.id) return QN_ERR_NO_MEMORY;
+  qn_run_count(qn_rewriter_run(r), "bytes packed", qn_type_count(ctx, t));
+  qn_rewriter_replace(r, op, &packed);
+  return QN_OK;
+}
+
 qn_status qn__pass_pack_constants(qn_pass_run *run) {
-  static const qn_pattern patterns[] = {{QN_OP_PACK, "constants packed", pack_one}};
+  static const qn_pattern patterns[] = {{QN_OP_PACK, "constants packed", pack_one},
+                                        {QN_OP_BLOCK_PACK, "constants packed in blocks", pack_blocks}};
   bool changed;
-  qn_status status = qn_rewrite(run, (qn_op){0}, patterns, 1, &changed);
+  qn_status status = qn_rewrite(run, (qn_op){0}, patterns, 2, &changed);
   qn_run_preserved(run, changed, QN_PRESERVES_SHAPES);
   return status;
 }

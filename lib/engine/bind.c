@@ -152,6 +152,13 @@ static bool infer(const qn_program *p, const qn_bound *b, const qn_step *s) {
     }
     return true;
   }
+  case QN_KERNEL_BLOCK_ROWS:
+  case QN_KERNEL_BLOCK_GEMM: { /* the operand's sizes, with the declared last one */
+    uint32_t r = p->values[s->values[0]].rank;
+    memcpy(out, b->shapes[s->values[0]], sizeof(qn_shape));
+    out[r - 1] = p->values[s->values[s->num_in]].shape[r - 1];
+    return true;
+  }
   case QN_KERNEL_MAP:
   case QN_KERNEL_ROW:
     if (!infer_loop(p, b, s, full)) return false;

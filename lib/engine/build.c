@@ -91,11 +91,35 @@ static qn_status gemm_bodies(build *b, qn_step *s) {
   return g->has_prologue ? body_for(b, s->plan, QN_PART_PROLOGUE, 0, &s->prologue_body) : QN_OK;
 }
 
+/* One body does all rows of a panel: tiles of one height, or of a height and the next lower one. */
+static qn_status block_bodies(build *b, qn_step *s) {
+  const qn_gemm_plan *g = &s->plan->u.gemm;
+  size_t count = QN_ROWS_MIXED + (size_t)g->rows + 1;
+  s->tile_bodies = qn__arena_array(&b->p->arena, count, sizeof *s->tile_bodies);
+  if (!s->tile_bodies) return no_memory(b);
+  for (size_t h = 0; h < count; h++) s->tile_bodies[h] = UINT32_MAX;
+  const qn_pvalue *y = at(b, s->values[s->num_in]);
+  int64_t merged = known_rows(b, s), single = y->shape[y->rank - 2];
+  for (uint32_t h = 1; h <= g->rows; h++)
+    for (uint32_t mixed = 0; mixed < 2; mixed++) {
+      bool needed = merged < 0 && (!mixed || h > 1);
+      for (int way = 0; way < 2 && !needed && merged >= 0; way++) {
+        qn_row_split split = qn__row_split(way ? merged : single, g->rows);
+        needed = split.heights[0] == h && (split.counts[1] > 0) == mixed;
+      }
+      uint32_t rows = h | (mixed ? QN_ROWS_MIXED : 0);
+      qn_status status = needed ? body_for(b, s->plan, QN_PART_TILES, rows, &s->tile_bodies[rows]) : QN_OK;
+      if (status) return status;
+    }
+  return QN_OK;
+}
+
 static qn_status step_bodies(build *b, qn_step *s) {
   s->main_body = s->prologue_body = UINT32_MAX;
   switch (s->plan->kind) {
   case QN_KERNEL_VIEW: return QN_OK;
   case QN_KERNEL_GEMM: return gemm_bodies(b, s);
+  case QN_KERNEL_BLOCK_GEMM: return block_bodies(b, s);
   default: return body_for(b, s->plan, QN_PART_MAIN, 0, &s->main_body);
   }
 }

@@ -144,6 +144,10 @@ typedef bool (*qn_job_fn)(void *user, const qn_job *job);
 bool qn__step_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job_fn fn, void *user);
 /* Part i of n of a job as at most 2 pieces; returns how many. */
 uint32_t qn__job_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2]);
+/* The same for a product with a scale per block: panels are shared out, all rows go with each. */
+uint32_t qn__block_pieces(const qn_job *job, size_t i, size_t n, qn_piece *piece);
+bool qn__block_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn, void *user);
+double qn__block_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
 /* Into how many parts a job should be cut. */
 size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel);
 /* Bytes of prologue codes that a gemm step needs. */

@@ -96,6 +96,7 @@ size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b) 
 }
 
 double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b) {
+  if (s->plan->kind == QN_KERNEL_BLOCK_GEMM) return qn__block_ops(p, s, b);
   if (s->plan->kind != QN_KERNEL_GEMM) return 0;
   gemm_shape z = shape_of(p, s, b);
   double groups = s->plan->u.gemm.window ? (double)s->plan->u.gemm.shape.groups : 1;
@@ -317,6 +318,8 @@ bool qn__step_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_
   case QN_KERNEL_MAP:
   case QN_KERNEL_ROW: return loop_jobs(p, s, b, &job, fn, user);
   case QN_KERNEL_PACK: return pack_jobs(p, s, b, &job, fn, user);
+  case QN_KERNEL_BLOCK_ROWS:
+  case QN_KERNEL_BLOCK_GEMM: return qn__block_jobs(p, s, b, &job, fn, user);
   case QN_KERNEL_VIEW: return true;
   }
   return true;
@@ -337,7 +340,9 @@ size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel) {
   uint32_t threads = parallel && parallel->run ? parallel->num_threads : 1;
   if (!qn__cost_splits(job->cost, parallel)) return 1;
   int64_t units = ceil_div(job->extent[0], job->grain);
-  if (job->part == QN_PART_TILES) {
+  if (job->step->plan->kind == QN_KERNEL_BLOCK_GEMM) {
+    units = job->extent[1];
+  } else if (job->part == QN_PART_TILES) {
     qn_row_split split = qn__row_split(job->extent[0], job->step->plan->u.gemm.rows);
     int64_t tiles = split.counts[0] + split.counts[1];
     units = tiles > job->extent[1] ? tiles : job->extent[1];
@@ -370,6 +375,7 @@ static uint32_t tile_pieces(const qn_job *job, size_t i, size_t n, qn_piece piec
 }
 
 uint32_t qn__job_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2]) {
+  if (job->step->plan->kind == QN_KERNEL_BLOCK_GEMM) return qn__block_pieces(job, i, n, pieces);
   if (job->part == QN_PART_TILES) return tile_pieces(job, i, n, pieces);
   int64_t units = ceil_div(job->extent[0], job->grain);
   int64_t lo = units * (int64_t)i / (int64_t)n * job->grain, hi = units * ((int64_t)i + 1) / (int64_t)n * job->grain;

@@ -250,7 +250,7 @@ static qn_status run_prologue(qn__frame *f, qn_op op, uint32_t extras, qn_tensor
   return s == QN_OK ? qn__script_run(f->ctx, f->scratch, p, &shape, views, out, false) : s;
 }
 
-static qn_status run_epilogue(qn__frame *f, const qn_tensor *sums, uint32_t first, uint32_t extras) {
+qn_status qn__run_epilogue(qn__frame *f, uint32_t region, const qn_tensor *sums, uint32_t first, uint32_t extras) {
   qn__shape shape = qn__shape_of(sums);
   const qn_tensor **args = qn__scratch(f, extras + 1u, sizeof *args);
   qn__view *views = qn__scratch(f, extras + 1u, sizeof *views);
@@ -266,7 +266,7 @@ static qn_status run_epilogue(qn__frame *f, const qn_tensor *sums, uint32_t firs
   }
   qn__script *p;
   if (s == QN_OK) s = qn__result(f, 0, shape.rank, shape.size, &y);
-  if (s == QN_OK) s = region_script(f, 1, extras + 1, args, 1, &y->elem, false, &p);
+  if (s == QN_OK) s = region_script(f, region, extras + 1, args, 1, &y->elem, false, &p);
   return s == QN_OK ? qn__script_run(f->ctx, f->scratch, p, &shape, views, y, false) : s;
 }
 
@@ -339,7 +339,7 @@ static qn_status eval_gemm(qn__frame *f, qn_op op) {
   s = qn__product_shape(f, &a, &b, &batch, &shape);
   if (s == QN_OK) s = qn__scratch_tensor(f, acc, shape.rank, shape.size, &sums);
   if (s == QN_OK) s = qn__product(f, &a, &b, acc, &sums);
-  return s == QN_OK ? run_epilogue(f, &sums, 2 + prologue, f->num_in - 2 - prologue) : s;
+  return s == QN_OK ? qn__run_epilogue(f, 1, &sums, 2 + prologue, f->num_in - 2 - prologue) : s;
 }
 const qn__evaluator qn__eval_GEMM = {.eval = eval_gemm};
 

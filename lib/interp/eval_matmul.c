@@ -1,5 +1,6 @@
 /* quern.matmul and quern.matmul_integer. */
-#include "interp.h"
+#include "codec.h"
+#include "scalar.h"
 
 /* The zero point of a quantized operand as a view along batch, row and column of the product's operand. */
 static qn_status quant_zero(qn__frame *f, uint32_t i, const qn__matrices *x, uint32_t batch_rank, bool swap,
@@ -45,9 +46,29 @@ static qn_status run(qn__frame *f, qn__matrices *a, qn__matrices *b) {
   return s == QN_OK ? qn__product(f, a, b, sum_type(y->elem), y) : s;
 }
 
+/* Floats times a quantized b: b as quant.dcast has it. */
+static qn_status dequantized(qn__frame *f, const qn_tensor *b, qn_tensor *out) {
+  qn__codec c;
+  qn__shape shape = qn__shape_of(b);
+  qn_status s = qn__codec_init(f, qn__in_elem(f, 1), &shape, &c);
+  if (s == QN_OK) s = qn__scratch_tensor(f, QN_F32, b->rank, b->shape, out);
+  int64_t index[QN_MAX_RANK] = {0};
+  for (int64_t i = 0, n = s == QN_OK ? qn_tensor_count(b) : 0; i < n; i++, qn__next_index(index, b->shape, b->rank))
+    qn__store_f32(QN_F32, out->data, (size_t)i,
+                  qn__codec_decode(&c, qn__codec_index(&c, index), qn__load_bits(b->elem, b->data, (size_t)i)));
+  return s;
+}
+
 static qn_status eval_matmul(qn__frame *f, qn_op op) {
+  qn_tensor plain;
+  const qn_tensor *right = f->in[1];
+  if (qn_scalar_is_float(f->in[0]->elem) && qn_type_as_quant(f->ctx, qn__in_elem(f, 1))) {
+    qn_status s = dequantized(f, right, &plain);
+    if (s != QN_OK) return s;
+    right = &plain;
+  }
   bool ta = qn_op_get_bool(f->m, op, "transpose_a"), tb = qn_op_get_bool(f->m, op, "transpose_b");
-  qn__matrices a = qn__matrices_of(f->in[0], false, ta), b = qn__matrices_of(f->in[1], true, tb);
+  qn__matrices a = qn__matrices_of(f->in[0], false, ta), b = qn__matrices_of(right, true, tb);
   if (qn_scalar_is_int(f->in[0]->elem)) {
     uint32_t batch = larger(a.batch.rank, b.batch.rank);
     qn__view *za, *zb;

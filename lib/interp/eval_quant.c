@@ -265,8 +265,9 @@ static qn_qparams_request request_of(const qn_module *m, qn_op op, qn_scalar sto
   return r;
 }
 
-/* One range of n elements from `first` on: its parameters and codes. */
-static qn_status quantize_range(qn__frame *f, const qn_qparams_request *r, const float *x, int64_t row, int64_t n) {
+/* One range of n elements, from element `first` of the tensor on: its parameters, number `row`, and codes. */
+static qn_status quantize_range(qn__frame *f, const qn_qparams_request *r, const float *x, int64_t first, int64_t row,
+                                int64_t n) {
   float min, max;
   qn_qparams p;
   const char *reason = "";
@@ -275,14 +276,42 @@ static qn_status quantize_range(qn__frame *f, const qn_qparams_request *r, const
     return qn_op_error(f->m, f->op, QN_DIAG_DATA, "no quantization parameters for [%g, %g]: %s", (double)min,
                        (double)max, reason);
   for (int64_t i = 0; i < n; i++)
-    qn__store_i64(f->out[0].elem, f->out[0].data, (size_t)(row * n + i), qn_quantize_f32(x[i], p, QN_ROUND_HALF_EVEN));
+    qn__store_i64(f->out[0].elem, f->out[0].data, (size_t)(first + i), qn_quantize_f32(x[i], p, QN_ROUND_HALF_EVEN));
   qn__store_f32(f->out[1].elem, f->out[1].data, (size_t)row, p.scale);
   qn__store_i64(f->out[2].elem, f->out[2].data, (size_t)row, p.zero_point);
   return QN_OK;
 }
 
+/* Rows cut into blocks of `block` elements, the last one of what is left: scales [.., blocks]. */
+static qn_status quantize_blocks(qn__frame *f, qn_op op, int64_t block) {
+  const qn_tensor *x = f->in[0];
+  qn_tensor *y;
+  if (x->rank == 0) return qn_op_error(f->m, op, QN_DIAG_SHAPE, "blocks need a last axis");
+  qn__shape params = qn__shape_of(x);
+  int64_t k = x->shape[x->rank - 1], blocks = k / block + (k % block != 0);
+  params.size[x->rank - 1] = blocks;
+  qn_status s = need_float(f, 0);
+  if (s == QN_OK) s = qn__result(f, 0, x->rank, x->shape, &y);
+  for (uint32_t i = 1; i < 3 && s == QN_OK; i++) {
+    qn_tensor *p;
+    s = qn__result(f, i, x->rank, params.size, &p);
+  }
+  float *values = s == QN_OK ? qn__scratch(f, (size_t)(block < k ? block : k) + 1, sizeof *values) : NULL;
+  if (!values) return s != QN_OK ? s : QN_ERR_NO_MEMORY;
+  qn_qparams_request request = request_of(f->m, op, y->elem);
+  for (int64_t row = 0, rows = k ? qn_tensor_count(x) / k : 0; row < rows; row++)
+    for (int64_t b = 0; b < blocks && s == QN_OK; b++) {
+      int64_t first = row * k + b * block, n = k - b * block < block ? k - b * block : block;
+      for (int64_t i = 0; i < n; i++) values[i] = read_float(x, first + i);
+      s = quantize_range(f, &request, values, first, row * blocks + b, n);
+    }
+  return s;
+}
+
 static qn_status eval_dynamic_quantize(qn__frame *f, qn_op op) {
   const qn_tensor *x = f->in[0];
+  int64_t block = qn_op_get_int(f->m, op, "block");
+  if (block > 0) return quantize_blocks(f, op, block);
   bool per_row = qn_op_get_bool(f->m, op, "per_row") && x->rank > 0;
   int64_t shape[QN_MAX_RANK] = {0}, n = qn_tensor_count(x), rows = 1;
   for (uint32_t d = 0; per_row && d < x->rank; d++) {
@@ -300,7 +329,7 @@ static qn_status eval_dynamic_quantize(qn__frame *f, qn_op op) {
   float *values = qn__scratch(f, (size_t)n, sizeof *values);
   if (!values) return QN_ERR_NO_MEMORY;
   for (int64_t i = 0; i < n; i++) values[i] = read_float(x, i);
-  for (int64_t i = 0; i < rows && s == QN_OK; i++) s = quantize_range(f, &request, values + i * row, i, row);
+  for (int64_t i = 0; i < rows && s == QN_OK; i++) s = quantize_range(f, &request, values + i * row, i * row, i, row);
   return s;
 }
 const qn__evaluator qn__eval_DYNAMIC_QUANTIZE = {.eval = eval_dynamic_quantize};

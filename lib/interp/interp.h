@@ -168,6 +168,8 @@ qn_status qn__product_shape(qn__frame *f, const qn__matrices *a, const qn__matri
 qn_status qn__product(qn__frame *f, const qn__matrices *a, const qn__matrices *b, qn_scalar acc, qn_tensor *y);
 
 /* ---- shared by several ops ---- */
+/* Region `region` over the sums of a product and so many operands from `first` on: makes result 0. */
+qn_status qn__run_epilogue(qn__frame *f, uint32_t region, const qn_tensor *sums, uint32_t first, uint32_t extras);
 /* The sizes that attribute 'shape' of a reshape or view asks for, for so many elements. */
 qn_status qn__resolve_shape(qn__frame *f, qn_op op, int64_t count, qn__shape *out);
 qn_status qn__check_perm(qn__frame *f, const int64_t *perm, uint32_t n); /* of operand 0's axes */

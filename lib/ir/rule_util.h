@@ -49,6 +49,11 @@ qn_status qn__need_axis(qn_module *m, qn_op op, int64_t axis, uint32_t rank, uin
 /* The product's dimensions for operands 0 and 1: rank rules of NumPy's matmul, flags swap the last two axes. */
 qn_status qn__matmul_dims(qn_module *m, qn_op op, bool transpose_a, bool transpose_b, qn_dims *out);
 
+/* Region `region` of a product's kernel: takes the sum, of type `acc`, and `extras` operands from `first` on; `elem` is
+ * the result's element type. */
+qn_status qn__check_epilogue(qn_module *m, qn_op op, uint32_t region, uint32_t first, uint32_t extras, qn_scalar acc,
+                             qn_type *elem);
+
 /* x's dimensions in the order of the op's `perm`, which is checked. */
 qn_status qn__permuted_dims(qn_module *m, qn_op op, const qn_dims *x, qn_dims *y);
 

@@ -292,12 +292,13 @@ static qn_status check_prologue(qn_module *m, qn_op op, uint32_t extras, qn_scal
                      qn__type_c(m, have), qn__type_c(m, want));
 }
 
-static qn_status check_epilogue(qn_module *m, qn_op op, uint32_t first, uint32_t extras, qn_scalar acc, qn_type *elem) {
+qn_status qn__check_epilogue(qn_module *m, qn_op op, uint32_t region, uint32_t first, uint32_t extras, qn_scalar acc,
+                             qn_type *elem) {
   qn_op yield;
-  qn_status status = check_arg_count(m, op, 1, "epilogue", 1 + extras);
-  if (status == QN_OK) status = check_arg(m, op, 1, "epilogue", 0, qn__scalar_type(m, acc));
-  if (status == QN_OK) status = check_operand_args(m, op, 1, "epilogue", 1, first, extras);
-  if (status == QN_OK) status = need_yield(m, op, 1, "epilogue", 1, &yield);
+  qn_status status = check_arg_count(m, op, region, "epilogue", 1 + extras);
+  if (status == QN_OK) status = check_arg(m, op, region, "epilogue", 0, qn__scalar_type(m, acc));
+  if (status == QN_OK) status = check_operand_args(m, op, region, "epilogue", 1, first, extras);
+  if (status == QN_OK) status = need_yield(m, op, region, "epilogue", 1, &yield);
   return status == QN_OK ? result_elem(m, op, yield, 0, elem) : status;
 }
 
@@ -402,7 +403,7 @@ qn_status qn__rule_gemm(qn_module *m, qn_op op, qn_type *results) {
   status = check_extras(m, op, 2, p, &a, "'a'");
   if (status == QN_OK) status = check_extras(m, op, 2 + p, e, &y, "the product");
   if (status == QN_OK) status = check_prologue(m, op, p, lhs);
-  if (status == QN_OK) status = check_epilogue(m, op, 2 + p, e, acc, &elem);
+  if (status == QN_OK) status = qn__check_epilogue(m, op, 1, 2 + p, e, acc, &elem);
   if (status == QN_OK) results[0] = qn__dims_tensor(ctx, elem, &y);
   return status;
 }

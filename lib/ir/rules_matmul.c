@@ -119,6 +119,16 @@ static qn_status quantized_elem(qn_module *m, qn_op op, qn_scalar *result) {
   return QN_OK;
 }
 
+/* Floats times a matrix that is dequantized on the way. */
+static qn_status check_weight_only(qn_module *m, qn_op op) {
+  qn_context *ctx = qn_module_context(m);
+  qn_type b = qn__operand_elem(m, op, 1);
+  if (qn_type_as_scalar(ctx, qn_type_as_quant(ctx, b)->expressed) == QN_F32) return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,
+                     "operand 'b' has elements of %s, expected such as are expressed as f32 like those of 'a'",
+                     qn__type_c(m, b));
+}
+
 qn_status qn__rule_matmul(qn_module *m, qn_op op, qn_type *results) {
   qn_context *ctx = qn_module_context(m);
   qn_dims dims;
@@ -129,6 +139,8 @@ qn_status qn__rule_matmul(qn_module *m, qn_op op, qn_type *results) {
   qn_scalar elem = qn_type_as_scalar(ctx, a);
   if (qn_type_as_quant(ctx, a) && qn_type_as_quant(ctx, b)) {
     status = quantized_elem(m, op, &elem);
+  } else if (elem == QN_F32 && qn_type_as_quant(ctx, b)) {
+    status = check_weight_only(m, op);
   } else if (!qn_scalar_is_float(elem) || !qn_type_eq(a, b)) {
     const char *hint = qn_scalar_is_int(elem) ? "; integers are multiplied by quern.matmul_integer" : "";
     status = qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,

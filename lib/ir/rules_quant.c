@@ -166,7 +166,17 @@ qn_status qn__rule_dynamic_quantize(qn_module *m, qn_op op, qn_type *results) {
                        qn__type_c(m, storage), MAX_CODE_BITS);
   qn_type x = qn__operand_type(m, op, 0);
   qn_dims dims = qn__dims_of(ctx, x);
-  if (qn_op_get_bool(m, op, "per_row")) {
+  int64_t block = qn_op_get_int(m, op, "block");
+  if (block < 0 || (block > 0 && (qn_op_get_bool(m, op, "per_row") || dims.rank == 0)))
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
+                       "block is %lld with an operand of rank %u%s, expected 0, or 1 or more with rank 1 or more and "
+                       "without per_row",
+                       (long long)block, dims.rank, qn_op_get_bool(m, op, "per_row") ? " and per_row" : "");
+  if (block > 0) {
+    int64_t *last = &dims.size[dims.rank - 1];
+    if (block > 1) dims.symbol[dims.rank - 1] = (qn_name){0};
+    if (*last != QN_DYNAMIC) *last = *last / block + (*last % block != 0);
+  } else if (qn_op_get_bool(m, op, "per_row")) {
     if (dims.rank == 0)
       return qn_op_error(m, op, QN_DIAG_SHAPE, "per_row needs an operand of rank 1 or more, found %s",
                          qn__type_c(m, x));

@@ -54,7 +54,7 @@ static qn_status plan_pack(qn_module *m, qn_op op, qn_kernel_plan *out) {
   return QN_OK;
 }
 
-static const char *const kind_names[] = {"gemm", "map", "row", "pack", "view"};
+static const char *const kind_names[] = {"gemm", "map", "row", "pack", "block_rows", "block_gemm", "view"};
 
 /* Types that tell kernels apart at a glance; the hash does the rest. */
 static uint64_t set_name(qn_kernel_plan *p, uint64_t seed) {
@@ -75,6 +75,11 @@ static uint64_t set_name(qn_kernel_plan *p, uint64_t seed) {
   case QN_KERNEL_PACK:
     first = p->u.pack.mem;
     h = qn__layout_hash(&p->u.pack.layout, qn__mix(h, (uint64_t)p->u.pack.mem));
+    break;
+  case QN_KERNEL_BLOCK_ROWS: h = qn__block_hash(p, h); break;
+  case QN_KERNEL_BLOCK_GEMM:
+    first = p->u.gemm.a_mem, last = p->u.gemm.y_mem;
+    h = qn__block_hash(p, h);
     break;
   case QN_KERNEL_VIEW: break;
   }
@@ -119,6 +124,17 @@ qn_status qn__kernel_plan(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *a
     out->kind = QN_KERNEL_PACK;
     s = plan_pack(m, op, out);
     break;
+  case QN_OP_BLOCK_ROWS:
+    out->kind = QN_KERNEL_BLOCK_ROWS;
+    s = qn__plan_block_rows(m, op, out);
+    break;
+  case QN_OP_BLOCK_GEMM:
+    out->kind = QN_KERNEL_BLOCK_GEMM;
+    s = qn__plan_block_gemm(m, op, arena, out);
+    break;
+  case QN_OP_BLOCK_PACK:
+    return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                       "these weights are no constant: no kernel packs them at run time, only pack-constants beforehand");
   case QN_OP_VIEW:
     out->kind = QN_KERNEL_VIEW;
     s = QN_OK;

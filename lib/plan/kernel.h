@@ -8,6 +8,7 @@
 #define QN_KERNEL_H
 #include "tape.h"
 #include "window.h"
+#include <quern/unstable/bpack.h>
 #include <quern/unstable/isa.h>
 #include <quern/unstable/kargs.h>
 #include <quern/unstable/layout.h>
@@ -17,6 +18,8 @@ typedef enum qn_kernel_kind {
   QN_KERNEL_MAP,
   QN_KERNEL_ROW,
   QN_KERNEL_PACK,
+  QN_KERNEL_BLOCK_ROWS,
+  QN_KERNEL_BLOCK_GEMM,
   QN_KERNEL_VIEW /* no code: the same bytes */
 } qn_kernel_kind;
 
@@ -106,6 +109,31 @@ typedef struct qn_pack_plan {
   qn_layout layout;
 } qn_pack_plan;
 
+/* BLOCK_ROWS: rows of activations for BLOCK_GEMM (unstable/bpack.h), rows [begin[0], end[0]).
+ *   ptr     0 x (f32, or i8 codes), 1 rows, 2 scales of the codes
+ *   size    0 K, 1 blocks
+ *   stride  0 x row, 1 rows row, 2 scales row
+ */
+typedef struct qn_block_rows_plan {
+  uint32_t block;
+  int32_t offset;
+  bool from_codes;
+} qn_block_rows_plan;
+
+/* BLOCK_GEMM: PART_TILES, panels [begin[1], end[1]), and of each all rows [begin[0], end[0]), so that a panel is used
+ * up before the next one is read. A body of height h takes a multiple of h rows; one of height h | QN_ROWS_MIXED takes
+ * any number R > h - 1 as ceil(R / h) tiles, the first of h rows, the others of h - 1.
+ *   ptr     0 rows of blocks, or f32 A (row-major, read up to K), 1 packed weights, 2 Y, 3+i epilogue extra i
+ *   size    0 M, 1 N, 2 K, 3 blocks
+ *   stride  0 A row, 1 Y row, 2 from panel to panel, 3+i extra i row
+ */
+typedef struct qn_block_plan {
+  qn_gemm_plan gemm; /* rows, acc (f32), y_mem and epilogue as in GEMM; no prologue; layout is not used */
+  qn_bpack_layout weights;
+  bool floats; /* A is f32: one fma chain in ascending k over dequantized weights */
+} qn_block_plan;
+enum { QN_ROWS_MIXED = 64 };
+
 typedef struct qn_kernel_plan {
   qn_kernel_kind kind;
   const qn_isa *isa;
@@ -120,6 +148,8 @@ typedef struct qn_kernel_plan {
     qn_gemm_plan gemm;
     qn_loop_plan loop;
     qn_pack_plan pack;
+    qn_block_rows_plan block_rows;
+    qn_block_plan block;
   } u;
 } qn_kernel_plan;
 

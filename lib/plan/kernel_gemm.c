@@ -47,16 +47,24 @@ static qn_status check_count(qn_module *m, qn_op op, const char *region, const q
                      t->num_inputs, t->num_outputs, t->num_stages == 1 ? "no reduction" : "a reduction", inputs);
 }
 
+qn_status qn__plan_epilogue(qn_module *m, qn_op op, uint32_t region, uint32_t first, qn_arena *arena,
+                            qn_gemm_plan *g) {
+  g->num_epilogue_extras = qn_op_num_operands(m, op) - first;
+  qn_status s = plan_extras(m, op, first, g->num_epilogue_extras, arena, &g->epilogue_extras);
+  if (s) return s;
+  qn_scalar *acc = argument_mem(arena, g->acc, g->epilogue_extras, g->num_epilogue_extras);
+  if (!acc) return qn_error_no_memory(qn_module_context(m));
+  s = qn__tape_build(m, qn_op_region(m, op, region), acc, &g->y_mem, arena, &g->epilogue);
+  return s ? s : check_count(m, op, "epilogue", &g->epilogue, g->num_epilogue_extras + 1);
+}
+
 static qn_status plan_regions(qn_module *m, qn_op op, qn_arena *arena, qn_gemm_plan *g) {
   qn_context *ctx = qn_module_context(m);
   qn_scalar *in = argument_mem(arena, g->a_mem, g->prologue_extras, g->num_prologue_extras);
-  qn_scalar *acc = argument_mem(arena, g->acc, g->epilogue_extras, g->num_epilogue_extras);
-  if (!in || !acc) return qn_error_no_memory(ctx);
+  if (!in) return qn_error_no_memory(ctx);
   qn_status s = qn__tape_build(m, qn_op_region(m, op, 0), in, &g->lhs, arena, &g->prologue);
   if (!s) s = check_count(m, op, "prologue", &g->prologue, g->num_prologue_extras + 1);
-  if (!s) s = qn__tape_build(m, qn_op_region(m, op, 1), acc, &g->y_mem, arena, &g->epilogue);
-  if (!s) s = check_count(m, op, "epilogue", &g->epilogue, g->num_epilogue_extras + 1);
-  return s;
+  return s ? s : qn__plan_epilogue(m, op, 1, 2 + g->num_prologue_extras, arena, g);
 }
 
 static qn_status plan_types(qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan *g) {
@@ -167,11 +175,9 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
     return qn_op_error(m, op, QN_DIAG_OPERAND_COUNT, "has %u operands of which %lld extras of the prologue", operands,
                        (long long)before);
   g->num_prologue_extras = (uint32_t)before;
-  g->num_epilogue_extras = operands - 2 - (uint32_t)before;
   qn_status s = plan_types(m, op, out->isa, g);
   if (!s) s = plan_layout(m, op, out->isa, arena, out);
   if (!s) s = plan_extras(m, op, 2, g->num_prologue_extras, arena, &g->prologue_extras);
-  if (!s) s = plan_extras(m, op, 2 + g->num_prologue_extras, g->num_epilogue_extras, arena, &g->epilogue_extras);
   if (!s) s = plan_regions(m, op, arena, g);
   if (!s) s = plan_codes(m, op, g);
   if (!s) s = plan_window(m, op, g);

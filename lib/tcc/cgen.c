@@ -50,7 +50,7 @@ const char **qn__c_names(const char *first, const char *rest, uint32_t n, qn_are
   return names;
 }
 
-static const char *const kind_text[] = {"kern.gemm", "kern.map", "kern.row", "kern.pack", "kern.view"};
+static const char *const kind_text[] = {"kern.gemm", "kern.map", "kern.row", "kern.pack", "kern.block_rows", "kern.block_gemm", "kern.view"};
 
 static const char *text_of(qn_scalar s) {
   return qn_scalar_get(s)->text;
@@ -115,6 +115,8 @@ static body_fn generator_of(const qn_body *b) {
   case QN_KERNEL_MAP: return qn__c_map;
   case QN_KERNEL_ROW: return qn__c_row;
   case QN_KERNEL_PACK: return qn__c_pack;
+  case QN_KERNEL_BLOCK_ROWS: return qn__c_block_rows;
+  case QN_KERNEL_BLOCK_GEMM: return qn__c_block_gemm;
   default: return NULL;
   }
 }

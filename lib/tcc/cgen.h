@@ -59,8 +59,23 @@ static inline int qn__c_bytes(qn_scalar mem) {
 /* ---- bodies: cgen_loop.c, cgen_row.c, cgen_gemm.c, cgen_pack.c ---- */
 void qn__c_map(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_row(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
+/* A region inside a nest of rows (level 1) and columns (level 2): inputs are `first`, then extras. */
+typedef struct qn_cnest {
+  qn_cregion r;
+  const qn_extra *extras;
+  const char **names;
+} qn_cnest;
+bool qn__c_nest_init(qn_cnest *n, qn_cgen *g, const qn_tape *t, const qn_extra *extras, uint32_t num, const char *first,
+                     qn_arena *arena);
+void qn__c_nest_pointers(qn_cgen *g, const qn_cnest *n, uint32_t num, uint32_t first_ptr);
+/* Loads the extras that move at this level, and computes what depends on no deeper one. */
+void qn__c_nest_level(qn_cgen *g, const qn_cnest *n, uint8_t level, const char *row, const char *col);
+/* The result, of type `mem`, at column n of row_y. */
+void qn__c_nest_store(qn_cgen *g, const qn_cnest *n, qn_scalar mem);
 void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_gemm_prologue(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
+void qn__c_block_rows(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
+void qn__c_block_gemm(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_pack(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 /* A loop kernel's pointers, sizes and strides as local constants, and one loop of its nest with operands' offsets. */
 void qn__c_loop_head(qn_cgen *g, const qn_loop_plan *p);

@@ -157,15 +157,9 @@ static void row_address(qn_cgen *g, bool window) {
   qn__c_line(g, "  a + image * args->size[7] + above * args->size[8] + column * args->size[9];");
 }
 
-/* ---- regions inside the nest: level 1 is the row, level 2 the column ---- */
+/* ---- regions inside the nest ---- */
 
-typedef struct nest {
-  qn_cregion r;
-  const qn_extra *extras;
-  const char **names;
-} nest;
-
-static bool nest_init(nest *n, qn_cgen *g, const qn_tape *t, const qn_extra *extras, uint32_t num, const char *first,
+bool qn__c_nest_init(qn_cnest *n, qn_cgen *g, const qn_tape *t, const qn_extra *extras, uint32_t num, const char *first,
                       qn_arena *arena) {
   uint8_t *levels = qn__arena_array(arena, (size_t)num + 1, 1);
   n->extras = extras;
@@ -179,7 +173,7 @@ static bool nest_init(nest *n, qn_cgen *g, const qn_tape *t, const qn_extra *ext
   return false;
 }
 
-static void extra_pointers(qn_cgen *g, const nest *n, uint32_t num, uint32_t first_ptr) {
+void qn__c_nest_pointers(qn_cgen *g, const qn_cnest *n, uint32_t num, uint32_t first_ptr) {
   for (uint32_t i = 0; i < num; i++) {
     qn__c_line(g, "const unsigned char *const e%u = args->ptr[%u]; /* extra %u: %s */", i, first_ptr + i, i,
                qn_scalar_get(n->extras[i].mem)->text);
@@ -187,8 +181,7 @@ static void extra_pointers(qn_cgen *g, const nest *n, uint32_t num, uint32_t fir
   }
 }
 
-/* Loads the extras that move at this level, and computes what depends on no deeper one. */
-static void nest_level(qn_cgen *g, const nest *n, uint8_t level, const char *row, const char *col) {
+void qn__c_nest_level(qn_cgen *g, const qn_cnest *n, uint8_t level, const char *row, const char *col) {
   for (uint32_t k = 0; k < n->r.tape->num_insts; k++) {
     const qn_tinst *i = &n->r.tape->insts[k];
     if (i->op != QN_T_INPUT || i->a == 0 || n->r.level[k] != level) continue;
@@ -205,7 +198,7 @@ static void nest_level(qn_cgen *g, const nest *n, uint8_t level, const char *row
   qn__c_level(g, &n->r, level, 0, NULL);
 }
 
-static void store_result(qn_cgen *g, const nest *n, qn_scalar mem) {
+void qn__c_nest_store(qn_cgen *g, const qn_cnest *n, qn_scalar mem) {
   char at[48];
   snprintf(at, sizeof at, "n * %d", qn__c_bytes(mem));
   qn__c_store(g, &n->r, 0, "row_y", at);
@@ -215,18 +208,18 @@ void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   const qn_gemm_plan *p = &plan->u.gemm;
   gemm_gen w = {g, p, qn__c_bytes(p->lhs), qn__c_bytes(p->rhs), qn__tape_reg(p->acc), qn__c_type(qn__tape_reg(p->acc))};
   uint32_t nb = p->layout.panel_width;
-  nest n;
-  if (!nest_init(&n, g, &p->epilogue, p->epilogue_extras, p->num_epilogue_extras, "sum", arena)) return;
+  qn_cnest n;
+  if (!qn__c_nest_init(&n, g, &p->epilogue, p->epilogue_extras, p->num_epilogue_extras, "sum", arena)) return;
   qn__c_line(g, "const unsigned char *const a = args->ptr[0], *const b = args->ptr[1];");
   qn__c_line(g, "unsigned char *const y = args->ptr[2];");
   qn__c_line(g, "const int64_t size_n = args->size[1], size_k = args->size[2];");
-  extra_pointers(g, &n, p->num_epilogue_extras, 3);
+  qn__c_nest_pointers(g, &n, p->num_epilogue_extras, 3);
   qn__c_constants(g, &p->epilogue);
-  nest_level(g, &n, 0, "", "");
+  qn__c_nest_level(g, &n, 0, "", "");
   qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
   row_address(g, p->window);
   qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");
-  nest_level(g, &n, 1, "m", "");
+  qn__c_nest_level(g, &n, 1, "m", "");
   qn__c_open(g, "for (int64_t p = args->begin[1]; p < args->end[1]; p++)");
   qn__c_line(g, "const unsigned char *const panel = b + p * args->stride[2];");
   qn__c_line(g, "const int64_t left = size_n - p * %u, columns = left < %u ? left : %u;", nb, nb, nb);
@@ -237,26 +230,26 @@ void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
     qn__c_line(g, "const %s sum = sums[j];", w.acc_type);
   else
     column_sum(&w);
-  nest_level(g, &n, 2, "m", "n");
-  store_result(g, &n, p->y_mem);
+  qn__c_nest_level(g, &n, 2, "m", "n");
+  qn__c_nest_store(g, &n, p->y_mem);
   for (int i = 0; i < 3; i++) qn__c_close(g);
 }
 
 void qn__c_gemm_prologue(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   const qn_gemm_plan *p = &plan->u.gemm;
-  nest n;
-  if (!nest_init(&n, g, &p->prologue, p->prologue_extras, p->num_prologue_extras, "x", arena)) return;
+  qn_cnest n;
+  if (!qn__c_nest_init(&n, g, &p->prologue, p->prologue_extras, p->num_prologue_extras, "x", arena)) return;
   int bytes = qn__c_bytes(p->a_mem), out = qn__c_bytes(p->lhs);
   qn__c_line(g, "const unsigned char *const a = args->ptr[0];");
   qn__c_line(g, "unsigned char *const codes = args->ptr[1];");
   qn__c_line(g, "const int64_t size_k = args->size[1], padded = args->size[2];");
-  extra_pointers(g, &n, p->num_prologue_extras, 2);
+  qn__c_nest_pointers(g, &n, p->num_prologue_extras, 2);
   qn__c_constants(g, &p->prologue);
-  nest_level(g, &n, 0, "", "");
+  qn__c_nest_level(g, &n, 0, "", "");
   qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
   qn__c_line(g, "const unsigned char *const row_a = a + m * args->stride[0];");
   qn__c_line(g, "unsigned char *const row_y = codes + m * args->stride[2];");
-  nest_level(g, &n, 1, "m", "");
+  qn__c_nest_level(g, &n, 1, "m", "");
   qn__c_open(g, "for (int64_t n = 0; n < size_k; n++)");
   char at[48];
   if (p->lhs_strided)
@@ -264,8 +257,8 @@ void qn__c_gemm_prologue(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena
   else
     snprintf(at, sizeof at, "n * %d", bytes);
   qn__c_load(g, n.names[0], p->a_mem, "row_a", at);
-  nest_level(g, &n, 2, "m", "n");
-  store_result(g, &n, p->lhs);
+  qn__c_nest_level(g, &n, 2, "m", "n");
+  qn__c_nest_store(g, &n, p->lhs);
   qn__c_close(g);
   qn__c_line(g, "for (int64_t i = size_k * %d; i < padded * %d; i++) row_y[i] = 0;", out, out);
   qn__c_close(g);

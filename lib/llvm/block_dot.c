@@ -1,0 +1,189 @@
+/* Reading block-packed weights on each kind of machine: codes out of bytes, codebooks, scales, and dot products. */
+#include "block.h"
+#include <string.h>
+
+static bool has_avx512(const qn_ll *g) {
+  return g->x86 && g->isa->vector_bits == 512;
+}
+static bool has_avx2(const qn_ll *g) {
+  return g->x86 && g->isa->vector_bits == 256;
+}
+static bool has_vnni(const qn_ll *g) {
+  return has_avx512(g) && strstr(g->isa->llvm_features, "+avx512vnni");
+}
+static bool has_vbmi(const qn_ll *g) {
+  return has_avx512(g) && strstr(g->isa->llvm_features, "+avx512vbmi");
+}
+
+static LLVMValueRef splat_int(qn_ll_block *s, uint32_t v) {
+  return qn__ll_bits(s->g, s->ints, v);
+}
+
+/* ---- codebooks ---- */
+
+void qn__ll_block_table(qn_ll_block *s, LLVMValueRef header) {
+  qn_ll *g = s->g;
+  if (s->plan->weights.codes == QN_BPACK_T4) {
+    if (has_avx512(g) || has_avx2(g)) {
+      s->table[0] = qn__ll_load_vec(g, s->bytes, header, 16);
+      return;
+    }
+    for (uint32_t i = 0; i < 16; i++)
+      s->table[i] = qn__ll_splat(g, qn__ll_load_vec(g, g->i8, qn__ll_gep_const(g, header, i), 1), s->lanes * 4);
+    return;
+  }
+  if (s->plan->weights.codes != QN_BPACK_V4) return;
+  if (has_avx512(g) || has_avx2(g)) {
+    for (uint32_t i = 0; i * s->lanes < 16; i++)
+      s->table[i] = qn__ll_load_vec(g, s->floats, qn__ll_gep_const(g, header, (int64_t)i * s->lanes * 4), 16);
+    return;
+  }
+  for (uint32_t i = 0; i < 16; i++)
+    s->table[i] = qn__ll_splat(g, qn__ll_load_vec(g, g->f32, qn__ll_gep_const(g, header, 4 * (int64_t)i), 4), s->lanes);
+}
+
+/* Entry by entry where no instruction looks up. */
+static LLVMValueRef choose(qn_ll_block *s, LLVMValueRef index) {
+  qn_ll *g = s->g;
+  LLVMValueRef v = s->table[0];
+  for (uint32_t i = 1; i < 16; i++) {
+    LLVMValueRef is = LLVMBuildICmp(g->b, LLVMIntEQ, index, qn__ll_bits(g, LLVMTypeOf(index), i), "");
+    v = LLVMBuildSelect(g->b, is, s->table[i], v, "");
+  }
+  return v;
+}
+
+static LLVMValueRef look_up_bytes(qn_ll_block *s, LLVMValueRef index) {
+  qn_ll *g = s->g;
+  LLVMValueRef args[2] = {s->table[0], index};
+  if (has_avx512(g)) return qn__ll_target_intrinsic(g, "llvm.x86.avx512.pshuf.b.512", s->bytes, 2, args);
+  if (has_avx2(g)) return qn__ll_target_intrinsic(g, "llvm.x86.avx2.pshuf.b", s->bytes, 2, args);
+  return choose(s, LLVMBuildBitCast(g->b, index, s->bytes, ""));
+}
+
+static LLVMValueRef look_up_floats(qn_ll_block *s, LLVMValueRef index) {
+  qn_ll *g = s->g;
+  if (has_avx512(g)) { /* reads the low four bits of each index */
+    LLVMValueRef args[2] = {s->table[0], index};
+    return qn__ll_target_intrinsic(g, "llvm.x86.avx512.permvar.sf.512", s->floats, 2, args);
+  }
+  if (has_avx2(g)) { /* the low three */
+    LLVMValueRef half[2];
+    for (uint32_t i = 0; i < 2; i++) {
+      LLVMValueRef args[2] = {s->table[i], index};
+      half[i] = qn__ll_target_intrinsic(g, "llvm.x86.avx2.permps", s->floats, 2, args);
+    }
+    LLVMValueRef bit = LLVMBuildAnd(g->b, index, splat_int(s, 8), "");
+    return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntEQ, bit, splat_int(s, 0), ""), half[0], half[1], "");
+  }
+  return choose(s, LLVMBuildAnd(g->b, index, splat_int(s, 15), ""));
+}
+
+/* ---- integers ---- */
+
+LLVMValueRef qn__ll_block_codes(qn_ll_block *s, LLVMValueRef raw, bool high) {
+  qn_ll *g = s->g;
+  if (qn_bpack_bits(&s->plan->weights) == 8) return raw;
+  LLVMValueRef v = high ? LLVMBuildLShr(g->b, raw, splat_int(s, 4), "") : raw;
+  bool table = s->plan->weights.codes == QN_BPACK_T4;
+  if (table && has_vbmi(g)) { /* reads the low six bits of each index, and the table is there four times */
+    LLVMValueRef args[2] = {s->table[0], v};
+    return qn__ll_target_intrinsic(g, "llvm.x86.avx512.permvar.qi.512", s->ints, 2, args);
+  }
+  v = LLVMBuildAnd(g->b, v, splat_int(s, 0x0F0F0F0Fu), "");
+  return table ? LLVMBuildBitCast(g->b, look_up_bytes(s, v), s->ints, "") : v;
+}
+
+static LLVMValueRef pairs(qn_ll_block *s, LLVMValueRef codes, LLVMValueRef a) {
+  qn_ll *g = s->g;
+  LLVMTypeRef halves = LLVMVectorType(g->i16, s->lanes * 2);
+  LLVMValueRef args[2] = {codes, a};
+  LLVMValueRef sums[2] = {qn__ll_target_intrinsic(g, "llvm.x86.avx2.pmadd.ub.sw", halves, 2, args),
+                          qn__ll_bits(g, halves, 1)};
+  return qn__ll_target_intrinsic(g, "llvm.x86.avx2.pmadd.wd", s->ints, 2, sums);
+}
+
+LLVMValueRef qn__ll_block_dot(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef codes, LLVMValueRef a) {
+  qn_ll *g = s->g;
+  if (has_vnni(g)) {
+    LLVMValueRef args[3] = {acc, codes, qn__ll_splat(g, qn__ll_load_vec(g, g->i32, a, 4), s->lanes)};
+    return qn__ll_target_intrinsic(g, "llvm.x86.avx512.vpdpbusd.512", s->ints, 3, args);
+  }
+  if (has_avx2(g)) {
+    LLVMValueRef word = qn__ll_splat(g, qn__ll_load_vec(g, g->i32, a, 4), s->lanes);
+    bool whole = qn_bpack_bits(&s->plan->weights) == 8 || s->plan->weights.codes == QN_BPACK_T4;
+    if (!whole) return LLVMBuildAdd(g->b, acc, pairs(s, codes, word), "");
+    /* 2 * 127 * 128 fits 16 bits, 2 * 255 * 127 does not: the top bits apart. */
+    LLVMValueRef low = LLVMBuildAnd(g->b, codes, splat_int(s, 0x7F7F7F7Fu), "");
+    LLVMValueRef top = LLVMBuildAnd(g->b, codes, splat_int(s, 0x80808080u), "");
+    acc = LLVMBuildAdd(g->b, acc, pairs(s, low, word), "");
+    return LLVMBuildAdd(g->b, acc, pairs(s, top, word), "");
+  }
+  for (uint32_t i = 0; i < 4; i++) {
+    LLVMValueRef u = LLVMBuildLShr(g->b, codes, splat_int(s, 8 * i), "");
+    if (i < 3) u = LLVMBuildAnd(g->b, u, splat_int(s, 0xFF), "");
+    LLVMValueRef x = LLVMBuildSExt(g->b, qn__ll_load_vec(g, g->i8, qn__ll_gep_const(g, a, i), 1), g->i32, "");
+    acc = LLVMBuildAdd(g->b, acc, LLVMBuildMul(g->b, u, qn__ll_splat(g, x, s->lanes), ""), "");
+  }
+  return acc;
+}
+
+LLVMValueRef qn__ll_block_zero_vector(qn_ll_block *s, LLVMValueRef at) {
+  qn_ll *g = s->g;
+  return LLVMBuildZExt(g->b, qn__ll_load_vec(g, LLVMVectorType(g->i8, s->lanes), at, 1), s->ints, "");
+}
+
+LLVMValueRef qn__ll_block_zeros(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef zeros, LLVMValueRef sum) {
+  qn_ll *g = s->g;
+  LLVMValueRef word = qn__ll_splat(g, qn__ll_load_vec(g, g->i32, sum, 4), s->lanes);
+  if (has_vnni(g)) { /* pairs of a zero point and 0, and the sum's low half */
+    LLVMValueRef args[3] = {acc, zeros, word};
+    return qn__ll_target_intrinsic(g, "llvm.x86.avx512.vpdpwssd.512", s->ints, 3, args);
+  }
+  if (has_avx2(g)) {
+    LLVMValueRef args[2] = {zeros, word};
+    return LLVMBuildAdd(g->b, acc, qn__ll_target_intrinsic(g, "llvm.x86.avx2.pmadd.wd", s->ints, 2, args), "");
+  }
+  return LLVMBuildAdd(g->b, acc, LLVMBuildMul(g->b, zeros, word, ""), "");
+}
+
+/* ---- scales ---- */
+
+LLVMValueRef qn__ll_block_scales(qn_ll_block *s, LLVMValueRef at) {
+  qn_ll *g = s->g;
+  qn_scalar type = s->plan->weights.scales;
+  if (type == QN_F32) return qn__ll_load_vec(g, s->floats, at, 4);
+  LLVMTypeRef narrow = type == QN_F8E8M0FNU ? g->i8 : g->i16;
+  if (type == QN_F16 && (has_avx512(g) || has_avx2(g))) {
+    LLVMTypeRef halves = LLVMVectorType(LLVMHalfTypeInContext(g->ctx), s->lanes);
+    return LLVMBuildFPExt(g->b, qn__ll_load_vec(g, halves, at, 2), s->floats, "");
+  }
+  LLVMValueRef bits = qn__ll_load_vec(g, LLVMVectorType(narrow, s->lanes), at, 1);
+  uint32_t shift = type == QN_F8E8M0FNU ? 23 : type == QN_BF16 ? 16 : 13;
+  bits = LLVMBuildShl(g->b, LLVMBuildZExt(g->b, bits, s->ints, ""), splat_int(s, shift), "");
+  LLVMValueRef v = LLVMBuildBitCast(g->b, bits, s->floats, "");
+  /* f16: the exponents differ by 112; exact, for subnormals too, as scales are positive and finite. */
+  return type == QN_F16 ? LLVMBuildFMul(g->b, v, qn__ll_bits(g, s->floats, 0x77800000u), "") : v;
+}
+
+/* ---- floats ---- */
+
+LLVMValueRef qn__ll_block_float(qn_ll_block *s, LLVMValueRef raw, LLVMValueRef shift, LLVMValueRef scales,
+                                LLVMValueRef zeros) {
+  qn_ll *g = s->g;
+  const qn_bpack_layout *l = &s->plan->weights;
+  LLVMValueRef u = LLVMBuildLShr(g->b, raw, qn__ll_splat(g, shift, s->lanes), "");
+  LLVMValueRef x;
+  if (l->codes == QN_BPACK_V4) {
+    x = look_up_floats(s, u);
+  } else {
+    u = LLVMBuildAnd(g->b, u, splat_int(s, qn_bpack_bits(l) == 8 ? 0xFF : 0xF), "");
+    if (l->codes == QN_BPACK_T4) {
+      /* The low byte of each lane is looked up; the others index entry 0 and are cut off. */
+      u = LLVMBuildAnd(g->b, LLVMBuildBitCast(g->b, look_up_bytes(s, u), s->ints, ""), splat_int(s, 0xFF), "");
+    }
+    LLVMValueRef less = zeros ? zeros : splat_int(s, (uint32_t)qn_bpack_bias(l));
+    x = LLVMBuildSIToFP(g->b, LLVMBuildSub(g->b, u, less, ""), s->floats, "");
+  }
+  return LLVMBuildFMul(g->b, x, scales, "");
+}
