@@ -33,7 +33,7 @@ static float uniform(void) {
   return (float)next() / 1073741824.0f - 1.0f;
 }
 
-static char text[1 << 16];
+static char text[1 << 18];
 static size_t at;
 static void put(const char *fmt, ...) {
   va_list args;
@@ -228,6 +228,100 @@ static void shapes(void) {
   put("  return %%y, %%t : tensor<%dx%dxf32>, tensor<%dx%dx%dxf32>\n}\n", c, n, c, a, b);
 }
 
+/* ---- weights with a scale per block ---- */
+
+typedef struct block_form {
+  const char *type, *codes; /* of the quantized type; of the constant */
+  int low, high;            /* codes in the constant */
+  bool zeros, weight_only;
+} block_form;
+static const block_form block_forms[] = {
+    {"i4", "i4", -8, 7, false, false},
+    {"u4", "i4", -8, 7, true, false},
+    {"i2", "i2", -2, 1, false, false},
+    {"i8", "i8", -128, 127, false, false},
+    {"u8", "i8", -128, 127, true, false},
+    {"!quant.quantile<ui4:f16, {-127.0,-88.0,-67.0,-50.0,-36.0,-23.0,-12.0,0.0,10.0,20.0,31.0,43.0,56.0,71.0,92.0,127.0}>",
+     "i4", -8, 7, false, false},
+    {"f4E2M1FN", NULL, 0, 0, false, false},
+    {"!quant.quantile<ui4:f16, {-1.0,-0.5,0.0,0.125,0.25,0.5,0.75,1.5}>", "i4", 0, 7, false, true},
+};
+
+/* The scales' type: a power of two, few bits, or all of f32. */
+static void block_scales(int rows, int columns, const block_form *f) {
+  static const char *const types[] = {"", ", scale = f16", ", scale = bf16", ", scale = f8E8M0FNU"};
+  static const double units[] = {1.37e-3, 1.0 / 1024, 1.0 / 256, 0};
+  int kind = pick(4);
+  put("%s, {", types[kind]);
+  for (int r = 0; r < rows; r++) {
+    put("%s{", r ? ", " : "");
+    for (int c = 0; c < columns; c++) {
+      put(c ? ", " : "");
+      if (kind == 3)
+        put("%.9e", ldexp(1, pick(12) - 9));
+      else
+        put("%.9e", (double)(float)(units[kind] * (1 + pick(120))));
+      if (f->zeros) put(":%d", pick(f->codes[1] == '4' ? 16 : 256));
+    }
+    put("}");
+  }
+  put("}>\n");
+}
+
+static void block_codes(int rows, int columns, const block_form *f) {
+  static const char *const values[] = {"0.0", "0.5",  "1.0",  "1.5",  "2.0",  "3.0",  "4.0",  "6.0",
+                                       "-0.0", "-0.5", "-1.0", "-1.5", "-2.0", "-3.0", "-4.0", "-6.0"};
+  put("dense<[");
+  for (int r = 0; r < rows; r++) {
+    put("%s[", r ? ", " : "");
+    for (int c = 0; c < columns; c++) {
+      put(c ? ", " : "");
+      if (f->codes)
+        put("%d", f->low + pick(f->high - f->low + 1));
+      else
+        put("%s", values[pick(16)]);
+    }
+    put("]");
+  }
+  put("]>");
+}
+
+/* Codes times codes, or floats times dequantized weights; blocks whole or with a tail; bias and more behind. */
+static void block_products(void) {
+  static const int blocks[] = {8, 16, 24, 32, 32, 32, 64, 136};
+  const block_form *f = &block_forms[pick((int)(sizeof block_forms / sizeof block_forms[0]))];
+  int m = 1 + pick(20), n = 1 + pick(70), k = 1 + pick(150), block = blocks[pick(8)], nb = (k + block - 1) / block;
+  bool transposed = pick(3) == 0, weight_only = f->weight_only || pick(3) == 0;
+  int br = transposed ? n : k, bc = transposed ? k : n;
+  put("!w = !quern.uniform<%s:f32:{0:%d, 1:%d}", f->type, transposed ? 1 : block, transposed ? block : 1);
+  block_scales(transposed ? n : nb, transposed ? nb : n, f);
+  put("func.func @main(%%x: tensor<%dx%dxf32>) -> tensor<%dx%dxf32> {\n  %%c = ", m, k, m, n);
+  const char *codes = f->codes ? f->codes : f->type;
+  put(f->codes ? "arith.constant " : "quern.constant {value = ");
+  block_codes(br, bc, f);
+  if (f->codes)
+    put(" : tensor<%dx%dx%s>\n", br, bc, codes);
+  else
+    put(" : tensor<%dx%dx%s>} : () -> tensor<%dx%dx%s>\n", br, bc, codes, br, bc, codes);
+  put("  %%w = quant.scast %%c : tensor<%dx%dx%s> to tensor<%dx%dx!w>\n", br, bc, codes, br, bc);
+  const char *flag = transposed ? "{transpose_b = true} " : "";
+  if (weight_only) {
+    put("  %%y = quern.matmul %%x, %%w %s: (tensor<%dx%dxf32>, tensor<%dx%dx!w>) -> tensor<%dx%dxf32>\n", flag, m, k,
+        br, bc, m, n);
+  } else {
+    put("  %%q, %%s, %%z = quern.dynamic_quantize %%x {storage = i8, scheme = \"symmetric\", range = \"narrow\", block "
+        "= %d} : (tensor<%dx%dxf32>) -> (tensor<%dx%dxi8>, tensor<%dx%dxf32>, tensor<%dx%dxi8>)\n",
+        block, m, k, m, k, m, nb, m, nb);
+    put("  %%y = quern.block_matmul %%q, %%s, %%w %s: (tensor<%dx%dxi8>, tensor<%dx%dxf32>, tensor<%dx%dx!w>) -> "
+        "tensor<%dx%dxf32>\n",
+        flag, m, k, m, nb, br, bc, m, n);
+  }
+  if (pick(2))
+    tail_f32("%y", m, n);
+  else
+    put("  return %%y : tensor<%dx%dxf32>\n}\n", m, n);
+}
+
 typedef struct family {
   const char *name;
   void (*make)(void);
@@ -239,6 +333,7 @@ static const family families[] = {{"quantized matmul", quantized_matmul, 6},
                                   {"elementwise", elementwise, 3},
                                   {"conversions", conversions, 3},
                                   {"softmax", softmax, 2},
+                                  {"block products", block_products, 4},
                                   {"codecs", codecs, 3},
                                   {"shapes", shapes, 1}};
 
