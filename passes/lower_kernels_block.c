@@ -72,8 +72,8 @@ static qn_value make_rows(lowering *l, qn_builder *b, uint32_t n, const qn_value
   for (qn_use u = qn_value_first_use(m, operands[0]); u.id; u = qn_use_next(m, u)) {
     qn_op op = qn_use_op(m, u);
     if (qn_op_kind_of(m, op) != QN_OP_BLOCK_ROWS || qn_use_index(m, u) != 0 || qn_op_num_operands(m, op) != n) continue;
-    if ((n == 1 || qn_op_operand(m, op, 1).id == operands[1].id) &&
-        qn_op_get_int(m, op, "block") == layout->block && qn_op_get_int(m, op, "offset") == qn_bpack_offset(layout))
+    if ((n == 1 || qn_op_operand(m, op, 1).id == operands[1].id) && qn_op_get_int(m, op, "block") == layout->block &&
+        qn_op_get_int(m, op, "offset") == qn_bpack_offset(layout))
       return qn_op_result(m, op, 0);
   }
   const qn_named_attr attrs[2] = {qn_named(m, "block", int_attr(l, layout->block)),

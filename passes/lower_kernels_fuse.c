@@ -259,7 +259,7 @@ static qn_op fuse_map(merge *g, qn_op map) {
       qn_op_kind kind = qn_op_kind_of(g->l->m, producer);
       if (kind != order[k] || (kind == QN_OP_MAP && !is_plain_map(g->l, producer))) continue;
       return kind == QN_OP_GEMM || kind == QN_OP_BLOCK_GEMM ? into_epilogue(g, map, i, producer)
-                                                           : into_body(g, map, i, producer);
+                                                            : into_body(g, map, i, producer);
     }
   return (qn_op){0};
 }

@@ -489,7 +489,8 @@ qn_status qn__lower_matmul(lowering *l, qn_op op) {
   matrix a = {.v = qn_op_operand(l->m, op, 0), .transpose = qn_op_get_bool(l->m, op, "transpose_a")};
   matrix w = {.v = qn_op_operand(l->m, op, 1), .transpose = qn_op_get_bool(l->m, op, "transpose_b")};
   bool quantized = qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, type_of(l, a.v))) != NULL;
-  if (!quantized && qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, type_of(l, w.v)))) return qn__lower_weight_only(l, op);
+  if (!quantized && qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, type_of(l, w.v))))
+    return qn__lower_weight_only(l, op);
   a.v = as_matrix(l, &b, a.v, true, &a.vector);
   w.v = as_matrix(l, &b, w.v, false, &w.vector);
   a.transpose &= !a.vector, w.transpose &= !w.vector;

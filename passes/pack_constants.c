@@ -6,7 +6,8 @@
  *   ->
  *   %p = kern.packed_constant {layout = "k4n64", value = dense<..> : tensor<8192xi8>} : () -> tensor<64x128xi8>
  *
- * kern.block_pack of a constant becomes an arith.constant of its bytes. kern.pack of anything else stays and packs at run time. Preconditions: kern ops. Preserves: shapes, values. */
+ * kern.block_pack of a constant becomes an arith.constant of its bytes. kern.pack of anything else stays and packs at
+ * run time. Preconditions: kern ops. Preserves: shapes, values. */
 #include <quern/pass.h>
 #include <quern/unstable/bpack.h>
 #include <quern/unstable/layout.h>

@@ -95,8 +95,7 @@ static bool gemm_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
 }
 
 bool qn__block_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn, void *user) {
-  return s->plan->kind == QN_KERNEL_BLOCK_ROWS ? rows_jobs(p, s, b, job, fn, user)
-                                               : gemm_jobs(p, s, b, job, fn, user);
+  return s->plan->kind == QN_KERNEL_BLOCK_ROWS ? rows_jobs(p, s, b, job, fn, user) : gemm_jobs(p, s, b, job, fn, user);
 }
 
 double qn__block_ops(const qn_program *p, const qn_step *s, const qn_bound *b) {

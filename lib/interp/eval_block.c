@@ -59,8 +59,7 @@ static qn_status read_type(qn__frame *f, uint32_t operand, bool transposed, weig
   const qn_tensor *b = f->in[operand];
   qn_bpack_reader r;
   const char *reason = "they are no matrix";
-  if (b->rank != 2 ||
-      !qn_bpack_reader_init(f->ctx, qn__in_elem(f, operand), transposed, b->shape, false, &r, &reason))
+  if (b->rank != 2 || !qn_bpack_reader_init(f->ctx, qn__in_elem(f, operand), transposed, b->shape, false, &r, &reason))
     return cannot_read(f, reason);
   if (r.size[r.k_axis] == 0 || r.size[r.k_axis] > UINT32_MAX)
     return cannot_read(f, "there are no blocks of k with a scale each");
@@ -185,8 +184,8 @@ static qn_status read_packed(qn__frame *f, const qn_bpack_layout *l, bool floats
   const void *packed = f->in[1]->data;
   size_t want = qn_bpack_matrix_bytes(l, o->k, o->n);
   if (qn_tensor_bytes(f->in[1]) != want)
-    return qn_op_error(f->m, f->op, QN_DIAG_SHAPE, "operand b holds %zu bytes, expected %zu",
-                       qn_tensor_bytes(f->in[1]), want);
+    return qn_op_error(f->m, f->op, QN_DIAG_SHAPE, "operand b holds %zu bytes, expected %zu", qn_tensor_bytes(f->in[1]),
+                       want);
   o->block = l->block;
   qn_status s = make_room(f, o, floats);
   if (s != QN_OK) return s;

@@ -24,8 +24,7 @@ static qn_status need_blocks(qn_module *m, qn_op op, bool transposed, int64_t *b
   bool ok = qn_type_rank(ctx, t) == 2 && qn_type_is_static(ctx, t) &&
             qn_bpack_reader_init(ctx, qn_type_elem(ctx, t), transposed, qn_type_shape(ctx, t), false, &r, &reason);
   if (ok && r.size[r.k_axis] == 0) ok = false, reason = "there are no blocks of k with a scale each";
-  if (!ok)
-    return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH, "operand 'b' is %s: %s", qn__type_c(m, t), reason);
+  if (!ok) return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH, "operand 'b' is %s: %s", qn__type_c(m, t), reason);
   *block = r.size[r.k_axis];
   return QN_OK;
 }
@@ -128,9 +127,9 @@ qn_status qn__rule_block_pack(qn_module *m, qn_op op, qn_type *results) {
   const char *reason = "";
   bool floats = layout.codes == QN_BPACK_V4 || layout.block > QN_BPACK_MOST_INT;
   bool ok = qn_bpack_layout_for(ctx, qn_type_elem(ctx, t), transposed, shape[transposed], floats, &fits, &reason);
-  if (!ok && !floats) ok = qn_bpack_layout_for(ctx, qn_type_elem(ctx, t), transposed, shape[transposed], true, &fits, &reason);
-  if (!ok)
-    return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH, "packs %s: %s", qn__type_c(m, t), reason);
+  if (!ok && !floats)
+    ok = qn_bpack_layout_for(ctx, qn_type_elem(ctx, t), transposed, shape[transposed], true, &fits, &reason);
+  if (!ok) return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH, "packs %s: %s", qn__type_c(m, t), reason);
   if (fits.block != layout.block || fits.codes != layout.codes || fits.scales != layout.scales) {
     char text[32];
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "layout is \"%s\", but %s is packed as \"%s\"",
@@ -179,15 +178,15 @@ qn_status qn__rule_block_gemm(qn_module *m, qn_op op, qn_type *results) {
   status = packed_type(m, op, &layout, k, n, &packed);
   if (status != QN_OK) return status;
   if (!qn_type_eq(packed, qn__operand_type(m, op, 1)))
-    return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH, "operand 'b' is %s, expected %s: a %lld x %lld matrix in layout %s",
+    return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,
+                       "operand 'b' is %s, expected %s: a %lld x %lld matrix in layout %s",
                        qn__type_c(m, qn__operand_type(m, op, 1)), qn__type_c(m, packed), (long long)k, (long long)n,
                        qn_op_get_string(m, op, "layout").data);
   y.size[y.rank - 1] = n;
   y.symbol[y.rank - 1] = (qn_name){0};
   qn_type elem = {0};
   status = check_extras(m, op, &y);
-  if (status == QN_OK)
-    status = qn__check_epilogue(m, op, 0, 2, qn_op_num_operands(m, op) - 2, QN_F32, &elem);
+  if (status == QN_OK) status = qn__check_epilogue(m, op, 0, 2, qn_op_num_operands(m, op) - 2, QN_F32, &elem);
   if (status == QN_OK) results[0] = qn__dims_tensor(ctx, elem, &y);
   return status;
 }

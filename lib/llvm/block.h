@@ -8,10 +8,10 @@ enum { QN_LL_BLOCK_ROWS = 8, QN_LL_BLOCK_VECTORS = 2 };
 typedef struct qn_ll_block {
   qn_ll *g;
   const qn_block_plan *plan;
-  uint32_t lanes;                /* of 32 bits in a vector of columns */
-  LLVMTypeRef ints, floats;      /* vectors of columns */
-  LLVMTypeRef bytes;             /* the same, four codes per lane */
-  LLVMValueRef table[16];        /* codebook: one or two registers, or a splat per entry */
+  uint32_t lanes;           /* of 32 bits in a vector of columns */
+  LLVMTypeRef ints, floats; /* vectors of columns */
+  LLVMTypeRef bytes;        /* the same, four codes per lane */
+  LLVMValueRef table[16];   /* codebook: one or two registers, or a splat per entry */
   LLVMValueRef a, a_stride, b, b_stride, blocks, k_size;
   LLVMValueRef sums, row, panel, column; /* of the tile; column within its panel */
   LLVMValueRef first_row, one_pass;      /* begin[0]; whether all rows are one tile */

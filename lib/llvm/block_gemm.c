@@ -1,5 +1,5 @@
-/* BLOCK_GEMM: for each panel of 32 columns, for each tile of rows, sums of integers over a block and sums of floats over
- * all blocks in registers over the whole of K; then through a small buffer into the epilogue.
+/* BLOCK_GEMM: for each panel of 32 columns, for each tile of rows, sums of integers over a block and sums of floats
+ * over all blocks in registers over the whole of K; then through a small buffer into the epilogue.
  *
  * The panel is one stream of memory. When all rows are one tile it is prefetched some way ahead; when there are more,
  * the first two passes over a panel each prefetch half of the next one. */
@@ -37,11 +37,11 @@ static void fetch_ahead(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, uint3
   next = qn__ll_gep(g, next, mul_const(g, step, (int64_t)half * LINE));
   LLVMValueRef ahead = qn__ll_gep_const(g, here, AHEAD);
   LLVMValueRef first = LLVMBuildSelect(g->b, s->one_pass, ahead, next, "");
-  LLVMValueRef second =
-      LLVMBuildSelect(g->b, s->one_pass, qn__ll_gep_const(g, ahead, (int64_t)half * LINE), next, "");
+  LLVMValueRef second = LLVMBuildSelect(g->b, s->one_pass, qn__ll_gep_const(g, ahead, (int64_t)half * LINE), next, "");
   for (uint32_t l = 0; l < lines; l++)
-    fetch(g, l < half ? qn__ll_gep_const(g, first, (int64_t)l * LINE)
-                      : qn__ll_gep_const(g, second, (int64_t)(l - half) * LINE),
+    fetch(g,
+          l < half ? qn__ll_gep_const(g, first, (int64_t)l * LINE)
+                   : qn__ll_gep_const(g, second, (int64_t)(l - half) * LINE),
           rows > 3 ? 2 : 3);
 }
 
@@ -49,10 +49,10 @@ static void fetch_ahead(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, uint3
 
 typedef struct tile {
   uint32_t rows;
-  LLVMValueRef a[QN_LL_BLOCK_ROWS];                          /* rows, at the present block */
-  LLVMValueRef b;                                            /* block of the panel, at the tile's columns */
-  LLVMValueRef acc[QN_LL_BLOCK_ROWS * QN_LL_BLOCK_VECTORS];  /* integers */
-  LLVMValueRef sum[QN_LL_BLOCK_ROWS * QN_LL_BLOCK_VECTORS];  /* floats */
+  LLVMValueRef a[QN_LL_BLOCK_ROWS];                         /* rows, at the present block */
+  LLVMValueRef b;                                           /* block of the panel, at the tile's columns */
+  LLVMValueRef acc[QN_LL_BLOCK_ROWS * QN_LL_BLOCK_VECTORS]; /* integers */
+  LLVMValueRef sum[QN_LL_BLOCK_ROWS * QN_LL_BLOCK_VECTORS]; /* floats */
 } tile;
 
 static uint32_t count_of(const tile *t) {

@@ -58,8 +58,7 @@ static void one_block(rows_state *s, LLVMValueRef block) {
   qn_ll *g = s->g;
   uint32_t size = s->plan->block, count = s->vectors;
   LLVMValueRef first = qn__ll_mul(g, block, qn__ll_i64(g, size));
-  LLVMValueRef whole =
-      LLVMBuildICmp(g->b, LLVMIntSLE, qn__ll_add(g, first, qn__ll_i64(g, size)), s->k_size, "");
+  LLVMValueRef whole = LLVMBuildICmp(g->b, LLVMIntSLE, qn__ll_add(g, first, qn__ll_i64(g, size)), s->k_size, "");
   LLVMValueRef from = qn__ll_gep(g, s->x, qn__ll_mul(g, first, qn__ll_i64(g, s->elem_bytes)));
   from = LLVMBuildSelect(g->b, whole, from, s->rest, "");
   LLVMValueRef to = qn__ll_gep(g, s->to, qn__ll_mul(g, block, qn__ll_i64(g, (int64_t)size + 8)));

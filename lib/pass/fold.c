@@ -76,8 +76,9 @@ qn_value qn_build_constant_tensor(qn_builder *b, qn_type type, const qn_tensor *
 /* ---- folding ---- */
 
 /* Ops that later passes want to see over constants, and those whose value is not that of their operands alone. */
-static const qn_op_kind kept[] = {QN_OP_CONSTANT,   QN_OP_PACKED, QN_OP_DCAST,   QN_OP_SCAST,   QN_OP_DEQUANTIZE,
-                                  QN_OP_FAKE_QUANT, QN_OP_PACK,   QN_OP_BLOCK_PACK,   QN_OP_ALL_MAX, QN_OP_ALL_MIN, QN_OP_ALL_SUM};
+static const qn_op_kind kept[] = {QN_OP_CONSTANT,   QN_OP_PACKED,     QN_OP_DCAST,  QN_OP_SCAST,
+                                  QN_OP_DEQUANTIZE, QN_OP_FAKE_QUANT, QN_OP_PACK,   QN_OP_BLOCK_PACK,
+                                  QN_OP_ALL_MAX,    QN_OP_ALL_MIN,    QN_OP_ALL_SUM};
 
 static bool is_foldable_kind(const qn_module *m, qn_op op) {
   qn_op_kind kind = qn_op_kind_of(m, op);

@@ -133,8 +133,9 @@ qn_status qn__kernel_plan(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *a
     s = qn__plan_block_gemm(m, op, arena, out);
     break;
   case QN_OP_BLOCK_PACK:
-    return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
-                       "these weights are no constant: no kernel packs them at run time, only pack-constants beforehand");
+    return qn_op_error(
+        m, op, QN_DIAG_UNSUPPORTED,
+        "these weights are no constant: no kernel packs them at run time, only pack-constants beforehand");
   case QN_OP_VIEW:
     out->kind = QN_KERNEL_VIEW;
     s = QN_OK;

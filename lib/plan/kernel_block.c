@@ -40,7 +40,8 @@ qn_status qn__plan_block_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel
   qn_status s = qn__plan_epilogue(m, op, 0, 2, arena, g);
   if (s) return s;
   if (!out->isa->has_fma)
-    out->slow_reason = b->floats ? "the ISA row has no fused multiply-add" : "the ISA row has no dot-product instruction";
+    out->slow_reason =
+        b->floats ? "the ISA row has no fused multiply-add" : "the ISA row has no dot-product instruction";
   snprintf(out->tile, sizeof out->tile, "%ux%u %.*s", g->rows, (unsigned)QN_BPACK_PANEL, (int)layout.size, layout.data);
   qn__plan_describe(m, qn_op_region(m, op, 0), true, out->fused, sizeof out->fused);
   return QN_OK;

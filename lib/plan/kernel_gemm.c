@@ -47,8 +47,7 @@ static qn_status check_count(qn_module *m, qn_op op, const char *region, const q
                      t->num_inputs, t->num_outputs, t->num_stages == 1 ? "no reduction" : "a reduction", inputs);
 }
 
-qn_status qn__plan_epilogue(qn_module *m, qn_op op, uint32_t region, uint32_t first, qn_arena *arena,
-                            qn_gemm_plan *g) {
+qn_status qn__plan_epilogue(qn_module *m, qn_op op, uint32_t region, uint32_t first, qn_arena *arena, qn_gemm_plan *g) {
   g->num_epilogue_extras = qn_op_num_operands(m, op) - first;
   qn_status s = plan_extras(m, op, first, g->num_epilogue_extras, arena, &g->epilogue_extras);
   if (s) return s;

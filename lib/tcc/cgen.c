@@ -50,7 +50,8 @@ const char **qn__c_names(const char *first, const char *rest, uint32_t n, qn_are
   return names;
 }
 
-static const char *const kind_text[] = {"kern.gemm", "kern.map", "kern.row", "kern.pack", "kern.block_rows", "kern.block_gemm", "kern.view"};
+static const char *const kind_text[] = {"kern.gemm",       "kern.map",        "kern.row", "kern.pack",
+                                        "kern.block_rows", "kern.block_gemm", "kern.view"};
 
 static const char *text_of(qn_scalar s) {
   return qn_scalar_get(s)->text;

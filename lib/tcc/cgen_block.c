@@ -38,7 +38,8 @@ void qn__c_block_rows(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   qn__c_line(g, "unsigned char *to = (unsigned char *)args->ptr[1] + m * args->stride[1];");
   if (p->from_codes)
     qn__c_line(g, "const unsigned char *const scales = (const unsigned char *)args->ptr[2] + m * args->stride[2];");
-  qn__c_open(g, "for (int64_t b = 0; b < blocks; b++, from += %u, to += %u)", block * (p->from_codes ? 1 : 4), block + 8);
+  qn__c_open(g, "for (int64_t b = 0; b < blocks; b++, from += %u, to += %u)", block * (p->from_codes ? 1 : 4),
+             block + 8);
   qn__c_line(g, "const int64_t left = size_k - b * %u < %u ? size_k - b * %u : %u;", block, block, block, block);
   qn__c_line(g, "int32_t sum = 0;");
   if (p->from_codes) {

@@ -160,7 +160,7 @@ static void row_address(qn_cgen *g, bool window) {
 /* ---- regions inside the nest ---- */
 
 bool qn__c_nest_init(qn_cnest *n, qn_cgen *g, const qn_tape *t, const qn_extra *extras, uint32_t num, const char *first,
-                      qn_arena *arena) {
+                     qn_arena *arena) {
   uint8_t *levels = qn__arena_array(arena, (size_t)num + 1, 1);
   n->extras = extras;
   n->names = qn__c_names(first, "extra", num + 1, arena);

@@ -241,7 +241,8 @@ static const block_form block_forms[] = {
     {"i2", "i2", -2, 1, false, false},
     {"i8", "i8", -128, 127, false, false},
     {"u8", "i8", -128, 127, true, false},
-    {"!quant.quantile<ui4:f16, {-127.0,-88.0,-67.0,-50.0,-36.0,-23.0,-12.0,0.0,10.0,20.0,31.0,43.0,56.0,71.0,92.0,127.0}>",
+    {"!quant.quantile<ui4:f16, "
+     "{-127.0,-88.0,-67.0,-50.0,-36.0,-23.0,-12.0,0.0,10.0,20.0,31.0,43.0,56.0,71.0,92.0,127.0}>",
      "i4", -8, 7, false, false},
     {"f4E2M1FN", NULL, 0, 0, false, false},
     {"!quant.quantile<ui4:f16, {-1.0,-0.5,0.0,0.125,0.25,0.5,0.75,1.5}>", "i4", 0, 7, false, true},
@@ -269,7 +270,7 @@ static void block_scales(int rows, int columns, const block_form *f) {
 }
 
 static void block_codes(int rows, int columns, const block_form *f) {
-  static const char *const values[] = {"0.0", "0.5",  "1.0",  "1.5",  "2.0",  "3.0",  "4.0",  "6.0",
+  static const char *const values[] = {"0.0",  "0.5",  "1.0",  "1.5",  "2.0",  "3.0",  "4.0",  "6.0",
                                        "-0.0", "-0.5", "-1.0", "-1.5", "-2.0", "-3.0", "-4.0", "-6.0"};
   put("dense<[");
   for (int r = 0; r < rows; r++) {

@@ -1,6 +1,6 @@
 // Products with a scale for each block of k.
 
-// Codes and scales given: 2*(1*1 + .. ) by hand. Block of 8, k = 8: sums 36 and -36 ..
+// Codes and scales given: the sums are 36 and 1.
 // CALL @given
 // INPUT a: 1, 2, 3, 4, 5, 6, 7, 8, 127, -127, 1, 0, 0, 0, 0, 0
 // INPUT s: 0.5, 2
@@ -10,4 +10,59 @@ func.func @given(%a: tensor<2x8xi8>, %s: tensor<2x1xf32>) -> tensor<2x1xf32> {
   %w = quant.scast %c : tensor<8x1xi4> to tensor<8x1x!quant.uniform<i4:f32:{0:8, 1:1}, {{0.5}}>>
   %y = quern.block_matmul %a, %s, %w : (tensor<2x8xi8>, tensor<2x1xf32>, tensor<8x1x!quant.uniform<i4:f32:{0:8, 1:1}, {{0.5}}>>) -> tensor<2x1xf32>
   return %y : tensor<2x1xf32>
+}
+
+// Quantized by blocks of 8 with a tail of 2: scales 127/127, 254/127 and 1 (of zeros). Weights are transposed, with a
+// zero point per block: 1 is 3 - 2 in the first, 5 - 4 in the second. -3 / 2 is a tie: -2.
+// CALL @dynamic
+// INPUT x: [127, 1, 2, 3, 0, 0, 0, -100, 254, -3], [0, 0, 0, 0, 0, 0, 0, 0, nan, 5]
+// EXPECT y 2x1: [158], [0x1.4000000000000p+1]
+func.func @dynamic(%x: tensor<2x10xf32>) -> tensor<2x1xf32> {
+  %c = arith.constant dense<[[3, 3, 3, 3, 3, 3, 3, 3, 5, 5]]> : tensor<1x10xi4>
+  %w = quant.scast %c : tensor<1x10xi4> to tensor<1x10x!quant.uniform<u4:f32:{0:1, 1:8}, {{1.0:2, 0.5:4}}>>
+  %q, %s, %z = quern.dynamic_quantize %x {storage = i8, scheme = "symmetric", range = "narrow", block = 8} : (tensor<2x10xf32>) -> (tensor<2x10xi8>, tensor<2x2xf32>, tensor<2x2xi8>)
+  %y = quern.block_matmul %q, %s, %w {transpose_b = true} : (tensor<2x10xi8>, tensor<2x2xf32>, tensor<1x10x!quant.uniform<u4:f32:{0:1, 1:8}, {{1.0:2, 0.5:4}}>>) -> tensor<2x1xf32>
+  return %y : tensor<2x1xf32>
+}
+
+// Whole blocks, and one that is longer than the row.
+// CALL @codes
+// INPUT x: [127, 1, 254, -3], [0, 0, nan, 5]
+// EXPECT q 2x4: [127, 1, 127, -2], [0, 0, 0, 127]
+// EXPECT s 2x2: [1, 2], [1, 0x1.42850a0000000p-5]
+// EXPECT u 2x4: [192, 128, 255, 126], [128, 128, 128, 255]
+func.func @codes(%x: tensor<2x4xf32>) -> (tensor<2x4xi8>, tensor<2x2xf32>, tensor<2x4xui8>) {
+  %q, %s, %z = quern.dynamic_quantize %x {storage = i8, scheme = "symmetric", range = "narrow", block = 2} : (tensor<2x4xf32>) -> (tensor<2x4xi8>, tensor<2x2xf32>, tensor<2x2xi8>)
+  %u, %t, %v = quern.dynamic_quantize %x {storage = ui8, scheme = "symmetric", block = 8} : (tensor<2x4xf32>) -> (tensor<2x4xui8>, tensor<2x1xf32>, tensor<2x1xui8>)
+  return %q, %s, %u : tensor<2x4xi8>, tensor<2x2xf32>, tensor<2x4xui8>
+}
+
+// The kernels themselves: rows are 8 codes, the scale 1, and -128 * 155; weights are 1 with a scale of a half.
+// CALL @kernels
+// INPUT x: [1, 2, 3, 4, 5, 6, 7, 127]
+// EXPECT r 1x16: 1, 2, 3, 4, 5, 6, 7, 127, 0, 0, -128, 63, -128, -78, -1, -1
+// EXPECT y 1x2: -76.5, -77.5
+func.func @kernels(%x: tensor<1x8xf32>) -> (tensor<1x16xi8>, tensor<1x2xf32>) {
+  %c = arith.constant dense<1> : tensor<8x2xi8>
+  %w = kern.view %c : (tensor<8x2xi8>) -> tensor<8x2x!quant.uniform<i8:f32:{0:8}, {{0.5}}>>
+  %one = arith.constant dense<[1.0, 0.0]> : tensor<2xf32>
+  %r = kern.block_rows %x {block = 8, offset = 128} : (tensor<1x8xf32>) -> tensor<1x16xi8>
+  %p = kern.block_pack %w {layout = "b8n32i8e8"} : (tensor<8x2x!quant.uniform<i8:f32:{0:8}, {{0.5}}>>) -> tensor<288xi8>
+  %y = kern.block_gemm %r, %p, %one epilogue {
+  ^bb0(%sum: f32, %b: f32):
+    %n = arith.subf %b, %sum : f32
+    kern.yield %n : f32
+  } {k = 8, layout = "b8n32i8e8", n = 2} : (tensor<1x16xi8>, tensor<288xi8>, tensor<2xf32>) -> tensor<1x2xf32>
+  return %r, %y : tensor<1x16xi8>, tensor<1x2xf32>
+}
+
+// Floats times weights of a codebook of floats: 1 * 0.5 + 2 * -1.5 + 3 * 0.25, scales 2 and 4.
+// CALL @weight_only
+// INPUT x: [1, 2, 3], [0.0, 0.0, 1]
+// EXPECT y 2x2: [-3.5, -7], [0.5, 1]
+func.func @weight_only(%x: tensor<2x3xf32>) -> tensor<2x2xf32> {
+  %c = arith.constant dense<[[-6, -6], [-8, -8], [-7, -7]]> : tensor<3x2xi4>
+  %w = quant.scast %c : tensor<3x2xi4> to tensor<3x2x!quern.uniform<!quant.quantile<i4:f16, {-1.5,0.25,0.5}>:f32:{0:8, 1:1}, {{2.0, 4.0}}>>
+  %y = quern.matmul %x, %w : (tensor<2x3xf32>, tensor<3x2x!quern.uniform<!quant.quantile<i4:f16, {-1.5,0.25,0.5}>:f32:{0:8, 1:1}, {{2.0, 4.0}}>>) -> tensor<2x2xf32>
+  return %y : tensor<2x2xf32>
 }

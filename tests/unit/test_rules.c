@@ -141,6 +141,48 @@ static void test_gemm(void **state) {
   ir_close(&e);
 }
 
+typedef struct block_case {
+  const char *a, *b, *attrs, *acc, *result, *error;
+} block_case;
+static const block_case block_gemms[] = {
+    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "4x5xf32", NULL},
+    {"2x?x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "2x?x5xf32", NULL},
+    {"4x8xf32", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "4x5xf32", NULL},
+    {"4x8xf32", "320xi8", "layout=\"b8n32v4f32\";k=8;n=5", "=f32", "4x5xf32", NULL},
+    {"4x16xi8", "320xi8", "layout=\"b8n32v4f32\";k=8;n=5", "=f32", NULL, "codes that are no floats"},
+    {"4x16xi8", "320xi8", "layout=\"k4n64\";k=8;n=5", "=f32", NULL, "expected a block layout"},
+    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=33", "=f32", NULL, "expected tensor<640xi8>"},
+    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=9;n=5", "=f32", NULL, "expected rows of 32 elements"},
+    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=-1;n=5", "=f32", NULL, "expected sizes and a matrix"},
+    {"16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL, "expected sizes and a matrix"},
+    {"4x16xui8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL, "expected f32, or rows of i8"},
+    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=i32", NULL, "argument 0 of the epilogue"},
+    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=9223372036854775807", "=f32", NULL, "does not fit memory"},
+};
+
+static void test_block_gemm(void **state) {
+  (void)state;
+  ir_env e;
+  ir_open(&e);
+  qn_block body = qn_func_body(e.m, ir_function(&e, "f", (qn_type){0}));
+  for (size_t i = 0; i < sizeof block_gemms / sizeof *block_gemms; i++) {
+    const block_case *c = &block_gemms[i];
+    const qn_value operands[2] = {ir_arg(&e, body, c->a), ir_arg(&e, body, c->b)};
+    qn_type t;
+    qn_op op = ir_op(&e, body, QN_OP_BLOCK_GEMM, 2, operands, 1, NULL, c->attrs, 1);
+    fill(&e, qn_op_region(e.m, op, 0), c->acc, 0, NULL);
+    qn_status status = qn_op_infer(e.m, op, &t);
+    assert_int_equal(status == QN_OK, c->error == NULL);
+    if (c->error)
+      ir_expect_error(&e, c->error);
+    else
+      assert_int_equal(t.id, ir_type(e.ctx, c->result).id);
+    qn_op_erase(e.m, op);
+  }
+  covered[QN_OP_BLOCK_GEMM] = true;
+  ir_close(&e);
+}
+
 static void test_gemm_packed(void **state) {
   (void)state;
   ir_env e;
@@ -239,16 +281,10 @@ static void test_every_op_has_a_case(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_elementwise),
-      cmocka_unit_test(test_quantization),
-      cmocka_unit_test(test_products),
-      cmocka_unit_test(test_scalars),
-      cmocka_unit_test(test_transpose_blocks),
-      cmocka_unit_test(test_gemm),
-      cmocka_unit_test(test_gemm_packed),
-      cmocka_unit_test(test_map),
-      cmocka_unit_test(test_row),
-      cmocka_unit_test(test_every_op_has_a_case),
+      cmocka_unit_test(test_elementwise), cmocka_unit_test(test_quantization),        cmocka_unit_test(test_products),
+      cmocka_unit_test(test_scalars),     cmocka_unit_test(test_transpose_blocks),    cmocka_unit_test(test_gemm),
+      cmocka_unit_test(test_gemm_packed), cmocka_unit_test(test_block_gemm),          cmocka_unit_test(test_map),
+      cmocka_unit_test(test_row),         cmocka_unit_test(test_every_op_has_a_case),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,7 +113,7 @@ typedef struct qn_bpack_reader {
   const qn_quant *q;
   qn_scalar memory;
   uint32_t k_axis;
-  bool floats; /* the scale goes with the element's own value */
+  bool floats;           /* the scale goes with the element's own value */
   const double *entries; /* codebook, else null */
   uint32_t num_entries;
   int64_t first_code;
