@@ -98,17 +98,10 @@ static qn_status block_bodies(build *b, qn_step *s) {
   s->tile_bodies = qn__arena_array(&b->p->arena, count, sizeof *s->tile_bodies);
   if (!s->tile_bodies) return no_memory(b);
   for (size_t h = 0; h < count; h++) s->tile_bodies[h] = UINT32_MAX;
-  const qn_pvalue *y = at(b, s->values[s->num_in]);
-  int64_t merged = known_rows(b, s), single = y->shape[y->rank - 2];
   for (uint32_t h = 1; h <= g->rows; h++)
-    for (uint32_t mixed = 0; mixed < 2; mixed++) {
-      bool needed = merged < 0 && (!mixed || h > 1);
-      for (int way = 0; way < 2 && !needed && merged >= 0; way++) {
-        qn_row_split split = qn__row_split(way ? merged : single, g->rows);
-        needed = split.heights[0] == h && (split.counts[1] > 0) == mixed;
-      }
+    for (uint32_t mixed = 0; mixed < (h > 1 ? 2 : 1); mixed++) {
       uint32_t rows = h | (mixed ? QN_ROWS_MIXED : 0);
-      qn_status status = needed ? body_for(b, s->plan, QN_PART_TILES, rows, &s->tile_bodies[rows]) : QN_OK;
+      qn_status status = body_for(b, s->plan, QN_PART_TILES, rows, &s->tile_bodies[rows]);
       if (status) return status;
     }
   return QN_OK;

@@ -69,7 +69,8 @@ static const qn_step *step_of(const qn_program *p, uint32_t body) {
     const qn_step *s = &p->steps[i];
     if (s->plan->kind == QN_KERNEL_VIEW) continue;
     if (s->main_body == body || s->prologue_body == body) return s;
-    for (uint32_t h = 1; s->tile_bodies && h <= s->plan->u.gemm.rows; h++)
+    uint32_t most = s->plan->u.gemm.rows + (s->plan->kind == QN_KERNEL_BLOCK_GEMM ? QN_ROWS_MIXED : 0);
+    for (uint32_t h = 1; s->tile_bodies && h <= most; h++)
       if (s->tile_bodies[h] == body) return s;
   }
   return &p->steps[0];

@@ -55,7 +55,7 @@ static void put_types(text *t, const qn_program *p, const qn_step *s) {
 }
 
 static bool multiplies(const qn_step *s) {
-  return s->plan->kind == QN_KERNEL_GEMM;
+  return s->plan->kind == QN_KERNEL_GEMM || s->plan->kind == QN_KERNEL_BLOCK_GEMM;
 }
 
 static double ops_of(const qn_program *p, const qn_step *s, const qn_bound *b, const sizes *z) {

@@ -320,7 +320,7 @@ static qn_status eval_window_gemm(qn__frame *f, qn_op op, qn_scalar acc) {
   s = qn__scratch_tensor(f, acc, 3, shape, &parts);
   if (s == QN_OK) s = qn__product(f, &x, &z, acc, &parts);
   if (s == QN_OK) s = join_groups(f, &parts, y, &sums);
-  return s == QN_OK ? run_epilogue(f, &sums, 2, f->num_in - 2) : s;
+  return s == QN_OK ? qn__run_epilogue(f, 1, &sums, 2, f->num_in - 2) : s;
 }
 
 static qn_status eval_gemm(qn__frame *f, qn_op op) {
