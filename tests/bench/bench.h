@@ -170,6 +170,7 @@ bool row_u8s8(qn_context *ctx, const options *o, report *r);
 bool row_small(qn_context *ctx, const options *o, report *r);
 bool row_float(qn_context *ctx, const options *o, report *r);
 bool row_far(qn_context *ctx, const options *o, report *r);
+bool row_setup(qn_context *ctx, const options *o, report *r);
 bool row_threads(qn_context *ctx, const options *o, report *r);
 bool row_chain(qn_context *ctx, const options *o, report *r);
 bool row_elementwise(qn_context *ctx, const options *o, report *r);

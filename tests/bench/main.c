@@ -1,6 +1,6 @@
 /* quern-bench-peers: Quern beside other libraries and the machine's limits, in turns, after its results have been
  * checked against the interpreter. */
-#include "bench.h"
+#include "setup.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +12,7 @@ static const row_family rows[] = {
     {"chain", "f32 -> dynamic quantize -> matmul -> bias -> gelu -> f32", row_chain},
     {"elementwise", "quantize, dequantize, requantize, layer_norm, softmax, gelu against memcpy", row_elementwise},
     {"threads", "u8 x s8 on two threads against one", row_threads},
+    {"setup", "time until a kernel runs: process, LLVM, bodies, cache, encoder, libtcc; LIBXSMM and oneDNN", row_setup},
 };
 enum { NUM_ROWS = sizeof rows / sizeof *rows };
 
@@ -95,6 +96,7 @@ static void on_diag(void *user, const qn_diag *d) {
 
 int main(int argc, char **argv) {
   options o = {0};
+  if (argc == 4 && !strcmp(argv[1], SETUP_CHILD)) return setup_child(argv[2], argv[3]);
   int status = parse(argc, argv, &o);
   if (status) return status < 0 ? 0 : status;
   if (o.shapes) { /* bad lines are told before anything else happens */

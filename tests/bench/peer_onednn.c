@@ -1,5 +1,6 @@
 /* oneDNN 2: a matmul or inner product with packed weights, made before, whichever is faster here. */
 #include "bench.h"
+#include "setup.h"
 #include <string.h>
 #ifdef HAVE_ONEDNN
 #  include "onednn.h"
@@ -102,7 +103,44 @@ bool onednn_product(const product *p, const options *o, contender *out, const vo
   contender_destroy(&other);
   return true;
 }
+
+/* Matrix products of sizes that it has not met, with what u8s8 rows fuse; weights are not packed. */
+int onednn_creations(double *us, int room) {
+  float scales[80], zeros[80] = {0};
+  int n = 0;
+  for (int i = 0; i < 80; i++) scales[i] = 0.01f;
+  for (int i = 0; i < room; i++) {
+    product p = {.m = 64,
+                 .n = 64 + i,
+                 .k = 64,
+                 .a_type = QN_UI8,
+                 .b_type = QN_I8,
+                 .y_type = QN_UI8,
+                 .a_scale = 0.02f,
+                 .y_scale = 0.1f,
+                 .b_scales = scales,
+                 .bias = zeros,
+                 .relu = true};
+    dnn *s = dnn_create();
+    descs d;
+    dnnl_matmul_desc_t op;
+    if (!s) return n;
+    describe(&p, false, &d);
+    dnnl_primitive_attr_t attr = attributes(&p);
+    double start = seconds_now();
+    bool good = dnnl_matmul_desc_init(&op, &d.a, &d.b, &d.bias, &d.y) == dnnl_success && dnn_make(s, &op, attr, NULL);
+    us[n] = (seconds_now() - start) * 1e6;
+    n += good;
+    dnnl_primitive_attr_destroy(attr);
+    dnn_destroy(s);
+  }
+  return n;
+}
 #else
+int onednn_creations(double *us, int room) {
+  (void)us, (void)room;
+  return 0;
+}
 bool onednn_product(const product *p, const options *o, contender *out, const void **y, peer_note *why) {
   (void)p, (void)o, (void)out, (void)y;
   snprintf(why->text, sizeof why->text, "not built in: libdnnl-dev (version 2) was not found");
