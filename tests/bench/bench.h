@@ -153,6 +153,20 @@ typedef struct chain {
 bool onednn_chain(const chain *c, const options *o, contender *out, const void **y, peer_note *why);
 bool onnxruntime_chain(const chain *c, const options *o, contender *out, const void **y, peer_note *why);
 
+/* ---- convolution: u8 [1, H, W, C] x s8 [KH, KW, C / groups, O] -> u8 ---- */
+typedef struct conv {
+  char name[32];
+  int64_t h, w, c, kh, kw, o, stride, pad, groups;
+  uint8_t *x;
+  int8_t *weights;
+  float *scales; /* of the sums, per channel */
+  int32_t *bias;
+} conv;
+static inline int64_t conv_out(const conv *c, int64_t size, int64_t window) {
+  return (size + 2 * c->pad - window) / c->stride + 1;
+}
+bool onednn_conv(const conv *c, const options *o, contender *out, const void **y, peer_note *why);
+
 /* ---- limits (limit.c) ---- */
 /* As long as `ops` int8 multiply-adds (each counts two) take at the dot product's measured peak. */
 bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out);
@@ -170,6 +184,7 @@ bool row_u8s8(qn_context *ctx, const options *o, report *r);
 bool row_small(qn_context *ctx, const options *o, report *r);
 bool row_float(qn_context *ctx, const options *o, report *r);
 bool row_far(qn_context *ctx, const options *o, report *r);
+bool row_conv(qn_context *ctx, const options *o, report *r);
 bool row_setup(qn_context *ctx, const options *o, report *r);
 bool row_threads(qn_context *ctx, const options *o, report *r);
 bool row_chain(qn_context *ctx, const options *o, report *r);

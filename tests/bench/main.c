@@ -10,6 +10,7 @@ static const row_family rows[] = {
     {"far", "u8 x s8 with 1 to 8 rows, weights beyond the last-level cache, against read bandwidth", row_far},
     {"f32", "f32 with bias and relu", row_float},
     {"chain", "f32 -> dynamic quantize -> matmul -> bias -> gelu -> f32", row_chain},
+    {"conv", "int8 convolutions of ResNet-50 and MobileNet", row_conv},
     {"elementwise", "quantize, dequantize, requantize, layer_norm, softmax, gelu against memcpy", row_elementwise},
     {"threads", "u8 x s8 on two threads against one", row_threads},
     {"setup", "time until a kernel runs: process, LLVM, bodies, cache, encoder, libtcc; LIBXSMM and oneDNN", row_setup},
