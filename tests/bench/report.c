@@ -7,7 +7,7 @@
 #include <sys/utsname.h>
 
 typedef struct entry {
-  char work[24], shape[32], peer[16];
+  char work[24], shape[64], peer[16];
   double ratio, median, spread, us, peer_us, rate;
 } entry;
 
@@ -53,7 +53,7 @@ void report_time(report *r, const char *work, const char *what, double us) {
   entry *e = add(r);
   snprintf(e->work, sizeof e->work, "%s", work), snprintf(e->shape, sizeof e->shape, "%s", what);
   e->us = us;
-  printf("%-14s %-40s %8s %8s %12.1f\n", work, what, "", "", us);
+  printf("%-14s %-57s %12.1f us\n", work, what, us);
   fflush(stdout);
 }
 
@@ -125,20 +125,31 @@ static void cpu_name(char *out, size_t room) {
     if (*c == '"' || *c == '\\' || *c < ' ') *c = 0;
 }
 
-static void write_entries(FILE *f, const report *r) {
+/* Quern against itself is no ratio to a peer. */
+static bool is_scaling(const entry *e) {
+  return !strcmp(e->peer, "one-thread");
+}
+
+static void write_ratios(FILE *f, const report *r, const char *key, bool scaling) {
   const char *comma = "";
-  fprintf(f, "  \"ratios\": [");
+  fprintf(f, "  \"%s\": [", key);
   for (size_t i = 0; i < r->n; i++) {
     const entry *e = &r->entries[i];
-    if (!e->peer[0]) continue;
+    if (!e->peer[0] || is_scaling(e) != scaling) continue;
     fprintf(f,
             "%s\n    {\"work\": \"%s\", \"shape\": \"%s\", \"peer\": \"%s\", \"ratio\": %.4f, \"us\": %.3f, "
             "\"median\": %.4f, \"spread\": %.4f, \"peer_us\": %.3f}",
             comma, e->work, e->shape, e->peer, e->ratio, e->us, e->median, e->spread, e->peer_us);
     comma = ",";
   }
-  fprintf(f, "\n  ],\n  \"times\": [");
-  comma = "";
+  fprintf(f, "\n  ],\n");
+}
+
+static void write_entries(FILE *f, const report *r) {
+  const char *comma = "";
+  write_ratios(f, r, "ratios", false);
+  write_ratios(f, r, "scaling", true);
+  fprintf(f, "  \"times\": [");
   for (size_t i = 0; i < r->n; i++) {
     const entry *e = &r->entries[i];
     if (e->peer[0]) continue;

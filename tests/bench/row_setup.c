@@ -31,12 +31,6 @@ static void keep(bests *b, const char *key, double us) {
   if (us < b->each[i].us) b->each[i].us = us;
 }
 
-static double get(const bests *b, const char *key) {
-  for (int i = 0; i < b->n; i++)
-    if (!strcmp(b->each[i].key, key)) return b->each[i].us;
-  return 0;
-}
-
 /* Runs this program as `--setup-child what folder`; its lines are `us key`. False when it failed. */
 static bool child(const char *what, const char *folder, bests *b) {
   char self[512], line[256];
@@ -84,18 +78,8 @@ static double process_start(const char *tool) {
   return best * 1e6;
 }
 
-/* A made thing's time beside another's: no rounds, so the ratio is of the best. */
-static void compare(report *r, const bests *b, const char *work, const char *ours, const char *peer,
-                    const char *theirs) {
-  double a = get(b, ours), c = get(b, theirs);
-  if (a <= 0 || c <= 0) return;
-  timing us = {.min = a * 1e-6, .median = a * 1e-6}, them = {.min = c * 1e-6, .ratio = c / a, .ratio_median = c / a};
-  report_ratio(r, work, "64x64x64", peer, &us, &them, 1e9, "/s");
-}
-
 bool row_setup(qn_context *ctx, const options *o, report *r) {
   static const char *const kinds[] = {"kernels", "encoder", "tcc", "peers", "cached", "encoder-cached"};
-  bests b = {.n = 0};
   char folder[] = "/tmp/quern-bench-XXXXXX";
   bool good = mkdtemp(folder) != NULL;
   (void)ctx;
@@ -110,18 +94,8 @@ bool row_setup(qn_context *ctx, const options *o, report *r) {
       if (run == 0 && strstr(kinds[i], "cached")) continue; /* this one filled the cache */
       for (int j = 0; j < once.n; j++) keep(&kind, once.each[j].key, once.each[j].us);
     }
-    for (int j = 0; j < kind.n; j++) {
-      report_time(r, "setup", kind.each[j].key, kind.each[j].us);
-      keep(&b, kind.each[j].key, kind.each[j].us);
-    }
+    for (int j = 0; j < kind.n; j++) report_time(r, "setup", kind.each[j].key, kind.each[j].us);
     if (!good) fprintf(stderr, "quern-bench-peers: the process that measures '%s' failed\n", kinds[i]);
-  }
-  if (good) {
-    compare(r, &b, "setup-body", KEY_FURTHER, "libxsmm", KEY_LIBXSMM);
-    compare(r, &b, "setup-body", KEY_FURTHER, "onednn", KEY_ONEDNN);
-    compare(r, &b, "setup-cached", KEY_CACHED, "libxsmm", KEY_LIBXSMM);
-    compare(r, &b, "setup-cached", KEY_CACHED, "onednn", KEY_ONEDNN);
-    compare(r, &b, "setup-tcc", KEY_TCC, "libxsmm", KEY_LIBXSMM);
   }
   remove_folder(folder);
   if (o->threads == 1) pin_thread();

@@ -6,12 +6,6 @@
 
 #define SETUP_CHILD "--setup-child"
 
-#define KEY_FURTHER "a further body, created and called (median)"
-#define KEY_CACHED  "a further body from the disk cache (median)"
-#define KEY_TCC     "libtcc: a body, created and called (median)"
-#define KEY_LIBXSMM "LIBXSMM: a kernel (median)"
-#define KEY_ONEDNN  "oneDNN: a primitive (median)"
-
 /* Prints lines `us key`; the exit status. */
 int setup_child(const char *what, const char *folder);
 /* Microseconds of a new primitive or kernel each, into us[]; how many there are. */

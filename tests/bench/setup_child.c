@@ -71,13 +71,13 @@ static int bodies(qn_context *ctx, const char *engine, const char *first, const 
 }
 
 /* LLVM's load apart: the module that the engine opens, opened before it. */
-static int load_llvm(void) {
+static int load_llvm(bool telling) {
   double start = seconds_now();
   if (!dlopen(QUERN_BENCH_LLVM, RTLD_NOW | RTLD_LOCAL)) {
     fprintf(stderr, "quern-bench-peers: %s\n", dlerror());
     return 1;
   }
-  tell("LLVM's load", (seconds_now() - start) * 1e6);
+  if (telling) tell("LLVM's load", (seconds_now() - start) * 1e6);
   return 0;
 }
 
@@ -125,9 +125,9 @@ static int encoder(qn_context *ctx, const char *key) {
 static int peers(void) {
   double us[FEW];
   int n = libxsmm_creations(us, FEW);
-  tell_median(KEY_LIBXSMM, us, n);
+  tell_median("LIBXSMM: a kernel (median)", us, n);
   n = onednn_creations(us, FEW);
-  tell_median(KEY_ONEDNN, us, n);
+  tell_median("oneDNN: a primitive (median)", us, n);
   return 0;
 }
 
@@ -139,22 +139,18 @@ int setup_child(const char *what, const char *folder) {
   if (!strcmp(what, "peers"))
     status = peers();
   else if (!strcmp(what, "kernels"))
-    status = load_llvm() || bodies(ctx, "llvm", "the first body of a process, LLVM loaded", KEY_FURTHER);
+    status = load_llvm(true) || bodies(ctx, "llvm", "the first body of a process, LLVM loaded",
+                                       "a further body, created and called (median)");
   else if (!strcmp(what, "encoder"))
-    status = load_llvm() || encoder(ctx, "cold");
+    status = load_llvm(false) || encoder(ctx, "cold");
   else if (!strcmp(what, "tcc"))
-    status = bodies(ctx, "tcc", NULL, KEY_TCC);
-#ifdef QUERN_BENCH_CACHE
+    status = bodies(ctx, "tcc", NULL, "libtcc: a body, created and called (median)");
   else if (!strcmp(what, "cached"))
-    status = qn_engine_set_cache(ctx, folder, 0) ||
-             bodies(ctx, "llvm", "the first body of a process, from the disk cache", KEY_CACHED);
+    status =
+        qn_engine_set_cache(ctx, folder, 0) || bodies(ctx, "llvm", "the first body of a process, from the disk cache",
+                                                      "a further body, from the disk cache (median)");
   else if (!strcmp(what, "encoder-cached"))
     status = qn_engine_set_cache(ctx, folder, 0) || encoder(ctx, "from the disk cache");
-#else
-  else
-    status = 0; /* no cache in this version: nothing to tell */
-  (void)folder;
-#endif
   qn_context_destroy(ctx);
   return status;
 }
