@@ -158,6 +158,8 @@ typedef struct qn_ll_region {
   LLVMValueRef *v; /* per register: its present value */
   uint32_t num_passes;
 } qn_ll_region;
+/* The same results with fewer divisions (quotient.c); the tape itself when there is nothing to do. */
+const qn_tape *qn__ll_without_quotients(qn_ll *g, const qn_tape *tape);
 /* input_vary: per input. False when memory runs out. */
 bool qn__ll_region_init(qn_ll_region *r, qn_ll *g, const qn_tape *tape, const uint8_t *input_vary);
 /* Emits all needed instructions with this `vary` that are ready in passes first .. last, but inputs and reductions,

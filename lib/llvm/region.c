@@ -37,6 +37,7 @@ static void mark_needed(qn_ll_region *r) {
 }
 
 bool qn__ll_region_init(qn_ll_region *r, qn_ll *g, const qn_tape *tape, const uint8_t *input_vary) {
+  tape = qn__ll_without_quotients(g, tape);
   uint32_t n = tape->num_insts;
   *r = (qn_ll_region){.g = g, .tape = tape, .num_passes = 1};
   r->vary = qn__arena_array(g->arena, n, 1);

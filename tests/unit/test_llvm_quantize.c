@@ -1,0 +1,111 @@
+/* Quantization by constant scales on every row of the instruction set table: the codes of the formula with a true
+ * division, for values around every edge between two codes and for any bits. */
+#include "unit.h"
+#include <math.h>
+#include <quern/quern.h>
+#include <quern/unstable/isa.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COUNT = 1 << 14 };
+
+static float values[COUNT];
+static uint8_t codes[COUNT];
+
+static uint32_t state = 12345;
+static uint32_t next(void) {
+  state = state * 1664525u + 1013904223u;
+  return state >> 8 | state << 24;
+}
+
+static float any_bits(void) {
+  uint32_t u = next();
+  float f;
+  memcpy(&f, &u, sizeof f);
+  return f;
+}
+
+/* Around the edges first: that is where the two ways could differ. */
+static void fill(const qn_qparams *p) {
+  int n = 0;
+  for (int64_t c = p->qmin - 2; c <= p->qmax + 1; c++) {
+    float x = (float)(((double)(c - p->zero_point) + 0.5) * (double)p->scale);
+    for (int k = 0; k < 8; k++) x = nextafterf(x, -INFINITY);
+    for (int k = 0; k < 17 && n < COUNT; k++, x = nextafterf(x, INFINITY)) values[n++] = x;
+  }
+  const float special[] = {0, -0.0f, NAN, -NAN, INFINITY, -INFINITY, 1e-45f, -1e-45f, 3.4e38f, -3.4e38f};
+  for (size_t k = 0; k < sizeof special / sizeof *special && n < COUNT; k++) values[n++] = special[k];
+  for (; n < COUNT; n++) values[n] = n % 2 ? any_bits() : ((float)next() * 0x1p-31f - 1) * 300 * p->scale;
+}
+
+static void run(qn_context *ctx, const char *isa, const char *type, const qn_qparams *p, bool is_signed) {
+  char text[600], pipeline[80];
+  snprintf(text, sizeof text,
+           "func.func @f(%%x: tensor<%dxf32>) -> tensor<%dx%s> {\n  %%y = quant.qcast %%x : tensor<%dxf32> to "
+           "tensor<%dx%s>\n  return %%y : tensor<%dx%s>\n}\n",
+           COUNT, COUNT, type, COUNT, COUNT, type, COUNT, type);
+  snprintf(pipeline, sizeof pipeline, "lower-kernels{target=%s}", isa);
+  qn_module *m;
+  qn_program *program;
+  assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "quantize.mlir", NULL, &m), QN_OK);
+  assert_int_equal(qn_run_pipeline(m, pipeline), QN_OK);
+  qn_compile_options options = {.engine = "llvm", .cpu = isa};
+  assert_int_equal(qn_program_compile(m, &options, &program), QN_OK);
+  int64_t shape = COUNT;
+  DLTensor in = {.data = values, .ndim = 1, .shape = &shape}, out = {.data = codes, .ndim = 1, .shape = &shape};
+  in.device.device_type = out.device.device_type = kDLCPU;
+  in.dtype = (DLDataType){kDLFloat, 32, 1};
+  out.dtype = (DLDataType){is_signed ? kDLInt : kDLUInt, 8, 1};
+  size_t bytes = qn_program_workspace_size(program, &in);
+  void *workspace = malloc(bytes + 1);
+  qn_call_error error;
+  if (qn_program_call(program, &in, &out, workspace, bytes, NULL, &error)) fail_msg("%s", error.message);
+  for (int i = 0; i < COUNT; i++) {
+    int32_t want = qn_quantize_f32(values[i], *p, QN_ROUND_HALF_EVEN);
+    int32_t got = is_signed ? (codes[i] ^ 128) - 128 : codes[i];
+    if (got != want) fail_msg("%s %s: %a gives %d, expected %d", isa, type, (double)values[i], got, want);
+  }
+  free(workspace);
+  qn_program_destroy(program);
+  qn_module_destroy(m);
+}
+
+static void constant_scales(void **unused) {
+  (void)unused;
+  static const float scales[] = {0.0196f,       1.0f / 255, 0.037f,  1,        0.75f, 3,
+                                 0x1p-20f,      1.7e-7f,    9.1e12f, 1e-30f,   2e30f, 0x1.fffffep-3f,
+                                 0x1.000002p5f, 1.2e-38f,   3e36f,   0x1p-126f};
+  static const struct {
+    const char *storage;
+    int64_t qmin, qmax, zero;
+    bool is_signed;
+  } forms[] = {{"u8", 0, 255, 102, false},
+               {"u8", 0, 255, 0, false},
+               {"i8", -128, 127, 0, true},
+               {"i8<-127:127>", -127, 127, 0, true},
+               {"u8<3:200>", 3, 200, 10, false}};
+  qn_context *ctx = qn_context_create(NULL);
+  for (size_t i = 0; qn_isa_get(i); i++) {
+    const char *isa = qn_isa_get(i)->name;
+    if (!qn_isa_runs_here(qn_isa_get(i))) continue;
+    for (size_t s = 0; s < sizeof scales / sizeof *scales; s++) {
+      size_t f = s % (sizeof forms / sizeof *forms);
+      qn_qparams p = {.scale = scales[s],
+                      .zero_point = (int32_t)forms[f].zero,
+                      .qmin = (int32_t)forms[f].qmin,
+                      .qmax = (int32_t)forms[f].qmax};
+      char type[120];
+      snprintf(type, sizeof type, "!quant.uniform<%s:f32, %.9e%s%d>", forms[f].storage, (double)scales[s], ":",
+               (int)forms[f].zero);
+      fill(&p);
+      run(ctx, isa, type, &p, forms[f].is_signed);
+    }
+  }
+  qn_context_destroy(ctx);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(constant_scales)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
