@@ -2,6 +2,7 @@
 #ifndef QUERN_H
 #define QUERN_H
 
+#include <quern/attention.h>
 #include <quern/attr.h>
 #include <quern/base.h>
 #include <quern/context.h>

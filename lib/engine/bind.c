@@ -136,12 +136,31 @@ static bool infer_loop(const qn_program *p, const qn_bound *b, const qn_step *s,
   return broadcast(p, b, s, 0, l->rank, full);
 }
 
+/* q [.., Sq, D], k [.., D, Sk] as packed, v [.., Sk, Dv]; leading axes of k and v are q's or 1, extras broadcast. */
+static bool infer_attention(const qn_program *p, const qn_bound *b, const qn_step *s, int64_t *out) {
+  const int64_t *q = b->shapes[s->values[0]], *k = b->shapes[s->values[1]], *v = b->shapes[s->values[2]];
+  uint32_t r = p->values[s->values[0]].rank;
+  if (k[r - 2] != q[r - 1] || k[r - 1] != v[r - 2]) return false;
+  for (uint32_t d = 0; d + 2 < r; d++)
+    if (k[d] != v[d] || (k[d] != 1 && k[d] != q[d])) return false;
+  memcpy(out, q, sizeof(qn_shape));
+  out[r - 1] = v[r - 1];
+  for (uint32_t i = 3; i < s->num_in; i++) {
+    uint32_t re = p->values[s->values[i]].rank;
+    const int64_t *e = b->shapes[s->values[i]];
+    for (uint32_t d = 0; d < re; d++)
+      if (e[re - 1 - d] != 1 && e[re - 1 - d] != (d == 0 ? k[r - 1] : q[r - 1 - d])) return false;
+  }
+  return true;
+}
+
 static bool infer(const qn_program *p, const qn_bound *b, const qn_step *s) {
   int64_t *out = b->shapes[s->values[s->num_in]];
   qn_shape full = {0};
   switch (s->plan->kind) {
   case QN_KERNEL_GEMM: return infer_gemm(p, b, s, out);
   case QN_KERNEL_VIEW: return infer_view(p, b, s, out);
+  case QN_KERNEL_ATTENTION: return infer_attention(p, b, s, out);
   case QN_KERNEL_PACK: {
     uint32_t r = p->values[s->values[0]].rank;
     memcpy(out, b->shapes[s->values[0]], sizeof(qn_shape));

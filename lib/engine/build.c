@@ -65,8 +65,8 @@ static uint32_t root_of(const build *b, uint32_t v) {
 
 static qn_status body_for(build *b, const qn_kernel_plan *plan, qn_body_part part, uint32_t rows, uint32_t *out) {
   qn_body body = {.plan = plan, .part = part, .rows = rows};
-  static const char *const suffix[] = {"", "_t", "_p"};
-  if (part == QN_PART_TILES)
+  static const char *const suffix[] = {"", "_t", "_p", "_t"};
+  if (part == QN_PART_TILES || part == QN_PART_ATTENTION)
     snprintf(body.symbol, sizeof body.symbol, "%s_t%u", plan->name, rows);
   else
     snprintf(body.symbol, sizeof body.symbol, "%s%s", plan->name, suffix[part]);
@@ -107,12 +107,29 @@ static qn_status block_bodies(build *b, qn_step *s) {
   return QN_OK;
 }
 
+static qn_status attention_bodies(build *b, qn_step *s) {
+  uint32_t tallest = s->plan->u.attention.rows;
+  s->tile_bodies = qn__arena_array(&b->p->arena, (size_t)tallest + 1, sizeof *s->tile_bodies);
+  if (!s->tile_bodies) return no_memory(b);
+  const qn_pvalue *y = at(b, s->values[s->num_in]);
+  int64_t queries = y->shape[y->rank - 2];
+  qn_row_split split = qn__row_split(queries, tallest);
+  qn_status status = QN_OK;
+  for (uint32_t h = 0; h <= tallest && !status; h++) {
+    bool needed = h && (queries < 0 || split.heights[0] == h || (split.counts[1] && split.heights[1] == h));
+    s->tile_bodies[h] = UINT32_MAX;
+    if (needed) status = body_for(b, s->plan, QN_PART_ATTENTION, h, &s->tile_bodies[h]);
+  }
+  return status;
+}
+
 static qn_status step_bodies(build *b, qn_step *s) {
   s->main_body = s->prologue_body = UINT32_MAX;
   switch (s->plan->kind) {
   case QN_KERNEL_VIEW: return QN_OK;
   case QN_KERNEL_GEMM: return gemm_bodies(b, s);
   case QN_KERNEL_BLOCK_GEMM: return block_bodies(b, s);
+  case QN_KERNEL_ATTENTION: return attention_bodies(b, s);
   default: return body_for(b, s->plan, QN_PART_MAIN, 0, &s->main_body);
   }
 }
@@ -166,6 +183,8 @@ static qn_status add_step(build *b, qn_op op) {
   for (uint32_t i = 0; i < s.num_in; i++) s.values[i] = value_at(b, qn_op_operand(b->m, op, i));
   qn_op_kind kind = qn_op_kind_of(b->m, op);
   if (kind == QN_OP_GEMM) s.transpose = qn_op_get_bool(b->m, op, "transpose_a");
+  if (kind == QN_OP_KERN_ATTENTION)
+    s.bottom_right = qn_str_eq(qn_op_get_string(b->m, op, "causal"), qn_str_of("bottom_right"));
   if (kind == QN_OP_PACK) s.transpose = qn_op_get_bool(b->m, op, "transpose");
   if (kind == QN_OP_VIEW) {
     uint32_t n;

@@ -46,6 +46,7 @@ typedef struct qn_step {
   uint32_t main_body, prologue_body; /* indices into bodies; UINT32_MAX when there is none */
   uint32_t *tile_bodies;             /* by height, 1 .. plan rows; UINT32_MAX where not needed */
   bool transpose;                    /* gemm: of a; pack: of b */
+  bool bottom_right;                 /* attention: causal from the last query and key on */
   const int64_t *view_shape;         /* view: the shape attribute, or null */
   qn_str op_name;
 } qn_step;
@@ -130,6 +131,7 @@ typedef struct qn_job {
   int64_t sizes[QN__MAX_SIZES];
   int64_t strides[QN__MAX_PTRS * (QN_MAX_RANK + 1)];
   int64_t extent[2]; /* the whole range of begin / end */
+  uint32_t body;     /* PART_ATTENTION: the tile's */
   int64_t grain;     /* parts are multiples of this many of extent[0] */
   double cost;       /* about one nanosecond each, to decide whether cutting it pays */
 } qn_job;

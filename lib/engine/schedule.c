@@ -1,6 +1,6 @@
 /* From a step and the sizes of its values to kernel calls. One description serves the call path, which runs the jobs,
  * and ahead-of-time output, which writes them down. */
-#include "program.h"
+#include "schedule.h"
 #include <string.h>
 
 static size_t align64(size_t n) {
@@ -97,6 +97,7 @@ size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b) 
 
 double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b) {
   if (s->plan->kind == QN_KERNEL_BLOCK_GEMM) return qn__block_ops(p, s, b);
+  if (s->plan->kind == QN_KERNEL_ATTENTION) return qn__attention_ops(p, s, b);
   if (s->plan->kind != QN_KERNEL_GEMM) return 0;
   gemm_shape z = shape_of(p, s, b);
   double groups = s->plan->u.gemm.window ? (double)s->plan->u.gemm.shape.groups : 1;
@@ -320,6 +321,7 @@ bool qn__step_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_
   case QN_KERNEL_PACK: return pack_jobs(p, s, b, &job, fn, user);
   case QN_KERNEL_BLOCK_ROWS:
   case QN_KERNEL_BLOCK_GEMM: return qn__block_jobs(p, s, b, &job, fn, user);
+  case QN_KERNEL_ATTENTION: return qn__attention_jobs(p, s, b, &job, fn, user);
   case QN_KERNEL_VIEW: return true;
   }
   return true;
@@ -382,6 +384,7 @@ uint32_t qn__job_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2
   if (hi > job->extent[0]) hi = job->extent[0];
   if (lo >= hi) return 0;
   uint32_t body = job->part == QN_PART_PROLOGUE ? job->step->prologue_body : job->step->main_body;
+  if (job->part == QN_PART_ATTENTION) body = job->body;
   pieces[0] = (qn_piece){body, {lo, 0}, {hi, 1}};
   return 1;
 }

@@ -12,10 +12,8 @@ static bool same_form(qn_scalar a, qn_scalar b) {
          (x->cls != QN_FLOAT || a == b);
 }
 
-/* The region as a script whose arguments are elements of these tensors and whose values fill tensors of these types.
- */
-static qn_status region_script(qn__frame *f, uint32_t region, uint32_t num_args, const qn_tensor *const *args,
-                               uint32_t num_out, const qn_scalar *out, bool rows, qn__script **p) {
+qn_status qn__region_script(qn__frame *f, uint32_t region, uint32_t num_args, const qn_tensor *const *args,
+                            uint32_t num_out, const qn_scalar *out, bool rows, qn__script **p) {
   qn_status s = qn__script_build(f->m, qn_op_region(f->m, f->op, region), f->scratch, p);
   if (s != QN_OK) return s;
   if ((*p)->num_args != num_args || (*p)->num_yields != num_out)
@@ -84,7 +82,7 @@ static qn_status run_loop(qn__frame *f, const qn__shape *shape, const int64_t *p
   qn_scalar *elems;
   qn__script *p;
   qn_status s = make_results(f, shape, rows, &elems);
-  if (s == QN_OK) s = region_script(f, 0, f->num_in, f->in, qn_op_num_results(f->m, f->op), elems, rows, &p);
+  if (s == QN_OK) s = qn__region_script(f, 0, f->num_in, f->in, qn_op_num_results(f->m, f->op), elems, rows, &p);
   qn__view *views = s == QN_OK ? qn__scratch(f, f->num_in, sizeof *views) : NULL;
   if (s != QN_OK || !views) return s != QN_OK ? s : QN_ERR_NO_MEMORY;
   for (uint32_t i = 0; i < f->num_in; i++) views[i] = qn__view_perm(f->in[i], shape, perm);
@@ -117,8 +115,8 @@ const qn__evaluator qn__eval_ROW = {.eval = eval_row};
 
 /* ---- packed matrices ---- */
 
-static qn_status layout_of(qn__frame *f, qn_op op, qn_layout *out) {
-  qn_str name = qn_op_get_string(f->m, op, "layout");
+static qn_status layout_of(qn__frame *f, qn_op op, const char *attr, qn_layout *out) {
+  qn_str name = qn_op_get_string(f->m, op, attr);
   if (qn__layout_parse(name, out)) return QN_OK;
   return qn_op_error(f->m, op, QN_DIAG_ATTRIBUTE, "no layout is called \"%.*s\"", (int)name.size, name.data);
 }
@@ -144,7 +142,7 @@ static qn_status eval_pack(qn__frame *f, qn_op op) {
   const qn_tensor *b = f->in[0];
   bool transpose = qn_op_get_bool(f->m, op, "transpose");
   qn_layout layout;
-  qn_status s = layout_of(f, op, &layout);
+  qn_status s = layout_of(f, op, "layout", &layout);
   if (s == QN_OK) s = need_packable(f, b->elem, b->rank);
   if (s != QN_OK) return s;
   qn__shape shape = qn__shape_of(b);
@@ -170,7 +168,7 @@ static qn_status eval_packed_constant(qn__frame *f, qn_op op) {
   qn_tensor t;
   qn_layout layout;
   qn_type declared = qn_value_type(f->m, qn_op_result(f->m, op, 0));
-  qn_status s = layout_of(f, op, &layout);
+  qn_status s = layout_of(f, op, "layout", &layout);
   if (s != QN_OK) return s;
   if (!qn_attr_dense_tensor(f->m, qn_op_attr(f->m, op, "value"), &t))
     return qn_op_error(f->m, op, QN_DIAG_ATTRIBUTE, "the packed bytes of %s cannot be read", qn_op_name(f->m, op).data);
@@ -191,12 +189,11 @@ static qn_status eval_packed_constant(qn__frame *f, qn_op op) {
 }
 const qn__evaluator qn__eval_PACKED = {.eval = eval_packed_constant};
 
-/* A packed operand written out row-major; `plain` shares the data when the layout is plain. */
-static qn_status unpack(qn__frame *f, qn_op op, uint32_t i, qn_tensor *plain) {
+qn_status qn__unpack(qn__frame *f, qn_op op, const char *attr, uint32_t i, qn_tensor *plain) {
   const qn_tensor *b = f->in[i];
   qn_layout layout;
   *plain = *b;
-  qn_status s = layout_of(f, op, &layout);
+  qn_status s = layout_of(f, op, attr, &layout);
   if (s != QN_OK || layout.plain) return s;
   s = need_packable(f, b->elem, b->rank);
   if (s != QN_OK) return s;
@@ -206,8 +203,8 @@ static qn_status unpack(qn__frame *f, qn_op op, uint32_t i, qn_tensor *plain) {
   char text[QN__SHAPE_TEXT];
   if (all != f->in_bytes[i])
     return qn_op_error(f->m, op, QN_DIAG_TYPE_MISMATCH,
-                       "operand b holds %zu bytes, but %s takes %zu in the layout that kern.gemm names", f->in_bytes[i],
-                       qn__tensor_text(b, text), all);
+                       "operand %u holds %zu bytes, but %s takes %zu in the layout that the kernel names", i,
+                       f->in_bytes[i], qn__tensor_text(b, text), all);
   s = qn__scratch_tensor(f, b->elem, b->rank, b->shape, plain);
   if (s != QN_OK || all == 0) return s;
   int64_t k = b->shape[b->rank - 2], n = b->shape[b->rank - 1];
@@ -245,7 +242,7 @@ static qn_status run_prologue(qn__frame *f, qn_op op, uint32_t extras, qn_tensor
     if (s == QN_OK) views[i + 1] = qn__view_of(f->in[2 + i], &shape);
   }
   qn__script *p;
-  if (s == QN_OK) s = region_script(f, 0, extras + 1, args, 1, &elem, false, &p);
+  if (s == QN_OK) s = qn__region_script(f, 0, extras + 1, args, 1, &elem, false, &p);
   if (s == QN_OK) s = qn__scratch_tensor(f, elem, shape.rank, shape.size, out);
   return s == QN_OK ? qn__script_run(f->ctx, f->scratch, p, &shape, views, out, false) : s;
 }
@@ -266,7 +263,7 @@ qn_status qn__run_epilogue(qn__frame *f, uint32_t region, const qn_tensor *sums,
   }
   qn__script *p;
   if (s == QN_OK) s = qn__result(f, 0, shape.rank, shape.size, &y);
-  if (s == QN_OK) s = region_script(f, region, extras + 1, args, 1, &y->elem, false, &p);
+  if (s == QN_OK) s = qn__region_script(f, region, extras + 1, args, 1, &y->elem, false, &p);
   return s == QN_OK ? qn__script_run(f->ctx, f->scratch, p, &shape, views, y, false) : s;
 }
 
@@ -332,7 +329,7 @@ static qn_status eval_gemm(qn__frame *f, qn_op op) {
   uint32_t prologue = (uint32_t)given;
   qn_tensor lhs, rhs, sums;
   qn_status s = run_prologue(f, op, prologue, &lhs);
-  if (s == QN_OK) s = unpack(f, op, 1, &rhs);
+  if (s == QN_OK) s = qn__unpack(f, op, "layout", 1, &rhs);
   if (s != QN_OK) return s;
   qn__matrices a = qn__matrices_of(&lhs, false, false), b = qn__matrices_of(&rhs, true, false);
   qn__shape batch, shape;

@@ -146,6 +146,15 @@ qn_status qn__map_op(qn__frame *f, const qn__evaluator *scalar_op, int64_t imm);
 /* Runs p over the operands and makes result 0. */
 qn_status qn__map_script(qn__frame *f, const qn__script *p);
 
+/* ---- kernels: eval_kernel.c ---- */
+
+/* The region as a script whose arguments are elements of these tensors and whose values fill tensors of these types. */
+qn_status qn__region_script(qn__frame *f, uint32_t region, uint32_t num_args, const qn_tensor *const *args,
+                            uint32_t num_out, const qn_scalar *out, bool rows, qn__script **p);
+/* Packed operand i, in the layout that attribute `attr` names, written out row-major; `plain` shares the data when the
+ * layout is plain. */
+qn_status qn__unpack(qn__frame *f, qn_op op, const char *attr, uint32_t i, qn_tensor *plain);
+
 /* ---- matrix products: product.c ---- */
 
 /* One operand: matrices of rows x cols elements, one per index of the leading axes. */

@@ -170,14 +170,21 @@ static bool is_pack(qn_op_kind kind) {
   return kind == QN_OP_PACK || kind == QN_OP_PACKED;
 }
 
-/* Only a gemm of the same layout can read packed bytes. */
+/* The layout in which a kernel reads its operand i; empty when it takes none packed there. */
+static qn_str layout_read(const qn_module *m, qn_op user, uint32_t i) {
+  qn_op_kind kind = qn_op_kind_of(m, user);
+  if (kind == QN_OP_GEMM && i == 1) return qn_op_get_string(m, user, "layout");
+  if (kind == QN_OP_KERN_ATTENTION && i == 1) return qn_op_get_string(m, user, "layout_k");
+  if (kind == QN_OP_KERN_ATTENTION && i == 2) return qn_op_get_string(m, user, "layout_v");
+  return qn_str_of("");
+}
+
+/* Only a kernel that reads this layout can read packed bytes. */
 static qn_status check_packed_uses(qn_module *m, qn_op op) {
   qn_str layout = qn_op_get_string(m, op, "layout");
   for (qn_use u = qn_value_first_use(m, qn_op_result(m, op, 0)); u.id; u = qn_use_next(m, u)) {
     qn_op user = qn_use_op(m, u);
-    if (qn_op_kind_of(m, user) == QN_OP_GEMM && qn_use_index(m, u) == 1 &&
-        qn_str_eq(qn_op_get_string(m, user, "layout"), layout))
-      continue;
+    if (qn_str_eq(layout_read(m, user, qn_use_index(m, u)), layout)) continue;
     qn_str name = qn_op_name(m, user);
     return qn_op_error(m, op, QN_DIAG_VERIFY,
                        "the packed matrix is used by %.*s, expected only kern.gemm of layout \"%.*s\", as its 'b'",

@@ -54,7 +54,7 @@ static qn_status plan_pack(qn_module *m, qn_op op, qn_kernel_plan *out) {
   return QN_OK;
 }
 
-static const char *const kind_names[] = {"gemm", "map", "row", "pack", "block_rows", "block_gemm", "view"};
+static const char *const kind_names[] = {"gemm", "map", "row", "pack", "block_rows", "block_gemm", "attention", "view"};
 
 /* Types that tell kernels apart at a glance; the hash does the rest. */
 static uint64_t set_name(qn_kernel_plan *p, uint64_t seed) {
@@ -80,6 +80,10 @@ static uint64_t set_name(qn_kernel_plan *p, uint64_t seed) {
   case QN_KERNEL_BLOCK_GEMM:
     first = p->u.gemm.a_mem, last = p->u.gemm.y_mem;
     h = qn__block_hash(p, h);
+    break;
+  case QN_KERNEL_ATTENTION:
+    first = p->u.attention.scores.lhs, middle = p->u.attention.values.rhs, last = p->u.attention.y_mem;
+    h = qn__attention_hash(&p->u.attention, h);
     break;
   case QN_KERNEL_VIEW: break;
   }
@@ -136,6 +140,10 @@ qn_status qn__kernel_plan(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *a
     return qn_op_error(
         m, op, QN_DIAG_UNSUPPORTED,
         "these weights are no constant: no kernel packs them at run time, only pack-constants beforehand");
+  case QN_OP_KERN_ATTENTION:
+    out->kind = QN_KERNEL_ATTENTION;
+    s = qn__plan_attention(m, op, arena, out);
+    break;
   case QN_OP_VIEW:
     out->kind = QN_KERNEL_VIEW;
     s = QN_OK;

@@ -20,6 +20,7 @@ typedef enum qn_kernel_kind {
   QN_KERNEL_PACK,
   QN_KERNEL_BLOCK_ROWS,
   QN_KERNEL_BLOCK_GEMM,
+  QN_KERNEL_ATTENTION,
   QN_KERNEL_VIEW /* no code: the same bytes */
 } qn_kernel_kind;
 
@@ -133,6 +134,28 @@ typedef struct qn_block_plan {
   bool floats; /* A is f32: one fma chain in ascending k over dequantized weights */
 } qn_block_plan;
 enum { QN_ROWS_MIXED = 64 };
+/* ATTENTION (quern/attention.h has the arithmetic). One body per tile height h (qn_body.rows), PART_ATTENTION: units
+ * [begin[0], end[0]), unit u = tile u mod size[6] of head u / size[6]; the tile's h queries start at
+ * size[5] + h * (u mod size[6]).
+ *   ptr     0 q (row-major, d dense), 1 packed k^T (panel p: keys p * key_block ..), 2 packed v, 3 y (dense rows), 4+i
+ *           extra i
+ *   size    0 queries, 1 keys, 2 d, 3 dv, 4 what a causal row adds to its index + 1: 0 or keys - queries, 5 first
+ * query, 6 tiles per head, 7 h stride  0 q row, 1 y row, 2 k panel, 3 v panel, then per head: 4 q, 5 k, 6 v, 7 y; 8+2i
+ * extra i row, 9+2i extra i head Packed operands are zero-padded. q is not read past d. The products `scores` and
+ * `values` say what is multiplied by what in which layout; the second's left side are the weights (f32) or their codes
+ * (ui8), whose rows take key_block elements and are 0 where a key does not take part. */
+typedef struct qn_attention_plan {
+  qn_gemm_plan scores, values; /* lhs, rhs, acc, layout, lhs_padded: nothing else */
+  qn_scalar y_mem;
+  uint32_t key_block, rows;
+  uint32_t dv_room; /* dv, rounded up to whole panels of v */
+  bool codes, causal;
+  uint32_t num_extras;
+  qn_extra *extras; /* of the score, over [query, key] */
+  qn_tape score;    /* inputs: the sum, then the extras; f32 */
+  qn_tape weight;   /* inputs: s, m; f32, and with `codes` the code */
+  qn_tape epilogue; /* inputs: o, l; of type y_mem */
+} qn_attention_plan;
 
 typedef struct qn_kernel_plan {
   qn_kernel_kind kind;
@@ -150,16 +173,17 @@ typedef struct qn_kernel_plan {
     qn_pack_plan pack;
     qn_block_rows_plan block_rows;
     qn_block_plan block;
+    qn_attention_plan attention;
   } u;
 } qn_kernel_plan;
 
-typedef enum qn_body_part { QN_PART_MAIN, QN_PART_TILES, QN_PART_PROLOGUE } qn_body_part;
+typedef enum qn_body_part { QN_PART_MAIN, QN_PART_TILES, QN_PART_PROLOGUE, QN_PART_ATTENTION } qn_body_part;
 
 /* One function to generate. */
 typedef struct qn_body {
   const qn_kernel_plan *plan;
   qn_body_part part;
-  uint32_t rows;   /* PART_TILES: the tile height */
+  uint32_t rows;   /* PART_TILES, PART_ATTENTION: the tile height */
   char symbol[80]; /* C identifier, unique within a program: name plus part and height */
 } qn_body;
 

@@ -10,7 +10,7 @@ static bool is_identity(const qn_tape *t) {
 
 /* Moves along the columns when the last axis does, along the rows when any other axis does: leading axes become rows
  * where they can be merged, and are looped over with a row stride of 0 where not. */
-static qn_extra extra_of(const qn_module *m, qn_value v) {
+qn_extra qn__plan_extra(const qn_module *m, qn_value v) {
   qn__pshape s = qn__pshape_of(m, v);
   qn_extra e = {.mem = qn__mem_of(m, v)};
   e.by_col = s.rank >= 1 && s.size[s.rank - 1] != 1;
@@ -22,7 +22,7 @@ static qn_status plan_extras(qn_module *m, qn_op op, uint32_t first, uint32_t n,
   *out = qn__arena_array(arena, n, sizeof **out);
   if (!*out) return qn_error_no_memory(qn_module_context(m));
   for (uint32_t i = 0; i < n; i++) {
-    (*out)[i] = extra_of(m, qn_op_operand(m, op, first + i));
+    (*out)[i] = qn__plan_extra(m, qn_op_operand(m, op, first + i));
     if (qn__sub_byte((*out)[i].mem))
       return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
                          "operand %u has elements of %s, which share bytes: widen them with kern.map first", first + i,

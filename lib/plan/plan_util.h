@@ -28,11 +28,15 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
 qn_status qn__plan_block_rows(qn_module *m, qn_op op, qn_kernel_plan *out);
 qn_status qn__plan_block_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
 qn_status qn__plan_loop(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
+qn_status qn__plan_attention(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
 uint64_t qn__gemm_hash(const qn_gemm_plan *p, uint64_t h);
 /* Extras and tape of the epilogue, region `region`, whose operands start at `first`; acc and y_mem are set. */
 qn_status qn__plan_epilogue(qn_module *m, qn_op op, uint32_t region, uint32_t first, qn_arena *arena, qn_gemm_plan *g);
 uint64_t qn__block_hash(const qn_kernel_plan *p, uint64_t h);
 uint64_t qn__loop_hash(const qn_loop_plan *p, uint64_t h);
+uint64_t qn__attention_hash(const qn_attention_plan *p, uint64_t h);
+/* How an operand that broadcasts over rows and columns moves along them. */
+qn_extra qn__plan_extra(const qn_module *m, qn_value v);
 static inline uint64_t qn__layout_hash(const qn_layout *l, uint64_t h) {
   h = qn__mix(h, (uint64_t)l->plain | (uint64_t)l->k_block << 8 | (uint64_t)l->panel_width << 32);
   return l->segments > 1 ? qn__mix(h, l->segments > 1) : h; /* how many does not change code */

@@ -50,8 +50,8 @@ const char **qn__c_names(const char *first, const char *rest, uint32_t n, qn_are
   return names;
 }
 
-static const char *const kind_text[] = {"kern.gemm",       "kern.map",        "kern.row", "kern.pack",
-                                        "kern.block_rows", "kern.block_gemm", "kern.view"};
+static const char *const kind_text[] = {"kern.gemm",       "kern.map",        "kern.row",       "kern.pack",
+                                        "kern.block_rows", "kern.block_gemm", "kern.attention", "kern.view"};
 
 static const char *text_of(qn_scalar s) {
   return qn_scalar_get(s)->text;
@@ -70,6 +70,10 @@ static void types_comment(qn_cgen *g, const qn_kernel_plan *p) {
     qn__buf_c(g->out, " ->");
     for (uint32_t i = 0; i < l->num_outputs; i++)
       qn__buf_fmt(g->out, "%s %s", i ? "," : "", text_of(l->tape.output_mem[i]));
+  } else if (p->kind == QN_KERNEL_ATTENTION) {
+    const qn_attention_plan *a = &p->u.attention;
+    qn__buf_fmt(g->out, " scores of %s by %s, values of %s, result %s, blocks of %u keys", text_of(a->scores.lhs),
+                text_of(a->scores.rhs), text_of(a->values.rhs), text_of(a->y_mem), a->key_block);
   } else if (p->kind == QN_KERNEL_PACK) {
     qn__buf_fmt(g->out, " %s into panels of %u columns, %u steps of k interleaved", text_of(p->u.pack.mem),
                 p->u.pack.layout.panel_width, p->u.pack.layout.k_block);
@@ -102,8 +106,8 @@ static void body_comment(qn_cgen *g, const qn_body *b) {
 /* Tile heights differ for other generators' sake: here all tiles of a plan are one function. */
 static const qn_body *same_code(uint32_t at, const qn_body *bodies) {
   for (uint32_t i = 0; i < at; i++)
-    if (bodies[at].part == QN_PART_TILES && bodies[i].part == QN_PART_TILES &&
-        bodies[i].plan->hash == bodies[at].plan->hash)
+    if ((bodies[at].part == QN_PART_TILES || bodies[at].part == QN_PART_ATTENTION) &&
+        bodies[i].part == bodies[at].part && bodies[i].plan->hash == bodies[at].plan->hash)
       return &bodies[i];
   return NULL;
 }
@@ -118,6 +122,7 @@ static body_fn generator_of(const qn_body *b) {
   case QN_KERNEL_PACK: return qn__c_pack;
   case QN_KERNEL_BLOCK_ROWS: return qn__c_block_rows;
   case QN_KERNEL_BLOCK_GEMM: return qn__c_block_gemm;
+  case QN_KERNEL_ATTENTION: return qn__c_attention;
   default: return NULL;
   }
 }

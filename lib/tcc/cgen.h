@@ -56,7 +56,7 @@ static inline int qn__c_bytes(qn_scalar mem) {
   return qn_scalar_get(mem)->storage_bits / 8;
 }
 
-/* ---- bodies: cgen_loop.c, cgen_row.c, cgen_gemm.c, cgen_pack.c ---- */
+/* ---- bodies: cgen_loop.c, cgen_row.c, cgen_gemm.c, cgen_attention.c ---- */
 void qn__c_map(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_row(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 /* A region inside a nest of rows (level 1) and columns (level 2): inputs are `first`, then extras. */
@@ -76,6 +76,7 @@ void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_gemm_prologue(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_block_rows(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_block_gemm(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
+void qn__c_attention(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_pack(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 /* A loop kernel's pointers, sizes and strides as local constants, and one loop of its nest with operands' offsets. */
 void qn__c_loop_head(qn_cgen *g, const qn_loop_plan *p);

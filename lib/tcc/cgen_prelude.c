@@ -363,6 +363,12 @@ static void use_body(uses *u, const qn_body *b) {
   const qn_kernel_plan *p = b->plan;
   if (p->kind == QN_KERNEL_MAP || p->kind == QN_KERNEL_ROW) use_tape(u, &p->u.loop.tape);
   if (p->kind == QN_KERNEL_BLOCK_GEMM) u->gemm_f32 = true;
+  if (p->kind == QN_KERNEL_ATTENTION) {
+    use_tape(u, &p->u.attention.score);
+    use_tape(u, &p->u.attention.weight);
+    use_tape(u, &p->u.attention.epilogue);
+    u->gemm_f32 = true;
+  }
   if (p->kind != QN_KERNEL_GEMM && p->kind != QN_KERNEL_BLOCK_GEMM) return;
   use_tape(u, b->part == QN_PART_PROLOGUE ? &p->u.gemm.prologue : &p->u.gemm.epilogue);
   if (b->part == QN_PART_TILES) {

@@ -2,7 +2,7 @@
  * engine and every instruction set row that runs here on the program as lowered, on 1 and 2 threads, with and without
  * an embedder's flush-to-zero and rounding mode. Every bit must agree (any NaN equals any other).
  *
- *   differential [CASES [SEED]] */
+ *   differential [CASES [SEED [FAMILY]]] */
 #include <fenv.h>
 #include <math.h>
 #include <quern/quern.h>
@@ -323,6 +323,46 @@ static void block_products(void) {
     put("  return %%y : tensor<%dx%dxf32>\n}\n", m, n);
 }
 
+/* Heads alone, shared by groups or by all; masks of every kind of shape; floats and codes. */
+static void attention(void) {
+  static const char *const elems[] = {"f32", "f32", "f16", "bf16"}, *const causal[] = {"top_left", "bottom_right"};
+  int kv = 1 + pick(3), heads = kv * (1 + pick(2)), batch = pick(3), queries = 1 + pick(pick(2) ? 9 : 40);
+  int keys = pick(12) ? 1 + pick(pick(2) ? 20 : 200) : 0, d = 1 + pick(40), dv = 1 + pick(pick(2) ? 20 : 140);
+  int mask = pick(4), codes = pick(2), block = 32 * (1 + pick(4)), diagonal = pick(4);
+  char lead[16] = "", q[64], k[64], v[64], m[64] = "", tq[160], tk[160], tv[160];
+  if (batch) snprintf(lead, sizeof lead, "%dx", batch);
+  snprintf(q, sizeof q, "%s%dx%dx%d", lead, heads, queries, d);
+  snprintf(k, sizeof k, "%s%dx%dx%d", lead, kv, keys, d);
+  snprintf(v, sizeof v, "%s%dx%dx%d", lead, kv, keys, dv);
+  const char *elem = codes ? "f32" : elems[pick(4)];
+  if (codes) {
+    const char *s[3];
+    int z[3];
+    for (int i = 0; i < 3; i++)
+      s[i] = pick(2) ? "u8" : "i8", z[i] = pick(3) ? pick(256) - (s[i][0] == 'i' ? 128 : 0) : 0;
+    snprintf(tq, sizeof tq, "tensor<%sx!quant.uniform<%s:f32, 0.02:%d>>", q, s[0], z[0]);
+    snprintf(tk, sizeof tk, "tensor<%sx!quant.uniform<%s:f32, 0.03:%d>>", k, s[1], z[1]);
+    snprintf(tv, sizeof tv, "tensor<%sx!quant.uniform<%s:f32, 0.01:%d>>", v, s[2], z[2]);
+  } else {
+    snprintf(tq, sizeof tq, "tensor<%sx%s>", q, elem);
+    snprintf(tk, sizeof tk, "tensor<%sx%s>", k, elem);
+    snprintf(tv, sizeof tv, "tensor<%sx%s>", v, elem);
+  }
+  if (mask == 1) snprintf(m, sizeof m, "tensor<%dx%dxi1>", queries, keys);
+  if (mask == 2) snprintf(m, sizeof m, "tensor<%dx1x%dx%s>", heads, keys, elem);
+  if (mask == 3)
+    snprintf(m, sizeof m, "tensor<%s1x%dx%d%s>", lead, queries, pick(2) ? keys : 1, pick(2) ? "xi1" : "xf32");
+  if (mask == 3 && strstr(m, "f32") && strcmp(elem, "f32")) mask = 0;
+  put("func.func @main(%%q: %s, %%k: %s, %%v: %s%s%s) -> tensor<%s%dx%dx%dx%s> {\n", tq, tk, tv, mask ? ", %m: " : "",
+      mask ? m : "", lead, heads, queries, dv, elem);
+  put("  %%y = quern.attention %%q, %%k, %%v%s {key_block = %d", mask ? ", %m" : "", block);
+  if (diagonal < 2) put(", causal = \"%s\"", causal[diagonal]);
+  if (pick(2)) put(", scale = %.4f : f32", 0.05 + 0.01 * pick(30));
+  put("} : (%s, %s, %s%s%s) -> tensor<%s%dx%dx%dx%s>\n", tq, tk, tv, mask ? ", " : "", mask ? m : "", lead, heads,
+      queries, dv, elem);
+  put("  return %%y : tensor<%s%dx%dx%dx%s>\n}\n", lead, heads, queries, dv, elem);
+}
+
 typedef struct family {
   const char *name;
   void (*make)(void);
@@ -336,7 +376,8 @@ static const family families[] = {{"quantized matmul", quantized_matmul, 6},
                                   {"softmax", softmax, 2},
                                   {"block products", block_products, 4},
                                   {"codecs", codecs, 3},
-                                  {"shapes", shapes, 1}};
+                                  {"shapes", shapes, 1},
+                                  {"attention", attention, 3}};
 
 /* ---- running ---- */
 
@@ -476,6 +517,8 @@ int main(int argc, char **argv) {
     int w = pick(total);
     size_t f = 0;
     while (w >= families[f].weight) w -= families[f++].weight;
+    for (size_t k = 0; argc > 3 && k < sizeof families / sizeof families[0]; k++)
+      if (!strcmp(families[k].name, argv[3])) f = k;
     at = 0;
     families[f].make();
     if (!run_case(&t, pick(2) != 0)) {

@@ -167,6 +167,21 @@ static const rule_case quantization[] = {
 };
 
 static const rule_case products[] = {
+    OK4(ATTENTION, "2x4x8xf32", "2x6x8xf32", "2x6x3xf32", 0, 0, "2x4x3xf32"),
+    OK4(ATTENTION, "4x8xf16", "6x8xf16", "6x3xf16", "4x1xi1", "causal=\"top_left\"", "4x3xf16"),
+    OK4(ATTENTION, "4x4x8xf32", "2x6x8xf32", "2x6x3xf32", "6xf32", "key_block=32", "4x4x3xf32"),
+    OK4(ATTENTION, "nx8xf32", "mx8xf32", "mx3xf32", "?x?xf32", 0, "nx3xf32"),
+    OK4(ATTENTION, "4x8xqu8", "6x8xqi8", "6x3xqi8", 0, "causal=\"bottom_right\"", "4x3xf32"),
+    OK4(ATTENTION, "4x8xcal", "6x8xf32", "6x3xf32", 0, 0, "4x3xf32"),
+    BAD4(ATTENTION, "4x8xf32", "6x7xf32", "6x3xf32", 0, 0, "the last axes of q and k differ"),
+    BAD4(ATTENTION, "4x8xf32", "6x8xf32", "5x3xf32", 0, 0, "different numbers of keys"),
+    BAD4(ATTENTION, "8xf32", "8xf32", "8xf32", 0, 0, "expected one rank of 2 or more"),
+    BAD4(ATTENTION, "2x4x8xf32", "2x6x8xf32", "1x6x3xf32", 0, 0, "the leading axes of k and v differ"),
+    BAD4(ATTENTION, "4x4x8xf32", "3x6x8xf32", "3x6x3xf32", 0, 0, "nor a divisor"),
+    BAD4(ATTENTION, "4x8xf32", "6x8xqi8", "6x3xf32", 0, 0, "8-bit codes"),
+    BAD4(ATTENTION, "4x8xf32", "6x8xf32", "6x3xf32", "4x5xf32", 0, "does not broadcast to the scores"),
+    BAD4(ATTENTION, "4x8xf32", "6x8xf32", "6x3xf32", "4x6xf16", 0, "expected i1 or f32"),
+    BAD4(ATTENTION, "4x8xf32", "6x8xf32", "6x3xf32", 0, "key_block=0", "expected a multiple of 32"),
     OK(MATMUL, "4x8xf32", "8x5xf32", 0, 0, "4x5xf32"),
     OK(MATMUL, "4x8xf32", "5x8xf32", "transpose_b=true", 0, "4x5xf32"),
     OK(MATMUL, "8x4xf32", "5x8xf32", "transpose_a=true;transpose_b=true", 0, "4x5xf32"),

@@ -174,7 +174,7 @@ static void packed_alone(void **state) {
   qn_tensor_free(e.ctx, &y);
   both[1].shape[0] = 7;
   assert_int_equal(qn_eval_op(m, qn_op_next(m, pack), both, &y), QN_ERR_INPUT);
-  ev_expect_said(&e, "operand b holds 7 bytes, but 3x1xi8 takes 8 in the layout that kern.gemm names");
+  ev_expect_said(&e, "operand 1 holds 7 bytes, but 3x1xi8 takes 8 in the layout that the kernel names");
   qn_tensor_free(e.ctx, &bytes);
   qn_module_destroy(m);
   ev_close(&e);

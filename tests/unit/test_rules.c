@@ -208,6 +208,43 @@ static void test_gemm_packed(void **state) {
   ir_close(&e);
 }
 
+/* q, packed k^T and v in layouts of one width each; regions as given: argument types, and the type yielded. */
+static void test_attention(void **state) {
+  (void)state;
+  ir_env e;
+  ir_open(&e);
+  qn_block body = qn_func_body(e.m, ir_function(&e, "f", (qn_type){0}));
+  qn_value q = ir_arg(&e, body, "2x4x8xf32"), k = ir_arg(&e, body, "2x8x6xf32"), v = ir_arg(&e, body, "2x6x3xf32"),
+           mask = ir_arg(&e, body, "4x6xi1");
+  qn_type kt = qn_value_type(e.m, k), vt = qn_value_type(e.m, v), none = {0}, t;
+  qn_value kp = qn_op_result(e.m, ir_op(&e, body, QN_OP_PACK, 1, &k, 1, &kt, "layout=\"k1n32\"", 0), 0);
+  qn_value vp = qn_op_result(e.m, ir_op(&e, body, QN_OP_PACK, 1, &v, 1, &vt, "layout=\"k1n16\"", 0), 0);
+  const qn_value operands[4] = {q, kp, vp, mask};
+  qn_op op = ir_op(&e, body, QN_OP_KERN_ATTENTION, 4, operands, 1, &none,
+                   "acc=!=f32;layout_k=\"k1n32\";layout_v=\"k1n16\";key_block=32", 3);
+  fill(&e, qn_op_region(e.m, op, 0), "=f32 =i1", 0, NULL);
+  fill(&e, qn_op_region(e.m, op, 1), "=f32 =f32", 0, NULL);
+  fill(&e, qn_op_region(e.m, op, 2), "=f32 =f32", 0, NULL);
+  if (qn_op_infer(e.m, op, &t) != QN_OK) fail_msg("attention: %s", e.messages);
+  assert_int_equal(t.id, ir_type(e.ctx, "2x4x3xf32").id);
+  assert_int_equal(qn_op_infer(e.m, qn_value_op(e.m, kp), &t), QN_OK);
+  covered[QN_OP_KERN_ATTENTION] = true;
+  qn_op_set_attr(e.m, op, "layout_v", qn_attr_string(e.m, qn_str_of("k1n32")));
+  assert_int_not_equal(qn_op_infer(e.m, op, &t), QN_OK);
+  ir_expect_error(&e, "does not come from kern.pack");
+  assert_int_not_equal(qn_op_infer(e.m, qn_value_op(e.m, vp), &t), QN_OK);
+  ir_expect_error(&e, "the packed matrix is used by kern.attention");
+  qn_op_set_attr(e.m, op, "layout_v", qn_attr_string(e.m, qn_str_of("k1n16")));
+  qn_op_set_attr(e.m, op, "key_block", qn_attr_int(e.m, qn_type_scalar(e.ctx, QN_I64), 64));
+  assert_int_not_equal(qn_op_infer(e.m, op, &t), QN_OK);
+  ir_expect_error(&e, "expected one per key block of 64");
+  qn_op_set_attr(e.m, op, "key_block", qn_attr_int(e.m, qn_type_scalar(e.ctx, QN_I64), 32));
+  qn_op_set_attr(e.m, op, "acc", qn_attr_type(e.m, qn_type_scalar(e.ctx, QN_I32)));
+  assert_int_not_equal(qn_op_infer(e.m, op, &t), QN_OK);
+  ir_expect_error(&e, "expected f32 throughout");
+  ir_close(&e);
+}
+
 static void test_map(void **state) {
   (void)state;
   ir_env e;
@@ -284,6 +321,7 @@ int main(void) {
       cmocka_unit_test(test_elementwise), cmocka_unit_test(test_quantization),        cmocka_unit_test(test_products),
       cmocka_unit_test(test_scalars),     cmocka_unit_test(test_transpose_blocks),    cmocka_unit_test(test_gemm),
       cmocka_unit_test(test_gemm_packed), cmocka_unit_test(test_block_gemm),          cmocka_unit_test(test_map),
+      cmocka_unit_test(test_gemm_packed), cmocka_unit_test(test_attention),           cmocka_unit_test(test_map),
       cmocka_unit_test(test_row),         cmocka_unit_test(test_every_op_has_a_case),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

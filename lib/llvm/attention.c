@@ -1,0 +1,368 @@
+/* ATTENTION: tiles of queries by blocks of keys. A tile's scores and its row of the result stay in memory of a few
+ * kilobytes; both products keep their sums in registers, as tiles of gemm do. */
+#include "attention.h"
+
+typedef struct body {
+  qn_ll_attention t;
+  qn_ll_tile tile; /* of the present product */
+  LLVMValueRef softmax, finish;
+  LLVMValueRef q, k, v;                 /* of the present tile and head */
+  LLVMValueRef q_row, k_panel, v_panel; /* strides */
+} body;
+
+LLVMTypeRef qn__ll_attention_signature(qn_ll *g) {
+  LLVMTypeRef params[5] = {g->ptr, g->ptr, g->i64, g->i64, g->i64};
+  return LLVMFunctionType(g->void_t, params, 5, false);
+}
+
+LLVMValueRef qn__ll_attention_left(qn_ll_attention *t, LLVMValueRef r, LLVMValueRef from) {
+  qn_ll *g = t->g;
+  LLVMValueRef n = t->keys;
+  if (t->plan->causal) {
+    LLVMValueRef row = qn__ll_add(g, qn__ll_add(g, t->first_row, r), qn__ll_i64(g, 1));
+    n = qn__ll_min(g, n, qn__ll_add(g, row, t->causal_more));
+  }
+  return qn__ll_sub(g, n, from);
+}
+
+static LLVMValueRef larger(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, a, b, ""), a, b, "");
+}
+
+static void call(body *w, LLVMValueRef fn) {
+  qn_ll *g = w->t.g;
+  LLVMValueRef args[5] = {g->args, w->t.memory, w->t.first_row, w->t.head, w->t.block};
+  LLVMBuildCall2(g->b, qn__ll_attention_signature(g), fn, args, 5, "");
+}
+
+/* ---- products ---- */
+
+/* Accumulators for `columns` of each of `panels` panels, as many as the registers hold. */
+static void shape_tile(body *w, const qn_gemm_plan *product, uint32_t rows, uint32_t panels, uint32_t columns) {
+  qn_ll *g = w->t.g;
+  qn_ll_tile *t = &w->tile;
+  uint32_t registers = g->isa->num_registers, lanes = g->lanes, vectors = columns / lanes;
+  *t = (qn_ll_tile){.g = g, .plan = product, .rows = rows, .sets = 1, .acc_lanes = lanes};
+  t->dot = qn__ll_dot_find(g, product, lanes > 1);
+  t->acc_elem = qn__ll_mem_type(g, product->acc);
+  t->acc_type = qn__ll_lanes(t->acc_elem, lanes);
+  uint32_t group = vectors < QN_LL_MAX_VECTORS ? vectors : QN_LL_MAX_VECTORS;
+  while (group > 1 && (group * (rows + 1) + 1 > registers || vectors % group || rows * group > QN_LL_MAX_ACC)) group--;
+  t->panels = group == vectors ? panels : 1;
+  while (t->panels > 1 && (t->panels * group * (rows + 1) + 1 > registers || t->panels * group > QN_LL_MAX_VECTORS ||
+                           t->panels * (rows * group + 1) > QN_LL_MAX_CARRIED))
+    t->panels--;
+  t->vectors = group * t->panels;
+  t->unroll = t->dot->shares;
+}
+
+static void blocks_step(qn_ll_tile *t, LLVMValueRef block, uint32_t blocks, bool partial) {
+  LLVMValueRef shared[QN_LL_MAX_ROWS] = {0};
+  for (uint32_t j = 0; j < blocks; j++) {
+    qn_ll_operand b[QN_LL_MAX_VECTORS], a;
+    for (uint32_t v = 0; v < t->vectors; v++) t->dot->load_b(t, v, j, &b[v]);
+    for (uint32_t r = 0; r < t->rows; r++) {
+      t->dot->load_a(t, r, block, j, blocks, partial, &shared[r], &a);
+      for (uint32_t v = 0; v < t->vectors; v++)
+        t->acc[r * t->vectors + v] = t->dot->madd(t, t->acc[r * t->vectors + v], &a, &b[v]);
+    }
+  }
+}
+
+static void copy_values(LLVMValueRef *to, const LLVMValueRef *from, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) to[i] = from[i];
+}
+
+/* Blocks start .. end-1 of the summed axis; the panels' pointers stand at `start` and are left at `end`. */
+static void blocks_loop(qn_ll_tile *t, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, bool partial) {
+  qn_ll *g = t->g;
+  uint32_t sums = t->rows * t->vectors;
+  int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
+  LLVMValueRef carried[QN_LL_MAX_CARRIED];
+  qn_ll_for f;
+  copy_values(carried, t->acc, sums);
+  copy_values(carried + sums, t->b, t->panels);
+  qn__ll_for_begin(g, &f, start, end, unroll, sums + t->panels, carried);
+  copy_values(t->acc, carried, sums);
+  copy_values(t->b, carried + sums, t->panels);
+  blocks_step(t, f.i, unroll, partial);
+  copy_values(carried, t->acc, sums);
+  for (uint32_t p = 0; p < t->panels; p++)
+    carried[sums + p] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, t->b[p], bytes * unroll), "");
+  qn__ll_for_end(g, &f, carried);
+  copy_values(t->acc, carried, sums);
+  copy_values(t->b, carried + sums, t->panels);
+}
+
+/* `full` whole blocks, then up to `all`, of which the last has fewer values. */
+static void sum_up(qn_ll_tile *t, LLVMValueRef start, LLVMValueRef full, LLVMValueRef all) {
+  qn_ll *g = t->g;
+  if (t->unroll > 1) {
+    LLVMValueRef count = qn__ll_sub(g, full, start);
+    LLVMValueRef whole = qn__ll_add(g, start, LLVMBuildAnd(g->b, count, qn__ll_i64(g, -(int64_t)t->unroll), ""));
+    blocks_loop(t, start, whole, t->unroll, false);
+    start = whole;
+  }
+  blocks_loop(t, start, full, 1, false);
+  if (all) blocks_loop(t, full, all, 1, true);
+}
+
+/* Scores' sums of the block into memory. */
+static void scores(body *w) {
+  qn_ll *g = w->t.g;
+  const qn_attention_plan *p = w->t.plan;
+  qn_ll_tile *t = &w->tile;
+  uint32_t width = p->key_block, kb = p->scores.layout.k_block;
+  shape_tile(w, &p->scores, w->t.rows, 1, width);
+  LLVMValueRef d = qn__ll_arg_size(g, 2), size = qn__ll_i64(g, kb);
+  LLVMValueRef all = LLVMBuildUDiv(g->b, qn__ll_add(g, d, qn__ll_i64(g, kb - 1)), size, "");
+  bool exact = p->scores.lhs_padded || kb == 1;
+  LLVMValueRef full = exact ? all : LLVMBuildUDiv(g->b, d, size, "");
+  LLVMValueRef panel = LLVMBuildUDiv(g->b, w->t.block, qn__ll_i64(g, width), "");
+  LLVMValueRef base = qn__ll_gep(g, w->k, qn__ll_mul(g, panel, w->k_panel));
+  t->k_size = d;
+  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, w->q, qn__ll_mul(g, qn__ll_i64(g, r), w->q_row));
+  qn_ll_for columns;
+  uint32_t step = t->vectors * t->acc_lanes;
+  bool single = step == width;
+  LLVMValueRef column = qn__ll_i64(g, 0);
+  if (!single) {
+    qn__ll_for_begin(g, &columns, column, qn__ll_i64(g, width), step, 0, NULL);
+    column = columns.i;
+  }
+  t->b[0] = qn__ll_gep(g, base, qn__ll_mul(g, column, qn__ll_i64(g, (int64_t)kb * qn__ll_mem_bits(p->scores.rhs) / 8)));
+  for (uint32_t i = 0; i < t->rows * t->vectors; i++) t->acc[i] = LLVMConstNull(t->acc_type);
+  sum_up(t, qn__ll_i64(g, 0), full, exact ? NULL : all);
+  for (uint32_t r = 0; r < t->rows; r++)
+    for (uint32_t v = 0; v < t->vectors; v++) {
+      int64_t at = w->t.at.scores + ((int64_t)r * width + (int64_t)v * t->acc_lanes) * 4;
+      LLVMValueRef to = qn__ll_gep(g, qn__ll_gep_const(g, w->t.memory, at), qn__ll_mul(g, column, qn__ll_i64(g, 4)));
+      qn__ll_store_vec(g, t->acc[r * t->vectors + v], to, 4);
+    }
+  if (!single) qn__ll_for_end(g, &columns, NULL);
+}
+
+/* ---- values ---- */
+
+/* Where o's vector v of row r (a constant, or a value for tiles of one row) is, for the tile at `column`. */
+static LLVMValueRef out_at(body *w, LLVMValueRef row, uint32_t r, uint32_t v, LLVMValueRef column) {
+  qn_ll *g = w->t.g;
+  const qn_ll_tile *t = &w->tile;
+  uint32_t per_panel = t->vectors / t->panels, width = w->t.plan->values.layout.panel_width;
+  int64_t floats =
+      (int64_t)r * w->t.plan->dv_room + (int64_t)(v / per_panel) * width + (int64_t)(v % per_panel) * t->acc_lanes;
+  LLVMValueRef moved = column;
+  if (row) moved = qn__ll_add(g, moved, qn__ll_mul(g, row, qn__ll_i64(g, w->t.plan->dv_room)));
+  return qn__ll_gep(g, qn__ll_gep_const(g, w->t.memory, w->t.at.out + floats * 4),
+                    qn__ll_mul(g, moved, qn__ll_i64(g, 4)));
+}
+
+static LLVMValueRef factor_at(body *w, LLVMValueRef row, uint32_t r) {
+  qn_ll *g = w->t.g;
+  LLVMValueRef at = qn__ll_gep_const(g, w->t.memory, w->t.at.factor + (int64_t)r * 4);
+  return row ? qn__ll_gep(g, at, qn__ll_mul(g, row, qn__ll_i64(g, 4))) : at;
+}
+
+typedef struct span {
+  LLVMValueRef start, end; /* blocks of keys within the present one */
+  LLVMValueRef row;        /* null: all rows of the tile; else this one */
+  bool rescale;            /* o is multiplied by c first */
+} span;
+
+/* One tile: `panels` panels of v from `panel` on, columns from `column` of each. */
+static void value_tile(body *w, const span *s, LLVMValueRef panel, LLVMValueRef column) {
+  qn_ll *g = w->t.g;
+  const qn_attention_plan *p = w->t.plan;
+  qn_ll_tile *t = &w->tile;
+  uint32_t count = t->rows * t->vectors, kb = p->values.layout.k_block, width = p->values.layout.panel_width;
+  int64_t elem = qn__ll_mem_bits(p->values.rhs) / 8, weight = p->codes ? 1 : 4;
+  LLVMValueRef first = qn__ll_add(g, qn__ll_mul(g, panel, qn__ll_i64(g, width)), column);
+  LLVMValueRef key = qn__ll_add(g, w->t.block, qn__ll_mul(g, s->start, qn__ll_i64(g, kb)));
+  for (uint32_t r = 0; r < t->rows; r++) {
+    int64_t at = (p->codes ? w->t.at.codes : w->t.at.scores) + (int64_t)r * p->key_block * weight;
+    t->a[r] = qn__ll_gep_const(g, w->t.memory, at);
+    if (s->row) t->a[r] = qn__ll_gep(g, t->a[r], qn__ll_mul(g, s->row, qn__ll_i64(g, p->key_block * weight)));
+  }
+  for (uint32_t i = 0; i < t->panels; i++) {
+    LLVMValueRef at = qn__ll_gep(g, w->v, qn__ll_mul(g, qn__ll_add(g, panel, qn__ll_i64(g, i)), w->v_panel));
+    at = qn__ll_gep(g, at, qn__ll_mul(g, key, qn__ll_i64(g, width * elem)));
+    t->b[i] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, kb * elem)));
+  }
+  LLVMTypeRef floats = qn__ll_lanes(g->f32, t->acc_lanes);
+  LLVMValueRef factor[QN_LL_MAX_ROWS];
+  for (uint32_t r = 0; r < t->rows && s->rescale; r++)
+    factor[r] = qn__ll_splat(g, qn__ll_load_vec(g, g->f32, factor_at(w, s->row, r), 4), t->acc_lanes);
+  for (uint32_t i = 0; i < count; i++) {
+    t->acc[i] = LLVMConstNull(t->acc_type);
+    if (p->codes) continue;
+    t->acc[i] = qn__ll_load_vec(g, floats, out_at(w, s->row, i / t->vectors, i % t->vectors, first), 4);
+    if (s->rescale) t->acc[i] = LLVMBuildFMul(g->b, t->acc[i], factor[i / t->vectors], "");
+  }
+  sum_up(t, s->start, s->end, NULL);
+  for (uint32_t i = 0; i < count; i++) {
+    LLVMValueRef at = out_at(w, s->row, i / t->vectors, i % t->vectors, first), o = t->acc[i];
+    if (p->codes) {
+      LLVMValueRef sum = LLVMBuildSIToFP(g->b, o, floats, "");
+      o = qn__ll_fma(g, qn__ll_load_vec(g, floats, at, 4), factor[i / t->vectors], sum, false, t->acc_lanes);
+    }
+    qn__ll_store_vec(g, o, at, 4);
+  }
+}
+
+/* Panels start .. end-1 of v, `panels` at a time. */
+static void value_panels(body *w, const span *s, uint32_t rows, uint32_t start, uint32_t end, uint32_t panels) {
+  qn_ll *g = w->t.g;
+  uint32_t width = w->t.plan->values.layout.panel_width;
+  if (start == end) return;
+  shape_tile(w, &w->t.plan->values, rows, panels, width);
+  uint32_t step = w->tile.vectors / w->tile.panels * w->tile.acc_lanes;
+  qn_ll_for f, columns;
+  bool many = start + panels < end, cut = step < width;
+  LLVMValueRef panel = qn__ll_i64(g, start), column = qn__ll_i64(g, 0);
+  if (many) {
+    qn__ll_for_begin(g, &f, panel, qn__ll_i64(g, end), panels, 0, NULL);
+    panel = f.i;
+  }
+  if (cut) {
+    qn__ll_for_begin(g, &columns, column, qn__ll_i64(g, width), step, 0, NULL);
+    column = columns.i;
+  }
+  value_tile(w, s, panel, column);
+  if (cut) qn__ll_for_end(g, &columns, NULL);
+  if (many) qn__ll_for_end(g, &f, NULL);
+}
+
+static void values_of(body *w, const span *s, uint32_t rows) {
+  const qn_attention_plan *p = w->t.plan;
+  uint32_t all = p->dv_room / p->values.layout.panel_width;
+  if (!all) return;
+  shape_tile(w, &p->values, rows, all < 4 ? all : 4, p->values.layout.panel_width);
+  uint32_t at_once = w->tile.panels, whole = all / at_once * at_once;
+  value_panels(w, s, rows, 0, whole, at_once);
+  /* What is left, together. */
+  for (uint32_t at = whole; at < all;) {
+    shape_tile(w, &p->values, rows, all - at, p->values.layout.panel_width);
+    uint32_t n = w->tile.panels;
+    value_panels(w, s, rows, at, at + n, n);
+    at += n;
+  }
+}
+
+/* o of the tile's rows by the block's weights. Codes are 0 where a key does not take part. Floats: keys that all rows
+ * see, then, where the diagonal crosses the block, what is left of each row. */
+static void values(body *w, LLVMValueRef count) {
+  qn_ll *g = w->t.g;
+  const qn_attention_plan *p = w->t.plan;
+  LLVMValueRef zero = qn__ll_i64(g, 0);
+  if (p->codes) {
+    uint32_t kb = p->values.layout.k_block;
+    LLVMValueRef blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, kb - 1)), qn__ll_i64(g, kb), "");
+    values_of(w, &(span){zero, blocks, NULL, true}, w->t.rows);
+    return;
+  }
+  LLVMValueRef common = count;
+  if (p->causal) {
+    common = qn__ll_min(g, count, qn__ll_attention_left(&w->t, zero, w->t.block));
+    common = larger(g, common, zero);
+  }
+  values_of(w, &(span){zero, common, NULL, true}, w->t.rows);
+  if (!p->causal || w->t.rows == 1) return;
+  qn_ll_if crossed;
+  qn_ll_for rows;
+  qn__ll_if_begin(g, &crossed, LLVMBuildICmp(g->b, LLVMIntSLT, common, count, ""));
+  qn__ll_for_begin(g, &rows, qn__ll_i64(g, 1), qn__ll_i64(g, w->t.rows), 1, 0, NULL);
+  LLVMValueRef end = qn__ll_min(g, count, qn__ll_attention_left(&w->t, rows.i, w->t.block));
+  values_of(w, &(span){common, larger(g, end, common), rows.i, false}, 1);
+  qn__ll_for_end(g, &rows, NULL);
+  qn__ll_if_end(g, &crossed);
+}
+
+/* ---- tiles ---- */
+
+static void fill(body *w, int64_t at, int64_t floats, LLVMValueRef value) {
+  qn_ll *g = w->t.g;
+  for (int64_t i = 0; i < floats; i++) qn__ll_store_vec(g, value, qn__ll_gep_const(g, w->t.memory, at + i * 4), 4);
+}
+
+/* Zeros: rows of o and l, which fill whole vectors. */
+static void clear(body *w, int64_t at, int64_t bytes) {
+  qn_ll *g = w->t.g;
+  int64_t step = (int64_t)g->lanes * 4;
+  LLVMTypeRef type = qn__ll_lanes(g->f32, g->lanes);
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, bytes), step, 0, NULL);
+  qn__ll_store_vec(g, LLVMConstNull(type), qn__ll_gep(g, qn__ll_gep_const(g, w->t.memory, at), f.i), 4);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+static void one_tile(body *w) {
+  qn_ll *g = w->t.g;
+  qn_ll_attention *t = &w->t;
+  LLVMValueRef zero = qn__ll_i64(g, 0), width = qn__ll_i64(g, t->plan->key_block);
+  clear(w, t->at.out, (int64_t)t->rows * t->plan->dv_room * 4);
+  clear(w, t->at.partials, (int64_t)t->rows * 32 * 4);
+  fill(w, t->at.max, 16, qn__ll_bits(g, g->f32, 0xFF7FFFFFu)); /* -FLT_MAX, behind the rows too */
+  clear(w, t->at.factor, 64);
+  LLVMValueRef keys = qn__ll_attention_left(t, qn__ll_i64(g, t->rows - 1), zero);
+  qn_ll_for blocks;
+  qn__ll_for_begin(g, &blocks, zero, keys, t->plan->key_block, 0, NULL);
+  t->block = blocks.i;
+  scores(w);
+  call(w, w->softmax);
+  values(w, qn__ll_min(g, qn__ll_sub(g, keys, blocks.i), width));
+  qn__ll_for_end(g, &blocks, NULL);
+  t->block = zero;
+  call(w, w->finish);
+}
+
+static void place_scratch(qn_ll_attention *t) {
+  const qn_attention_plan *p = t->plan;
+  int64_t at = 0, rows = t->rows;
+  t->at.scores = at;
+  at += rows * p->key_block * 4;
+  t->at.codes = at;
+  at += p->codes ? rows * p->key_block : 0;
+  t->at.out = at;
+  at += rows * p->dv_room * 4;
+  t->at.partials = at;
+  at += rows * 32 * 4;
+  t->at.max = at;
+  at += 64;
+  t->at.factor = at;
+  t->at.bytes = at + 64;
+}
+
+static qn_status check(qn_ll *g, const qn_attention_plan *p, uint32_t rows) {
+  if (rows == 0 || rows > QN_LL_MAX_ROWS || g->lanes > 16 || !qn__ll_dot_find(g, &p->scores, g->lanes > 1) ||
+      !qn__ll_dot_find(g, &p->values, g->lanes > 1))
+    return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "no way to multiply these element types in the LLVM code generator");
+  return QN_OK;
+}
+
+qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
+  body w = {.t = {.g = g, .plan = &of->plan->u.attention, .symbol = of->symbol, .rows = of->rows}};
+  qn_ll_attention *t = &w.t;
+  qn_status status = check(g, t->plan, of->rows);
+  if (status != QN_OK) return status;
+  place_scratch(t);
+  w.softmax = qn__ll_attention_softmax(t);
+  w.finish = qn__ll_attention_finish(t);
+  if (g->failed) return QN_OK; /* told by the caller */
+  t->memory = qn__ll_slot(g, g->i8, (uint32_t)t->at.bytes);
+  t->keys = qn__ll_arg_size(g, 1);
+  t->causal_more = qn__ll_arg_size(g, 4);
+  w.q_row = qn__ll_arg_stride(g, 0), w.k_panel = qn__ll_arg_stride(g, 2), w.v_panel = qn__ll_arg_stride(g, 3);
+  LLVMValueRef tiles = qn__ll_arg_size(g, 6);
+  qn_ll_for units;
+  qn__ll_for_begin(g, &units, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), 1, 0, NULL);
+  t->head = LLVMBuildUDiv(g->b, units.i, tiles, "");
+  LLVMValueRef tile = qn__ll_sub(g, units.i, qn__ll_mul(g, t->head, tiles));
+  t->first_row = qn__ll_add(g, qn__ll_arg_size(g, 5), qn__ll_mul(g, tile, qn__ll_i64(g, t->rows)));
+  w.q = qn__ll_gep(g, qn__ll_arg_ptr(g, 0), qn__ll_mul(g, t->head, qn__ll_arg_stride(g, 4)));
+  w.q = qn__ll_gep(g, w.q, qn__ll_mul(g, t->first_row, w.q_row));
+  w.k = qn__ll_gep(g, qn__ll_arg_ptr(g, 1), qn__ll_mul(g, t->head, qn__ll_arg_stride(g, 5)));
+  w.v = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, t->head, qn__ll_arg_stride(g, 6)));
+  one_tile(&w);
+  qn__ll_for_end(g, &units, NULL);
+  return QN_OK;
+}

@@ -1,0 +1,37 @@
+/* ATTENTION: the body (attention.c) walks tiles and key blocks and multiplies; two functions of its own do what lies
+ * between and behind the products (attention_softmax.c), so that their constants stay out of the products' registers.
+ */
+#ifndef QN_LL_ATTENTION_H
+#define QN_LL_ATTENTION_H
+#include "tile.h"
+
+/* A tile's memory on the stack, as byte offsets. Rows of one kind follow each other. */
+typedef struct qn_ll_scratch {
+  int64_t scores;   /* key_block sums, scores, then weights: 32 bits each */
+  int64_t codes;    /* key_block codes */
+  int64_t out;      /* o: dv_room floats */
+  int64_t partials; /* of l: 32 floats; codes have one */
+  int64_t max;      /* m: one float */
+  int64_t factor;   /* c of the present block: one float */
+  int64_t bytes;
+} qn_ll_scratch;
+
+typedef struct qn_ll_attention {
+  qn_ll *g;
+  const qn_attention_plan *plan;
+  const char *symbol;
+  uint32_t rows;
+  qn_ll_scratch at;
+  LLVMValueRef memory;                 /* the scratch */
+  LLVMValueRef keys, causal_more;      /* sizes 1 and 4 */
+  LLVMValueRef first_row, head, block; /* of the present tile; first key of the present block */
+} qn_ll_attention;
+
+/* Keys that row first_row + r sees, less those before `from`; may be negative. */
+LLVMValueRef qn__ll_attention_left(qn_ll_attention *t, LLVMValueRef r, LLVMValueRef from);
+/* void(kargs, scratch, first row, head, first key): sums to weights and codes, with c, m and l. */
+LLVMValueRef qn__ll_attention_softmax(qn_ll_attention *outer);
+/* The same arguments: o and l to y. */
+LLVMValueRef qn__ll_attention_finish(qn_ll_attention *outer);
+LLVMTypeRef qn__ll_attention_signature(qn_ll *g);
+#endif

@@ -1,0 +1,133 @@
+/* Plans of attention. */
+#include "attention_attrs.h"
+#include "plan_util.h"
+#include <stdio.h>
+
+/* Bodies keep a tile of o on the stack. */
+enum { MAX_DV = 1024 };
+
+static qn_status plan_product(qn_module *m, qn_op op, const char *layout, qn_gemm_plan *g) {
+  qn_str name = qn_attr_as_string(m, qn_op_attr(m, op, layout));
+  if (!qn_layout_parse(name, &g->layout) || g->layout.plain || g->layout.k_block > 64)
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "%s \"%.*s\" is no packed layout", layout, (int)name.size, name.data);
+  return QN_OK;
+}
+
+static qn_status plan_products(qn_module *m, qn_op op, const qn_isa *isa, qn_attention_plan *p) {
+  p->scores.lhs = p->scores.a_mem = qn__mem_of(m, qn_op_operand(m, op, 0));
+  p->scores.rhs = qn__mem_of(m, qn_op_operand(m, op, 1));
+  p->values.rhs = qn__mem_of(m, qn_op_operand(m, op, 2));
+  p->scores.acc = qn_type_memory(qn_module_context(m), qn_attr_as_type(m, qn_op_attr(m, op, "acc")));
+  p->codes = p->scores.acc == QN_I32;
+  p->values.lhs = p->values.a_mem = p->codes ? QN_UI8 : QN_F32;
+  p->values.acc = p->scores.acc;
+  if (p->scores.lhs != p->values.lhs || p->scores.rhs != p->values.rhs ||
+      !qn_isa_gemm_layout(isa, p->scores.lhs, p->scores.rhs, p->scores.acc))
+    return qn_op_error(m, op, QN_DIAG_UNSUPPORTED, "no kernel has scores of %s by %s into %s and values of %s",
+                       qn_scalar_get(p->scores.lhs)->text, qn_scalar_get(p->scores.rhs)->text,
+                       qn_scalar_get(p->scores.acc)->text, qn_scalar_get(p->values.rhs)->text);
+  qn_status s = plan_product(m, op, "layout_k", &p->scores);
+  return s ? s : plan_product(m, op, "layout_v", &p->values);
+}
+
+static qn_status plan_sizes(qn_module *m, qn_op op, qn_attention_plan *p) {
+  qn__pshape q = qn__pshape_of(m, qn_op_operand(m, op, 0)), v = qn__pshape_of(m, qn_op_operand(m, op, 2));
+  int64_t d = q.rank >= 2 ? q.size[q.rank - 1] : QN_DYNAMIC, dv = v.rank >= 2 ? v.size[v.rank - 1] : QN_DYNAMIC;
+  int64_t block = qn_attr_as_int(m, qn_op_attr(m, op, "key_block"));
+  uint32_t width = p->values.layout.panel_width;
+  if (!qn__attention_block_ok(block) || p->scores.layout.panel_width != block || q.rank != v.rank || width % 16)
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
+                       "needs a key_block that is the panel width of layout_k, and panels of v a multiple of 16 wide");
+  if (dv < 0 || dv > MAX_DV)
+    return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                       "the size of a value's head is %s, and a kernel keeps rows of it: the last axis of v must be "
+                       "known and at most %d",
+                       dv < 0 ? "not known" : "too large", MAX_DV);
+  p->key_block = (uint32_t)block;
+  p->dv_room = ((uint32_t)dv + width - 1) / width * width;
+  p->scores.lhs_padded = d >= 0 && d % p->scores.layout.k_block == 0;
+  p->values.lhs_padded = true;
+  p->causal = qn__attention_causal(m, op) != QN_CAUSAL_NONE;
+  return QN_OK;
+}
+
+static qn_status plan_extras(qn_module *m, qn_op op, qn_arena *arena, qn_attention_plan *p) {
+  p->num_extras = qn_op_num_operands(m, op) - 3;
+  p->extras = qn__arena_array(arena, p->num_extras, sizeof *p->extras);
+  if (!p->extras) return qn_error_no_memory(qn_module_context(m));
+  for (uint32_t i = 0; i < p->num_extras; i++) {
+    qn_value v = qn_op_operand(m, op, 3 + i);
+    qn__pshape s = qn__pshape_of(m, v);
+    p->extras[i] = qn__plan_extra(m, v);
+    p->extras[i].by_row =
+        s.rank >= 2 && s.size[s.rank - 2] != 1; /* leading axes are heads, with a stride of their own */
+    if (qn__sub_byte(p->extras[i].mem))
+      return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                         "operand %u has elements of %s, which share bytes: widen them with kern.map first", 3 + i,
+                         qn_scalar_get(p->extras[i].mem)->text);
+  }
+  return QN_OK;
+}
+
+static qn_status plan_regions(qn_module *m, qn_op op, qn_arena *arena, qn_attention_plan *p) {
+  static const qn_scalar floats[2] = {QN_F32, QN_F32}, weights[2] = {QN_F32, QN_UI8};
+  qn_scalar *in = qn__arena_array(arena, (size_t)p->num_extras + 1, sizeof *in);
+  if (!in) return qn_error_no_memory(qn_module_context(m));
+  in[0] = p->scores.acc;
+  for (uint32_t i = 0; i < p->num_extras; i++) in[1 + i] = p->extras[i].mem;
+  qn_status s = qn__tape_build(m, qn_op_region(m, op, 0), in, floats, arena, &p->score);
+  if (!s) s = qn__tape_build(m, qn_op_region(m, op, 1), floats, weights, arena, &p->weight);
+  if (!s) s = qn__tape_build(m, qn_op_region(m, op, 2), floats, &p->y_mem, arena, &p->epilogue);
+  if (s) return s;
+  const qn_tape *tapes[] = {&p->score, &p->weight, &p->epilogue};
+  const uint32_t inputs[] = {1 + p->num_extras, 2, 2}, outputs[] = {1, p->codes ? 2 : 1, 1};
+  for (int i = 0; i < 3; i++)
+    if (tapes[i]->num_inputs != inputs[i] || tapes[i]->num_outputs != outputs[i] || tapes[i]->num_stages != 1)
+      return qn_op_error(m, op, QN_DIAG_VERIFY,
+                         "region %d has %u arguments, %u results and %s, expected %u, %u and no reduction", i,
+                         tapes[i]->num_inputs, tapes[i]->num_outputs,
+                         tapes[i]->num_stages == 1 ? "no reduction" : "a reduction", inputs[i], outputs[i]);
+  return QN_OK;
+}
+
+qn_status qn__plan_attention(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
+  qn_attention_plan *p = &out->u.attention;
+  if (qn_op_num_operands(m, op) < 3 || qn_op_num_regions(m, op) != 3)
+    return qn_op_error(m, op, QN_DIAG_OPERAND_COUNT, "has %u operands and %u regions", qn_op_num_operands(m, op),
+                       qn_op_num_regions(m, op));
+  p->y_mem = qn__mem_of(m, qn_op_result(m, op, 0));
+  if (qn__sub_byte(p->y_mem))
+    return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                       "the result has elements of %s, which share bytes: convert them with kern.map after",
+                       qn_scalar_get(p->y_mem)->text);
+  qn_status s = plan_products(m, op, out->isa, p);
+  if (!s) s = plan_sizes(m, op, p);
+  if (!s) s = plan_extras(m, op, arena, p);
+  if (!s) s = plan_regions(m, op, arena, p);
+  if (s) return s;
+  p->rows = p->codes ? out->isa->int8_rows : out->isa->float_rows;
+  if (!out->isa->has_fma)
+    out->slow_reason =
+        p->codes ? "the ISA row has no dot-product instruction" : "the ISA row has no fused multiply-add";
+  snprintf(out->tile, sizeof out->tile, "%u queries x %u keys", p->rows, p->key_block);
+  char score[64] = "", end[64] = "";
+  qn__plan_describe(m, qn_op_region(m, op, 0), true, score, sizeof score);
+  qn__plan_describe(m, qn_op_region(m, op, 2), true, end, sizeof end);
+  snprintf(out->fused, sizeof out->fused, "scores: %s%s, softmax, values: %s", score, p->causal ? ", causal" : "", end);
+  return QN_OK;
+}
+
+uint64_t qn__attention_hash(const qn_attention_plan *p, uint64_t h) {
+  const qn_gemm_plan *products[] = {&p->scores, &p->values};
+  for (int i = 0; i < 2; i++) {
+    const qn_gemm_plan *g = products[i];
+    h = qn__mix(h, (uint64_t)g->lhs | (uint64_t)g->rhs << 16 | (uint64_t)g->acc << 32 | (uint64_t)g->lhs_padded << 48);
+    h = qn__layout_hash(&g->layout, h);
+  }
+  h = qn__mix(h, (uint64_t)p->y_mem | (uint64_t)p->key_block << 8 | (uint64_t)p->rows << 24 |
+                     (uint64_t)p->dv_room << 32 | (uint64_t)p->causal << 62);
+  for (uint32_t i = 0; i < p->num_extras; i++)
+    h = qn__mix(h,
+                (uint64_t)p->extras[i].mem | (uint64_t)p->extras[i].by_row << 32 | (uint64_t)p->extras[i].by_col << 33);
+  return qn__tape_hash(&p->epilogue, qn__tape_hash(&p->weight, qn__tape_hash(&p->score, h)));
+}

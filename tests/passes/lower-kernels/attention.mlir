@@ -1,0 +1,51 @@
+// RUN: quern opt %s -p 'lower-kernels{target=avx512vnni}' | FileCheck %s
+// RUN: quern opt %s -p 'lower-kernels{target=avx2}' | FileCheck %s --check-prefix=AVX2
+
+// CHECK-LABEL: func.func @floats
+// CHECK: %[[K:.*]] = kern.pack %k {layout = "k1n64", transpose = true} : (tensor<2x?x8xf32>) -> tensor<2x8x?xf32>
+// CHECK: %[[V:.*]] = kern.pack %v {layout = "k1n16"}
+// CHECK: kern.attention %q, %[[K]], %[[V]], %m score {
+// CHECK-NEXT: ^bb0(%[[S:.*]]: f32, %[[M:.*]]: i1):
+// CHECK: %[[SCALED:.*]] = arith.mulf %[[S]]
+// CHECK: arith.select %[[M]], %[[SCALED]]
+// CHECK: } weight {
+// CHECK: arith.subf
+// CHECK: math.exp
+// CHECK: } epilogue {
+// CHECK: arith.divf
+// CHECK: {acc = f32, causal = "top_left", key_block = 64, layout_k = "k1n64", layout_v = "k1n16"}
+func.func @floats(%q: tensor<2x5x8xf32>, %k: tensor<2x?x8xf32>, %v: tensor<2x?x3xf32>, %m: tensor<5x?xi1>) -> tensor<2x5x3xf32> {
+  %y = quern.attention %q, %k, %v, %m {causal = "top_left"} : (tensor<2x5x8xf32>, tensor<2x?x8xf32>, tensor<2x?x3xf32>, tensor<5x?xi1>) -> tensor<2x5x3xf32>
+  return %y : tensor<2x5x3xf32>
+}
+
+// Codes of any sign become u8, i8 and i8; sums over d stand in for zero points. Four heads on two: an axis of their own.
+// CHECK-LABEL: func.func @codes
+// CHECK: kern.view {{.*}} {shape = array<i64: 2, 2, -3, -4>}
+// CHECK: %[[KS:.*]] = kern.row
+// CHECK: kern.all_sum
+// CHECK: %[[KROW:.*]] = kern.view
+// CHECK: %[[QS:.*]] = kern.row
+// CHECK: kern.pack {{.*}} {layout = "k4n32", transpose = true}
+// CHECK: kern.pack {{.*}} {layout = "k4n16"}
+// CHECK: kern.attention {{.*}}, %[[KROW]], %[[QS]] score {
+// CHECK: arith.sitofp
+// CHECK: } weight {
+// CHECK: kern.yield {{.*}} : f32, i8
+// CHECK: acc = i32, key_block = 32
+// CHECK: kern.view {{.*}} {shape = array<i64: 4, -4, -5>}
+// AVX2-LABEL: func.func @codes
+// AVX2: acc = i32, key_block = 32, layout_k = "k2n32", layout_v = "k2n16"
+func.func @codes(%q: tensor<4x5x8x!quant.uniform<i8:f32, 0.02:7>>, %k: tensor<2x7x8x!quant.uniform<u8:f32, 0.03:3>>, %v: tensor<2x7x3x!quant.uniform<u8:f32, 0.01:100>>) -> tensor<4x5x3xf32> {
+  %y = quern.attention %q, %k, %v {key_block = 32} : (tensor<4x5x8x!quant.uniform<i8:f32, 0.02:7>>, tensor<2x7x8x!quant.uniform<u8:f32, 0.03:3>>, tensor<2x7x3x!quant.uniform<u8:f32, 0.01:100>>) -> tensor<4x5x3xf32>
+  return %y : tensor<4x5x3xf32>
+}
+
+// Without zero points there are no sums.
+// CHECK-LABEL: func.func @symmetric
+// CHECK-NOT: kern.row
+// CHECK: kern.attention {{%[a-z0-9]+}}, {{%[a-z0-9]+}}, {{%[a-z0-9]+}} score
+func.func @symmetric(%q: tensor<5x8x!quant.uniform<u8:f32, 0.02>>, %k: tensor<7x8x!quant.uniform<i8:f32, 0.03>>, %v: tensor<7x3x!quant.uniform<i8:f32, 0.01>>) -> tensor<5x3xf32> {
+  %y = quern.attention %q, %k, %v : (tensor<5x8x!quant.uniform<u8:f32, 0.02>>, tensor<7x8x!quant.uniform<i8:f32, 0.03>>, tensor<7x3x!quant.uniform<i8:f32, 0.01>>) -> tensor<5x3xf32>
+  return %y : tensor<5x3xf32>
+}
