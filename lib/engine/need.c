@@ -17,7 +17,7 @@ void qn__mark_needed(const qn_program *p, const qn_bound *b, bool *needed) {
 }
 
 void qn__mark_always(const qn_program *p, bool *needed) {
-  for (uint32_t i = 0; i < p->num_bodies; i++) needed[i] |= p->bodies[i].part != QN_PART_TILES;
+  for (uint32_t i = 0; i < p->num_bodies; i++) needed[i] |= !qn__is_tile(p->bodies[i].part);
 }
 
 /* ---- while a call waits ---- */
@@ -25,7 +25,7 @@ void qn__mark_always(const qn_program *p, bool *needed) {
 /* About how many times longer work takes on the quick code generator, which has no vectors. */
 static double slowdown(const qn_step *s) {
   if (s->plan->kind == QN_KERNEL_MAP || s->plan->kind == QN_KERNEL_ROW || s->plan->kind == QN_KERNEL_PACK) return 20;
-  return s->plan->kind == QN_KERNEL_GEMM && qn_scalar_get(s->plan->u.gemm.rhs)->storage_bits > 8 ? 160 : 1600;
+  return qn_scalar_get(qn__step_multiplies(s))->storage_bits > 8 ? 160 : 1600;
 }
 
 /* Nanoseconds that work may take on the quick code, since waiting for better code takes about half of that. */
@@ -69,8 +69,7 @@ static const qn_step *step_of(const qn_program *p, uint32_t body) {
     const qn_step *s = &p->steps[i];
     if (s->plan->kind == QN_KERNEL_VIEW) continue;
     if (s->main_body == body || s->prologue_body == body) return s;
-    uint32_t most = s->plan->u.gemm.rows + (s->plan->kind == QN_KERNEL_BLOCK_GEMM ? QN_ROWS_MIXED : 0);
-    for (uint32_t h = 1; s->tile_bodies && h <= most; h++)
+    for (uint32_t h = 1; s->tile_bodies && h <= qn__step_tallest(s); h++)
       if (s->tile_bodies[h] == body) return s;
   }
   return &p->steps[0];

@@ -290,9 +290,9 @@ bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
 bool qn_program_multiplies_bytes(const qn_program *p) {
   bool any = false;
   for (uint32_t i = 0; i < p->num_steps; i++) {
-    const qn_kernel_plan *k = p->steps[i].plan;
-    if (k->kind != QN_KERNEL_GEMM) continue;
-    if (qn_scalar_get(k->u.gemm.rhs)->storage_bits != 8) return false;
+    qn_scalar rhs = qn__step_multiplies(&p->steps[i]);
+    if (rhs == QN_SCALAR_NONE) continue;
+    if (qn_scalar_get(rhs)->storage_bits != 8) return false;
     any = true;
   }
   return any;

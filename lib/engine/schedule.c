@@ -95,6 +95,16 @@ size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b) 
   return qn__mul_size((size_t)z.m, (size_t)codes_row(&s->plan->u.gemm, &z), &n) ? n : SIZE_MAX / 2;
 }
 
+qn_scalar qn__step_multiplies(const qn_step *s) {
+  if (s->plan->kind == QN_KERNEL_GEMM) return s->plan->u.gemm.rhs;
+  return s->plan->kind == QN_KERNEL_ATTENTION ? s->plan->u.attention.scores.rhs : QN_SCALAR_NONE;
+}
+
+uint32_t qn__step_tallest(const qn_step *s) {
+  if (s->plan->kind == QN_KERNEL_ATTENTION) return s->plan->u.attention.rows;
+  return s->plan->u.gemm.rows + (s->plan->kind == QN_KERNEL_BLOCK_GEMM ? QN_ROWS_MIXED : 0);
+}
+
 double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b) {
   if (s->plan->kind == QN_KERNEL_BLOCK_GEMM) return qn__block_ops(p, s, b);
   if (s->plan->kind == QN_KERNEL_ATTENTION) return qn__attention_ops(p, s, b);

@@ -80,7 +80,8 @@ static void fill(const qn_program *p, const qn_step *s, const qn_bound *b, const
                  qn_job *job) {
   const qn_attention_plan *a = &s->plan->u.attention;
   int64_t q = elem_bytes(a->scores.lhs), y = elem_bytes(a->y_mem);
-  *job = (qn_job){.step = s, .part = QN_PART_ATTENTION, .num_ptrs = 4, .num_sizes = 8, .num_strides = 8, .grain = 1};
+  job->step = s, job->part = QN_PART_ATTENTION;
+  job->num_ptrs = 4, job->num_sizes = 8, job->num_strides = 8, job->grain = 1;
   const uint32_t values[4] = {s->values[0], s->values[1], s->values[2], s->values[s->num_in]};
   const int64_t matrix[4] = {z->queries * z->d * q, z->k_matrix, z->v_matrix, z->queries * z->dv * y};
   for (int i = 0; i < 4; i++)

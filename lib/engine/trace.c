@@ -55,7 +55,7 @@ static void put_types(text *t, const qn_program *p, const qn_step *s) {
 }
 
 static bool multiplies(const qn_step *s) {
-  return s->plan->kind == QN_KERNEL_GEMM || s->plan->kind == QN_KERNEL_BLOCK_GEMM;
+  return s->plan->kind == QN_KERNEL_BLOCK_GEMM || qn__step_multiplies(s) != QN_SCALAR_NONE;
 }
 
 static double ops_of(const qn_program *p, const qn_step *s, const qn_bound *b, const sizes *z) {
@@ -90,7 +90,7 @@ void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, do
     e.kernel = qn__step_info(p, s);
     for (const qn_step *at = p->steps; at < s; at++) e.index += at->plan->kind != QN_KERNEL_VIEW;
     e.multiplies = multiplies(s);
-    e.multiplies_bytes = e.multiplies && qn_scalar_get(s->plan->u.gemm.rhs)->storage_bits == 8;
+    e.multiplies_bytes = e.multiplies && qn_scalar_get(qn__step_multiplies(s))->storage_bits == 8;
   } else {
     for (uint32_t i = 0; i < p->num_inputs; i++) e.bytes += (double)qn__value_bytes(p, b, p->inputs[i]);
     for (uint32_t i = 0; i < p->num_outputs; i++) e.bytes += (double)qn__value_bytes(p, b, p->outputs[i]);

@@ -309,7 +309,7 @@ static qn_status eval_window_gemm(qn__frame *f, qn_op op, qn_scalar acc) {
     return qn_op_error(f->m, op, QN_DIAG_VERIFY, "kern.gemm with a window takes an image and a matrix per group");
   int64_t y[4] = {image->shape[0], qn__window_count(&w, 0, image->shape[1]), qn__window_count(&w, 1, image->shape[2]),
                   b->shape[b->rank - 1] * w.groups};
-  qn_status s = unpack(f, op, 1, &rhs);
+  qn_status s = qn__unpack(f, op, "layout", 1, &rhs);
   if (s == QN_OK) s = window_rows(f, image, &w, y, &lhs);
   if (s != QN_OK) return s;
   qn__matrices x = qn__matrices_of(&lhs, false, false), z = qn__matrices_of(&rhs, true, false);

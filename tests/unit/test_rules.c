@@ -318,11 +318,18 @@ static void test_every_op_has_a_case(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_elementwise), cmocka_unit_test(test_quantization),        cmocka_unit_test(test_products),
-      cmocka_unit_test(test_scalars),     cmocka_unit_test(test_transpose_blocks),    cmocka_unit_test(test_gemm),
-      cmocka_unit_test(test_gemm_packed), cmocka_unit_test(test_block_gemm),          cmocka_unit_test(test_map),
-      cmocka_unit_test(test_gemm_packed), cmocka_unit_test(test_attention),           cmocka_unit_test(test_map),
-      cmocka_unit_test(test_row),         cmocka_unit_test(test_every_op_has_a_case),
+      cmocka_unit_test(test_elementwise),
+      cmocka_unit_test(test_quantization),
+      cmocka_unit_test(test_products),
+      cmocka_unit_test(test_scalars),
+      cmocka_unit_test(test_transpose_blocks),
+      cmocka_unit_test(test_gemm),
+      cmocka_unit_test(test_gemm_packed),
+      cmocka_unit_test(test_block_gemm),
+      cmocka_unit_test(test_map),
+      cmocka_unit_test(test_attention),
+      cmocka_unit_test(test_row),
+      cmocka_unit_test(test_every_op_has_a_case),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
