@@ -36,10 +36,9 @@ size_t qn__bound_header(const qn_program *p) {
   return align64((size_t)p->num_values * sizeof(qn_shape)) + align64(((size_t)p->num_slots + 1) * sizeof(size_t));
 }
 
-size_t qn__value_bytes(const qn_program *p, const qn_bound *b, uint32_t value) {
-  const qn_pvalue *v = &p->values[value];
+static size_t bytes_of(const qn_pvalue *v, const int64_t *shape) {
   qn_tensor t = {.elem = v->mem, .rank = v->rank};
-  memcpy(t.shape, b->shapes[value], sizeof t.shape);
+  memcpy(t.shape, shape, sizeof t.shape);
   if (!v->packed) return qn_tensor_bytes(&t);
   int64_t batch = 1;
   for (uint32_t d = 0; d + 2 < v->rank; d++)
@@ -49,6 +48,20 @@ size_t qn__value_bytes(const qn_program *p, const qn_bound *b, uint32_t value) {
       batch *= t.shape[d];
   size_t one = qn_layout_bytes(&v->layout, qn_scalar_bytes(v->mem, 1), t.shape[v->rank - 2], t.shape[v->rank - 1]), all;
   return one != SIZE_MAX && qn__mul_size(one, (size_t)batch, &all) ? all : SIZE_MAX;
+}
+
+size_t qn__value_bytes(const qn_program *p, const qn_bound *b, uint32_t value) {
+  const qn_pvalue *v = &p->values[value];
+  return v->fixed_bytes != SIZE_MAX ? v->fixed_bytes : bytes_of(v, b->shapes[value]);
+}
+
+void qn__fix_bytes(qn_program *p) {
+  for (uint32_t i = 0; i < p->num_values; i++) {
+    qn_pvalue *v = &p->values[i];
+    bool known = true;
+    for (uint32_t d = 0; d < v->rank; d++) known &= v->shape[d] >= 0;
+    v->fixed_bytes = known ? bytes_of(v, v->shape) : SIZE_MAX;
+  }
 }
 
 /* Joins one size into a broadcast result. */

@@ -312,6 +312,7 @@ static qn_status finish(build *b) {
   if ((p->num_values && !p->values) || (p->num_steps && !p->steps) || (p->num_bodies && !p->bodies))
     return no_memory(b);
   for (uint32_t v = 0; v < p->num_values; v++) p->values[v].root = root_of(b, v);
+  qn__fix_bytes(p);
   return QN_OK;
 }
 

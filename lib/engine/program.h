@@ -37,6 +37,7 @@ typedef struct qn_pvalue {
   uint32_t index; /* which input, output or slot */
   size_t offset;  /* of a constant in the block */
   qn_str type_text;
+  size_t fixed_bytes; /* when the declared sizes are all known, else SIZE_MAX */
 } qn_pvalue;
 
 typedef struct qn_step {
@@ -108,6 +109,7 @@ qn_status qn__bind_input(const qn_program *p, uint32_t i, const DLTensor *t, int
 /* The arrays of a bound that lie at `header`, of qn__bound_header bytes. */
 qn_bound qn__bound_at(const qn_program *p, char *header);
 size_t qn__bound_bytes(const qn_bound *b);                                      /* everything: header, slots, codes */
+void qn__fix_bytes(qn_program *p);                                              /* fills fixed_bytes of all values */
 size_t qn__value_bytes(const qn_program *p, const qn_bound *b, uint32_t value); /* SIZE_MAX when it does not fit */
 
 qn_status qn__call_fail(qn_call_error *error, qn_diag_code code, const char *fmt, ...) QN_PRINTF(3, 4);

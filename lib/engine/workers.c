@@ -146,7 +146,19 @@ static void wait_for(qn_units *units, uint32_t n, qn_unit *const *list) {
   pthread_mutex_unlock(&units->lock);
 }
 
+void qn__unit_make_cached(qn_units *units, qn_unit *u) {
+  if (!units->cache || !qn__engine_has_objects(u->engine)) return;
+  pthread_mutex_lock(&units->lock);
+  bool mine = claim(units, u);
+  pthread_mutex_unlock(&units->lock);
+  if (!mine) return;
+  qn_made made;
+  qn__unit_from_cache(units, u, &made);
+  qn__unit_finish(units, u, &made);
+}
+
 void qn__units_make(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t threads) {
+  for (uint32_t i = 0; i < n; i++) qn__unit_make_cached(units, list[i]); /* in less time than starting a thread takes */
   uint32_t missing = count_missing(n, list), helpers = 0;
   pthread_t ids[QN__MAX_WORKERS];
   batch b = {.units = units, .list = list, .n = n};
@@ -158,17 +170,6 @@ void qn__units_make(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t 
     for (uint32_t i = 0; i < helpers; i++) pthread_join(ids[i], NULL);
   }
   wait_for(units, n, list);
-}
-
-void qn__unit_make_cached(qn_units *units, qn_unit *u) {
-  if (!units->cache || !qn__engine_has_objects(u->engine)) return;
-  pthread_mutex_lock(&units->lock);
-  bool mine = claim(units, u);
-  pthread_mutex_unlock(&units->lock);
-  if (!mine) return;
-  qn_made made;
-  qn__unit_from_cache(units, u, &made);
-  qn__unit_finish(units, u, &made);
 }
 
 void qn__unit_make_apart(qn_units *units, qn_unit *u) {
