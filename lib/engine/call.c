@@ -242,7 +242,7 @@ static qn_status run_frozen(const call *c, void *const *bases) {
     const qn_tiers *t = &c->p->tiers[k->body];
     qn_kernel_fn fn = qn__unit_fn(t->best);
     if (!fn) {
-      qn_status status = qn__need_code(c->p, k->body, k->cost, &c->p->steps[k->step], c->error);
+      qn_status status = qn__need_code(c->p, k->body, k->together, &c->p->steps[k->step], c->error);
       if (status) return status;
       fn = qn__code_of(t);
     }

@@ -78,6 +78,19 @@ static bool freeze_ports(qn_program *p, const qn_bound *b, uint32_t n, const uin
   return ports != NULL;
 }
 
+static bool add_up(qn_program *p, qn_frozen *f) {
+  double *sum = qn__alloc_zero(&p->allocator, (p->num_bodies + 1u) * sizeof *sum);
+  for (uint32_t i = 0; sum && i < f->num_calls; i++) {
+    const qn_frozen_call *c = &f->calls[i];
+    sum[c->body] += c->cost;
+    if (c->cost > f->most) f->most = c->cost;
+  }
+  for (uint32_t i = 0; sum && i < f->num_calls; i++) f->calls[i].together = sum[f->calls[i].body];
+  bool ok = sum != NULL;
+  qn__free(&p->allocator, sum, (p->num_bodies + 1u) * sizeof *sum);
+  return ok;
+}
+
 static qn_status freeze(qn_program *p, qn_frozen *f, freezing *state) {
   qn_arena *arena = &p->arena;
   DLTensor *in = qn__arena_array(arena, (size_t)p->num_inputs + 1, sizeof *in);
@@ -97,9 +110,8 @@ static qn_status freeze(qn_program *p, qn_frozen *f, freezing *state) {
   if (!state->failed && !state->full) {
     f->num_calls = state->calls.size;
     f->calls = qn__arena_copy(arena, state->calls.data, state->calls.size * sizeof *f->calls);
-    for (uint32_t i = 0; f->calls && i < f->num_calls; i++)
-      if (f->calls[i].cost > f->most) f->most = f->calls[i].cost;
-    state->failed = !f->calls || !freeze_ports(p, &f->bound, p->num_inputs, p->inputs, false, &f->inputs) ||
+    state->failed = !f->calls || !add_up(p, f) ||
+                    !freeze_ports(p, &f->bound, p->num_inputs, p->inputs, false, &f->inputs) ||
                     !freeze_ports(p, &f->bound, p->num_outputs, p->outputs, true, &f->outputs);
     if (!state->failed) p->frozen = f;
   }

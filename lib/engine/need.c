@@ -55,7 +55,7 @@ qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const q
   if (qn__unit_fn(t->best)) return QN_OK;
   if (t->quick && qn__unit_state(t->best) != QN_UNIT_FAILED) {
     if (qn__unit_state(t->best) == QN_UNIT_IDLE) qn__units_queue(p->units, 1, &t->best, behind(p));
-    if (is_quick(cost, s) && made(p, t->quick)) return QN_OK;
+    if (!p->patient && is_quick(cost, s) && made(p, t->quick)) return QN_OK;
   }
   if (made(p, t->best) || (t->quick && made(p, t->quick))) return QN_OK;
   return no_code(s, t->best, error);
@@ -92,15 +92,25 @@ qn_status qn__make_needed(const qn_program *p, const bool *needed, qn_call_error
   return QN_OK;
 }
 
-/* Bodies whose work, where it is known, would take long on quick code: calls wait for the best. */
-static void leave_long_ones(const qn_program *p, bool *quick) {
+/* About what the best code generator takes for a body. */
+enum { BEST_NS = 7000000 };
+
+/* Bodies whose work, where it is known, would take long on quick code: calls wait for the best. All of them, when a
+ * whole call would. */
+static void leave_long_ones(qn_program *p, uint32_t missing, bool *quick) {
+  double total = 0;
   for (uint32_t i = 0; p->frozen && i < p->frozen->num_calls; i++) {
     const qn_frozen_call *c = &p->frozen->calls[i];
-    if (!is_quick(c->cost, &p->steps[c->step])) quick[c->body] = false;
+    if (quick[c->body]) total += c->cost * slowdown(&p->steps[c->step]);
+  }
+  p->patient = total > QUICK_NS && total > (double)missing * BEST_NS / p->threads;
+  for (uint32_t i = 0; p->frozen && i < p->frozen->num_calls; i++) {
+    const qn_frozen_call *c = &p->frozen->calls[i];
+    if (p->patient || !is_quick(c->together, &p->steps[c->step])) quick[c->body] = false;
   }
 }
 
-static qn_status start_needed(const qn_program *p, const bool *needed, bool *quick, bool *missing, qn_unit **list,
+static qn_status start_needed(qn_program *p, const bool *needed, bool *quick, bool *missing, qn_unit **list,
                               qn_call_error *error) {
   uint32_t n = 0;
   for (uint32_t i = 0; i < p->num_bodies; i++)
@@ -108,7 +118,7 @@ static qn_status start_needed(const qn_program *p, const bool *needed, bool *qui
   for (uint32_t i = 0; i < p->num_bodies; i++)
     if ((quick[i] = needed[i] && !qn__unit_fn(p->tiers[i].best))) list[n++] = p->tiers[i].best;
   qn__units_queue(p->units, n, list, behind(p));
-  leave_long_ones(p, quick);
+  leave_long_ones(p, n, quick);
   n = 0;
   for (uint32_t i = 0; i < p->num_bodies; i++)
     if (quick[i]) list[n++] = p->tiers[i].quick;
@@ -117,7 +127,7 @@ static qn_status start_needed(const qn_program *p, const bool *needed, bool *qui
   return qn__make_needed(p, missing, error);
 }
 
-qn_status qn__start_needed(const qn_program *p, const bool *needed, qn_call_error *error) {
+qn_status qn__start_needed(qn_program *p, const bool *needed, qn_call_error *error) {
   qn_allocator own = qn_allocator_default();
   qn_arena scratch;
   qn__arena_init(&scratch, &own);

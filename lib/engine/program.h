@@ -76,6 +76,7 @@ struct qn_program {
   qn_units *units;       /* null before linking */
   qn_tiers *tiers;       /* per body */
   bool tiered;           /* some bodies may run on a quick code generator until the best one's are there */
+  bool patient;          /* tiered, but a call would take longer on quick code than the better is in the making */
   uint32_t threads;      /* to compile on */
   qn_frozen *frozen;     /* null unless every size is known */
   const char *constants; /* one block, aligned to 64 */
@@ -205,7 +206,7 @@ void qn__mark_always(const qn_program *p, bool *needed);
 qn_status qn__make_needed(const qn_program *p, const bool *needed, qn_call_error *error);
 /* The same for a tiered program, but does not wait for the best code generator, unless the quick one's code would take
  * longer. */
-qn_status qn__start_needed(const qn_program *p, const bool *needed, qn_call_error *error);
+qn_status qn__start_needed(qn_program *p, const bool *needed, qn_call_error *error);
 /* Sees to it that body has code, waiting for it if need be. `cost`: of the work about to be done, as in qn_job. */
 qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const qn_step *s, qn_call_error *error);
 /* The best code there is; null when there is none yet. */
@@ -223,7 +224,8 @@ typedef struct qn_fix {
 /* One call of one body. */
 typedef struct qn_frozen_call {
   uint32_t body, step, num_ptrs;
-  double cost;
+  double cost;     /* as in qn_job */
+  double together; /* of all calls of this body: which code is good enough depends on that */
   qn_fix *ptrs;
   qn_kargs args; /* all but ptr */
 } qn_frozen_call;
