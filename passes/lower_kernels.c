@@ -7,7 +7,8 @@
  *   %y = kern.gemm %x, %p, .. prologue {quantize} epilogue {^bb0(%acc: i32, ..): ..} {..} : .. -> tensor<4x10xi32>
  *
  * Every op becomes one or a few kernels of its own (files lower_kernels_*.c); then neighbours are merged
- * (lower_kernels_fuse.c), unless fuse=false, which shows them apart. Results that are inputs, constants or returned
+ * (lower_kernels_fuse.c), unless fuse=false, which shows them apart. relaxed=true takes every product for one of
+ * precision = relaxed. Results that are inputs, constants or returned
  * twice get a copying kernel, so that compiled code writes each output.
  *
  * Needs: shapes inferred, calls inlined. Sets quern.target to the row that `target` names. Preserves results bit for

@@ -403,6 +403,13 @@ static qn_status wide_product(lowering *l, qn_op op, qn_builder *b, matrix *a, m
 
 static qn_status float_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_value *out) {
   qn_scalar elem = qn_type_memory(l->ctx, qn_type_elem(l->ctx, type_of(l, a->v)));
+  bool relaxed =
+      qn_run_bool(l->run, "relaxed") || qn_str_eq(qn_op_get_string(l->m, op, "precision"), qn_str_of("relaxed"));
+  if (relaxed && qn_isa_gemm_layout(l->isa, elem, elem, QN_F32) && elem != QN_F32) {
+    product p = {.lhs = elem, .rhs = elem, .acc = QN_F32, .layout = qn_isa_gemm_layout(l->isa, elem, elem, QN_F32)};
+    *out = make_gemm(l, b, a, w, &p);
+    return QN_OK;
+  }
   bool narrow = elem != QN_F32 && elem != QN_F64;
   qn_scalar as = narrow ? QN_F32 : elem;
   product p = {.lhs = as, .rhs = as, .acc = as, .prologue = narrow ? to_f32 : NULL};

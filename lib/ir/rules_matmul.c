@@ -146,6 +146,9 @@ qn_status qn__rule_matmul(qn_module *m, qn_op op, qn_type *results) {
     status = qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,
                          "operands have elements of %s and %s, expected one float type or both quantized%s",
                          qn__type_c(m, a), qn__type_c(m, b), hint);
+  } else if ((elem == QN_F16 || elem == QN_BF16) &&
+             qn_type_as_scalar(ctx, qn_type_elem(ctx, qn__declared(m, op, 0))) == QN_F32) {
+    elem = QN_F32; /* the sum as it is */
   }
   if (status == QN_OK) results[0] = qn__dims_tensor(ctx, qn__scalar_type(m, elem), &dims);
   return status;

@@ -108,14 +108,25 @@ const qn_ll_dot qn__ll_dot_widening = {
 
 /* ---- any types, any block: extend to the sum's type, multiply, add in ascending k ---- */
 
+/* bf16 stays in 16 bits until it is multiplied. */
+static bool is_float(qn_scalar s) {
+  return qn__ll_mem_float(s) || s == QN_BF16;
+}
+
 static bool any_match(const qn_ll *g, const qn_gemm_plan *p) {
   (void)g;
-  return qn__ll_mem_float(p->acc) == qn__ll_mem_float(p->lhs) && qn__ll_mem_float(p->acc) == qn__ll_mem_float(p->rhs);
+  return qn__ll_mem_float(p->acc) == is_float(p->lhs) && qn__ll_mem_float(p->acc) == is_float(p->rhs);
 }
 
 static LLVMValueRef extend(qn_ll_tile *t, qn_scalar from, LLVMValueRef x, LLVMTypeRef type) {
   qn_ll *g = t->g;
   if (LLVMTypeOf(x) == type) return x;
+  if (from == QN_BF16) {
+    bool vector = LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+    LLVMTypeRef bits = vector ? qn__ll_lanes(g->i32, LLVMGetVectorSize(type)) : g->i32;
+    x = LLVMBuildShl(g->b, LLVMBuildZExt(g->b, x, bits, ""), qn__ll_bits(g, bits, 16), "");
+    return LLVMBuildBitCast(g->b, x, type, "");
+  }
   if (qn__ll_mem_float(from)) return LLVMBuildFPCast(g->b, x, type, "");
   return LLVMBuildIntCast2(g->b, x, type, !qn__ll_mem_unsigned(from), "");
 }
@@ -178,6 +189,7 @@ static const qn_ll_dot any = {.name = "any",
                               .madd = any_madd};
 
 static const qn_ll_dot *const dots[] = {
+    &qn__ll_dot_vdpbf16ps,
     &qn__ll_dot_vpdpbusd,
     &qn__ll_dot_vpdpwssd,
     &qn__ll_dot_pmaddwd8,

@@ -43,6 +43,23 @@ const qn_ll_dot qn__ll_dot_vpdpwssd = {
     .madd = vpdpwssd_madd,
 };
 
+/* Pairs of bf16 into f32: not the contract's order, for products that say they need not have it. */
+static bool vdpbf16ps_match(const qn_ll *g, const qn_gemm_plan *p) {
+  return g->x86 && (g->isa->has & QN_ISA_BF16) && qn__ll_dot_types(p, QN_BF16, QN_BF16, QN_F32, 2);
+}
+static LLVMValueRef vdpbf16ps_madd(qn_ll_tile *t, LLVMValueRef acc, const qn_ll_operand *a, const qn_ll_operand *b) {
+  static const char *const names[] = {"llvm.x86.avx512bf16.dpbf16ps.256", "llvm.x86.avx512bf16.dpbf16ps.512"};
+  return dot_product(t, names, acc, a, b);
+}
+const qn_ll_dot qn__ll_dot_vdpbf16ps = {
+    .name = "vdpbf16ps",
+    .match = vdpbf16ps_match,
+    .shares = 1,
+    .load_b = qn__ll_dot_word_b,
+    .load_a = qn__ll_dot_word_a,
+    .madd = vdpbf16ps_madd,
+};
+
 /* ---- SSE2 and AVX2: pairs of 16-bit values, multiplied and added in 32 bits, exactly ---- */
 
 static bool has_pmaddwd(const qn_ll *g) {

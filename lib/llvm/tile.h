@@ -74,7 +74,8 @@ void qn__ll_dot_word_a(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j
 void qn__ll_dot_word_b(qn_ll_tile *t, uint32_t v, uint32_t j, qn_ll_operand *out);
 
 /* dot_x86.c */
-extern const qn_ll_dot qn__ll_dot_vpdpbusd, qn__ll_dot_vpdpwssd, qn__ll_dot_pmaddwd8, qn__ll_dot_pmaddwd16;
+extern const qn_ll_dot qn__ll_dot_vpdpbusd, qn__ll_dot_vpdpwssd, qn__ll_dot_vdpbf16ps;
+extern const qn_ll_dot qn__ll_dot_pmaddwd8, qn__ll_dot_pmaddwd16;
 /* dot_arm.c */
 extern const qn_ll_dot qn__ll_dot_usmmla, qn__ll_dot_sdot;
 /* dot.c: products of 16 bits into 32, which are instructions on Arm and RISC-V */

@@ -193,10 +193,15 @@ const char *qn_isa_near(qn_str name, char *text, size_t size) {
 static const struct product {
   qn_scalar lhs, rhs, acc;
   size_t layout; /* offset in qn_isa */
+  uint32_t has;  /* that a row needs */
 } products[] = {
-    {QN_UI8, QN_I8, QN_I32, offsetof(qn_isa, int8_layout)},   {QN_UI8, QN_I8, QN_I64, offsetof(qn_isa, int8_layout)},
-    {QN_I16, QN_I16, QN_I32, offsetof(qn_isa, int16_layout)}, {QN_I16, QN_I16, QN_I64, offsetof(qn_isa, int16_layout)},
-    {QN_F32, QN_F32, QN_F32, offsetof(qn_isa, float_layout)}, {QN_F64, QN_F64, QN_F64, offsetof(qn_isa, float_layout)},
+    {QN_UI8, QN_I8, QN_I32, offsetof(qn_isa, int8_layout), 0},
+    {QN_UI8, QN_I8, QN_I64, offsetof(qn_isa, int8_layout), 0},
+    {QN_I16, QN_I16, QN_I32, offsetof(qn_isa, int16_layout), 0},
+    {QN_I16, QN_I16, QN_I64, offsetof(qn_isa, int16_layout), 0},
+    {QN_F32, QN_F32, QN_F32, offsetof(qn_isa, float_layout), 0},
+    {QN_F64, QN_F64, QN_F64, offsetof(qn_isa, float_layout), 0},
+    {QN_BF16, QN_BF16, QN_F32, offsetof(qn_isa, int16_layout), QN_ISA_BF16},
 };
 
 /* si8 is i8: signless integers are read as signed. */
@@ -215,6 +220,7 @@ const char *qn_isa_gemm_layout(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, 
   for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
     const struct product *p = &products[i];
     if (p->lhs != canonical(lhs) || p->rhs != canonical(rhs) || p->acc != canonical(acc)) continue;
+    if ((isa->has & p->has) != p->has) continue;
     const char *layout;
     memcpy(&layout, (const char *)isa + p->layout, sizeof layout);
     return layout;

@@ -77,7 +77,8 @@ static qn_status plan_types(qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_p
   if (!qn_isa_gemm_layout(isa, g->lhs, g->rhs, g->acc))
     return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
                        "no kernel multiplies %s by %s into %s: there are ui8 by i8 and i16 by i16 into i32 or i64, f32 "
-                       "by f32, f64 by f64; convert in the prologue, and b before it is packed",
+                       "by f32, f64 by f64, and bf16 by bf16 into f32 where the row has it; convert in the prologue, "
+                       "and b before it is packed",
                        qn_scalar_get(g->lhs)->text, qn_scalar_get(g->rhs)->text, qn_scalar_get(g->acc)->text);
   const qn_scalar whole[] = {g->a_mem, g->y_mem};
   for (int i = 0; i < 2; i++)

@@ -29,7 +29,9 @@ static void multiply_add(gemm_gen *w, const char *acc, const char *a, const char
 /* Reads element `index` of type `mem`, integers as int with their sign. */
 static const char *element(char *text, size_t size, qn_scalar mem, const char *pointer, const char *index) {
   int bits = qn_scalar_get(mem)->bits;
-  if (qn_scalar_is_float(mem))
+  if (mem == QN_BF16)
+    snprintf(text, size, "qn_f32((uint32_t)ld_u16(%s + (%s) * 2) << 16)", pointer, index);
+  else if (qn_scalar_is_float(mem))
     snprintf(text, size, "ld_f%d(%s + (%s) * %d)", bits, pointer, index, bits / 8);
   else if (mem == QN_UI8)
     snprintf(text, size, "%s[%s]", pointer, index);
