@@ -22,7 +22,12 @@ qn_attr qn_op_attr_n(const qn_module *m, qn_op op, qn_name name) {
 
 void qn_op_set_attr(qn_module *m, qn_op op, const char *name, qn_attr value) {
   if (!qn__op_live(m, op)) return;
-  qn_attr dict = qn__dict_with(m, qn_op_attrs(m, op), qn_name_of_c(m->ctx, name), value);
+  qn_name key = qn_name_of_c(m->ctx, name);
+  if (!key.id) {
+    qn__module_fail(m);
+    return;
+  }
+  qn_attr dict = qn__dict_with(m, qn_op_attrs(m, op), key, value);
   m->ops.data[op.id].attrs = dict.id;
 }
 
