@@ -2,7 +2,8 @@
  *
  * A map whose producer's value goes nowhere else takes the producer in: a gemm's result becomes its epilogue, a row's
  * full-size result more of its body, another map's result one body. A gemm takes a map that only feeds its left operand
- * in as prologue. The merged op stands where its consumer stood, so every operand is defined before it. */
+ * in as prologue, and one that only feeds an operand of its epilogue into that; a row takes short maps that only feed
+ * it. The merged op stands where its consumer stood, so every operand is defined before it. */
 #include "lower_kernels.h"
 #include "map.h"
 #include <string.h>
@@ -158,14 +159,19 @@ static void append_map(merge *g, qn_op map, uint32_t slot, qn_value produced, op
 static qn_op replace(merge *g, qn_op scratch, qn_op old_consumer, qn_op old_producer, qn_op_kind kind,
                      const operand_list *operands, qn_attr attrs, uint32_t regions) {
   qn_module *m = g->l->m;
-  qn_type t = value_type(g->l, qn_op_result(m, old_consumer, 0));
-  qn_op op = create(g, old_consumer, kind, operands, 1, &t, attrs, regions);
+  uint32_t n = qn_op_num_results(m, old_consumer);
+  qn_type types[MAX_OPERANDS];
+  if (n > MAX_OPERANDS) return (qn_op){0};
+  for (uint32_t i = 0; i < n; i++) types[i] = value_type(g->l, qn_op_result(m, old_consumer, i));
+  qn_op op = create(g, old_consumer, kind, operands, n, types, attrs, regions);
   for (uint32_t r = 0; r < regions && op.id; r++) move_block(g, qn_op_region(m, scratch, r), qn_op_region(m, op, r));
   qn_op_erase(m, scratch);
   if (g->failed || !op.id) return (qn_op){0};
-  qn_value was = qn_op_result(m, old_consumer, 0), is = qn_op_result(m, op, 0);
-  qn_value_set_name(m, is, qn_value_name(m, was));
-  qn_value_replace(m, was, is);
+  for (uint32_t i = 0; i < n; i++) {
+    qn_value was = qn_op_result(m, old_consumer, i), is = qn_op_result(m, op, i);
+    qn_value_set_name(m, is, qn_value_name(m, was));
+    qn_value_replace(m, was, is);
+  }
   qn_op_set_loc(m, op, qn_op_loc(m, old_producer));
   qn_op_erase(m, old_consumer);
   qn_op_erase(m, old_producer);
@@ -250,6 +256,52 @@ static qn_op into_prologue(merge *g, qn_op gemm, qn_op map) {
   return op;
 }
 
+/* gemm(.., map, ..): what the map gives for an element is computed in the epilogue instead. */
+static qn_op into_extra(merge *g, qn_op gemm, uint32_t slot, qn_op map) {
+  qn_module *m = g->l->m;
+  uint32_t prologue = (uint32_t)qn_op_get_int(m, gemm, "num_prologue");
+  qn_loc loc = qn_op_loc(m, gemm);
+  qn_op scratch = scratch_op(g, gemm, 2);
+  move_block(g, qn_op_region(m, gemm, 0), qn_op_region(m, scratch, 0));
+  g->body = qn_builder_at_end(m, qn_op_region(m, scratch, 1));
+  qn_block old = qn_op_region(m, gemm, 1), inner = qn_op_region(m, map, 0);
+  set(g, qn_block_arg(m, old, 0), new_arg(g, value_type(g->l, qn_block_arg(m, old, 0))));
+  operand_list fixed = {.n = 0}, extras = {.n = 0};
+  for (uint32_t i = 0; i < 2 + prologue; i++) fixed.v[fixed.n++] = qn_op_operand(m, gemm, i);
+  for (uint32_t i = 2 + prologue; i < qn_op_num_operands(m, gemm); i++)
+    if (i != slot) take_operand(g, &extras, qn_op_operand(m, gemm, i), qn_block_arg(m, old, i - 1 - prologue));
+  for (uint32_t i = 0; i < qn_op_num_operands(m, map); i++)
+    take_operand(g, &extras, qn_op_operand(m, map, i), qn_block_arg(m, inner, i));
+  qn_value v = {0}, y = {0};
+  splice(g, inner, &v);
+  set(g, qn_block_arg(m, old, slot - 1 - prologue), v);
+  splice(g, old, &y);
+  qn__yield(&g->body, 1, &y);
+  for (uint32_t i = 0; i < extras.n; i++) fixed.v[fixed.n++] = extras.v[i];
+  qn_op op = replace(g, scratch, gemm, map, QN_OP_GEMM, &fixed, qn_op_attrs(m, gemm), 2);
+  if (op.id) qn_op_set_loc(m, op, loc);
+  return op;
+}
+
+/* row(.., map, ..) */
+static qn_op into_row(merge *g, qn_op row, uint32_t slot, qn_op map) {
+  qn_module *m = g->l->m;
+  qn_op scratch = scratch_op(g, row, 1);
+  qn_block old = qn_op_region(m, row, 0), inner = qn_op_region(m, map, 0);
+  g->body = qn_builder_at_end(m, qn_op_region(m, scratch, 0));
+  operand_list operands = {.n = 0};
+  for (uint32_t i = 0; i < qn_op_num_operands(m, row); i++)
+    if (i != slot) take_operand(g, &operands, qn_op_operand(m, row, i), qn_block_arg(m, old, i));
+  for (uint32_t i = 0; i < qn_op_num_operands(m, map); i++)
+    take_operand(g, &operands, qn_op_operand(m, map, i), qn_block_arg(m, inner, i));
+  qn_value v = {0}, yields[MAX_OPERANDS] = {{0}};
+  splice(g, inner, &v);
+  set(g, qn_block_arg(m, old, slot), v);
+  splice(g, old, yields);
+  qn__yield(&g->body, qn_op_num_results(m, row), yields);
+  return replace(g, scratch, row, map, QN_OP_ROW, &operands, qn_op_attrs(m, row), 1);
+}
+
 static qn_op fuse_map(merge *g, qn_op map) {
   static const qn_op_kind order[] = {QN_OP_GEMM, QN_OP_BLOCK_GEMM, QN_OP_ROW, QN_OP_MAP};
   for (size_t k = 0; k < sizeof order / sizeof order[0]; k++)
@@ -264,14 +316,58 @@ static qn_op fuse_map(merge *g, qn_op map) {
   return (qn_op){0};
 }
 
+/* A plain map whose value goes into `op`, of the same block, and nowhere else. */
+static bool only_feeds(merge *g, qn_op op, uint32_t slot, qn_op *map) {
+  qn_module *m = g->l->m;
+  qn_value v = qn_op_operand(m, op, slot);
+  *map = qn_value_op(m, v);
+  return map->id && is_plain_map(g->l, *map) && qn_value_has_one_use(m, v) && qn_op_num_operands(m, *map) > 0 &&
+         qn_op_parent(m, *map).id == qn_op_parent(m, op).id &&
+         qn_op_num_operands(m, *map) + qn_op_num_operands(m, op) <= MAX_OPERANDS;
+}
+
+/* Operands of the epilogue that are smaller than the result are better computed once. */
+static qn_op fuse_extra(merge *g, qn_op gemm) {
+  qn_module *m = g->l->m;
+  uint32_t first = 2 + (uint32_t)qn_op_get_int(m, gemm, "num_prologue");
+  qn_type y = value_type(g->l, qn_op_result(m, gemm, 0));
+  for (uint32_t i = first; i < qn_op_num_operands(m, gemm); i++) {
+    qn_op map;
+    if (only_feeds(g, gemm, i, &map) && same_shape(g->l, value_type(g->l, qn_op_operand(m, gemm, i)), y))
+      return into_extra(g, gemm, i, map);
+  }
+  return (qn_op){0};
+}
+
 static qn_op fuse_gemm(merge *g, qn_op gemm) {
   qn_module *m = g->l->m;
-  qn_value a = qn_op_operand(m, gemm, 0);
-  qn_op map = qn_value_op(m, a);
-  if (!map.id || !is_plain_map(g->l, map) || !qn_value_has_one_use(m, a) || qn_op_num_operands(m, map) == 0 ||
-      qn_op_num_operands(m, map) + qn_op_num_operands(m, gemm) > MAX_OPERANDS || a.id == qn_op_operand(m, gemm, 1).id)
-    return (qn_op){0};
-  return into_prologue(g, gemm, map);
+  qn_op map;
+  if (only_feeds(g, gemm, 0, &map) && qn_op_operand(m, gemm, 0).id != qn_op_operand(m, gemm, 1).id) {
+    qn_op merged = into_prologue(g, gemm, map);
+    if (merged.id || g->failed) return merged;
+  }
+  return fuse_extra(g, gemm);
+}
+
+static uint32_t num_ops(const qn_module *m, qn_block block) {
+  uint32_t n = 0;
+  for (qn_op op = qn_block_first(m, block); op.id; op = qn_op_next(m, op)) n++;
+  return n;
+}
+
+/* A row computes its inputs again in every pass over it: short maps only, and full-size ones, which a map of its own
+ * would write and read. */
+static qn_op fuse_row(merge *g, qn_op row) {
+  enum { SHORT = 8 };
+  qn_module *m = g->l->m;
+  for (uint32_t i = 0; i < qn_op_num_operands(m, row); i++) {
+    qn_op map;
+    if (!only_feeds(g, row, i, &map) || num_ops(m, qn_op_region(m, map, 0)) > SHORT) continue;
+    qn_type t = value_type(g->l, qn_op_operand(m, row, i));
+    for (uint32_t r = 0; r < qn_op_num_results(m, row); r++)
+      if (same_shape(g->l, t, value_type(g->l, qn_op_result(m, row, r)))) return into_row(g, row, i, map);
+  }
+  return (qn_op){0};
 }
 
 /* A view that only renames the element type of a kernel's result: the kernel gives that type itself. */
@@ -303,6 +399,8 @@ qn_status qn__fuse_kernels(lowering *l, qn_op func) {
       merged = fuse_map(&g, op);
     else if (qn_op_kind_of(m, op) == QN_OP_GEMM)
       merged = fuse_gemm(&g, op);
+    else if (qn_op_kind_of(m, op) == QN_OP_ROW)
+      merged = fuse_row(&g, op);
     qn__idmap_free(qn_context_allocator(l->ctx), &g.values);
     next = merged.id ? merged : qn_op_next(m, op); /* a merged op may merge again */
   }

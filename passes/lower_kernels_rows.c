@@ -44,8 +44,9 @@ qn_status qn__lower_softmax(lowering *l, qn_op op) {
 }
 
 /* ---- dynamic quantization ----
- * The row kernel finds the parameters only: quantizing is a kern.map of its own, so that it can become the prologue of
- * the product that reads the codes. */
+ * With a range per row one row kernel finds the parameters and quantizes: two passes over a row that stays near. With
+ * one range for the tensor the row kernel finds the parameters only, and quantizing is a kern.map of its own, so that
+ * it can become the prologue of the product that reads the codes. */
 
 typedef struct dynamic {
   bool symmetric;
@@ -71,13 +72,17 @@ static qn_value smaller(qn_builder *b, qn_value x, qn_value y) {
   return qn__select(b, qn__cmp(b, QN_OP_CMPF, CMPF_OLT, x, y), x, y);
 }
 
-/* qn_qparams_choose with `dynamic`, step by step. NaN elements count as 0, which every range contains. */
-static void parameters(lowering *l, qn_builder *b, const dynamic *d, qn_value *scale, qn_value *zero) {
+/* The element in f32. NaN counts as 0, which every range contains, and is quantized as 0. */
+static qn_value number(lowering *l, qn_builder *b) {
+  qn_value x = qn__to_f32(l, b, arg(b, 0));
+  return qn__select(b, qn__cmp(b, QN_OP_CMPF, CMPF_UNO, x, x), qn__f(b, qn__scalar_t(l, QN_F32), 0), x);
+}
+
+/* qn_qparams_choose with `dynamic`, step by step. */
+static void parameters(lowering *l, qn_builder *b, const dynamic *d, qn_value x, qn_value *scale, qn_value *zero) {
   qn_type f32 = qn__scalar_t(l, QN_F32), i32 = qn__scalar_t(l, QN_I32);
   qn_value nought = qn__f(b, f32, 0), limit = qn__f(b, f32, (double)(FLT_MAX / 2)),
            floor = qn__f(b, f32, (double)FLT_MIN);
-  qn_value x = qn__to_f32(l, b, arg(b, 0));
-  x = qn__select(b, qn__cmp(b, QN_OP_CMPF, CMPF_UNO, x, x), nought, x);
   qn_value hi = larger(b, qn__s1(b, QN_OP_ALL_MAX, x), nought), lo = smaller(b, qn__s1(b, QN_OP_ALL_MIN, x), nought);
   hi = smaller(b, hi, limit);
   lo = larger(b, lo, qn__f(b, f32, -(double)(FLT_MAX / 2)));
@@ -114,41 +119,57 @@ static qn_value flattened(lowering *l, qn_builder *b, qn_value x) {
                        qn_attr_ints(l->m, QN_I64, 1, &rest));
 }
 
-qn_status qn__lower_dynamic_quantize(lowering *l, qn_op op) {
-  if (qn_op_get_int(l->m, op, "block") > 0) return qn__lower_block_quantize(l, op);
-  dynamic d = request(l, op);
+static qn_value code_of(lowering *l, qn_builder *b, const dynamic *d, qn_value x, qn_value scale, qn_value zero,
+                        qn_type codes) {
+  quantize_body q = {.x = x,
+                     .scale = scale,
+                     .zero_point = zero,
+                     .const_zero = d->symmetric,
+                     .z = d->z_symmetric,
+                     .qmin = d->qmin,
+                     .qmax = d->qmax,
+                     .code = qn__body_type(l, codes)};
+  return qn__quantize(l, b, &q);
+}
+
+static qn_status per_row(lowering *l, qn_op op, const dynamic *d, const qn_type want[3]) {
   qn_builder b = qn_builder_before(l->m, op), body;
-  qn_value x = qn_op_operand(l->m, op, 0), results[3];
-  qn_type want[3];
-  for (uint32_t i = 0; i < 3; i++) want[i] = qn_value_type(l->m, qn_op_result(l->m, op, i));
-  bool per_row = qn_op_get_bool(l->m, op, "per_row");
-  qn_value rows = per_row ? x : flattened(l, &b, x);
+  qn_value x = qn_op_operand(l->m, op, 0), found[3], results[3];
+  qn_op row = qn__make_loop(&b, QN_OP_ROW, 1, &x, 3, want, &body);
+  qn_value v = number(l, &body);
+  parameters(l, &body, d, v, &found[1], &found[2]);
+  found[0] = code_of(l, &body, d, v, found[1], found[2], want[0]);
+  found[2] = qn__convert(&body, QN_OP_TRUNCI, found[2], qn__body_type(l, want[2]));
+  qn__yield(&body, 3, found);
+  for (uint32_t i = 0; i < 3; i++) results[i] = qn_op_result(l->m, row, i);
+  return qn__lower_done(l, op, results);
+}
+
+static qn_status per_tensor(lowering *l, qn_op op, const dynamic *d, const qn_type want[3]) {
+  qn_builder b = qn_builder_before(l->m, op), body;
+  qn_value x = qn_op_operand(l->m, op, 0), rows = flattened(l, &b, x), results[3], found[2];
   int64_t one = 1;
-  qn_type params[2] = {want[1], want[2]};
-  if (!per_row)
-    for (int i = 0; i < 2; i++) params[i] = qn_type_tensor(l->ctx, qn_type_elem(l->ctx, want[i + 1]), 1, &one);
+  qn_type params[2];
+  for (int i = 0; i < 2; i++) params[i] = qn_type_tensor(l->ctx, qn_type_elem(l->ctx, want[i + 1]), 1, &one);
   qn_op row = qn__make_loop(&b, QN_OP_ROW, 1, &rows, 2, params, &body);
-  qn_value found[2];
-  parameters(l, &body, &d, &found[0], &found[1]);
+  parameters(l, &body, d, number(l, &body), &found[0], &found[1]);
   found[1] = qn__convert(&body, QN_OP_TRUNCI, found[1], qn__body_type(l, want[2]));
   qn__yield(&body, 2, found);
-  for (uint32_t i = 0; i < 2; i++) {
-    results[i + 1] = qn_op_result(l->m, row, i);
-    if (!per_row) results[i + 1] = qn__make_view(&b, results[i + 1], want[i + 1], (qn_attr){0});
-  }
+  for (uint32_t i = 0; i < 2; i++)
+    results[i + 1] = qn__make_view(&b, qn_op_result(l->m, row, i), want[i + 1], (qn_attr){0});
   qn_value inputs[3] = {x, results[1], results[2]};
   qn_op map = qn__make_loop(&b, QN_OP_MAP, 3, inputs, 1, want, &body);
   qn_value z = qn__widen(l, &body, arg(&body, 2), qn__is_unsigned(l, want[2]), qn__scalar_t(l, QN_I32));
-  quantize_body q = {.x = qn__to_f32(l, &body, arg(&body, 0)),
-                     .scale = arg(&body, 1),
-                     .zero_point = z,
-                     .const_zero = d.symmetric,
-                     .z = d.z_symmetric,
-                     .qmin = d.qmin,
-                     .qmax = d.qmax,
-                     .code = qn__body_type(l, want[0])};
-  qn_value code = qn__quantize(l, &body, &q);
+  qn_value code = code_of(l, &body, d, qn__to_f32(l, &body, arg(&body, 0)), arg(&body, 1), z, want[0]);
   qn__yield(&body, 1, &code);
   results[0] = qn_op_result(l->m, map, 0);
   return qn__lower_done(l, op, results);
+}
+
+qn_status qn__lower_dynamic_quantize(lowering *l, qn_op op) {
+  if (qn_op_get_int(l->m, op, "block") > 0) return qn__lower_block_quantize(l, op);
+  dynamic d = request(l, op);
+  qn_type want[3];
+  for (uint32_t i = 0; i < 3; i++) want[i] = qn_value_type(l->m, qn_op_result(l->m, op, i));
+  return (qn_op_get_bool(l->m, op, "per_row") ? per_row : per_tensor)(l, op, &d, want);
 }

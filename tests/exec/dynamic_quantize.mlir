@@ -74,6 +74,27 @@ func.func @rows(%x: tensor<3x5xf32>) -> (tensor<3x5xui8>, tensor<3x1xf32>, tenso
   return %q, %s, %z : tensor<3x5xui8>, tensor<3x1xf32>, tensor<3x1xui8>
 }
 
+// Rows of one element, and NaN, infinities and zeros in rows.
+// CALL @columns
+// INPUT x: 2, -3, 0, nan, inf
+// EXPECT q 5x1: 255, 0, 0, 0, 255
+// EXPECT s 5x1: 0x1.010102p-7, 0x1.818182p-7, 1, 1, 0x1.0101p119
+// EXPECT z 5x1: 0, 255, 0, 0, 0
+func.func @columns(%x: tensor<5x1xf32>) -> (tensor<5x1xui8>, tensor<5x1xf32>, tensor<5x1xui8>) {
+  %q, %s, %z = quern.dynamic_quantize %x {storage = ui8, per_row = true} : (tensor<5x1xf32>) -> (tensor<5x1xui8>, tensor<5x1xf32>, tensor<5x1xui8>)
+  return %q, %s, %z : tensor<5x1xui8>, tensor<5x1xf32>, tensor<5x1xui8>
+}
+
+// CALL @odd_rows
+// INPUT x: [nan, -1, 1, 0.5, -0.5], [inf, 0, 1, nan, 0x1p126], [nan, nan, -0.0, nan, 0]
+// EXPECT q 3x5: [127, 0, 254, 191, 63], [255, 0, 0, 0, 128], [0, 0, 0, 0, 0]
+// EXPECT s 3x1: 0x1.010102p-7, 0x1.0101p119, 1
+// EXPECT z 3x1: 127, 0, 0
+func.func @odd_rows(%x: tensor<3x5xf32>) -> (tensor<3x5xui8>, tensor<3x1xf32>, tensor<3x1xui8>) {
+  %q, %s, %z = quern.dynamic_quantize %x {storage = ui8, per_row = true} : (tensor<3x5xf32>) -> (tensor<3x5xui8>, tensor<3x1xf32>, tensor<3x1xui8>)
+  return %q, %s, %z : tensor<3x5xui8>, tensor<3x1xf32>, tensor<3x1xui8>
+}
+
 // CALL @nothing
 // INPUT x:
 // EXPECT q 0x5:
