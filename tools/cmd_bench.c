@@ -1,6 +1,7 @@
 /* quern bench: how fast a model, a matrix product or the machine is. */
 #include "cli.h"
 #include "fileio.h"
+#include <quern/num.h>
 #include <quern/unstable/isa.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,34 @@ static const product_row products[] = {{"u8s8", QN_UI8, QN_I8, QN_UI8},
                                        {"u8s8f32", QN_UI8, QN_I8, QN_F32},
                                        {"f32", QN_F32, QN_F32, QN_F32}};
 
+/* f32FORMbN: weights with a scale per N of k; with an f at the end, products of floats. */
+typedef struct block_row {
+  const char *name;
+  qn_scalar b;
+  bool zeros, codebook;
+} block_row;
+static const block_row block_rows[] = {{"f32i4b", QN_I4, false, false},
+                                       {"f32u4b", QN_UI4, true, false},
+                                       {"f32nf4b", QN_UI4, false, true},
+                                       {"f32mxfp4b", QN_F4E2M1FN, false, false},
+                                       {"f32i8b", QN_I8, false, false}};
+
+static bool parse_blocks(const char *types, qn_matmul_desc *d) {
+  for (size_t i = 0; i < sizeof block_rows / sizeof block_rows[0]; i++) {
+    size_t n = strlen(block_rows[i].name);
+    char *end;
+    if (strncmp(types, block_rows[i].name, n) != 0) continue;
+    d->b_block = strtoll(types + n, &end, 10);
+    d->b_float = *end == 'f';
+    if (end == types + n || d->b_block < 8 || d->b_block > 1 << 20 || d->b_block % 8 || strlen(end) > d->b_float)
+      return false;
+    d->a = d->y = QN_F32, d->b = block_rows[i].b;
+    d->b_codebook_size = block_rows[i].codebook ? 16 : 0;
+    return true;
+  }
+  return false;
+}
+
 static int parse_matmul(const cli *c, const char *text, qn_matmul_desc *d) {
   char *end;
   const char *at = text;
@@ -61,7 +90,12 @@ static int parse_matmul(const cli *c, const char *text, qn_matmul_desc *d) {
           .m = sizes[0], .n = sizes[1], .k = sizes[2], .a = products[i].a, .b = products[i].b, .y = products[i].y};
       return CLI_OK;
     }
-  return cli_usage(c, "--matmul: no types '%s'; there are u8s8, u8s8f32, s8s8 and f32", at);
+  *d = (qn_matmul_desc){.m = sizes[0], .n = sizes[1], .k = sizes[2]};
+  if (parse_blocks(at, d)) return CLI_OK;
+  return cli_usage(c,
+                   "--matmul: no types '%s'; there are u8s8, u8s8f32, s8s8, f32, and f32i4b32, f32u4b32, f32nf4b32, "
+                   "f32mxfp4b32, f32i8b32 (blocks of any multiple of 8; with f at the end, products of floats)",
+                   at);
 }
 
 static uint32_t next_random(uint32_t *state) {
@@ -80,7 +114,39 @@ static void fill(qn_tensor *t, uint32_t seed) {
   }
 }
 
+static qn_status build_blocks(setup *s, qn_matmul_desc *d) {
+  size_t blocks = (size_t)((d->k + d->b_block - 1) / d->b_block), count = blocks * (size_t)d->n;
+  qn_tensor w = {.elem = d->b, .rank = 2, .shape = {d->k, d->n}};
+  w.data = malloc(qn_tensor_bytes(&w) + 1);
+  float *scales = malloc(count * sizeof *scales), *bias = malloc((size_t)d->n * sizeof *bias);
+  int32_t *zeros = malloc(count * sizeof *zeros);
+  double book[16];
+  int8_t entries[16];
+  qn_status status = w.data && scales && bias && zeros ? QN_OK : qn_error_no_memory(s->c->ctx);
+  if (!status) {
+    uint32_t state = 3;
+    uint8_t *bytes = w.data;
+    for (size_t i = 0, n = qn_tensor_bytes(&w); i < n; i++) bytes[i] = (uint8_t)next_random(&state);
+    for (size_t i = 0; i < count; i++) {
+      scales[i] = d->b == QN_F4E2M1FN ? 0.0625f : 0.0009765625f * (float)(1 + i % 7);
+      zeros[i] = (int32_t)(i % 16);
+    }
+    for (int64_t i = 0; i < d->n; i++) bias[i] = (float)(i % 13) - 6;
+    qn_codebook_to_i8(qn_codebook_nf4(), 16, entries);
+    for (int i = 0; i < 16; i++) book[i] = entries[i];
+    d->b_data = w.data, d->b_scales = scales, d->bias = bias, d->relu = true;
+    if (d->b_codebook_size)
+      d->b_codebook = book;
+    else if (d->b == QN_UI4)
+      d->b_zero_points = zeros;
+    status = qn_kernel_matmul(s->c->ctx, d, &s->options, &s->p);
+  }
+  free(w.data), free(scales), free(bias), free(zeros);
+  return status;
+}
+
 static qn_status build_matmul(setup *s, qn_matmul_desc *d) {
+  if (d->b_block) return build_blocks(s, d);
   bool f = d->a == QN_F32;
   size_t count = (size_t)d->n * (size_t)d->k;
   qn_tensor w = {.elem = d->b, .rank = 2, .shape = {d->k, d->n}, .data = malloc(count * (f ? 4 : 1))};

@@ -111,6 +111,15 @@ typedef struct qn_matmul_desc {
   const void *b_data; /* [K, N] row-major, copied; null: b is a second input */
   const float *bias;  /* n of them, or null */
   bool relu;
+  /* Weights with a scale per block of k, when b_block is not 0. a and y are then f32, b one of i4, ui4, i8, ui8,
+   * f4E2M1FN, and b_data is given (elements below 8 bits packed low bits first, as in qn_tensor). b_scales has
+   * ceil(k / b_block) rows of n. The activations are quantized to 8 bits inside, with a scale per row and block, unless
+   * b_float asks for products of floats with dequantized weights. */
+  int64_t b_block;              /* a multiple of 8, up to 256 (or any, with b_float) */
+  const int32_t *b_zero_points; /* like b_scales, for integers; null: 0 */
+  const double *b_codebook;     /* what the codes of b (i4: from -8 on; ui4: from 0 on) stand for: up to 16 values, */
+  uint32_t b_codebook_size;     /* integers from -127 to 127 unless b_float */
+  bool b_float;
 } qn_matmul_desc;
 QN_API qn_status qn_kernel_matmul(qn_context *ctx, const qn_matmul_desc *desc, const qn_compile_options *options,
                                   qn_program **out);

@@ -1,6 +1,7 @@
 /* A quantized matrix product in one call: builds the program that a person would write, quantizes nothing by itself,
  * and compiles it. */
 #include "arena.h"
+#include "kernel_block.h"
 #include "vec.h"
 #include <quern/driver.h>
 #include <quern/num.h>
@@ -31,6 +32,7 @@ static qn_type codes(matmul *k, qn_scalar storage, float scale, int32_t zero_poi
 
 static qn_status check(matmul *k) {
   const qn_matmul_desc *d = k->d;
+  if (d->b_block) return qn__kernel_block_check(k->ctx, d);
   bool f = d->a == QN_F32 && d->b == QN_F32 && d->y == QN_F32;
   bool q = (d->a == QN_UI8 || d->a == QN_I8) && d->b == QN_I8 &&
            (d->y == QN_F32 || d->y == QN_UI8 || d->y == QN_I8 || d->y == QN_I32);
@@ -123,9 +125,14 @@ static qn_status build(matmul *k) {
   k->b = qn_builder_at_end(k->m, body);
   qn_value operands[2] = {qn_block_arg(k->m, body, next++)};
   if (k->quantized) operands[0] = cast(k, QN_OP_SCAST, operands[0], codes(k, d->a, d->a_scale, d->a_zero_point));
-  operands[1] = right_matrix(k, body, &next);
-  qn_op product = qn_op_build(&k->b, QN_OP_MATMUL, 2, operands, 0, NULL);
-  qn_value y = product.id ? result(k, qn_op_result(k->m, product, 0)) : (qn_value){0};
+  qn_value product;
+  if (d->b_block) {
+    product = qn__kernel_block_product(&k->b, d, operands[0]);
+  } else {
+    operands[1] = right_matrix(k, body, &next);
+    product = qn_op_result(k->m, qn_op_build(&k->b, QN_OP_MATMUL, 2, operands, 0, NULL), 0);
+  }
+  qn_value y = product.id ? result(k, product) : (qn_value){0};
   if (!y.id) return qn_module_failed(k->m) ? QN_ERR_NO_MEMORY : QN_ERR_INPUT;
   qn_op_desc ret = {.kind = QN_OP_RETURN, .num_operands = 1, .operands = &y};
   qn_op_create(&k->b, &ret);
