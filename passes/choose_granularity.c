@@ -77,7 +77,7 @@ static qn_status search_weight(search *s, const site *at, candidate *best) {
   for (size_t i = 0; qn__granularity_at(i); i++) {
     candidate c = {.g = {.row = qn__granularity_at(i)}};
     if (c.g.row->refused || c.g.row->sized) continue;
-    qn_status status = qn__weight_type(s->run, at->op, &at->w, s->weights, c.g, &c.elem);
+    qn_status status = qn__weight_type(s->run, at->op, &at->w, &s->weights, c.g, &c.elem);
     if (!status && qn_type_is_null(c.elem)) continue;
     if (!status) status = measure_shared(s, at, &c);
     if (status) return status;
@@ -91,7 +91,8 @@ static qn_status search_weight(search *s, const site *at, candidate *best) {
 /* ---- the pass ---- */
 
 static void annotate(search *s, const site *at, const qn__granularity *g) {
-  qn_attr text = qn_attr_string(s->m, qn_str_of(g->row->name));
+  char spelled[48];
+  qn_attr text = qn_attr_string(s->m, qn_str_of(qn__granularity_text(g, spelled)));
   qn_op_set_attr(s->m, at->op, "quern.granularity", text);
   qn_run_count(s->run, g->row->name, 1);
 }
@@ -120,7 +121,7 @@ static qn_status force_in(search *s, qn_op func, const qn__granularity *g) {
   for (uint32_t i = 0; i < s->num_sites && !status; i++) {
     qn_type elem;
     const qn__granularity coarse = {.row = qn__granularity_at(0)};
-    status = qn__weight_type(s->run, s->sites[i].op, &s->sites[i].w, s->weights, *g, &elem);
+    status = qn__weight_type(s->run, s->sites[i].op, &s->sites[i].w, &s->weights, *g, &elem);
     if (!status) annotate(s, &s->sites[i], qn_type_is_null(elem) ? &coarse : g);
   }
   return status;
@@ -132,9 +133,9 @@ qn_status qn__pass_choose_granularity(qn_pass_run *run) {
       .run = run, .m = qn_run_module(run), .ctx = qn_run_context(run), .min_sqnr = qn_run_float(run, "min_sqnr")};
   qn__granularity g;
   qn_status status = qn__granularity_parse(s.ctx, name, qn_run_string(run, "granularity"), &g);
-  if (!status) status = qn__storage_parse(s.ctx, name, "weights", qn_run_string(run, "weights"), &s.weights);
   if (!status)
-    status = qn__storage_parse(s.ctx, name, "activations", qn_run_string(run, "activations"), &s.activations);
+    status = qn__format_parse(s.ctx, name, qn_run_string(run, "weights"), qn_run_string(run, "activations"), &s.weights,
+                              &s.activations);
   for (qn_op f = qn_block_first(s.m, qn_module_body(s.m)); f.id && !status; f = qn_op_next(s.m, f))
     if (qn_op_kind_of(s.m, f) == QN_OP_FUNC) status = g.row ? force_in(&s, f, &g) : choose_in(&s, f);
   qn_run_preserved(run, true, QN_PRESERVES_ALL);

@@ -21,7 +21,8 @@ typedef struct search {
   qn_pass_run *run;
   qn_module *m;
   qn_context *ctx;
-  qn_scalar weights, activations;
+  qn__format weights;
+  qn_scalar activations; /* codes, or a float when they stay floats */
   double min_sqnr;
   site *sites;
   uint32_t num_sites;

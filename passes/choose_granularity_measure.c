@@ -129,21 +129,46 @@ typedef struct matrices {
   float *exact, *rounded;
 } matrices;
 
-static void read_weight(const site *at, const qn_quant *q, const matrices *out) {
+static void read_weight(const qn_context *ctx, const site *at, qn_type elem, const matrices *out) {
   const qn_tensor *t = &at->w.data;
+  const qn__coder coder = qn__coder_of(ctx, elem);
   bool columns_first = at->w.column == 0; /* [n, k] */
-  qn__scale_walk walk = qn__scale_walk_start(q, t);
+  qn__scale_walk walk = qn__scale_walk_start(coder.q, t);
   for (int64_t i = 0, count = qn_tensor_count(t); i < count; i++, qn__scale_walk_next(&walk)) {
-    qn_qparams p = qn__params_at(q, walk.at);
     float w = (float)qn_tensor_get_f64(t, i);
     int64_t to = columns_first || at->w.column < 0 || !at->measurable ? i : i % at->n * at->k + i / at->n;
     out->exact[to] = w;
-    out->rounded[to] = qn_dequantize_f32(qn_quantize_f32(w, p, QN_ROUND_HALF_EVEN), p);
+    out->rounded[to] = qn__coder_decode(&coder, walk.at, qn__coder_encode(&coder, walk.at, w));
   }
 }
 
+/* Blocks of `size` of each row, with the range of each. */
+static void round_blocks(const site *at, int64_t size, float *out) {
+  qn_qparams_request request = qn_qparams_request_of(QN_I8);
+  request.scheme = QN_SYMMETRIC, request.range = QN_RANGE_NARROW, request.dynamic = true;
+  for (int64_t r = 0; r < at->num_rows; r++)
+    for (int64_t k = r * at->k, end = k + at->k; k < end; k += size) {
+      int64_t n = end - k < size ? end - k : size;
+      float min, max;
+      qn_qparams p = {.scale = 1};
+      qn_range_f32(at->rows + k, (size_t)n, &min, &max);
+      (void)qn_qparams_choose(&request, min, max, &p, NULL); /* a dynamic range never fails */
+      for (int64_t i = k; i < k + n; i++)
+        out[i] = qn_dequantize_f32(qn_quantize_f32(at->rows[i], p, QN_ROUND_HALF_EVEN), p);
+    }
+}
+
 /* The range that quantize will use, or the one that was seen. */
-static qn_status round_rows(search *s, const site *at, float *out) {
+static qn_status round_rows(search *s, const site *at, const qn_quant *weight, float *out) {
+  if (s->weights.floats) {
+    if (at->num_rows) memcpy(out, at->rows, (size_t)(at->num_rows * at->k) * sizeof *out);
+    return QN_OK;
+  }
+  for (uint32_t i = 0; i < weight->num_blocks; i++)
+    if (weight->blocks[i].axis == at->w.k) {
+      round_blocks(at, weight->blocks[i].size, out);
+      return QN_OK;
+    }
   qn_qparams_request request = qn_qparams_request_of(s->activations);
   qn_qparams p;
   double min, max;
@@ -177,9 +202,9 @@ static void multiply(const site *at, const matrices *w, const float *x, noise *o
 }
 
 static qn_status measure(search *s, const site *at, qn_type elem, const matrices *w, float *x, noise *n) {
-  read_weight(at, qn_type_as_quant(s->ctx, elem), w);
+  read_weight(s->ctx, at, elem, w);
   if (at->num_rows) {
-    qn_status status = round_rows(s, at, x);
+    qn_status status = round_rows(s, at, qn_type_as_quant(s->ctx, elem), x);
     if (!status) multiply(at, w, x, n);
     return status;
   }

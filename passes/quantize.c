@@ -17,6 +17,11 @@
  * here. Everything else is an activation: asymmetric, one scale. An activation that feeds several products is quantized
  * once. Biases, and what lies between products, stay float; so do the function's inputs and outputs.
  *
+ * With granularity block=32 a product becomes quern.block_matmul: weights have a scale per 32 of k (and, of unsigned
+ * codes, a zero point), the left operand is quantized to i8 with the range of each block of 32 at run time. With float
+ * activations (f16, f32) only weights become codes, and quern.matmul takes floats and codes. Weights may then be nf4,
+ * mxfp4 or nvfp4 too.
+ *
  * Needs: a range for every activation (apply-calibration), unless dynamic; calls inlined and constants folded. A
  * product without ranges stays float, with a warning; when no product has any, that is an error. Calibrated types are
  * gone afterwards. Changes float results. Preserves shapes. */
@@ -28,7 +33,8 @@ typedef struct state {
   qn_module *m;
   qn_context *ctx;
   const qn_allocator *allocator;
-  qn_scalar weights, activations;
+  qn__format weights;
+  qn_scalar activations; /* codes, or a float when they stay floats */
   qn__granularity granularity;
   bool dynamic;
   qn_idmap done; /* value, or value and type of a weight -> what it became */
@@ -71,7 +77,8 @@ static qn_status granularity_of(state *s, qn_op op, qn__granularity *out) {
   return status;
 }
 
-static qn_status build_weight(state *s, qn_value v, const qn__weight *w, qn_type elem, qn_value *out) {
+/* Codes; dequantized, unless a product takes them as they are. */
+static qn_status build_weight(state *s, qn_value v, const qn__weight *w, qn_type elem, bool keep, qn_value *out) {
   qn_op source = qn_value_op(s->m, v);
   qn_builder b = qn_builder_after(s->m, source);
   b.loc = qn_op_loc(s->m, source);
@@ -87,21 +94,21 @@ static qn_status build_weight(state *s, qn_value v, const qn__weight *w, qn_type
   qn_attr original = qn_op_attr(s->m, source, "quern.name");
   if (original.id) qn_op_set_attr(s->m, qn_value_op(s->m, c), "quern.name", original);
   qn_value q = qn_build_cast(&b, QN_OP_SCAST, c, with_elem(s, v, elem));
-  *out = qn_build_cast(&b, QN_OP_DCAST, q, plain(s, qn_value_type(s->m, v)));
+  *out = keep ? q : qn_build_cast(&b, QN_OP_DCAST, q, plain(s, qn_value_type(s->m, v)));
   qn_run_count(s->run, "weights quantized", 1);
   return remember(s, v, elem, *out);
 }
 
-static qn_status quantized_weight(state *s, qn_op op, qn_value v, const qn__weight *w, qn_value *out) {
+static qn_status quantized_weight(state *s, qn_op op, qn_value v, const qn__weight *w, bool keep, qn_value *out) {
   qn__granularity g;
   qn_type elem;
   qn_status status = granularity_of(s, op, &g);
-  if (!status) status = qn__weight_type(s->run, op, w, s->weights, g, &elem);
+  if (!status) status = qn__weight_type(s->run, op, w, &s->weights, g, &elem);
   if (!status && qn_type_is_null(elem)) /* no columns: one scale it is */
-    status = qn__weight_type(s->run, op, w, s->weights, (qn__granularity){.row = qn__granularity_at(0)}, &elem);
+    status = qn__weight_type(s->run, op, w, &s->weights, (qn__granularity){.row = qn__granularity_at(0)}, &elem);
   if (status) return status;
   *out = remembered(s, v, elem);
-  return out->id ? QN_OK : build_weight(s, v, w, elem, out);
+  return out->id ? QN_OK : build_weight(s, v, w, elem, keep, out);
 }
 
 /* ---- activations ---- */
@@ -150,6 +157,83 @@ static qn_status dynamic_activation(state *s, qn_op op, qn_value v, qn_value *ou
   return remember(s, x, storage, *out);
 }
 
+/* ---- blocks, and weights against floats ---- */
+
+/* x quantized by blocks of a row, by an earlier op or a new one. */
+static qn_op block_activation(state *s, qn_builder *b, qn_value x, int64_t block) {
+  for (qn_use u = qn_value_first_use(s->m, x); u.id; u = qn_use_next(s->m, u)) {
+    qn_op op = qn_use_op(s->m, u);
+    if (qn_op_kind_of(s->m, op) == QN_OP_DYNAMIC_QUANTIZE && qn_op_get_int(s->m, op, "block") == block &&
+        qn_str_eq(qn_op_get_string(s->m, op, "range"), qn_str_of("narrow")))
+      return op;
+  }
+  const qn_named_attr attrs[4] = {
+      qn_named(s->m, "storage", qn_attr_type(s->m, qn_type_scalar(s->ctx, QN_I8))),
+      qn_named(s->m, "scheme", qn_attr_string(s->m, qn_str_of("symmetric"))),
+      qn_named(s->m, "range", qn_attr_string(s->m, qn_str_of("narrow"))),
+      qn_named(s->m, "block", qn_attr_int(s->m, qn_type_scalar(s->ctx, QN_I64), block)),
+  };
+  return qn_op_build(b, QN_OP_DYNAMIC_QUANTIZE, 1, &x, 4, attrs);
+}
+
+static qn_value rows_of_a(state *s, qn_builder *b, qn_op op) {
+  qn_value x = uncast(s, qn_op_operand(s->m, op, 0));
+  uint32_t rank = qn_type_rank(s->ctx, qn_value_type(s->m, x));
+  if (!qn_op_get_bool(s->m, op, "transpose_a") || rank < 2) return x;
+  int64_t perm[QN_MAX_RANK];
+  for (uint32_t d = 0; d < rank; d++) perm[d] = d;
+  perm[rank - 2] = rank - 1, perm[rank - 1] = rank - 2;
+  const qn_named_attr attr = qn_named(s->m, "perm", qn_attr_ints(s->m, QN_I64, rank, perm));
+  return qn_op_result(s->m, qn_op_build(b, QN_OP_TRANSPOSE, 1, &x, 1, &attr), 0);
+}
+
+/* The product with a scale per block takes the place of the float one. */
+static qn_status block_product(state *s, qn_op op, const qn__weight *w, int64_t block) {
+  qn_builder b = qn_builder_before(s->m, op);
+  qn_value v = qn_op_operand(s->m, op, 1), codes = {0}, y = qn_op_result(s->m, op, 0);
+  qn_status status = quantized_weight(s, op, v, w, true, &codes);
+  qn_value x = status ? (qn_value){0} : rows_of_a(s, &b, op);
+  if (status || !x.id) return status ? status : QN_ERR_INPUT;
+  qn_type plain_x = plain(s, qn_value_type(s->m, x));
+  if (!qn_type_eq(plain_x, qn_value_type(s->m, x))) x = qn_build_cast(&b, QN_OP_CAST, x, plain_x);
+  qn_op q = block_activation(s, &b, x, block);
+  if (!q.id) return QN_ERR_INPUT;
+  const qn_value operands[3] = {qn_op_result(s->m, q, 0), qn_op_result(s->m, q, 1), codes};
+  const qn_named_attr flag = qn_named(s->m, "transpose_b", qn_op_attr(s->m, op, "transpose_b"));
+  qn_op product = qn_op_build(&b, QN_OP_BLOCK_MATMUL, 3, operands, flag.attr.id ? 1 : 0, &flag);
+  if (!product.id) return QN_ERR_INPUT;
+  qn_value z = qn_op_result(s->m, product, 0);
+  qn_type want = plain(s, qn_value_type(s->m, y));
+  qn_scalar float_type = qn_type_as_scalar(s->ctx, qn_type_elem(s->ctx, want));
+  if (float_type != QN_F32)
+    z = qn_build_cast(&b, QN_OP_CAST, z, want);
+  else
+    qn_value_set_type(s->m, z, want);
+  qn_replace_value(s->m, y, z);
+  qn_op_erase(s->m, op);
+  if (!qn_value_is_used(s->m, v)) qn_op_erase(s->m, qn_value_op(s->m, v));
+  s->quantized++;
+  return QN_OK;
+}
+
+/* A matrix of f32 on the right is all that becomes codes. */
+static qn_status weight_only(state *s, qn_op op, const qn__weight *w) {
+  qn_value v = qn_op_operand(s->m, op, 1), codes;
+  qn_value x = uncast(s, qn_op_operand(s->m, op, 0));
+  qn_status status = quantized_weight(s, op, v, w, true, &codes);
+  if (status) return status;
+  qn_op_set_operand(s->m, op, 0, x);
+  qn_op_set_operand(s->m, op, 1, codes);
+  qn_op_set_attr(s->m, op, "quern.granularity", (qn_attr){0});
+  if (!qn_value_is_used(s->m, v)) qn_op_erase(s->m, qn_value_op(s->m, v));
+  s->quantized++;
+  return QN_OK;
+}
+
+static bool is_f32(state *s, qn_value v) {
+  return qn_type_as_scalar(s->ctx, qn_type_elem(s->ctx, plain(s, qn_value_type(s->m, v)))) == QN_F32;
+}
+
 /* ---- ops ---- */
 
 typedef enum operand_kind { LEAVE, WEIGHT, ACTIVATION } operand_kind;
@@ -178,6 +262,18 @@ static qn_status quantize_op(state *s, qn_op op) {
   qn__weight w[2];
   for (uint32_t i = 0; i < 2; i++) kinds[i] = kind_of(s, op, i, &w[i]);
   if ((kinds[0] == LEAVE && kinds[1] == LEAVE) || (kinds[0] == WEIGHT && kinds[1] == WEIGHT)) return QN_OK;
+  bool right = kinds[0] == ACTIVATION && kinds[1] == WEIGHT;
+  if (s->weights.floats)
+    return right && is_f32(s, qn_op_operand(s->m, op, 0)) && is_f32(s, qn_op_operand(s->m, op, 1))
+               ? weight_only(s, op, &w[1])
+               : QN_OK;
+  qn__granularity g;
+  qn_status asked = granularity_of(s, op, &g);
+  if (asked) return asked;
+  if (right && qn__has_k_blocks(&g) && w[1].data.rank == 2 && w[1].data.shape[w[1].k] > 0 &&
+      w[1].data.shape[w[1].column] > 0)
+    return block_product(s, op, &w[1], g.size);
+  if (s->weights.kind != QN__FORMAT_INTEGER) return QN_OK; /* only products by blocks take these */
   if (!has_ranges(s, op, kinds)) {
     s->uncalibrated++;
     return QN_OK;
@@ -185,7 +281,7 @@ static qn_status quantize_op(state *s, qn_op op) {
   for (uint32_t i = 0; i < 2; i++) {
     qn_value v = qn_op_operand(s->m, op, i), q = {0};
     if (kinds[i] == LEAVE) continue;
-    qn_status status = kinds[i] == WEIGHT ? quantized_weight(s, op, v, &w[i], &q)
+    qn_status status = kinds[i] == WEIGHT ? quantized_weight(s, op, v, &w[i], false, &q)
                        : s->dynamic       ? dynamic_activation(s, op, v, &q)
                                           : static_activation(s, op, v, &q);
     if (status) return status;
@@ -226,7 +322,8 @@ static void strip_ranges(state *s, qn_op func, bool *changed) {
 
 static qn_status run_on(state *s, qn_op func, bool *changed) {
   qn_block body = qn_func_body(s->m, func);
-  for (qn_op op = qn_block_first(s->m, body); op.id; op = qn_op_next(s->m, op)) {
+  for (qn_op op = qn_block_first(s->m, body), next; op.id; op = next) {
+    next = qn_op_next(s->m, op);
     qn_status status = qn__is_quantizable(s->m, op) ? quantize_op(s, op) : QN_OK;
     if (status) return status;
   }
@@ -235,16 +332,14 @@ static qn_status run_on(state *s, qn_op func, bool *changed) {
 }
 
 static qn_status read_options(state *s) {
-  qn_status status = qn__storage_parse(s->ctx, "quantize", "weights", qn_run_string(s->run, "weights"), &s->weights);
-  if (!status)
-    status =
-        qn__storage_parse(s->ctx, "quantize", "activations", qn_run_string(s->run, "activations"), &s->activations);
+  qn_status status = qn__format_parse(s->ctx, "quantize", qn_run_string(s->run, "weights"),
+                                      qn_run_string(s->run, "activations"), &s->weights, &s->activations);
   if (!status)
     status = qn__granularity_parse(s->ctx, "quantize", qn_run_string(s->run, "granularity"), &s->granularity);
   if (status || s->granularity.row) return status;
   return qn_error(s->ctx, QN_DIAG_ATTRIBUTE, qn_place_file(""),
                   "quantize: granularity is 'auto', which is measured by choose-granularity; run it before, or say "
-                  "tensor or channel");
+                  "tensor, channel or block=SIZE");
 }
 
 qn_status qn__pass_quantize(qn_pass_run *run) {

@@ -1,6 +1,7 @@
 /* The table of granularities, and quantized types and codes of constants. A granularity is a list of blocks, so each is
  * one row: its name, how it cuts a weight, and why it is refused while no kernel reads it. */
 #include "quantize.h"
+#include <stdio.h>
 #include <string.h>
 
 /* ---- the table ---- */
@@ -35,11 +36,23 @@ static const qn__granularity_row rows[] = {
     {"group", true, "no kernel reads scales of groups of columns; take channel, which is finer at the same speed",
      groups},
     {"channel", false, NULL, channels},
-    {"block", true, "no kernel sums over blocks of k with a scale each; take channel", blocks},
+    {"block", true, NULL, blocks},
 };
 
 const qn__granularity_row *qn__granularity_at(size_t i) {
   return i < sizeof rows / sizeof *rows ? &rows[i] : NULL;
+}
+
+bool qn__has_k_blocks(const qn__granularity *g) {
+  return g->row && g->row->blocks == blocks;
+}
+
+const char *qn__granularity_text(const qn__granularity *g, char text[48]) {
+  if (g->row->sized)
+    snprintf(text, 48, "%s=%lld", g->row->name, (long long)g->size);
+  else
+    snprintf(text, 48, "%s", g->row->name);
+  return text;
 }
 
 /* ---- reading options ---- */
@@ -72,10 +85,11 @@ qn_status qn__granularity_parse(qn_context *ctx, const char *pass, qn_str text, 
     out->row = row;
     return QN_OK;
   }
-  return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
-                  "%s: there is no granularity '%.*s'; there are auto, tensor, channel, and group=SIZE and block=SIZE, "
-                  "which no kernel runs",
-                  pass, (int)text.size, text.data);
+  return qn_error(
+      ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
+      "%s: there is no granularity '%.*s'; there are auto, tensor, channel, block=SIZE, and group=SIZE, which "
+      "no kernel runs",
+      pass, (int)text.size, text.data);
 }
 
 /* "u8" is how quantized types spell ui8. */
@@ -196,35 +210,29 @@ static qn_status find_ranges(const qn_module *m, qn_op op, const qn__weight *w, 
   return QN_OK;
 }
 
-/* Symmetric: a product with signed codes then has no term for the weight's zero point. */
-static qn_qparams_request weight_request(qn_scalar storage) {
-  qn_qparams_request r = qn_qparams_request_of(storage);
-  r.scheme = QN_SYMMETRIC;
-  r.range = r.is_signed ? QN_RANGE_NARROW : QN_RANGE_FULL;
-  return r;
-}
-
-static qn_status choose_all(const qn_module *m, qn_op op, qn_scalar storage, qn_quant *q, const ranges *r,
-                            float *scales, int32_t *zeros) {
-  qn_qparams_request request = weight_request(storage);
+static qn_status choose_all(const qn_module *m, qn_op op, const qn__format *f, bool blocks, qn_quant *q,
+                            const ranges *r, float *scales, int32_t *zeros) {
+  bool any = false;
   for (uint32_t i = 0; i < q->num_scales; i++) {
-    qn_qparams p;
+    qn_qparams p = {0};
     const char *reason = "";
-    if (qn_qparams_choose(&request, r->low[i], r->high[i], &p, &reason) != QN_OK)
+    if (qn__format_choose(f, blocks, q, r->low[i], r->high[i], &p, &reason) != QN_OK)
       return qn_op_error(m, op, QN_DIAG_DATA, "no %s parameters for a weight in [%g, %g]: %s",
-                         qn_scalar_get(storage)->text, (double)r->low[i], (double)r->high[i], reason);
+                         qn_scalar_get(f->storage)->text, (double)r->low[i], (double)r->high[i], reason);
     scales[i] = p.scale, zeros[i] = p.zero_point;
     q->qmin = p.qmin, q->qmax = p.qmax;
+    any |= p.zero_point != 0;
   }
   q->scales = scales;
-  q->zero_points = zeros;
+  q->zero_points = any || f->kind == QN__FORMAT_INTEGER ? zeros : NULL;
   return QN_OK;
 }
 
-qn_status qn__weight_type(qn_pass_run *run, qn_op op, const qn__weight *w, qn_scalar storage, qn__granularity g,
+qn_status qn__weight_type(qn_pass_run *run, qn_op op, const qn__weight *w, const qn__format *f, qn__granularity g,
                           qn_type *out) {
   qn_module *m = qn_run_module(run);
-  qn_quant q = quant_of(qn_run_context(run), storage, w->expressed);
+  bool blocks_of_k = qn__has_k_blocks(&g);
+  qn_quant q = quant_of(qn_run_context(run), f->storage, w->expressed);
   *out = (qn_type){0};
   if (!g.row->blocks(w, g.size, q.blocks, &q.num_blocks)) return QN_OK;
   cut(w, &q);
@@ -234,20 +242,24 @@ qn_status qn__weight_type(qn_pass_run *run, qn_op op, const qn__weight *w, qn_sc
   int32_t *zeros = qn_run_alloc(run, n * sizeof *zeros);
   if (!r.low || !r.high || !scales || !zeros) return QN_ERR_NO_MEMORY;
   qn_status status = find_ranges(m, op, w, &q, &r);
-  if (!status) status = choose_all(m, op, storage, &q, &r, scales, zeros);
+  float amax = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (-r.low[i] > amax) amax = -r.low[i];
+    if (r.high[i] > amax) amax = r.high[i];
+  }
+  qn__format_start(qn_run_context(run), f, blocks_of_k, amax, &q);
+  if (!status) status = choose_all(m, op, f, blocks_of_k, &q, &r, scales, zeros);
   if (status) return status;
   *out = qn_type_quant(qn_run_context(run), &q, qn_op_place(m, op));
   return qn_type_is_null(*out) ? QN_ERR_INPUT : QN_OK;
 }
 
 void qn__weight_codes(qn_context *ctx, const qn__weight *w, qn_type elem, void *out) {
-  const qn_quant *q = qn_type_as_quant(ctx, elem);
+  const qn__coder c = qn__coder_of(ctx, elem);
   qn_tensor codes = w->data;
-  codes.elem = qn_type_memory(ctx, elem);
+  codes.elem = c.memory == QN_F4E2M1FN ? QN_UI4 : c.memory; /* bits */
   codes.data = out;
-  qn__scale_walk walk = qn__scale_walk_start(q, &w->data);
+  qn__scale_walk walk = qn__scale_walk_start(c.q, &w->data);
   for (int64_t i = 0, n = qn_tensor_count(&codes); i < n; i++, qn__scale_walk_next(&walk))
-    qn_tensor_set_i64(
-        &codes, i,
-        qn_quantize_f32((float)qn_tensor_get_f64(&w->data, i), qn__params_at(q, walk.at), QN_ROUND_HALF_EVEN));
+    qn_tensor_set_i64(&codes, i, qn__coder_encode(&c, walk.at, (float)qn_tensor_get_f64(&w->data, i)));
 }

@@ -48,12 +48,17 @@ typedef struct wanted {
   bool dynamic;
 } wanted;
 
-/* The row for it; one with a kernel if there is any. */
-static const qn_scheme *find_row(const wanted *w, bool any_range) {
+static bool fits(const qn_scheme *row, const wanted *w, bool any_range) {
+  return same_type(row->weights, w->weights) && same_type(row->activations, w->activations) &&
+         (row->dynamic == w->dynamic || any_range) && lists(row->granularity, w->granularity);
+}
+
+/* The row for it: the one named, else the first; one with a kernel if there is any. */
+static const qn_scheme *find_row(const qn_scheme *named, const wanted *w, bool any_range) {
   const qn_scheme *refused = NULL, *row;
+  if (named->kernel && fits(named, w, any_range)) return named;
   for (size_t i = 0; (row = qn_scheme_get(i)) != NULL; i++) {
-    if (!same_type(row->weights, w->weights) || !same_type(row->activations, w->activations)) continue;
-    if ((row->dynamic != w->dynamic && !any_range) || !lists(row->granularity, w->granularity)) continue;
+    if (!fits(row, w, any_range)) continue;
     if (row->kernel) return row;
     if (!refused) refused = row;
   }
@@ -100,8 +105,8 @@ static qn_status choose_scheme(job *j) {
                     .activations = j->o->activations ? j->o->activations : named->activations,
                     .granularity = j->o->granularity ? j->o->granularity : "auto",
                     .dynamic = named->dynamic};
-  j->scheme = find_row(&w, false);
-  if (!j->scheme) j->scheme = find_row(&w, true); /* a reason for static ranges is one for dynamic ones */
+  j->scheme = find_row(named, &w, false);
+  if (!j->scheme) j->scheme = find_row(named, &w, true); /* a reason for static ranges is one for dynamic ones */
   if (!j->scheme || (j->scheme->kernel && j->scheme->dynamic != w.dynamic)) return no_such(j->ctx, name, &w);
   if (j->scheme->kernel) return QN_OK;
   return qn_error(j->ctx, QN_DIAG_UNSUPPORTED, nowhere(),
@@ -175,13 +180,20 @@ static void put_min_sqnr(qn_buf *b, double sqnr) {
     qn__buf_fmt(b, ",min_sqnr=%lld.%03lld", (long long)(thousandths / 1000), (long long)(thousandths % 1000));
 }
 
+/* What was asked for, or, where blocks are all there is, their usual size. */
+static const char *granularity_of(const job *j) {
+  const char *asked = j->o->granularity ? j->o->granularity : "auto";
+  if (strcmp(asked, "auto") != 0 || strcmp(j->scheme->granularity, "block") != 0) return asked;
+  return strcmp(j->scheme->weights, "nvfp4") == 0 ? "block=16" : "block=32";
+}
+
 static qn_status quantize(job *j) {
   const qn_quantize_options *o = j->o;
   qn_buf p;
   qn__buf_init(&p, qn_context_allocator(j->ctx));
   const char *types[2] = {j->scheme->weights, j->scheme->activations};
-  qn__buf_fmt(&p, "choose-granularity{granularity=\"%s\",weights=%s,activations=%s",
-              o->granularity ? o->granularity : "auto", types[0], types[1]);
+  qn__buf_fmt(&p, "choose-granularity{granularity=\"%s\",weights=%s,activations=%s", granularity_of(j), types[0],
+              types[1]);
   put_min_sqnr(&p, o->min_sqnr);
   qn__buf_fmt(&p,
               "},quantize{weights=%s,activations=%s,dynamic=%s},fold-qparams,canonicalize,cse,dce,prove-accumulators,"

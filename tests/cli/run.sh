@@ -115,7 +115,10 @@ for command in calibrate quantize; do
 done
 fails 2 "'guess' is not" calibrate "$in/good.mlir" --data "$in/samples.npz" --observer guess -o out.mlir
 fails 2 "'w1a1' is not" quantize "$in/good.mlir" --data "$in/samples.npz" --scheme w1a1 -o out.mlir
-fails 1 "w4a8" quantize "$in/good.mlir" --data "$in/samples.npz" --scheme w4a8 -o out.mlir
+fails 1 "w8a8-group" quantize "$in/good.mlir" --data "$in/samples.npz" --scheme w8a8-group -o out.mlir
+works quantize "$in/good.mlir" --data "$in/samples.npz" --scheme w4a8 -o "$in/w4a8.mlir"
+fails 2 "--matmul" bench --matmul 1x64x64:f32i4b12
+fails 2 "--matmul" bench --matmul 1x64x64:f32i4b32x
 fails 1 "layer" quantize "$in/bias.onnx" --data "$in/samples.npz" -o out.mlir
 fails 1 "'first' (Einsum)" import "$in/unsupported.onnx" -o out.mlir
 grep -qF "'second' (Loop)" "$tmp/err" || complain "the second node is not named" import unsupported.onnx
