@@ -69,7 +69,8 @@ static void same_bits(const qn_tensor *a, const qn_tensor *b) {
 static void check_scheme(digits *d, const qn_quantize_options *o, double exact) {
   qn_module *m = load(d);
   if (qn_quantize(m, d->calib, o) != QN_OK) fail_msg("%s: %s", o->scheme, d->e.said);
-  assert_int_equal(count_kind(m, QN_OP_MATMUL) + count_kind(m, QN_OP_MATMUL_INTEGER), 3);
+  int64_t products = count_kind(m, QN_OP_MATMUL) + count_kind(m, QN_OP_MATMUL_INTEGER);
+  assert_int_equal(products + count_kind(m, QN_OP_BLOCK_MATMUL), 3);
   assert_int_equal(count_kind(m, QN_OP_DCAST), 0);
   qn_tensor folded = classify(d, m);
   double int8 = accuracy(d, &folded);
