@@ -79,32 +79,26 @@ static qn_status body_for(build *b, const qn_kernel_plan *plan, qn_body_part par
   return qn__push(&b->p->allocator, &b->bodies, body) ? QN_OK : no_memory(b);
 }
 
-static qn_status gemm_bodies(build *b, qn_step *s) {
-  const qn_gemm_plan *g = &s->plan->u.gemm;
-  s->tile_bodies = qn__arena_array(&b->p->arena, (size_t)g->rows + 1, sizeof *s->tile_bodies);
-  if (!s->tile_bodies) return no_memory(b);
-  for (uint32_t h = 0; h <= g->rows; h++) s->tile_bodies[h] = UINT32_MAX;
-  for (uint32_t h = 1; h <= g->rows; h++) {
-    qn_status status = body_for(b, s->plan, QN_PART_TILES, h, &s->tile_bodies[h]);
-    if (status) return status;
-  }
-  return g->has_prologue ? body_for(b, s->plan, QN_PART_PROLOGUE, 0, &s->prologue_body) : QN_OK;
-}
-
 /* One body does all rows of a panel: tiles of one height, or of a height and the next lower one. */
-static qn_status block_bodies(build *b, qn_step *s) {
-  const qn_gemm_plan *g = &s->plan->u.gemm;
-  size_t count = QN_ROWS_MIXED + (size_t)g->rows + 1;
+static qn_status tile_bodies(build *b, qn_step *s, uint32_t tallest) {
+  size_t count = QN_ROWS_MIXED + (size_t)tallest + 1;
   s->tile_bodies = qn__arena_array(&b->p->arena, count, sizeof *s->tile_bodies);
   if (!s->tile_bodies) return no_memory(b);
   for (size_t h = 0; h < count; h++) s->tile_bodies[h] = UINT32_MAX;
-  for (uint32_t h = 1; h <= g->rows; h++)
+  for (uint32_t h = 1; h <= tallest; h++)
     for (uint32_t mixed = 0; mixed < (h > 1 ? 2 : 1); mixed++) {
       uint32_t rows = h | (mixed ? QN_ROWS_MIXED : 0);
       qn_status status = body_for(b, s->plan, QN_PART_TILES, rows, &s->tile_bodies[rows]);
       if (status) return status;
     }
   return QN_OK;
+}
+
+static qn_status gemm_bodies(build *b, qn_step *s) {
+  const qn_gemm_plan *g = &s->plan->u.gemm;
+  qn_status status = tile_bodies(b, s, g->rows);
+  if (status || !g->has_prologue) return status;
+  return body_for(b, s->plan, QN_PART_PROLOGUE, 0, &s->prologue_body);
 }
 
 static qn_status attention_bodies(build *b, qn_step *s) {
@@ -128,7 +122,7 @@ static qn_status step_bodies(build *b, qn_step *s) {
   switch (s->plan->kind) {
   case QN_KERNEL_VIEW: return QN_OK;
   case QN_KERNEL_GEMM: return gemm_bodies(b, s);
-  case QN_KERNEL_BLOCK_GEMM: return block_bodies(b, s);
+  case QN_KERNEL_BLOCK_GEMM: return tile_bodies(b, s, s->plan->u.gemm.rows);
   case QN_KERNEL_ATTENTION: return attention_bodies(b, s);
   default: return body_for(b, s->plan, QN_PART_MAIN, 0, &s->main_body);
   }

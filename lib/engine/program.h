@@ -45,7 +45,7 @@ typedef struct qn_step {
   uint32_t num_in, num_out;
   uint32_t *values;                  /* operands, then results */
   uint32_t main_body, prologue_body; /* indices into bodies; UINT32_MAX when there is none */
-  uint32_t *tile_bodies;             /* by height, 1 .. plan rows; UINT32_MAX where not needed */
+  uint32_t *tile_bodies;             /* by height h and h | QN_ROWS_MIXED, up to the plan's rows */
   bool transpose;                    /* gemm: of a; pack: of b */
   bool bottom_right;                 /* attention: causal from the last query and key on */
   const int64_t *view_shape;         /* view: the shape attribute, or null */

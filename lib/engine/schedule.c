@@ -102,7 +102,7 @@ qn_scalar qn__step_multiplies(const qn_step *s) {
 
 uint32_t qn__step_tallest(const qn_step *s) {
   if (s->plan->kind == QN_KERNEL_ATTENTION) return s->plan->u.attention.rows;
-  return s->plan->u.gemm.rows + (s->plan->kind == QN_KERNEL_BLOCK_GEMM ? QN_ROWS_MIXED : 0);
+  return s->plan->u.gemm.rows + QN_ROWS_MIXED;
 }
 
 double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b) {
@@ -362,6 +362,11 @@ size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel) {
   return units < (int64_t)threads ? (units < 1 ? 1 : (size_t)units) : threads;
 }
 
+static int64_t row_of_tile(const qn_row_split *s, int64_t tile) {
+  int64_t high = tile < s->counts[0] ? tile : s->counts[0];
+  return high * s->heights[0] + (tile - high) * s->heights[1];
+}
+
 static uint32_t tile_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2]) {
   qn_row_split split = qn__row_split(job->extent[0], job->step->plan->u.gemm.rows);
   int64_t tiles = split.counts[0] + split.counts[1], first = 0, last = tiles, p0 = 0, p1 = job->extent[1];
@@ -372,18 +377,11 @@ static uint32_t tile_pieces(const qn_job *job, size_t i, size_t n, qn_piece piec
     p0 = job->extent[1] * (int64_t)i / (int64_t)n;
     p1 = job->extent[1] * ((int64_t)i + 1) / (int64_t)n;
   }
-  uint32_t count = 0;
-  int64_t tile0 = 0, row0 = 0;
-  for (int g = 0; g < 2; g++) {
-    int64_t h = split.heights[g], lo = first > tile0 ? first : tile0;
-    int64_t end = tile0 + split.counts[g], hi = last < end ? last : end;
-    if (lo < hi && p0 < p1)
-      pieces[count++] =
-          (qn_piece){job->step->tile_bodies[h], {row0 + (lo - tile0) * h, p0}, {row0 + (hi - tile0) * h, p1}};
-    row0 += split.counts[g] * h;
-    tile0 = end;
-  }
-  return count;
+  int64_t lo = row_of_tile(&split, first), hi = row_of_tile(&split, last);
+  if (lo >= hi || p0 >= p1) return 0;
+  uint32_t rows = split.heights[0] | (split.counts[1] ? QN_ROWS_MIXED : 0);
+  pieces[0] = (qn_piece){job->step->tile_bodies[rows], {lo, p0}, {hi, p1}};
+  return 1;
 }
 
 uint32_t qn__job_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2]) {

@@ -154,17 +154,20 @@ static void multiply(amx_state *s, LLVMValueRef row, LLVMValueRef panel, LLVMVal
     tile_move(g, "llvm.x86.tilestored64", t, qn__ll_gep_const(g, s->sums, 4 * first), qn__ll_i64(g, 4 * columns));
   }
   LLVMValueRef first = qn__ll_mul(g, panel, qn__ll_i64(g, width));
-  qn__ll_epilogue_call(g, s->epilogue, s->sums, row, qn__ll_add(g, first, column), columns);
+  qn__ll_epilogue_call(g, s->epilogue, s->sums, row, s->rows, qn__ll_add(g, first, column), columns);
 }
 
 /* ---- the body ---- */
 
-static void loops(amx_state *s) {
+/* Tiles of s->rows rows from begin to end, all panels. */
+static void loops(amx_state *s, LLVMValueRef begin, LLVMValueRef end) {
   qn_ll *g = s->g;
+  LLVMValueRef config = configuration(s);
+  tile_op(g, "llvm.x86.ldtilecfg", 1, &config);
   uint32_t width = s->plan->layout.panel_width;
   qn_ll_for panels, rows, columns;
   qn__ll_for_begin(g, &panels, qn__ll_arg_begin(g, 1), qn__ll_arg_end(g, 1), 1, 0, NULL);
-  qn__ll_for_begin(g, &rows, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), s->rows, 0, NULL);
+  qn__ll_for_begin(g, &rows, begin, end, s->rows, 0, NULL);
   qn__ll_for_begin(g, &columns, qn__ll_i64(g, 0), qn__ll_i64(g, width), s->column_tiles * TILE_COLUMNS, 0, NULL);
   multiply(s, rows.i, panels.i, columns.i);
   qn__ll_for_end(g, &columns, NULL);
@@ -173,16 +176,33 @@ static void loops(amx_state *s) {
 }
 
 bool qn__ll_amx_serves(const qn_body *body) {
-  return body->plan->u.gemm.tiles && body->rows > QN_LL_AMX_BELOW && body->rows <= 2 * TILE_ROWS;
+  uint32_t rows = body->rows & (QN_ROWS_MIXED - 1);
+  return body->plan->u.gemm.tiles && rows > QN_LL_AMX_BELOW && rows <= 2 * TILE_ROWS;
+}
+
+static void set_rows(amx_state *s, uint32_t rows) {
+  s->rows = rows;
+  s->height[0] = s->row_tiles == 2 ? (rows + 1) / 2 : rows;
+  s->height[1] = rows - s->height[0];
+}
+
+/* Where tiles one row lower begin. */
+static LLVMValueRef low_rows(amx_state *s) {
+  qn_ll *g = s->g;
+  LLVMValueRef begin = qn__ll_arg_begin(g, 0), end = qn__ll_arg_end(g, 0), high = qn__ll_i64(g, s->rows);
+  LLVMValueRef count = qn__ll_sub(g, end, begin), up = qn__ll_add(g, count, qn__ll_i64(g, s->rows - 1));
+  LLVMValueRef tiles = LLVMBuildSDiv(g->b, up, high, ""), lower = qn__ll_sub(g, qn__ll_mul(g, tiles, high), count);
+  return qn__ll_add(g, begin, qn__ll_mul(g, qn__ll_sub(g, tiles, lower), high));
 }
 
 qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *plan = &body->plan->u.gemm;
-  uint32_t row_tiles = body->rows > TILE_ROWS ? 2 : 1, column_tiles = row_tiles == 2 ? 2 : 4;
+  uint32_t rows = body->rows & (QN_ROWS_MIXED - 1);
+  bool low = (body->rows & QN_ROWS_MIXED) != 0;
+  uint32_t row_tiles = rows > TILE_ROWS ? 2 : 1, column_tiles = row_tiles == 2 ? 2 : 4;
   while (plan->layout.panel_width % (column_tiles * TILE_COLUMNS)) column_tiles /= 2;
-  amx_state s = {.g = g, .plan = plan, .rows = body->rows, .row_tiles = row_tiles, .column_tiles = column_tiles};
-  s.height[0] = row_tiles == 2 ? (body->rows + 1) / 2 : body->rows;
-  s.height[1] = body->rows - s.height[0];
+  amx_state s = {.g = g, .plan = plan, .row_tiles = row_tiles, .column_tiles = column_tiles};
+  set_rows(&s, rows);
   s.a = qn__ll_arg_ptr(g, 0);
   s.b = qn__ll_arg_ptr(g, 1);
   s.a_stride = qn__ll_arg_stride(g, 0);
@@ -194,10 +214,13 @@ qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body) {
   /* Blocks of B that are not there meet zeros of A, but must be there to be read. */
   for (uint32_t i = 0; i < column_tiles * TILE_ROWS; i++)
     qn__ll_store_vec(g, LLVMConstNull(line(g)), qn__ll_gep_const(g, s.b_rest, (int64_t)i * TILE_BYTES), TILE_BYTES);
-  s.epilogue = qn__ll_epilogue_function(g, body);
-  LLVMValueRef config = configuration(&s);
-  tile_op(g, "llvm.x86.ldtilecfg", 1, &config);
-  loops(&s);
+  s.epilogue = qn__ll_epilogue_function(g, body, NULL, NULL);
+  LLVMValueRef middle = low ? low_rows(&s) : qn__ll_arg_end(g, 0);
+  loops(&s, qn__ll_arg_begin(g, 0), middle);
+  if (low) {
+    set_rows(&s, rows - 1);
+    loops(&s, middle, qn__ll_arg_end(g, 0));
+  }
   tile_op(g, "llvm.x86.tilerelease", 0, NULL);
   return QN_OK;
 }

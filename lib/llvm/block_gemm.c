@@ -4,7 +4,6 @@
  * The panel is one stream of memory. When all rows are one tile it is prefetched some way ahead; when there are more,
  * the first two passes over a panel each prefetch half of the next one. */
 #include "block.h"
-#include <stdio.h>
 
 enum { AHEAD = 9216, LINE = 64 };
 
@@ -291,7 +290,7 @@ static void multiply(qn_ll_block *s, uint32_t rows, LLVMValueRef epilogue) {
   for (uint32_t i = 0; i < count_of(&t); i++)
     qn__ll_store_vec(g, t.sum[i], qn__ll_gep_const(g, s->sums, (int64_t)i * s->lanes * 4), 4);
   LLVMValueRef column = qn__ll_add(g, mul_const(g, s->panel, QN_BPACK_PANEL), s->column);
-  qn__ll_epilogue_call(g, epilogue, s->sums, s->row, column, QN_LL_BLOCK_VECTORS * s->lanes);
+  qn__ll_epilogue_call(g, epilogue, s->sums, s->row, rows, column, QN_LL_BLOCK_VECTORS * s->lanes);
 }
 
 static void rows_loop(qn_ll_block *s, LLVMValueRef start, LLVMValueRef end, uint32_t rows, LLVMValueRef epilogue) {
@@ -300,14 +299,6 @@ static void rows_loop(qn_ll_block *s, LLVMValueRef start, LLVMValueRef end, uint
   s->row = f.i;
   multiply(s, rows, epilogue);
   qn__ll_for_end(s->g, &f, NULL);
-}
-
-/* The epilogue of a tile of so many rows of this body. */
-static LLVMValueRef epilogue_of(qn_ll *g, const qn_body *body, uint32_t rows) {
-  qn_body own = *body;
-  own.rows = rows;
-  snprintf(own.symbol, sizeof own.symbol, "%.70s_%u", body->symbol, rows);
-  return qn__ll_epilogue_function(g, &own);
 }
 
 static void start(qn_ll_block *s, const qn_body *body) {
@@ -335,7 +326,7 @@ qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body) {
   if (rows == 0 || rows > QN_LL_BLOCK_ROWS || QN_BPACK_PANEL * 32 % (g->isa->vector_bits * QN_LL_BLOCK_VECTORS))
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "tiles of blocks have 1 to %d rows", QN_LL_BLOCK_ROWS);
   start(&s, body);
-  LLVMValueRef high = epilogue_of(g, body, rows), low = mixed ? epilogue_of(g, body, rows - 1) : NULL;
+  LLVMValueRef epilogue = qn__ll_epilogue_function(g, body, NULL, NULL);
   s.first_row = qn__ll_arg_begin(g, 0);
   LLVMValueRef end = qn__ll_arg_end(g, 0), count = qn__ll_sub(g, end, s.first_row), middle = end;
   s.one_pass = LLVMBuildICmp(g->b, LLVMIntSLE, count, qn__ll_i64(g, rows), "");
@@ -353,8 +344,8 @@ qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body) {
     qn__ll_for_begin(g, &groups, qn__ll_i64(g, 0), qn__ll_i64(g, QN_BPACK_PANEL), width, 0, NULL);
     s.column = groups.i;
   }
-  rows_loop(&s, s.first_row, middle, rows, high);
-  if (mixed) rows_loop(&s, middle, end, rows - 1, low);
+  rows_loop(&s, s.first_row, middle, rows, epilogue);
+  if (mixed) rows_loop(&s, middle, end, rows - 1, epilogue);
   if (width < QN_BPACK_PANEL) qn__ll_for_end(g, &groups, NULL);
   qn__ll_for_end(g, &panels, NULL);
   return QN_OK;

@@ -47,6 +47,10 @@ LLVMValueRef qn__ll_dot_word(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint
   uint32_t bits = qn__ll_mem_bits(t->plan->lhs);
   LLVMTypeRef type = LLVMIntTypeInContext(g->ctx, bits * t->plan->layout.k_block);
   if (!partial) return qn__ll_load_vec(g, type, qn__ll_dot_a(t, r, block, j), 1);
+  if (t->tails) {
+    int64_t bytes = (int64_t)bits * t->plan->layout.k_block / 8;
+    return qn__ll_load_vec(g, type, qn__ll_gep_const(g, t->tails, r * bytes), 1);
+  }
   LLVMValueRef word = LLVMConstNull(type);
   for (uint32_t kk = 0; kk < t->plan->layout.k_block; kk++) {
     LLVMValueRef x = LLVMBuildZExt(g->b, qn__ll_dot_element(t, r, block, j, kk, true), type, "");

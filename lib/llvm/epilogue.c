@@ -1,17 +1,97 @@
-/* GEMM epilogues: the region over a tile of sums. Along columns it runs in vectors; what depends on the column only is
- * computed once for all rows of the tile, what depends on nothing once per tile. */
+/* GEMM epilogues: the region over a tile of sums. Along columns it runs in vectors, several of them side by side; what
+ * depends on the column only is computed once for all rows of the tile, what depends on nothing once per tile. */
+#include "narrow.h"
 #include "tile.h"
+
+enum { MAX_GROUP = 4 };
 
 typedef struct epilogue {
   qn_ll *g;
   const qn_gemm_plan *plan;
-  qn_ll_region region;
-  uint32_t rows;
-  LLVMValueRef sums, row, first_column, row_bytes; /* row_bytes: of the buffer of sums */
+  qn_tape tape;        /* the plan's, but for what sums start from */
+  qn_tape packed_tape; /* the same as it is for packed stores */
+  qn_ll_narrow narrow;
+  uint32_t group; /* vectors taken side by side while there are that many */
+  bool packs;     /* a group's bytes are stored by packing */
+  qn_ll_region region[MAX_GROUP], single;
+  LLVMValueRef sums, row, rows, first_column, row_bytes; /* row_bytes: of the buffer of sums */
   LLVMValueRef y, y_stride;
   LLVMValueRef *extra, *row_stride;
   qn_ll_place *places; /* of the region's inputs */
 } epilogue;
+
+/* ---- start values ---- */
+
+static bool is_input(const qn_tape *t, uint32_t reg, uint32_t input) {
+  return t->insts[reg].op == QN_T_INPUT && t->insts[reg].a == input;
+}
+
+static bool can_start(const qn_gemm_plan *p, const qn_tinst *i) {
+  if (i->op != QN_T_INPUT || i->a == 0) return false;
+  const qn_extra *x = &p->epilogue_extras[i->a - 1];
+  return !x->by_row && (x->mem == QN_I32 || x->mem == QN_SI32 || x->mem == QN_UI32);
+}
+
+/* The only instruction that reads the sum, if an extra is all that it adds. UINT32_MAX: it is not. */
+static uint32_t find_start(const qn_gemm_plan *p, bool *minus, uint32_t *extra) {
+  const qn_tape *t = &p->epilogue;
+  uint32_t found = UINT32_MAX, readers = 0;
+  for (uint32_t i = 0; i < t->num_insts; i++) {
+    uint32_t args[3] = {0}, n = qn__ll_args(&t->insts[i], args);
+    for (uint32_t k = 0; k < n; k++) {
+      if (!is_input(t, args[k], 0)) continue;
+      readers++;
+      const qn_tinst *other = &t->insts[args[1 - (k & 1)]];
+      bool adds = t->insts[i].op == QN_T_IADD || (t->insts[i].op == QN_T_ISUB && k == 0);
+      if (!adds || !can_start(p, other)) continue;
+      found = i, *minus = t->insts[i].op == QN_T_ISUB, *extra = other->a - 1;
+    }
+  }
+  for (uint32_t i = 0; i < t->num_outputs; i++) readers += is_input(t, t->outputs[i], 0);
+  return readers == 1 && (p->acc == QN_I32 || p->acc == QN_SI32) ? found : UINT32_MAX;
+}
+
+/* The tape with that instruction's register standing for the sum itself. */
+static bool take_start(epilogue *e, uint32_t *start, bool *minus) {
+  e->tape = e->plan->epilogue;
+  if (!start) return true;
+  uint32_t n = e->tape.num_insts, at = find_start(e->plan, minus, start);
+  if (at == UINT32_MAX) {
+    *start = UINT32_MAX;
+    return true;
+  }
+  qn_tinst *insts = qn__arena_array(e->g->arena, n, sizeof *insts);
+  if (!insts) return false;
+  for (uint32_t i = 0; i < n; i++) insts[i] = e->tape.insts[i];
+  uint8_t type = insts[at].type;
+  insts[at] = (qn_tinst){.op = QN_T_INPUT, .type = type, .a = 0};
+  e->tape.insts = insts;
+  return true;
+}
+
+/* ---- groups of vectors ---- */
+
+static uint32_t group_of(const qn_ll *g, const qn_gemm_plan *p) {
+  uint32_t n = p->layout.panel_width / g->lanes, most = g->isa->num_registers >= 32 ? MAX_GROUP : 1;
+  return n > most ? most : n;
+}
+
+static bool take_group(epilogue *e) {
+  qn_ll *g = e->g;
+  uint32_t n = e->tape.num_insts;
+  e->group = group_of(g, e->plan);
+  e->packed_tape = e->tape;
+  e->packs = e->group > 1 && qn__ll_narrow_find(g, &e->tape, e->plan->y_mem, &e->narrow);
+  if (!e->packs || !e->narrow.scaled) return true;
+  qn_tinst *insts = qn__arena_array(g->arena, n, sizeof *insts);
+  if (!insts) return false;
+  for (uint32_t i = 0; i < n; i++) insts[i] = e->tape.insts[i];
+  insts[e->narrow.convert].a = e->narrow.convert_from;
+  e->packed_tape.insts = insts;
+  return true;
+}
+
+/* ---- the region over a group of vectors ---- */
 
 static void place_extras(epilogue *e, LLVMValueRef row) {
   qn_ll *g = e->g;
@@ -39,57 +119,150 @@ static bool prepare(epilogue *e) {
     e->extra[i] = qn__ll_arg_ptr(g, 3 + i);
     if (x->by_row) e->row_stride[i] = qn__ll_arg_stride(g, 3 + i);
   }
-  if (!qn__ll_region_init(&e->region, g, &e->plan->epilogue, vary)) return false;
+  for (uint32_t v = 0; v < MAX_GROUP; v++)
+    if (!qn__ll_region_init(&e->region[v], g, &e->packed_tape, vary)) return false;
+  if (!qn__ll_region_init(&e->single, g, &e->tape, vary)) return false;
+  /* A multiplier per row is not looked at beforehand. */
+  if (e->packs && e->narrow.scaled && (e->single.vary[e->narrow.multiplier] & QN_LL_BY_ROW)) e->group = 1;
   e->y = qn__ll_arg_ptr(g, 2);
   e->y_stride = qn__ll_arg_stride(g, 1);
   place_extras(e, NULL);
-  qn__ll_region_load(&e->region, 0, e->places, qn__ll_i64(g, 0), 1, NULL);
-  qn__ll_region_emit(&e->region, 0, 0, 0, 1);
+  qn_ll_region *both[2] = {&e->region[0], &e->single};
+  for (int i = 0; i < 2; i++) {
+    qn__ll_region_load(both[i], 0, e->places, qn__ll_i64(g, 0), 1, NULL);
+    qn__ll_region_emit(both[i], 0, 0, 0, 1);
+  }
   return true;
 }
 
-static void one_row(epilogue *e, LLVMValueRef r, LLVMValueRef column, uint32_t lanes, LLVMValueRef mask) {
+/* What does not vary by lane is computed in the first region only. */
+static void share(epilogue *e, qn_ll_region *r, uint8_t vary, uint32_t group) {
+  for (uint32_t v = 1; v < group; v++)
+    for (uint32_t i = 0; i < e->tape.num_insts; i++)
+      if (r[0].vary[i] == vary) r[v].v[i] = r[0].v[i];
+}
+
+static LLVMValueRef column_of(epilogue *e, LLVMValueRef column, uint32_t v, uint32_t lanes) {
+  return v ? qn__ll_add(e->g, column, qn__ll_i64(e->g, (int64_t)v * lanes)) : column;
+}
+
+static void store_row(epilogue *e, qn_ll_region *regions, LLVMValueRef row, LLVMValueRef column, uint32_t group,
+                      uint32_t lanes, LLVMValueRef mask) {
+  qn_ll *g = e->g;
+  LLVMValueRef y = qn__ll_gep(g, e->y, qn__ll_mul(g, row, e->y_stride));
+  if (group > 1 && e->packs) {
+    qn__ll_narrow_store(regions, group, &e->narrow, qn__ll_gep(g, y, column));
+    return;
+  }
+  qn_ll_place to = {e->plan->y_mem, QN_ACCESS_DENSE, y, NULL};
+  for (uint32_t v = 0; v < group; v++)
+    qn__ll_region_store(&regions[v], 0, &to, column_of(e, column, v, lanes), lanes, mask);
+}
+
+static void one_row(epilogue *e, qn_ll_region *regions, LLVMValueRef r, LLVMValueRef column, uint32_t group,
+                    uint32_t lanes, LLVMValueRef mask) {
   qn_ll *g = e->g;
   LLVMValueRef row = qn__ll_add(g, e->row, r);
   place_extras(e, row);
-  qn__ll_region_load(&e->region, QN_LL_BY_ROW, e->places, column, 1, NULL);
-  qn__ll_region_emit(&e->region, QN_LL_BY_ROW, 0, 0, 1);
+  qn__ll_region_load(&regions[0], QN_LL_BY_ROW, e->places, column, 1, NULL);
+  qn__ll_region_emit(&regions[0], QN_LL_BY_ROW, 0, 0, 1);
+  share(e, regions, QN_LL_BY_ROW, group);
   LLVMValueRef sums = qn__ll_gep(g, e->sums, qn__ll_mul(g, r, e->row_bytes));
   qn_ll_place from = {e->plan->acc, QN_ACCESS_DENSE, sums, NULL};
-  LLVMValueRef sum = qn__ll_load(g, &from, qn__ll_sub(g, column, e->first_column), lanes, NULL);
-  qn__ll_region_load(&e->region, QN_LL_BY_ROW | QN_LL_BY_LANE, e->places, column, lanes, mask);
-  qn__ll_region_set_input(&e->region, 0, sum);
-  qn__ll_region_emit(&e->region, QN_LL_BY_ROW | QN_LL_BY_LANE, 0, 0, lanes);
-  LLVMValueRef y = qn__ll_gep(g, e->y, qn__ll_mul(g, row, e->y_stride));
-  qn_ll_place to = {e->plan->y_mem, QN_ACCESS_DENSE, y, NULL};
-  qn__ll_region_store(&e->region, 0, &to, column, lanes, mask);
+  for (uint32_t v = 0; v < group; v++) {
+    LLVMValueRef at = column_of(e, column, v, lanes);
+    LLVMValueRef sum = qn__ll_load(g, &from, qn__ll_sub(g, at, e->first_column), lanes, NULL);
+    qn__ll_region_load(&regions[v], QN_LL_BY_ROW | QN_LL_BY_LANE, e->places, at, lanes, mask);
+    qn__ll_region_set_input(&regions[v], 0, sum);
+    qn__ll_region_emit(&regions[v], QN_LL_BY_ROW | QN_LL_BY_LANE, 0, 0, lanes);
+  }
+  store_row(e, regions, row, column, group, lanes, mask);
 }
 
-static void columns(void *user, LLVMValueRef column, uint32_t lanes, LLVMValueRef mask) {
-  epilogue *e = user;
+/* All rows of `group` vectors from a column on. */
+static void columns(epilogue *e, LLVMValueRef column, uint32_t group, uint32_t lanes, LLVMValueRef mask) {
   qn_ll *g = e->g;
+  qn_ll_region *regions = group > 1 ? e->region : &e->single;
   place_extras(e, NULL);
-  qn__ll_region_load(&e->region, QN_LL_BY_LANE, e->places, column, lanes, mask);
-  qn__ll_region_emit(&e->region, QN_LL_BY_LANE, 0, 0, lanes);
-  if (e->rows == 1) {
-    one_row(e, qn__ll_i64(g, 0), column, lanes, mask);
-    return;
+  share(e, regions, 0, group);
+  for (uint32_t v = 0; v < group; v++) {
+    qn__ll_region_load(&regions[v], QN_LL_BY_LANE, e->places, column_of(e, column, v, lanes), lanes, mask);
+    qn__ll_region_emit(&regions[v], QN_LL_BY_LANE, 0, 0, lanes);
   }
   qn_ll_for f;
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, e->rows), 1, 0, NULL);
-  one_row(e, f.i, column, lanes, mask);
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), e->rows, 1, 0, NULL);
+  one_row(e, regions, f.i, column, group, lanes, mask);
   qn__ll_for_end(g, &f, NULL);
 }
 
-static LLVMTypeRef signature(qn_ll *g) {
-  LLVMTypeRef params[5] = {g->ptr, g->ptr, g->i64, g->i64, g->i64};
-  return LLVMFunctionType(g->void_t, params, 5, false);
+static void one_vector(void *user, LLVMValueRef column, uint32_t lanes, LLVMValueRef mask) {
+  columns(user, column, 1, lanes, mask);
 }
 
-LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body) {
+/* One by one: whole vectors and the rest alike under a mask, so that there is one such loop. */
+static void masked_columns(epilogue *e, LLVMValueRef start, LLVMValueRef end) {
+  qn_ll *g = e->g;
+  qn_ll_for f;
+  LLVMValueRef lanes = qn__ll_i64(g, g->lanes);
+  qn__ll_for_begin(g, &f, start, end, g->lanes, 0, NULL);
+  LLVMValueRef mask = qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, end, f.i), lanes));
+  columns(e, f.i, 1, g->lanes, mask);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+/* Whether the multipliers of columns start .. end-1, whole vectors of them, allow packing. */
+static LLVMValueRef check_multipliers(epilogue *e, LLVMValueRef start, LLVMValueRef end) {
+  qn_ll *g = e->g;
+  qn_ll_region *r = &e->region[0];
+  if (!(r->vary[e->narrow.multiplier] & QN_LL_BY_LANE))
+    return qn__ll_narrow_check(g, qn__ll_region_get(r, e->narrow.multiplier, 1));
+  LLVMValueRef ok = LLVMConstInt(g->i1, 1, false);
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, start, end, g->lanes, 1, &ok);
+  place_extras(e, NULL);
+  qn__ll_region_load(r, QN_LL_BY_LANE, e->places, f.i, g->lanes, NULL);
+  qn__ll_region_emit(r, QN_LL_BY_LANE, 0, 0, g->lanes);
+  LLVMValueRef these = qn__ll_narrow_check(g, qn__ll_region_get(r, e->narrow.multiplier, g->lanes));
+  ok = LLVMBuildAnd(g->b, ok, these, "");
+  qn__ll_for_end(g, &f, &ok);
+  return ok;
+}
+
+static void all_columns(epilogue *e, LLVMValueRef end) {
+  qn_ll *g = e->g;
+  uint32_t group = e->group;
+  LLVMValueRef next = e->first_column;
+  if (group > 1) {
+    int64_t step = (int64_t)group * g->lanes;
+    qn_ll_for f;
+    LLVMValueRef last = qn__ll_sub(g, end, qn__ll_i64(g, step - 1)), at = next;
+    if (e->packs && e->narrow.scaled) {
+      LLVMValueRef whole = qn__ll_sub(g, end, qn__ll_i64(g, g->lanes - 1));
+      last = LLVMBuildSelect(g->b, check_multipliers(e, next, whole), last, next, "");
+    }
+    qn__ll_for_begin(g, &f, next, last, step, 1, &at);
+    columns(e, f.i, group, g->lanes, NULL);
+    at = qn__ll_add(g, f.i, qn__ll_i64(g, step));
+    qn__ll_for_end(g, &f, &at);
+    next = at;
+  }
+  if (g->masked)
+    masked_columns(e, next, end);
+  else
+    qn__ll_span(g, next, end, one_vector, e);
+}
+
+/* ---- the function ---- */
+
+static LLVMTypeRef signature(qn_ll *g) {
+  LLVMTypeRef params[6] = {g->ptr, g->ptr, g->i64, g->i64, g->i64, g->i64};
+  return LLVMFunctionType(g->void_t, params, 6, false);
+}
+
+LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus) {
   qn_ll outer = *g;
   LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .rows = body->rows};
+  epilogue e = {.g = g, .plan = &body->plan->u.gemm};
   qn_str name = qn__arena_fmt(g->arena, "%s_epilogue", body->symbol);
   LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", signature(g)));
   LLVMSetLinkage(fn, LLVMInternalLinkage);
@@ -99,12 +272,13 @@ LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body) {
   LLVMPositionBuilderAtEnd(g->b, g->entry);
   e.sums = LLVMGetParam(fn, 1);
   e.row = LLVMGetParam(fn, 2);
-  e.first_column = LLVMGetParam(fn, 3);
-  LLVMValueRef width = LLVMGetParam(fn, 4);
+  e.rows = LLVMGetParam(fn, 3);
+  e.first_column = LLVMGetParam(fn, 4);
+  LLVMValueRef width = LLVMGetParam(fn, 5);
   e.row_bytes = qn__ll_mul(g, width, qn__ll_i64(g, qn__ll_mem_bits(e.plan->acc) / 8));
   LLVMValueRef end = qn__ll_min(g, qn__ll_add(g, e.first_column, width), qn__ll_arg_size(g, 1));
-  if (name.data && prepare(&e))
-    qn__ll_span(g, e.first_column, end, columns, &e);
+  if (name.data && take_start(&e, start, minus) && take_group(&e) && prepare(&e))
+    all_columns(&e, end);
   else
     g->failed = g->out_of_memory = true;
   LLVMBuildRetVoid(g->b);
@@ -115,8 +289,8 @@ LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body) {
   return fn;
 }
 
-void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef column,
-                          uint32_t width) {
-  LLVMValueRef args[5] = {g->args, sums, row, column, qn__ll_i64(g, width)};
-  LLVMBuildCall2(g->b, signature(g), fn, args, 5, "");
+void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, uint32_t rows,
+                          LLVMValueRef column, uint32_t width) {
+  LLVMValueRef args[6] = {g->args, sums, row, qn__ll_i64(g, rows), column, qn__ll_i64(g, width)};
+  LLVMBuildCall2(g->b, signature(g), fn, args, 6, "");
 }

@@ -1,193 +1,27 @@
 /* GEMM tiles: for each panel (or a few side by side when tiles are low), for each tile of rows, the sums of the tile in
- * registers over the whole of K, then through a small buffer into the epilogue. Panels are the outer loop, so that B,
- * which may be larger than a cache, is read once and A, a few bytes per step, is what is read again. */
-#include "tile.h"
+ * registers, then through a small buffer into the epilogue. Panels are the outer loop, so that B, which may be larger
+ * than a cache, is read once and A, a few bytes per step, is what is read again.
+ *
+ * Rows are taken in blocks that stay in a second-level cache over all panels. While a panel is read, each tile
+ * prefetches its share of the next. (Cutting K, so that a piece of a panel stays in the first level while sums wait in
+ * a buffer, was 3 to 8% slower than streaming panels from the second level: rows of A become short streams.) */
+#include "gemm_impl.h"
 
-typedef struct gemm_state {
-  qn_ll *g;
-  const qn_gemm_plan *plan;
-  qn_ll_tile tile;
-  LLVMValueRef epilogue; /* function */
-  LLVMValueRef a, b, a_stride, b_stride;
-  LLVMValueRef full_blocks, all_blocks; /* of K, without and with the last, partial one */
-  LLVMValueRef sums;                    /* of the tile, row by row, of the sum's type */
-  LLVMValueRef row, panel;              /* first of the tile */
-  LLVMValueRef image[12];               /* of a window: size[3] to size[11] by their numbers */
-} gemm_state;
+/* Bytes of A that are kept while panels pass by, and how many are cut for that: half a second-level cache and more than
+ * that. */
+enum { KEPT_BYTES = 768 * 1024, LARGE_BYTES = 1280 * 1024 };
 
-/* ---- the sums ---- */
-
-/* One block where the row operands are the fewer: they stay in registers, and each vector of B is used up at once. */
-static void block_by_columns(qn_ll_tile *t, LLVMValueRef block, uint32_t j, uint32_t blocks, bool partial,
-                             LLVMValueRef *shared, LLVMValueRef *acc) {
-  qn_ll_operand a[QN_LL_MAX_OPERANDS], b;
-  for (uint32_t r = 0; r < t->acc_rows; r++) t->dot->load_a(t, r, block, j, blocks, partial, &shared[r], &a[r]);
-  for (uint32_t v = 0; v < t->vectors; v++) {
-    t->dot->load_b(t, v, j, &b);
-    for (uint32_t r = 0; r < t->acc_rows; r++)
-      acc[r * t->vectors + v] = t->dot->madd(t, acc[r * t->vectors + v], &a[r], &b);
-  }
-}
-
-static void blocks_step(qn_ll_tile *t, LLVMValueRef block, uint32_t blocks, bool partial) {
-  LLVMValueRef shared[QN_LL_MAX_OPERANDS] = {0};
-  for (uint32_t j = 0; j < blocks; j++) {
-    qn_ll_operand b[QN_LL_MAX_VECTORS], a;
-    LLVMValueRef *acc = t->acc + (size_t)(j % t->sets) * t->acc_rows * t->vectors;
-    if (t->dot->by_columns) {
-      block_by_columns(t, block, j, blocks, partial, shared, acc);
-      continue;
-    }
-    for (uint32_t v = 0; v < t->vectors; v++) t->dot->load_b(t, v, j, &b[v]);
-    for (uint32_t r = 0; r < t->acc_rows; r++) {
-      t->dot->load_a(t, r, block, j, blocks, partial, &shared[r], &a);
-      for (uint32_t v = 0; v < t->vectors; v++)
-        acc[r * t->vectors + v] = t->dot->madd(t, acc[r * t->vectors + v], &a, &b[v]);
-    }
-  }
-}
-
-static void copy_values(LLVMValueRef *to, const LLVMValueRef *from, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) to[i] = from[i];
-}
-
-/* Blocks start .. end-1, `unroll` at a time. The panels' pointers move along and are left after the last block. */
-static void blocks_loop(qn_ll_tile *t, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, bool partial) {
-  qn_ll *g = t->g;
-  uint32_t sums = t->acc_rows * t->vectors * (unroll >= t->sets ? t->sets : 1);
-  int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
-  LLVMValueRef carried[QN_LL_MAX_CARRIED];
-  qn_ll_for f;
-  copy_values(carried, t->acc, sums);
-  copy_values(carried + sums, t->b, t->panels);
-  qn__ll_for_begin(g, &f, start, end, unroll, sums + t->panels, carried);
-  copy_values(t->acc, carried, sums);
-  copy_values(t->b, carried + sums, t->panels);
-  blocks_step(t, f.i, unroll, partial);
-  for (uint32_t p = 0; p < t->panels; p++)
-    carried[sums + p] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, t->b[p], bytes * unroll), "");
-  copy_values(carried, t->acc, sums);
-  qn__ll_for_end(g, &f, carried);
-  copy_values(t->acc, carried, sums);
-  copy_values(t->b, carried + sums, t->panels);
-}
-
-/* K of the rows, or of one segment of them. */
-static void accumulate_run(gemm_state *s) {
-  qn_ll *g = s->g;
-  qn_ll_tile *t = &s->tile;
-  LLVMValueRef done = qn__ll_i64(g, 0), blocks = s->plan->lhs_padded ? s->all_blocks : s->full_blocks;
-  if (t->unroll > 1) {
-    LLVMValueRef whole = LLVMBuildAnd(g->b, blocks, qn__ll_i64(g, -(int64_t)t->unroll), "");
-    blocks_loop(t, done, whole, t->unroll, false);
-    done = whole;
-  }
-  blocks_loop(t, done, blocks, 1, false);
-  if (!s->plan->lhs_padded && s->plan->layout.k_block > 1) blocks_loop(t, s->full_blocks, s->all_blocks, 1, true);
-}
-
-/* Inside a loop over segments: sums and the panels' pointers are carried around it, rows move by `step` bytes. */
-static void segments_loop(gemm_state *s, LLVMValueRef count, LLVMValueRef step, void (*inner)(gemm_state *)) {
-  qn_ll *g = s->g;
-  qn_ll_tile *t = &s->tile;
-  uint32_t sums = t->acc_rows * t->vectors * t->sets;
-  LLVMValueRef carried[QN_LL_MAX_CARRIED], first[QN_LL_MAX_ROWS];
-  qn_ll_for f;
-  copy_values(first, t->a, t->rows);
-  copy_values(carried, t->acc, sums);
-  copy_values(carried + sums, t->b, t->panels);
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, 1, sums + t->panels, carried);
-  copy_values(t->acc, carried, sums);
-  copy_values(t->b, carried + sums, t->panels);
-  LLVMValueRef offset = qn__ll_mul(g, f.i, step);
-  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, first[r], offset);
-  inner(s);
-  copy_values(carried, t->acc, sums);
-  copy_values(carried + sums, t->b, t->panels);
-  qn__ll_for_end(g, &f, carried);
-  copy_values(t->acc, carried, sums);
-  copy_values(t->b, carried + sums, t->panels);
-  copy_values(t->a, first, t->rows);
-}
-
-static void inner_segments(gemm_state *s) {
-  if (s->plan->window_inner)
-    segments_loop(s, s->image[6], s->image[11], accumulate_run);
-  else
-    accumulate_run(s);
-}
-
-static void accumulate(gemm_state *s) {
-  qn_ll *g = s->g;
-  qn_ll_tile *t = &s->tile;
-  uint32_t count = t->acc_rows * t->vectors;
-  for (uint32_t i = 0; i < count * t->sets; i++) t->acc[i] = LLVMConstNull(t->acc_type);
-  if (s->plan->window)
-    segments_loop(s, s->image[5], s->image[10], inner_segments);
-  else
-    accumulate_run(s);
-  for (uint32_t i = count; i < count * t->sets; i++)
-    t->acc[i % count] = LLVMBuildAdd(g->b, t->acc[i % count], t->acc[i], "");
-  if (t->dot->finish) t->dot->finish(t);
-}
-
-static void keep_sums(gemm_state *s) {
-  qn_ll_tile *t = &s->tile;
-  int64_t bytes = (int64_t)t->acc_lanes * qn__ll_mem_bits(s->plan->acc) / 8;
-  for (uint32_t i = 0; i < t->rows * t->vectors; i++)
-    qn__ll_store_vec(s->g, t->acc[i], qn__ll_gep_const(s->g, s->sums, i * bytes), 1);
-}
-
-/* Addresses of the tile's rows: in a matrix, or of windows in an image, which is divided once per tile. */
-static void row_addresses(gemm_state *s) {
-  qn_ll *g = s->g;
-  qn_ll_tile *t = &s->tile;
-  if (!s->plan->window) {
-    for (uint32_t r = 0; r < t->rows; r++)
-      t->a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, qn__ll_i64(g, r)), s->a_stride));
-    return;
-  }
-  LLVMValueRef *z = s->image, one = qn__ll_i64(g, 1), zero = qn__ll_i64(g, 0);
-  LLVMValueRef line = LLVMBuildUDiv(g->b, s->row, z[4], ""), n = LLVMBuildUDiv(g->b, line, z[3], "");
-  LLVMValueRef ow = qn__ll_sub(g, s->row, qn__ll_mul(g, line, z[4]));
-  LLVMValueRef oh = qn__ll_sub(g, line, qn__ll_mul(g, n, z[3]));
-  LLVMValueRef at = qn__ll_add(g, qn__ll_mul(g, oh, z[8]), qn__ll_mul(g, ow, z[9]));
-  at = qn__ll_add(g, at, qn__ll_mul(g, n, z[7]));
-  /* From the end of a line to the next, and from the last line's end to the next image. */
-  LLVMValueRef next_line = qn__ll_sub(g, z[8], qn__ll_mul(g, z[4], z[9]));
-  LLVMValueRef next_image = qn__ll_sub(g, z[7], qn__ll_mul(g, z[3], z[8]));
-  for (uint32_t r = 0; r < t->rows; r++) {
-    t->a[r] = qn__ll_gep(g, s->a, at);
-    if (r + 1 == t->rows) break;
-    ow = qn__ll_add(g, ow, one);
-    LLVMValueRef ends = LLVMBuildICmp(g->b, LLVMIntEQ, ow, z[4], "");
-    ow = LLVMBuildSelect(g->b, ends, zero, ow, "");
-    oh = qn__ll_add(g, oh, LLVMBuildZExt(g->b, ends, g->i64, ""));
-    LLVMValueRef last = LLVMBuildICmp(g->b, LLVMIntEQ, oh, z[3], "");
-    oh = LLVMBuildSelect(g->b, last, zero, oh, "");
-    at = qn__ll_add(g, at, z[9]);
-    at = qn__ll_add(g, at, LLVMBuildSelect(g->b, ends, next_line, zero, ""));
-    at = qn__ll_add(g, at, LLVMBuildSelect(g->b, last, next_image, zero, ""));
-  }
-}
-
-/* The tile's columns from `column` of the panel on (of the first panel, when several are taken at once). */
-static void multiply(gemm_state *s, LLVMValueRef column) {
-  qn_ll *g = s->g;
-  qn_ll_tile *t = &s->tile;
-  int64_t column_bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
-  row_addresses(s);
-  for (uint32_t p = 0; p < t->panels; p++) {
-    LLVMValueRef at = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, p)), s->b_stride));
-    t->b[p] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, column_bytes)));
-  }
-  accumulate(s);
-  keep_sums(s);
-  LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
-  qn__ll_epilogue_call(g, s->epilogue, s->sums, s->row, qn__ll_add(g, first, column), t->vectors * t->acc_lanes);
-}
-
-/* ---- loops ---- */
+typedef struct loops {
+  gemm_state s;
+  uint32_t rows;                     /* tallest tile */
+  bool low;                          /* there are tiles lower by one, too */
+  LLVMValueRef high_tiles;           /* how many are not */
+  LLVMValueRef begin, high_end, end; /* rows of the block at hand: of tall tiles, then of low ones */
+  uint32_t start_extra;              /* epilogue extra that sums start from; UINT32_MAX when there is none */
+  bool start_minus;
+  LLVMValueRef start;     /* buffer of start values for the columns at hand */
+  LLVMValueRef ahead_row; /* bytes of the next panel that a row prefetches */
+} loops;
 
 /* Chooses the vectors taken at once, out of `columns` of each panel: accumulators, one block of B and an operand of A
  * fit the registers. */
@@ -211,51 +45,113 @@ static void shape_tile(gemm_state *s, uint32_t rows, uint32_t panels, uint32_t l
   t->sets = t->dot->reorders && t->unroll > 1 && in_flight < 8 && 2 * in_flight + t->vectors < registers ? 2 : 1;
 }
 
-/* Columns start .. end-1 of the panel, all rows. */
-static void columns_loop(gemm_state *s, uint32_t start, uint32_t end) {
+/* ---- start values ---- */
+
+typedef struct start_copy {
+  loops *l;
+  LLVMValueRef first; /* column */
+} start_copy;
+
+static void start_columns(void *user, LLVMValueRef column, uint32_t lanes, LLVMValueRef mask) {
+  start_copy *c = user;
+  qn_ll *g = c->l->s.g;
+  const qn_extra *x = &c->l->s.plan->epilogue_extras[c->l->start_extra];
+  qn_ll_place from = {x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, qn__ll_arg_ptr(g, 3 + c->l->start_extra),
+                      NULL};
+  qn_ll_place to = {QN_I32, QN_ACCESS_DENSE, c->l->start, NULL};
+  LLVMValueRef v = qn__ll_load(g, &from, column, lanes, mask);
+  if (c->l->start_minus) v = LLVMBuildNeg(g->b, v, "");
+  qn__ll_store(g, &to, qn__ll_sub(g, column, c->first), lanes, mask, v);
+}
+
+/* Columns first .. first + width - 1, as far as they exist, into the buffer. */
+static void copy_start(loops *l, LLVMValueRef first, uint32_t width) {
+  qn_ll *g = l->s.g;
+  start_copy c = {l, first};
+  LLVMValueRef end = qn__ll_min(g, qn__ll_add(g, first, qn__ll_i64(g, width)), qn__ll_arg_size(g, 1));
+  qn__ll_span(g, first, end, start_columns, &c);
+}
+
+/* ---- loops over rows ---- */
+
+/* The tile's share of the next panel. */
+static void aim_ahead(loops *l) {
+  gemm_state *s = &l->s;
+  qn_ll *g = s->g;
+  s->ahead = NULL;
+  if (s->plan->window || s->tile.panels > 1 || s->tile.rows * s->tile.vectors < 8) return;
+  LLVMValueRef next = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, 1)), s->b_stride));
+  s->ahead = qn__ll_gep(g, next, qn__ll_mul(g, qn__ll_sub(g, s->row, l->begin), l->ahead_row));
+}
+
+static void one_tile(loops *l, LLVMValueRef column) {
+  gemm_state *s = &l->s;
+  qn_ll *g = s->g;
+  int64_t bytes = qn__ll_mem_bits(s->plan->acc) / 8;
+  s->start = l->start_extra == UINT32_MAX ? NULL : qn__ll_gep(g, l->start, qn__ll_mul(g, column, qn__ll_i64(g, bytes)));
+  aim_ahead(l);
+  qn__ll_gemm_sums(s, column);
+  LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
+  qn__ll_epilogue_call(g, s->epilogue, s->sums, s->row, s->tile.rows, qn__ll_add(g, first, column),
+                       s->tile.vectors * s->tile.acc_lanes);
+}
+
+/* Rows begin .. end-1, columns from .. to-1 of the panels at hand. */
+static void rows_loop(loops *l, LLVMValueRef begin, LLVMValueRef end, uint32_t from, uint32_t to) {
+  gemm_state *s = &l->s;
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   uint32_t step = t->vectors / t->panels * t->acc_lanes;
   qn_ll_for rows, columns;
-  qn__ll_for_begin(g, &rows, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), t->rows, 0, NULL);
+  qn__ll_for_begin(g, &rows, begin, end, t->rows, 0, NULL);
   s->row = rows.i;
-  if (start + step == end) {
-    multiply(s, qn__ll_i64(g, start));
+  if (from + step == to) {
+    one_tile(l, qn__ll_i64(g, from));
   } else {
-    qn__ll_for_begin(g, &columns, qn__ll_i64(g, start), qn__ll_i64(g, end), step, 0, NULL);
-    multiply(s, columns.i);
+    qn__ll_for_begin(g, &columns, qn__ll_i64(g, from), qn__ll_i64(g, to), step, 0, NULL);
+    one_tile(l, columns.i);
     qn__ll_for_end(g, &columns, NULL);
   }
   qn__ll_for_end(g, &rows, NULL);
 }
 
+/* ---- loops over panels ---- */
+
+/* All rows of columns from .. to-1 of the panels at hand, `lanes` to a vector: tall tiles, then low ones. */
+static void columns_loop(loops *l, uint32_t panels, uint32_t lanes, uint32_t from, uint32_t to) {
+  shape_tile(&l->s, l->rows, panels, lanes, to - from);
+  rows_loop(l, l->begin, l->high_end, from, to);
+  if (!l->low) return;
+  shape_tile(&l->s, l->rows - 1, panels, lanes, to - from);
+  rows_loop(l, l->high_end, l->end, from, to);
+}
+
 /* Panels start .. end-1, `panels` at a time: whole vectors of columns, then what is left of a panel one by one. */
-static void panels_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uint32_t panels, uint32_t rows) {
+static void panels_loop(loops *l, LLVMValueRef start, LLVMValueRef end, uint32_t panels) {
+  gemm_state *s = &l->s;
   qn_ll *g = s->g;
-  uint32_t width = s->plan->layout.panel_width, lanes = s->g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
+  uint32_t width = s->plan->layout.panel_width, lanes = g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
   uint32_t wide = width / lanes * lanes;
   qn_ll_for f;
   LLVMValueRef last = qn__ll_sub(g, end, qn__ll_i64(g, panels - 1));
   qn__ll_for_begin(g, &f, start, last, panels, 0, NULL);
   s->panel = f.i;
-  if (wide) {
-    shape_tile(s, rows, panels, lanes, wide);
-    columns_loop(s, 0, wide);
-  }
-  if (wide < width) {
-    shape_tile(s, rows, panels, 1, width - wide);
-    columns_loop(s, wide, width);
-  }
+  if (l->start_extra != UINT32_MAX) copy_start(l, qn__ll_mul(g, f.i, qn__ll_i64(g, width)), panels * width);
+  if (wide) columns_loop(l, panels, lanes, 0, wide);
+  if (wide < width) columns_loop(l, panels, 1, wide, width);
   qn__ll_for_end(g, &f, NULL);
 }
 
 /* Low tiles take several panels, so that enough sums are in flight to hide the latency of adding to each. */
-static uint32_t panels_at_once(gemm_state *s, uint32_t rows) {
+static uint32_t panels_at_once(loops *l, uint32_t rows) {
+  gemm_state *s = &l->s;
   uint32_t width = s->plan->layout.panel_width, lanes = s->g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
   if (width % lanes) return 1;
   shape_tile(s, rows, 4, lanes, width);
   return s->tile.panels;
 }
+
+/* ---- the body ---- */
 
 static qn_status check(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {
   const qn_layout *l = &plan->layout;
@@ -269,34 +165,104 @@ static qn_status check(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {
   return QN_OK;
 }
 
-qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
-  if (qn__ll_amx_serves(body)) return qn__ll_amx_tiles(g, body);
-  const qn_gemm_plan *plan = &body->plan->u.gemm;
-  gemm_state s = {.g = g, .plan = plan};
-  qn_ll_tile *t = &s.tile;
-  *t = (qn_ll_tile){.g = g, .plan = plan};
-  qn_status status = check(g, plan, body->rows);
-  if (status != QN_OK) return status;
-  t->acc_elem = qn__ll_mem_type(g, plan->acc);
-  t->k_size = qn__ll_arg_size(g, 2);
-  s.a = qn__ll_arg_ptr(g, 0);
-  s.b = qn__ll_arg_ptr(g, 1);
-  s.a_stride = qn__ll_arg_stride(g, 0);
-  s.b_stride = qn__ll_arg_stride(g, 2);
-  for (uint32_t i = 3; plan->window && i < 12; i++) s.image[i] = qn__ll_arg_size(g, i);
-  LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
-  s.full_blocks = LLVMBuildUDiv(g->b, t->k_size, block, "");
-  s.all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, t->k_size, up), block, "");
+/* The fewest tiles that cover the rows: `rows` high, and where there may be low ones, as many of those as it takes. */
+static LLVMValueRef count_tiles(loops *l) {
+  qn_ll *g = l->s.g;
+  LLVMValueRef high = qn__ll_i64(g, l->rows), count = qn__ll_sub(g, qn__ll_arg_end(g, 0), qn__ll_arg_begin(g, 0));
+  LLVMValueRef tiles = LLVMBuildSDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, l->rows - 1)), high, "");
+  LLVMValueRef lower = qn__ll_sub(g, qn__ll_mul(g, tiles, high), count);
+  l->high_tiles = l->low ? qn__ll_sub(g, tiles, lower) : tiles;
+  return tiles;
+}
+
+static LLVMValueRef row_of_tile(loops *l, LLVMValueRef tile) {
+  qn_ll *g = l->s.g;
+  LLVMValueRef begin = qn__ll_arg_begin(g, 0), rows = qn__ll_i64(g, l->rows);
+  if (!l->low) return qn__ll_add(g, begin, qn__ll_mul(g, tile, rows));
+  LLVMValueRef high = qn__ll_min(g, tile, l->high_tiles), low = qn__ll_sub(g, tile, high);
+  LLVMValueRef at = qn__ll_add(g, begin, qn__ll_mul(g, high, rows));
+  return qn__ll_add(g, at, qn__ll_mul(g, low, qn__ll_i64(g, l->rows - 1)));
+}
+
+/* Tiles of a block of rows: all of them unless A is large. */
+static LLVMValueRef tiles_in_block(loops *l, LLVMValueRef tiles) {
+  gemm_state *s = &l->s;
+  qn_ll *g = s->g;
+  int64_t bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->lhs) / 8 * l->rows;
+  LLVMValueRef tile_bytes = qn__ll_mul(g, LLVMBuildOr(g->b, s->all_blocks, qn__ll_i64(g, 1), ""), qn__ll_i64(g, bytes));
+  LLVMValueRef few = LLVMBuildUDiv(g->b, qn__ll_i64(g, KEPT_BYTES), tile_bytes, "");
+  few = LLVMBuildOr(g->b, few, qn__ll_i64(g, 4), ""); /* at least 4 */
+  LLVMValueRef large =
+      LLVMBuildICmp(g->b, LLVMIntSGT, qn__ll_mul(g, tiles, tile_bytes), qn__ll_i64(g, LARGE_BYTES), "");
+  return LLVMBuildSelect(g->b, large, few, tiles, "");
+}
+
+/* Rows of tiles first .. last-1, all panels. */
+static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t panels) {
+  gemm_state *s = &l->s;
+  qn_ll *g = s->g;
   LLVMValueRef start = qn__ll_arg_begin(g, 1), end = qn__ll_arg_end(g, 1);
-  s.sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
-  s.epilogue = qn__ll_epilogue_function(g, body);
-  uint32_t panels = panels_at_once(&s, body->rows);
+  l->begin = row_of_tile(l, first);
+  l->end = l->high_end = row_of_tile(l, last);
+  if (l->low) {
+    LLVMValueRef high = row_of_tile(l, l->high_tiles);
+    LLVMValueRef before = LLVMBuildICmp(g->b, LLVMIntSLT, high, l->begin, "");
+    l->high_end = qn__ll_min(g, LLVMBuildSelect(g->b, before, l->begin, high, ""), l->end);
+  }
+  /* All rows of the block together prefetch one panel. */
+  int64_t block = (int64_t)s->plan->layout.k_block * s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
+  LLVMValueRef rows = LLVMBuildOr(g->b, qn__ll_sub(g, l->end, l->begin), qn__ll_i64(g, 1), "");
+  l->ahead_row = LLVMBuildUDiv(g->b, s->b_stride, rows, "");
+  s->ahead_step = LLVMBuildUDiv(g->b, qn__ll_i64(g, block * l->rows), rows, "");
   if (panels > 1) {
     LLVMValueRef count = qn__ll_sub(g, end, start), by = qn__ll_i64(g, panels);
     LLVMValueRef whole = LLVMBuildSub(g->b, end, LLVMBuildSRem(g->b, count, by, ""), "");
-    panels_loop(&s, start, whole, panels, body->rows);
+    panels_loop(l, start, whole, panels);
     start = whole;
   }
-  panels_loop(&s, start, end, 1, body->rows);
+  panels_loop(l, start, end, 1);
+}
+
+/* Rows' partial blocks are kept as words where ways to multiply take them so. */
+static void reserve_tails(loops *l, const qn_body *body) {
+  gemm_state *s = &l->s;
+  qn_ll *g = s->g;
+  uint32_t block = s->plan->layout.k_block, bits = qn__ll_mem_bits(s->plan->lhs) * block;
+  if (s->plan->lhs_padded || block == 1 || qn__ll_mem_float(s->plan->lhs) || (bits != 32 && bits != 64)) return;
+  s->tile.tails = qn__ll_slot(g, g->i64, QN_LL_MAX_ROWS);
+  s->tail = qn__ll_gemm_tail_function(g, body);
+}
+
+qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
+  if (qn__ll_amx_serves(body)) return qn__ll_amx_tiles(g, body);
+  const qn_gemm_plan *plan = &body->plan->u.gemm;
+  loops l = {.s = {.g = g, .plan = plan}, .rows = body->rows & (QN_ROWS_MIXED - 1)};
+  gemm_state *s = &l.s;
+  s->tile = (qn_ll_tile){.g = g, .plan = plan};
+  l.low = (body->rows & QN_ROWS_MIXED) && l.rows > 1;
+  qn_status status = check(g, plan, l.rows);
+  if (status != QN_OK) return status;
+  s->tile.acc_elem = qn__ll_mem_type(g, plan->acc);
+  s->tile.k_size = qn__ll_arg_size(g, 2);
+  s->a = qn__ll_arg_ptr(g, 0);
+  s->b = qn__ll_arg_ptr(g, 1);
+  s->a_stride = qn__ll_arg_stride(g, 0);
+  s->b_stride = qn__ll_arg_stride(g, 2);
+  for (uint32_t i = 3; plan->window && i < 12; i++) s->image[i] = qn__ll_arg_size(g, i);
+  LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
+  s->full_blocks = LLVMBuildUDiv(g->b, s->tile.k_size, block, "");
+  s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, s->tile.k_size, up), block, "");
+  uint32_t panels = panels_at_once(&l, l.rows);
+  s->sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
+  s->epilogue = qn__ll_epilogue_function(g, body, &l.start_extra, &l.start_minus);
+  if (l.start_extra != UINT32_MAX)
+    l.start = qn__ll_slot(g, g->i8, panels * plan->layout.panel_width * qn__ll_mem_bits(plan->acc) / 8);
+  reserve_tails(&l, body);
+  LLVMValueRef tiles = count_tiles(&l);
+  qn_ll_for blocks;
+  qn__ll_for_begin(g, &blocks, qn__ll_i64(g, 0), tiles, 1, 0, NULL);
+  blocks.step = tiles_in_block(&l, tiles);
+  row_block(&l, blocks.i, qn__ll_min(g, qn__ll_add(g, blocks.i, blocks.step), tiles), panels);
+  qn__ll_for_end(g, &blocks, NULL);
   return QN_OK;
 }

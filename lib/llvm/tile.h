@@ -21,6 +21,7 @@ typedef struct qn_ll_tile {
   LLVMValueRef k_size;               /* K */
   LLVMValueRef a[QN_LL_MAX_ROWS];    /* first element of each row */
   LLVMValueRef b[QN_LL_MAX_VECTORS]; /* per panel taken at once: its group of columns at the present block */
+  LLVMValueRef tails; /* memory: the partial block of each row as qn__ll_dot_word gives it; null where none is kept */
   LLVMValueRef acc[QN_LL_MAX_ACC];
 } qn_ll_tile;
 
@@ -64,7 +65,7 @@ LLVMValueRef qn__ll_dot_b(qn_ll_tile *t, uint32_t v, uint32_t j);
 LLVMValueRef qn__ll_dot_a(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j);
 /* Value `kk` of a block of row r; in a partial block 0 from K on, without reading there. */
 LLVMValueRef qn__ll_dot_element(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j, uint32_t kk, bool partial);
-/* A block of row r as one integer: 4 bytes or 2 halves as i32, 8 bytes as i64. */
+/* A block of row r as one integer: 4 bytes or 2 halves as i32, 8 bytes as i64. A partial one comes from the tails. */
 LLVMValueRef qn__ll_dot_word(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j, bool partial);
 /* `rhs` and `acc` also match their explicitly signed forms. */
 bool qn__ll_dot_types(const qn_gemm_plan *p, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, uint32_t k_block);
@@ -86,10 +87,14 @@ enum { QN_LL_AMX_BELOW = 6 };
 bool qn__ll_amx_serves(const qn_body *body);
 qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body);
 
-/* epilogue.c: a function void(kargs, sums, row, column, width) that writes a tile of Y, as far as there are columns,
- * from its sums, `width` to a row of the tile. Being a function of its own keeps its constants out of the registers of
- * the sums' loop, which LLVM would otherwise carry them through. */
-LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body);
-void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef column,
-                          uint32_t width);
+/* epilogue.c: a function void(kargs, sums, row, rows, column, width) that writes a tile of Y, as far as there are
+ * columns, from its sums, `width` to a row of the tile. Being a function of its own keeps its constants out of the
+ * registers of the sums' loop, which LLVM would otherwise carry them through.
+ *
+ * Where the first thing that happens to an integer sum is that one value per column (extra *start) is added, or with
+ * *minus subtracted, the function leaves that out: sums are to start from it instead. Else *start is UINT32_MAX. With
+ * start null nothing is left out. */
+LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus);
+void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, uint32_t rows,
+                          LLVMValueRef column, uint32_t width);
 #endif

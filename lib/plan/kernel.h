@@ -41,7 +41,8 @@ typedef struct qn_extra {
 /* GEMM. Bodies of a plan (qn_body.part):
  *
  * PART_TILES, one per tile height h: rows [begin[0], end[0]), a multiple of h of them, columns of panels
- *   [begin[1], end[1]) (panel p: columns p*nb .. min(N, (p+1)*nb)).
+ *   [begin[1], end[1]) (panel p: columns p*nb .. min(N, (p+1)*nb)). A body of height
+ *   h | QN_ROWS_MIXED takes any number of rows R that ceil(R / h) tiles of h and h - 1 rows can cover, tall ones first.
  *   ptr     0 A codes (row-major, element type lhs), 1 B packed, 2 Y, 3+i epilogue extra i
  *   size    0 M, 1 N, 2 K
  *   stride  0 A row, 1 Y row (its columns are dense), 2 B panel (bytes from panel to panel), 3+i extra i row

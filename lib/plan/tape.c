@@ -177,7 +177,8 @@ static qn_status finish(qn__tb *tb, qn_tape *t, qn_arena *arena) {
       to[operand_of(&tb->insts.data[i], k)] = 1;
   for (uint32_t i = 0; i < n; i++) kept += to[i];
   t->insts = qn__arena_array(arena, kept, sizeof *t->insts);
-  if (!t->insts) return qn_error_no_memory(tb->ctx);
+  t->ranges = qn__arena_array(arena, kept, sizeof *t->ranges);
+  if (!t->insts || !t->ranges) return qn_error_no_memory(tb->ctx);
   t->num_stages = 1;
   for (uint32_t i = 0; i < n; i++) {
     if (!to[i]) continue;
@@ -192,6 +193,7 @@ static qn_status finish(qn__tb *tb, qn_tape *t, qn_arena *arena) {
     x.stage = (uint8_t)stage;
     if (is_reduction(&x) && stage + 2 > t->num_stages) t->num_stages = stage + 2;
     t->insts[t->num_insts] = x;
+    t->ranges[t->num_insts] = qn__tb_range(tb, i);
     to[i] = ++t->num_insts;
   }
   for (uint32_t i = 0; i < t->num_outputs; i++) t->outputs[i] = to[t->outputs[i]] - 1;

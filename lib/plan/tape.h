@@ -28,12 +28,19 @@ typedef struct qn_tinst {
   uint64_t imm;     /* CONST: the bits, low bits first */
 } qn_tinst;
 
+/* What is known of a register: no infinity or number outside [lo, hi], no NaN unless `nan`. Integers as signed. */
+typedef struct qn_trange {
+  double lo, hi;
+  bool nan;
+} qn_trange;
+
 typedef struct qn_tape {
   uint32_t num_insts, num_inputs, num_outputs;
   qn_tinst *insts;       /* instruction i defines register i; inputs need not be all used */
   qn_scalar *input_mem;  /* memory type of each input */
   uint32_t *outputs;     /* registers */
   qn_scalar *output_mem; /* memory type of each output: stores narrow nothing, types already agree */
+  qn_trange *ranges;     /* per register, or null when nothing is known */
   uint32_t num_stages;   /* row bodies: 1 + number of reductions in sequence */
 } qn_tape;
 

@@ -7,11 +7,7 @@
 #include "tape.h"
 #include "vec.h"
 
-/* What is known of a float register: no infinity or number outside [lo, hi], no NaN unless `nan`. */
-typedef struct qn__frange {
-  double lo, hi;
-  bool nan;
-} qn__frange;
+typedef qn_trange qn__frange;
 
 /* A value of the region: the register that holds it (bits, for floats below 32 bits) and its type in the IR. */
 typedef struct qn__tval {

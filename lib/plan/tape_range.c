@@ -76,9 +76,10 @@ static qn__frange of_distance(const qn__tb *tb, const qn_tinst *i, qn__frange a,
   return r;
 }
 
-/* From an integer register: its width, or that of what was extended into it. */
+/* From an integer register: what is known of it, its width, or that of what was extended into it. */
 static qn__frange of_int(const qn__tb *tb, uint32_t reg, bool is_signed) {
   const qn_tinst *i = qn__tb_inst(tb, reg);
+  if (is_signed && finite_range(qn__tb_range(tb, reg))) return qn__tb_range(tb, reg);
   double bits = (double)qn__tape_bits((qn_treg)i->type);
   if (i->op == QN_T_ZEXT || i->op == QN_T_SEXT) {
     bits = (double)qn__tape_bits(qn__tb_type(tb, i->a));
@@ -135,8 +136,32 @@ static qn__frange either(qn__frange a, qn__frange b) {
   return (qn__frange){a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi, a.nan || b.nan};
 }
 
+/* Integers, read as signed. What can wrap is not followed. */
+static qn__frange int_range(const qn__tb *tb, const qn_tinst *i) {
+  double half = ldexp(1, (int)qn__tape_bits((qn_treg)i->type) - 1);
+  qn__frange full = {-half, half - 1, false}, r = full;
+  if (i->type == QN_TI1 || i->op == QN_T_INPUT) return i->type == QN_TI1 ? anything : full;
+  if (i->op == QN_T_CONST) {
+    double v = (double)i->imm;
+    return v >= half ? (qn__frange){v - 2 * half, v - 2 * half, false} : (qn__frange){v, v, false};
+  }
+  qn__frange a = qn__tb_range(tb, i->a), b = qn__tb_range(tb, i->b);
+  double from = ldexp(1, (int)qn__tape_bits(qn__tb_type(tb, i->a)));
+  if (i->op == QN_T_ZEXT) r = (qn__frange){0, from - 1, false};
+  if (i->op == QN_T_SEXT) r = finite_range(a) ? a : (qn__frange){-from / 2, from / 2 - 1, false};
+  if (i->op == QN_T_SEXT && qn__tb_type(tb, i->a) == QN_TI1) r = (qn__frange){-1, 0, false};
+  if (i->op == QN_T_FPTOSI && finite_range(a)) r = (qn__frange){trunc(a.lo), trunc(a.hi), false};
+  if (i->op == QN_T_IADD && finite_range(a) && finite_range(b)) r = (qn__frange){a.lo + b.lo, a.hi + b.hi, false};
+  if (i->op == QN_T_ISUB && finite_range(a) && finite_range(b)) r = (qn__frange){a.lo - b.hi, a.hi - b.lo, false};
+  if (i->op == QN_T_SMAX && finite_range(a) && finite_range(b))
+    r = (qn__frange){a.lo > b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi, false};
+  if (i->op == QN_T_SMIN && finite_range(a) && finite_range(b))
+    r = (qn__frange){a.lo < b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi, false};
+  return r.lo >= full.lo && r.hi <= full.hi ? r : full;
+}
+
 qn__frange qn__tape_range(const qn__tb *tb, const qn_tinst *i) {
-  if (!is_float(i->type)) return anything;
+  if (!is_float(i->type)) return int_range(tb, i);
   if (i->op == QN_T_CONST) return of_const(i);
   if (i->op == QN_T_INPUT) return anything;
   qn__frange a = qn__tb_range(tb, i->a), b = qn__tb_range(tb, i->b);

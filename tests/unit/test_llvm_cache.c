@@ -201,7 +201,7 @@ static void damage_is_noticed(void **state) {
   char folder[128];
   files f;
   assert_true(make_temp_folder("cache", folder, sizeof folder));
-  expect(folder, 1, true, 0);
+  expect(folder, 2, true, 0);
   list_files(folder, &f);
   for (int how = 0; how < 9; how++) {
     for (uint32_t i = 0; i < f.count; i++) {
@@ -216,23 +216,23 @@ static void damage_is_noticed(void **state) {
         n = (size_t)snprintf(data, sizeof data, "something else that is long enough to hold a head, %060d", 7);
       write_file(f.path[i], data, n);
     }
-    expect(folder, 1, true, 0);
-    expect(folder, 1, false, 0);
+    expect(folder, 2, true, 0);
+    expect(folder, 2, false, 0);
   }
   /* Empty files, links, and one body's file under another's name. */
   for (uint32_t i = 0; i < f.count; i++) write_file(f.path[i], "", 0);
-  expect(folder, 1, true, 0);
+  expect(folder, 2, true, 0);
   assert_true(f.count >= 2);
   size_t n = read_file(f.path[0], data, sizeof data);
   write_file(f.path[1], data, n);
-  expect(folder, 1, true, 0);
-  expect(folder, 1, false, 0);
+  expect(folder, 2, true, 0);
+  expect(folder, 2, false, 0);
   char moved[160];
   snprintf(moved, sizeof moved, "%s/moved", folder);
   assert_int_equal(rename(f.path[0], moved), 0);
   assert_int_equal(symlink("moved", f.path[0]), 0);
-  expect(folder, 1, true, 0); /* a link is not followed but replaced */
-  expect(folder, 1, false, 0);
+  expect(folder, 2, true, 0); /* a link is not followed but replaced */
+  expect(folder, 2, false, 0);
   remove_folder(folder);
 }
 

@@ -84,7 +84,8 @@ static void make_case(gemm_case *c, const qn_isa *isa, types t, qn_layout layout
   c->plan.u.gemm = (qn_gemm_plan){
       .a_mem = t.lhs, .lhs = t.lhs, .rhs = t.rhs, .acc = t.acc, .layout = layout, .rows = rows, .lhs_padded = padded};
   make_epilogue(c, kind);
-  c->body = (qn_body){.plan = &c->plan, .part = QN_PART_TILES, .rows = rows};
+  uint32_t mixed = rows > 1 && rnd_below(2) ? QN_ROWS_MIXED : 0;
+  c->body = (qn_body){.plan = &c->plan, .part = QN_PART_TILES, .rows = rows | mixed};
   snprintf(c->body.symbol, sizeof c->body.symbol, "gemm%u_tiles_%u", serial, rows);
 }
 
@@ -116,6 +117,7 @@ static uint64_t ref_sum(const qn_gemm_plan *p, const unsigned char *a, const uns
 
 typedef struct gemm_data {
   int64_t m, n, k, panels, panel_bytes, a_stride, y_stride;
+  uint32_t high_tiles; /* of all the tile height; those after them are lower by one */
   guarded a, b, y, extra[MAX_EXTRAS];
   int64_t extra_stride[MAX_EXTRAS];
 } gemm_data;
@@ -139,10 +141,12 @@ static void pack(const qn_gemm_plan *p, gemm_data *d) {
                   false);
 }
 
-static void make_data(const qn_gemm_plan *p, gemm_data *d, uint32_t rows) {
+static void make_data(const qn_gemm_plan *p, gemm_data *d, uint32_t rows, bool low) {
   memset(d, 0, sizeof *d);
   int64_t kb = p->layout.k_block, nb = p->layout.panel_width, la = mem_bits(p->lhs) / 8;
-  d->m = (int64_t)rows * (1 + rnd_below(3));
+  d->high_tiles = low ? (uint32_t)rnd_below(4) : 1 + (uint32_t)rnd_below(3);
+  uint32_t low_tiles = low ? (uint32_t)rnd_below(4) + (d->high_tiles == 0) : 0;
+  d->m = (int64_t)rows * d->high_tiles + (int64_t)(rows - 1) * low_tiles;
   d->n = 1 + rnd_below(rnd_below(2) ? 200 : 30);
   d->k = rnd_below(20) == 0 ? 0 : 1 + rnd_below(rnd_below(2) ? 200 : 12);
   int64_t padded = (d->k + kb - 1) / kb * kb, a_columns = p->lhs_padded ? padded : d->k;
@@ -174,7 +178,7 @@ static void call_tiles(const gemm_case *c, gemm_data *d, qn_kernel_fn fn) {
   }
   qn_kargs args = {.ptr = ptrs, .size = sizes, .stride = strides};
   /* In pieces, as worker threads would. */
-  int64_t row_cut = (int64_t)c->body.rows * rnd_below((uint32_t)(d->m / c->body.rows) + 1);
+  int64_t row_cut = (int64_t)(c->body.rows & (QN_ROWS_MIXED - 1)) * rnd_below(d->high_tiles + 1);
   int64_t panel_cut = rnd_below((uint32_t)d->panels + 1);
   const int64_t rows[] = {0, row_cut, d->m}, panels[] = {0, panel_cut, d->panels};
   for (int i = 0; i < 2; i++)
@@ -230,7 +234,7 @@ static uint32_t check_heights(qn_context *ctx, const qn_isa *isa, types t, qn_la
       snprintf(what, sizeof what, "%s %s x %s -> %s k%un%u, %u rows, %s", isa->name, qn_scalar_get(t.lhs)->text,
                qn_scalar_get(t.rhs)->text, qn_scalar_get(t.acc)->text, layout.k_block, layout.panel_width, i + 1,
                cases[i].plan.u.gemm.lhs_padded ? "padded" : "not padded");
-      make_data(&cases[i].plan.u.gemm, &d, i + 1);
+      make_data(&cases[i].plan.u.gemm, &d, i + 1, cases[i].body.rows > QN_ROWS_MIXED);
       call_tiles(&cases[i], &d, code->functions[i]);
       wrong += compare(&cases[i], &d, what);
       free_data(&d);
@@ -280,7 +284,7 @@ static void extremes(void **state) {
       qn_code *code = compile(ctx, 1, &c.body);
       for (uint32_t round = 0; round < 8; round++) {
         gemm_data d;
-        make_data(&c.plan.u.gemm, &d, 2);
+        make_data(&c.plan.u.gemm, &d, 2, c.body.rows > QN_ROWS_MIXED);
         const uint8_t lhs8[] = {0xFF, 0xFF}, lhs16[] = {0x00, 0x80}; /* 255, -32768 */
         const uint8_t *lhs = t ? lhs16 : lhs8;
         for (size_t i = 0; i < d.a.size; i++) d.a.data[i] = lhs[i % (t ? 2 : 1)];

@@ -1,0 +1,270 @@
+/* The sums of one tile, in registers over all of K. */
+#include "gemm_impl.h"
+
+static void copy_values(LLVMValueRef *to, const LLVMValueRef *from, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) to[i] = from[i];
+}
+
+/* One block where the row operands are the fewer: they stay in registers, and each vector of B is used up at once. */
+static void block_by_columns(qn_ll_tile *t, LLVMValueRef block, uint32_t j, uint32_t blocks, bool partial,
+                             LLVMValueRef *shared, LLVMValueRef *acc) {
+  qn_ll_operand a[QN_LL_MAX_OPERANDS], b;
+  for (uint32_t r = 0; r < t->acc_rows; r++) t->dot->load_a(t, r, block, j, blocks, partial, &shared[r], &a[r]);
+  for (uint32_t v = 0; v < t->vectors; v++) {
+    t->dot->load_b(t, v, j, &b);
+    for (uint32_t r = 0; r < t->acc_rows; r++)
+      acc[r * t->vectors + v] = t->dot->madd(t, acc[r * t->vectors + v], &a[r], &b);
+  }
+}
+
+static void blocks_step(qn_ll_tile *t, LLVMValueRef block, uint32_t blocks, bool partial) {
+  LLVMValueRef shared[QN_LL_MAX_OPERANDS] = {0};
+  for (uint32_t j = 0; j < blocks; j++) {
+    qn_ll_operand b[QN_LL_MAX_VECTORS], a;
+    LLVMValueRef *acc = t->acc + (size_t)(j % t->sets) * t->acc_rows * t->vectors;
+    if (t->dot->by_columns) {
+      block_by_columns(t, block, j, blocks, partial, shared, acc);
+      continue;
+    }
+    for (uint32_t v = 0; v < t->vectors; v++) t->dot->load_b(t, v, j, &b[v]);
+    for (uint32_t r = 0; r < t->acc_rows; r++) {
+      t->dot->load_a(t, r, block, j, blocks, partial, &shared[r], &a);
+      for (uint32_t v = 0; v < t->vectors; v++)
+        acc[r * t->vectors + v] = t->dot->madd(t, acc[r * t->vectors + v], &a, &b[v]);
+    }
+  }
+}
+
+/* Two lines a block; `ahead` moves by runtime steps, so that each pass over a panel fetches its share of the next. */
+static void prefetch_step(gemm_state *s, LLVMValueRef ahead) {
+  qn_ll *g = s->g;
+  for (int64_t line = 0; line < 128; line += 64) {
+    LLVMValueRef args[4] = {qn__ll_gep_const(g, ahead, line), qn__ll_i32(g, 0), qn__ll_i32(g, 2), qn__ll_i32(g, 1)};
+    qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
+  }
+}
+
+/* Blocks start .. end-1, `unroll` at a time. The panels' pointers move along and are left after the last block. */
+static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, bool partial) {
+  qn_ll_tile *t = &s->tile;
+  qn_ll *g = t->g;
+  uint32_t sums = t->acc_rows * t->vectors * (unroll >= t->sets ? t->sets : 1), n = sums + t->panels;
+  int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
+  bool fetch = s->ahead && !partial;
+  LLVMValueRef carried[QN_LL_MAX_CARRIED];
+  qn_ll_for f;
+  copy_values(carried, t->acc, sums);
+  copy_values(carried + sums, t->b, t->panels);
+  carried[n] = s->ahead;
+  qn__ll_for_begin(g, &f, start, end, unroll, n + fetch, carried);
+  copy_values(t->acc, carried, sums);
+  copy_values(t->b, carried + sums, t->panels);
+  LLVMValueRef ahead = carried[n];
+  if (fetch) prefetch_step(s, ahead);
+  blocks_step(t, f.i, unroll, partial);
+  for (uint32_t p = 0; p < t->panels; p++)
+    carried[sums + p] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, t->b[p], bytes * unroll), "");
+  if (fetch) carried[n] = LLVMBuildFreeze(g->b, qn__ll_gep(g, ahead, s->ahead_step), "");
+  copy_values(carried, t->acc, sums);
+  qn__ll_for_end(g, &f, carried);
+  copy_values(t->acc, carried, sums);
+  copy_values(t->b, carried + sums, t->panels);
+  if (fetch) s->ahead = carried[n];
+}
+
+/* ---- partial blocks ---- */
+
+static LLVMTypeRef tail_type(qn_ll *g, LLVMTypeRef word) {
+  LLVMTypeRef params[2] = {g->ptr, g->i64};
+  return LLVMFunctionType(word, params, 2, false);
+}
+
+static LLVMTypeRef word_type(qn_ll *g, const qn_gemm_plan *plan) {
+  return LLVMIntTypeInContext(g->ctx, qn__ll_mem_bits(plan->lhs) * plan->layout.k_block);
+}
+
+LLVMValueRef qn__ll_gemm_tail_function(qn_ll *g, const qn_body *body) {
+  qn_ll outer = *g;
+  LLVMTypeRef type = word_type(g, &body->plan->u.gemm);
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
+  qn_str name = qn__arena_fmt(g->arena, "%s_tail", body->symbol);
+  if (!name.data) g->failed = g->out_of_memory = true;
+  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", tail_type(g, type)));
+  LLVMSetLinkage(fn, LLVMInternalLinkage);
+  g->fn = fn;
+  LLVMPositionBuilderAtEnd(g->b, LLVMAppendBasicBlockInContext(g->ctx, fn, ""));
+  LLVMValueRef word = LLVMConstNull(type), at = LLVMGetParam(fn, 0);
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), LLVMGetParam(fn, 1), 1, 1, &word);
+  LLVMValueRef byte = LLVMBuildZExt(g->b, qn__ll_load_vec(g, g->i8, qn__ll_gep(g, at, f.i), 1), type, "");
+  LLVMValueRef shift = LLVMBuildIntCast2(g->b, qn__ll_mul(g, f.i, qn__ll_i64(g, 8)), type, false, "");
+  word = LLVMBuildOr(g->b, word, LLVMBuildShl(g->b, byte, shift, ""), "");
+  qn__ll_for_end(g, &f, &word);
+  LLVMBuildRet(g->b, word);
+  g->fn = outer.fn;
+  LLVMPositionBuilderAtEnd(g->b, here);
+  return fn;
+}
+
+/* The last, partial block of each row as a word, zeros above. Its bytes are the top ones of the word that ends where
+ * the row ends; rows shorter than a word are put together. Nothing outside the row is read. */
+static void keep_tails(gemm_state *s) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  qn_ll_if some, whole, shorter;
+  LLVMTypeRef type = word_type(g, s->plan);
+  int64_t size = (int64_t)LLVMGetIntTypeWidth(type) / 8;
+  LLVMValueRef bytes = qn__ll_mul(g, t->k_size, qn__ll_i64(g, qn__ll_mem_bits(s->plan->lhs) / 8));
+  LLVMValueRef word = qn__ll_i64(g, size), rest = LLVMBuildAnd(g->b, bytes, qn__ll_i64(g, size - 1), "");
+  qn__ll_if_begin(g, &some, LLVMBuildICmp(g->b, LLVMIntSGT, s->all_blocks, s->full_blocks, ""));
+  qn__ll_if_begin(g, &whole, LLVMBuildICmp(g->b, LLVMIntSGE, bytes, word, ""));
+  LLVMValueRef shift =
+      LLVMBuildAnd(g->b, qn__ll_mul(g, qn__ll_sub(g, word, rest), qn__ll_i64(g, 8)), qn__ll_i64(g, 8 * size - 1), "");
+  shift = LLVMBuildIntCast2(g->b, shift, type, false, "");
+  for (uint32_t r = 0; r < t->rows; r++) {
+    LLVMValueRef x = qn__ll_load_vec(g, type, qn__ll_gep(g, t->a[r], qn__ll_sub(g, bytes, word)), 1);
+    qn__ll_store_vec(g, LLVMBuildLShr(g->b, x, shift, ""), qn__ll_gep_const(g, t->tails, size * r), 1);
+  }
+  qn__ll_if_end(g, &whole);
+  qn__ll_if_begin(g, &shorter, LLVMBuildICmp(g->b, LLVMIntSLT, bytes, word, ""));
+  for (uint32_t r = 0; r < t->rows; r++) {
+    LLVMValueRef args[2] = {t->a[r], bytes};
+    LLVMValueRef x = LLVMBuildCall2(g->b, tail_type(g, type), s->tail, args, 2, "");
+    qn__ll_store_vec(g, x, qn__ll_gep_const(g, t->tails, size * r), 1);
+  }
+  qn__ll_if_end(g, &shorter);
+  qn__ll_if_end(g, &some);
+}
+
+/* K of the rows, or of one segment of them. */
+static void accumulate_run(gemm_state *s) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  bool partial = !s->plan->lhs_padded && s->plan->layout.k_block > 1;
+  LLVMValueRef done = qn__ll_i64(g, 0), blocks = partial ? s->full_blocks : s->all_blocks;
+  if (partial && t->tails) keep_tails(s);
+  if (t->unroll > 1) {
+    LLVMValueRef whole = LLVMBuildAnd(g->b, blocks, qn__ll_i64(g, -(int64_t)t->unroll), "");
+    blocks_loop(s, done, whole, t->unroll, false);
+    done = whole;
+  }
+  blocks_loop(s, done, blocks, 1, false);
+  if (partial) blocks_loop(s, blocks, s->all_blocks, 1, true);
+}
+
+/* Inside a loop over segments: sums and the panels' pointers are carried around it, rows move by `step` bytes. */
+static void segments_loop(gemm_state *s, LLVMValueRef count, LLVMValueRef step, void (*inner)(gemm_state *)) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  uint32_t sums = t->acc_rows * t->vectors * t->sets;
+  LLVMValueRef carried[QN_LL_MAX_CARRIED], first[QN_LL_MAX_ROWS];
+  qn_ll_for f;
+  copy_values(first, t->a, t->rows);
+  copy_values(carried, t->acc, sums);
+  copy_values(carried + sums, t->b, t->panels);
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, 1, sums + t->panels, carried);
+  copy_values(t->acc, carried, sums);
+  copy_values(t->b, carried + sums, t->panels);
+  LLVMValueRef offset = qn__ll_mul(g, f.i, step);
+  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, first[r], offset);
+  inner(s);
+  copy_values(carried, t->acc, sums);
+  copy_values(carried + sums, t->b, t->panels);
+  qn__ll_for_end(g, &f, carried);
+  copy_values(t->acc, carried, sums);
+  copy_values(t->b, carried + sums, t->panels);
+  copy_values(t->a, first, t->rows);
+}
+
+static void inner_segments(gemm_state *s) {
+  if (s->plan->window_inner)
+    segments_loop(s, s->image[6], s->image[11], accumulate_run);
+  else
+    accumulate_run(s);
+}
+
+/* Where accumulators are something else than the sums of their rows, start values are added in the end. */
+static bool starts_plainly(const qn_ll_dot *dot) {
+  return !dot->finish && !dot->more && !dot->even;
+}
+
+static LLVMValueRef start_value(gemm_state *s, uint32_t v) {
+  int64_t bytes = (int64_t)s->tile.acc_lanes * qn__ll_mem_bits(s->plan->acc) / 8;
+  return qn__ll_load_vec(s->g, s->tile.acc_type, qn__ll_gep_const(s->g, s->start, v * bytes), 1);
+}
+
+static void begin_sums(gemm_state *s) {
+  qn_ll_tile *t = &s->tile;
+  uint32_t count = t->acc_rows * t->vectors;
+  for (uint32_t i = 0; i < count * t->sets; i++) t->acc[i] = LLVMConstNull(t->acc_type);
+  for (uint32_t v = 0; s->start && starts_plainly(t->dot) && v < t->vectors; v++) {
+    LLVMValueRef x = start_value(s, v);
+    for (uint32_t r = 0; r < t->rows; r++) t->acc[r * t->vectors + v] = x;
+  }
+}
+
+static void keep_sums(gemm_state *s) {
+  qn_ll_tile *t = &s->tile;
+  uint32_t count = t->acc_rows * t->vectors;
+  int64_t bytes = (int64_t)t->acc_lanes * qn__ll_mem_bits(s->plan->acc) / 8;
+  for (uint32_t i = count; i < count * t->sets; i++)
+    t->acc[i % count] = LLVMBuildAdd(s->g->b, t->acc[i % count], t->acc[i], "");
+  if (t->dot->finish) t->dot->finish(t);
+  for (uint32_t v = 0; s->start && !starts_plainly(t->dot) && v < t->vectors; v++) {
+    LLVMValueRef x = start_value(s, v);
+    for (uint32_t r = 0; r < t->rows; r++)
+      t->acc[r * t->vectors + v] = LLVMBuildAdd(s->g->b, t->acc[r * t->vectors + v], x, "");
+  }
+  for (uint32_t i = 0; i < t->rows * t->vectors; i++)
+    qn__ll_store_vec(s->g, t->acc[i], qn__ll_gep_const(s->g, s->sums, i * bytes), 1);
+}
+
+/* Addresses of the tile's rows: in a matrix, or of windows in an image, which is divided once per tile. */
+static void row_addresses(gemm_state *s) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  if (!s->plan->window) {
+    for (uint32_t r = 0; r < t->rows; r++)
+      t->a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, qn__ll_i64(g, r)), s->a_stride));
+    return;
+  }
+  LLVMValueRef *z = s->image, one = qn__ll_i64(g, 1), zero = qn__ll_i64(g, 0);
+  LLVMValueRef line = LLVMBuildUDiv(g->b, s->row, z[4], ""), n = LLVMBuildUDiv(g->b, line, z[3], "");
+  LLVMValueRef ow = qn__ll_sub(g, s->row, qn__ll_mul(g, line, z[4]));
+  LLVMValueRef oh = qn__ll_sub(g, line, qn__ll_mul(g, n, z[3]));
+  LLVMValueRef at = qn__ll_add(g, qn__ll_mul(g, oh, z[8]), qn__ll_mul(g, ow, z[9]));
+  at = qn__ll_add(g, at, qn__ll_mul(g, n, z[7]));
+  /* From the end of a line to the next, and from the last line's end to the next image. */
+  LLVMValueRef next_line = qn__ll_sub(g, z[8], qn__ll_mul(g, z[4], z[9]));
+  LLVMValueRef next_image = qn__ll_sub(g, z[7], qn__ll_mul(g, z[3], z[8]));
+  for (uint32_t r = 0; r < t->rows; r++) {
+    t->a[r] = qn__ll_gep(g, s->a, at);
+    if (r + 1 == t->rows) break;
+    ow = qn__ll_add(g, ow, one);
+    LLVMValueRef ends = LLVMBuildICmp(g->b, LLVMIntEQ, ow, z[4], "");
+    ow = LLVMBuildSelect(g->b, ends, zero, ow, "");
+    oh = qn__ll_add(g, oh, LLVMBuildZExt(g->b, ends, g->i64, ""));
+    LLVMValueRef last = LLVMBuildICmp(g->b, LLVMIntEQ, oh, z[3], "");
+    oh = LLVMBuildSelect(g->b, last, zero, oh, "");
+    at = qn__ll_add(g, at, z[9]);
+    at = qn__ll_add(g, at, LLVMBuildSelect(g->b, ends, next_line, zero, ""));
+    at = qn__ll_add(g, at, LLVMBuildSelect(g->b, last, next_image, zero, ""));
+  }
+}
+
+void qn__ll_gemm_sums(gemm_state *s, LLVMValueRef column) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  int64_t column_bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
+  row_addresses(s);
+  for (uint32_t p = 0; p < t->panels; p++) {
+    LLVMValueRef at = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, p)), s->b_stride));
+    t->b[p] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, column_bytes)));
+  }
+  begin_sums(s);
+  if (s->plan->window)
+    segments_loop(s, s->image[5], s->image[10], inner_segments);
+  else
+    accumulate_run(s);
+  keep_sums(s);
+}
