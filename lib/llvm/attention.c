@@ -44,6 +44,7 @@ static void shape_tile(body *w, const qn_gemm_plan *product, uint32_t rows, uint
   uint32_t registers = g->isa->num_registers, lanes = g->lanes, vectors = columns / lanes;
   *t = (qn_ll_tile){.g = g, .plan = product, .rows = rows, .sets = 1, .acc_lanes = lanes};
   t->dot = qn__ll_dot_find(g, product, lanes > 1);
+  rows = t->acc_rows = qn__ll_dot_rows(t->dot, rows);
   t->acc_elem = qn__ll_mem_type(g, product->acc);
   t->acc_type = qn__ll_lanes(t->acc_elem, lanes);
   uint32_t group = vectors < QN_LL_MAX_VECTORS ? vectors : QN_LL_MAX_VECTORS;
@@ -57,11 +58,11 @@ static void shape_tile(body *w, const qn_gemm_plan *product, uint32_t rows, uint
 }
 
 static void blocks_step(qn_ll_tile *t, LLVMValueRef block, uint32_t blocks, bool partial) {
-  LLVMValueRef shared[QN_LL_MAX_ROWS] = {0};
+  LLVMValueRef shared[QN_LL_MAX_OPERANDS] = {0};
   for (uint32_t j = 0; j < blocks; j++) {
     qn_ll_operand b[QN_LL_MAX_VECTORS], a;
     for (uint32_t v = 0; v < t->vectors; v++) t->dot->load_b(t, v, j, &b[v]);
-    for (uint32_t r = 0; r < t->rows; r++) {
+    for (uint32_t r = 0; r < t->acc_rows; r++) {
       t->dot->load_a(t, r, block, j, blocks, partial, &shared[r], &a);
       for (uint32_t v = 0; v < t->vectors; v++)
         t->acc[r * t->vectors + v] = t->dot->madd(t, t->acc[r * t->vectors + v], &a, &b[v]);
@@ -76,7 +77,7 @@ static void copy_values(LLVMValueRef *to, const LLVMValueRef *from, uint32_t cou
 /* Blocks start .. end-1 of the summed axis; the panels' pointers stand at `start` and are left at `end`. */
 static void blocks_loop(qn_ll_tile *t, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, bool partial) {
   qn_ll *g = t->g;
-  uint32_t sums = t->rows * t->vectors;
+  uint32_t sums = t->acc_rows * t->vectors;
   int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
   LLVMValueRef carried[QN_LL_MAX_CARRIED];
   qn_ll_for f;
@@ -105,6 +106,7 @@ static void sum_up(qn_ll_tile *t, LLVMValueRef start, LLVMValueRef full, LLVMVal
   }
   blocks_loop(t, start, full, 1, false);
   if (all) blocks_loop(t, full, all, 1, true);
+  if (t->dot->finish) t->dot->finish(t);
 }
 
 /* Scores' sums of the block into memory. */
@@ -131,7 +133,7 @@ static void scores(body *w) {
     column = columns.i;
   }
   t->b[0] = qn__ll_gep(g, base, qn__ll_mul(g, column, qn__ll_i64(g, (int64_t)kb * qn__ll_mem_bits(p->scores.rhs) / 8)));
-  for (uint32_t i = 0; i < t->rows * t->vectors; i++) t->acc[i] = LLVMConstNull(t->acc_type);
+  for (uint32_t i = 0; i < t->acc_rows * t->vectors; i++) t->acc[i] = LLVMConstNull(t->acc_type);
   sum_up(t, qn__ll_i64(g, 0), full, exact ? NULL : all);
   for (uint32_t r = 0; r < t->rows; r++)
     for (uint32_t v = 0; v < t->vectors; v++) {
@@ -192,9 +194,9 @@ static void value_tile(body *w, const span *s, LLVMValueRef panel, LLVMValueRef 
   LLVMValueRef factor[QN_LL_MAX_ROWS];
   for (uint32_t r = 0; r < t->rows && s->rescale; r++)
     factor[r] = qn__ll_splat(g, qn__ll_load_vec(g, g->f32, factor_at(w, s->row, r), 4), t->acc_lanes);
-  for (uint32_t i = 0; i < count; i++) {
+  for (uint32_t i = 0; i < t->acc_rows * t->vectors; i++) {
     t->acc[i] = LLVMConstNull(t->acc_type);
-    if (p->codes) continue;
+    if (p->codes) continue; /* ways to multiply floats have the tile's rows only */
     t->acc[i] = qn__ll_load_vec(g, floats, out_at(w, s->row, i / t->vectors, i % t->vectors, first), 4);
     if (s->rescale) t->acc[i] = LLVMBuildFMul(g->b, t->acc[i], factor[i / t->vectors], "");
   }

@@ -251,7 +251,7 @@ def main():
                 print("%s: %s agrees (%s)" % (row, p.name, ", ".join(" ".join(r) or "here" for r in runs)))
         finally:
             shutil.rmtree(folder)
-    if row in REWRITES and REWRITES[row][1] and not modelled:
+    if len(sys.argv) == 3 and row in REWRITES and REWRITES[row][1] and not modelled:
         sys.exit("no program has an instruction that matches " + REWRITES[row][1])
     sys.exit(bad != 0)
 
