@@ -149,13 +149,18 @@ LLVMValueRef qn__ll_mask(qn_ll *g, LLVMValueRef n);
 
 /* ---- region.c, region_int.c, region_float.c ---- */
 enum { QN_LL_BY_LANE = 1, QN_LL_BY_ROW = 2 };
+/* What a division of many by one number needs of that number, as scalars (divide.c). */
+typedef struct qn_ll_divisor {
+  LLVMValueRef inverse, minus, rest, usual;
+} qn_ll_divisor;
 typedef struct qn_ll_region {
   qn_ll *g;
   const qn_tape *tape;
-  uint8_t *vary;   /* per register: along what it changes */
-  uint8_t *ready;  /* per register: in which pass over the row it is known; all 0 without reductions */
-  bool *needed;    /* per register: some output or reduction depends on it */
-  LLVMValueRef *v; /* per register: its present value */
+  uint8_t *vary;           /* per register: along what it changes */
+  uint8_t *ready;          /* per register: in which pass over the row it is known; all 0 without reductions */
+  bool *needed;            /* per register: some output or reduction depends on it */
+  LLVMValueRef *v;         /* per register: its present value */
+  qn_ll_divisor *divisors; /* per register that is a division: all null where the machine divides */
   uint32_t num_passes;
 } qn_ll_region;
 /* The same results with fewer divisions (quotient.c); the tape itself when there is nothing to do. */
@@ -177,6 +182,10 @@ void qn__ll_region_store(qn_ll_region *r, uint32_t output, const qn_ll_place *pl
 /* Register i with that many lanes: splat where it is a scalar. */
 LLVMValueRef qn__ll_region_get(qn_ll_region *r, uint32_t i, uint32_t lanes);
 bool qn__ll_is_reduction(uint8_t op);
+/* After values with this `vary`, ready in passes first .. last, are known: readies divisions by them. */
+void qn__ll_divisors_prepare(qn_ll_region *r, uint8_t vary, uint32_t first, uint32_t last);
+/* a / s, 16 lanes. */
+LLVMValueRef qn__ll_divide(qn_ll *g, const qn_ll_divisor *d, LLVMValueRef a, LLVMValueRef s);
 uint32_t qn__ll_args(const qn_tinst *inst, uint32_t args[3]); /* how many operands, and which registers */
 
 typedef struct qn_ll_operands {

@@ -44,7 +44,8 @@ bool qn__ll_region_init(qn_ll_region *r, qn_ll *g, const qn_tape *tape, const ui
   r->ready = qn__arena_array(g->arena, n, 1);
   r->needed = qn__arena_array(g->arena, n, sizeof(bool));
   r->v = qn__ll_values(g, n);
-  if (!r->vary || !r->ready || !r->needed || !r->v) {
+  r->divisors = qn__arena_array(g->arena, n, sizeof *r->divisors);
+  if (!r->divisors || !r->vary || !r->ready || !r->needed || !r->v) {
     g->failed = g->out_of_memory = true;
     return false;
   }
@@ -90,6 +91,8 @@ static LLVMValueRef emit_one(qn_ll_region *r, uint32_t i, uint32_t lanes) {
   static const uint8_t bits[] = {
       [QN_TI1] = 1, [QN_TI8] = 8, [QN_TI16] = 16, [QN_TI32] = 32, [QN_TI64] = 64, [QN_TF32] = 32, [QN_TF64] = 64};
   o.bits = bits[inst->type];
+  if (inst->op == QN_T_FDIV && r->divisors[i].inverse && lanes == 16)
+    return qn__ll_divide(g, &r->divisors[i], o.a, o.b);
   return emitters[inst->op](g, &o);
 }
 
@@ -100,6 +103,7 @@ void qn__ll_region_emit(qn_ll_region *r, uint8_t vary, uint32_t first, uint32_t 
     if (op == QN_T_INPUT || qn__ll_is_reduction(op)) continue;
     r->v[i] = emit_one(r, i, (vary & QN_LL_BY_LANE) ? lanes : 1);
   }
+  qn__ll_divisors_prepare(r, vary, first, last);
 }
 
 void qn__ll_region_load(qn_ll_region *r, uint8_t vary, const qn_ll_place *places, LLVMValueRef index, uint32_t lanes,
