@@ -21,6 +21,7 @@ static lower_fn lowering_of(qn_op_kind kind) {
   case QN_OP_MATMUL_INTEGER: return qn__lower_matmul_integer;
   case QN_OP_BLOCK_MATMUL: return qn__lower_block_matmul;
   case QN_OP_ATTENTION: return qn__lower_attention;
+  case QN_OP_LAYER_NORM: return qn__lower_layer_norm;
   case QN_OP_SOFTMAX: return qn__lower_softmax;
   case QN_OP_DYNAMIC_QUANTIZE: return qn__lower_dynamic_quantize;
   default: return qn__lower_elementwise(kind);

@@ -22,6 +22,7 @@ qn_status qn__lower_weight_only(lowering *l, qn_op op);
 /* dynamic_quantize with a block. */
 qn_status qn__lower_block_quantize(lowering *l, qn_op op);
 qn_status qn__lower_attention(lowering *l, qn_op op);
+qn_status qn__lower_layer_norm(lowering *l, qn_op op);
 qn_status qn__lower_softmax(lowering *l, qn_op op);
 qn_status qn__lower_dynamic_quantize(lowering *l, qn_op op);
 /* Merges kern.map ops into their neighbours, over one function. */

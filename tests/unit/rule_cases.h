@@ -167,6 +167,15 @@ static const rule_case quantization[] = {
 };
 
 static const rule_case products[] = {
+    OK4(LAYER_NORM, "4x8xf32", "8xf32", "8xf32", 0, 0, "4x8xf32"),
+    OK4(LAYER_NORM, "2x3x4xf16", "3x4xf32", 0, 0, "axis=1;epsilon=0.1", "2x3x4xf16"),
+    OK4(LAYER_NORM, "nx?xcal", 0, 0, 0, 0, "nx?xf32"),
+    BAD4(LAYER_NORM, "4x8xf32", "4xf32", 0, 0, 0, "from axis 1 on"),
+    BAD4(LAYER_NORM, "4x8xf32", "4xf32", "8xf32", 0, 0, "from axis 1 on"),
+    BAD4(LAYER_NORM, "4x8xf32", "8xf16", 0, 0, 0, "expected elements of f32 or f32"),
+    BAD4(LAYER_NORM, "4x8xf64", "8xf64", 0, 0, 0, "expected elements of f32, f16 or bf16"),
+    BAD4(LAYER_NORM, "4x8xf32", 0, 0, 0, "axis=2", "axis is 2"),
+    BAD4(LAYER_NORM, "4x8xf32", 0, 0, 0, "epsilon=-1.0", "not negative"),
     OK4(ATTENTION, "2x4x8xf32", "2x6x8xf32", "2x6x3xf32", 0, 0, "2x4x3xf32"),
     OK4(ATTENTION, "4x8xf16", "6x8xf16", "6x3xf16", "4x1xi1", "causal=\"top_left\"", "4x3xf16"),
     OK4(ATTENTION, "4x4x8xf32", "2x6x8xf32", "2x6x3xf32", "6xf32", "key_block=32", "4x4x3xf32"),
