@@ -24,6 +24,8 @@ double seconds_now(void);
 /* One-thread rows stay on one processor; rows on several threads let go of it. */
 void pin_thread(void);
 void unpin_thread(void);
+/* To the processors that pin_thread does not take, for threads that are created next; false where there are none. */
+bool pin_elsewhere(void);
 
 /* Something that is timed: ours, a peer's, or the machine's limit. Index 0 of a race is ours. */
 typedef struct contender {
@@ -34,7 +36,7 @@ typedef struct contender {
   void (*destroy)(void *state);
 } contender;
 
-enum { MAX_CONTENDERS = 8, MAX_ROUNDS = 101 };
+enum { MAX_CONTENDERS = 8, MAX_ROUNDS = 202 };
 
 typedef struct timing {
   double min, median;          /* seconds per call */
@@ -43,7 +45,7 @@ typedef struct timing {
 } timing;
 
 /* Times the contenders in turns: rounds of one short block each, so that a machine whose clock changes or that others
- * use is the same for all. Takes about `budget` seconds, but five rounds at least. */
+ * use is the same for all. Takes about `budget` seconds, twice that where rounds disagree, but five rounds at least. */
 void race(const contender *c, int n, double budget, timing *out);
 /* To choose the faster of two forms of a peer: seconds of the best of three short runs. */
 double best_of_three(const contender *c);
@@ -167,6 +169,14 @@ static inline int64_t conv_out(const conv *c, int64_t size, int64_t window) {
 }
 bool onednn_conv(const conv *c, const options *o, contender *out, const void **y, peer_note *why);
 
+/* ---- weights beyond the cache (row_far.c) ---- */
+enum { MAX_COPIES = 64 };
+/* So many copies that each has left the cache when its turn comes, in a race in which others read as much meanwhile;
+ * 0 where memory does not hold them. */
+int far_copies(size_t bytes);
+/* Contenders that run in turns, which it then owns. */
+bool copies_create(const char *name, const contender *each, int n, contender *out);
+
 /* ---- limits (limit.c) ---- */
 /* As long as `ops` int8 multiply-adds (each counts two) take at the dot product's measured peak. */
 bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out);
@@ -185,6 +195,7 @@ bool row_small(qn_context *ctx, const options *o, report *r);
 bool row_float(qn_context *ctx, const options *o, report *r);
 bool row_far(qn_context *ctx, const options *o, report *r);
 bool row_conv(qn_context *ctx, const options *o, report *r);
+bool row_w4(qn_context *ctx, const options *o, report *r);
 bool row_setup(qn_context *ctx, const options *o, report *r);
 bool row_threads(qn_context *ctx, const options *o, report *r);
 bool row_chain(qn_context *ctx, const options *o, report *r);

@@ -13,21 +13,35 @@ double seconds_now(void) {
 static cpu_set_t allowed;
 static bool known;
 
-void pin_thread(void) {
-  if (!known && sched_getaffinity(0, sizeof allowed, &allowed)) return;
-  known = true;
+static int last_processor(void) {
   int last = -1;
+  if (!known && sched_getaffinity(0, sizeof allowed, &allowed)) return -1;
+  known = true;
   for (size_t i = 0; i < CPU_SETSIZE; i++)
     if (CPU_ISSET(i, &allowed)) last = (int)i;
-  if (last < 0) return;
+  return last;
+}
+
+/* Where it is refused, the figures are only less steady. */
+void pin_thread(void) {
   cpu_set_t one;
+  int last = last_processor();
+  if (last < 0) return;
   CPU_ZERO(&one);
   CPU_SET((size_t)last, &one);
-  sched_setaffinity(0, sizeof one, &one); /* where it is refused, the figures are only less steady */
+  sched_setaffinity(0, sizeof one, &one);
 }
 
 void unpin_thread(void) {
   if (known) sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
+bool pin_elsewhere(void) {
+  int last = last_processor();
+  if (last < 0) return false;
+  cpu_set_t others = allowed;
+  CPU_CLR((size_t)last, &others);
+  return CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0;
 }
 
 static double block_of(const contender *c, int calls) {
@@ -42,49 +56,67 @@ static int by_value(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-/* Blocks of about 0.3 ms: long against the clock, short against changes of the machine's speed. */
-static int calls_for(const contender *c, double *each) {
+/* Blocks of about 0.3 ms: long against the clock, short against changes of the machine's speed. `wall` is what a block
+ * takes with everything around it. */
+static int calls_for(const contender *c, double *wall) {
   const double block = 300e-6;
   block_of(c, 1);
-  double once = block_of(c, 1);
+  double start = seconds_now(), once = block_of(c, 1);
+  *wall = seconds_now() - start;
   int calls = once > 0 && once < block ? (int)(block / once) : 1;
   if (calls > 3) { /* the first guess may have met cold caches */
     once = block_of(c, calls / 2) / (calls / 2);
     calls = once > 0 && once < block ? (int)(block / once) + 1 : 1;
+    *wall = once * (calls + 1);
   }
-  *each = once * calls;
   return calls;
 }
 
-void race(const contender *c, int n, double budget, timing *out) {
-  static double t[MAX_CONTENDERS][MAX_ROUNDS], ratio[MAX_ROUNDS];
-  int calls[MAX_CONTENDERS], rounds;
-  double round = 0, each[MAX_CONTENDERS];
-  for (int i = 0; i < n; i++) {
-    calls[i] = calls_for(&c[i], &each[i]);
-    round += each[i] * (calls[i] > 1 ? 1 + 1.0 / calls[i] : 1);
-  }
-  rounds = (int)(budget / (round > 1e-9 ? round : 1e-9)) | 1;
-  if (rounds < 5) rounds = 5;
-  if (rounds > MAX_ROUNDS) rounds = MAX_ROUNDS;
-  for (int r = 0; r < rounds; r++)
+static double times[MAX_CONTENDERS][MAX_ROUNDS];
+
+static void run_rounds(const contender *c, int n, const int *calls, int from, int to) {
+  for (int r = from; r < to; r++)
     for (int i = 0; i < n; i++) {
       if (calls[i] > 1) block_of(&c[i], 1); /* its data come back into the cache; long calls bring them themselves */
-      t[i][r] = block_of(&c[i], calls[i]) / calls[i];
+      times[i][r] = block_of(&c[i], calls[i]) / calls[i];
     }
-  double ours = 0;
+}
+
+static void judge(int n, int rounds, timing *out) {
+  double ratio[MAX_ROUNDS], sorted[MAX_ROUNDS];
   for (int i = 0; i < n; i++) {
-    for (int r = 0; r < rounds; r++) ratio[r] = t[i][r] / (i ? t[0][r] : t[i][r]);
-    double sorted[MAX_ROUNDS];
-    for (int r = 0; r < rounds; r++) sorted[r] = t[i][r];
+    for (int r = 0; r < rounds; r++) {
+      ratio[r] = i ? times[i][r] / times[0][r] : 1;
+      sorted[r] = times[i][r];
+    }
     qsort(sorted, (size_t)rounds, sizeof *sorted, by_value);
     qsort(ratio, (size_t)rounds, sizeof *ratio, by_value);
     out[i].min = sorted[0], out[i].median = sorted[rounds / 2];
-    if (i == 0) ours = out[0].min;
-    out[i].ratio = out[i].min / ours;
+    out[i].ratio = out[i].min / out[0].min;
     out[i].ratio_median = ratio[rounds / 2];
     out[i].spread = (ratio[rounds - 1 - rounds / 10] - ratio[rounds / 10]) / ratio[rounds / 2];
   }
+}
+
+/* Rounds that disagree are followed by as many again, once: others use the machine. */
+void race(const contender *c, int n, double budget, timing *out) {
+  int calls[MAX_CONTENDERS], rounds;
+  double round = 0, wall;
+  for (int i = 0; i < n; i++) {
+    calls[i] = calls_for(&c[i], &wall);
+    round += wall;
+  }
+  rounds = (int)(budget / (round > 1e-9 ? round : 1e-9)) | 1;
+  if (rounds < 5) rounds = 5;
+  if (rounds > MAX_ROUNDS / 2) rounds = MAX_ROUNDS / 2;
+  run_rounds(c, n, calls, 0, rounds);
+  judge(n, rounds, out);
+  double spread = 0;
+  for (int i = 1; i < n; i++)
+    if (out[i].spread > spread) spread = out[i].spread;
+  if (spread < 0.3) return;
+  run_rounds(c, n, calls, rounds, 2 * rounds);
+  judge(n, 2 * rounds, out);
 }
 
 double best_of_three(const contender *c) {

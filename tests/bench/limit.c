@@ -2,6 +2,7 @@
 #include "bench.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #  include <immintrin.h>
 #endif
@@ -74,7 +75,7 @@ bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out) {
 
 /* ---- reading ---- */
 
-static char *far; /* larger than the last-level cache, read in turns of a few megabytes */
+static char *far; /* larger than the last-level cache, read in turns */
 static size_t far_bytes, far_at;
 
 #if defined(__x86_64__)
@@ -109,26 +110,34 @@ static void read_some(const char *p, size_t bytes) {
   read_words(p, bytes);
 }
 
+static bool make_far(void) {
+  if (far) return true;
+  size_t wanted = (5 * llc_bytes() / 2 + ((size_t)64 << 20)) >> 26 << 26;
+  long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  if (pages > 0 && (double)wanted > 0.5 * (double)pages * (double)page) return false;
+  far = big_alloc(wanted), far_bytes = wanted;
+  for (size_t i = 0; i < far_bytes; i += 64) far[i] = (char)i;
+  return true;
+}
+
 static double read_block(void *state, int calls) {
   const limit *l = state;
-  const size_t part = (size_t)32 << 20;
-  double bytes = l->per_call * calls, start = seconds_now();
-  size_t want = bytes < (double)part ? ((size_t)bytes + 255) / 256 * 256 : part;
+  const size_t most = (size_t)64 << 20;
+  double bytes = l->per_call * calls;
+  size_t want = bytes < (double)most ? ((size_t)bytes + 255) / 256 * 256 : most;
   if (far_at + want > far_bytes) far_at = 0;
+  double start = seconds_now();
   read_some(far + far_at, want);
   far_at += want;
   return (seconds_now() - start) * bytes / (double)want;
 }
 
 bool limit_read(double bytes, contender *out) {
-  if (!far) {
-    far_bytes = (5 * llc_bytes() / 2 + ((size_t)64 << 20)) >> 26 << 26;
-    far = big_alloc(far_bytes + 16384);
-    for (size_t i = 0; i < far_bytes; i += 64) far[i] = (char)i;
-  }
+  if (!make_far()) return false;
   limit *l = calloc(1, sizeof *l);
   if (!l) return false;
   *l = (limit){bytes, 0};
+  read_some(far, far_bytes); /* pages that were not used for long may have to come back */
   *out = (contender){"limit", l, NULL, read_block, limit_destroy};
   return true;
 }

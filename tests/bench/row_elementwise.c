@@ -90,8 +90,7 @@ static bool one(qn_context *ctx, const options *o, report *r, const op *of, cons
 }
 
 bool row_elementwise(qn_context *ctx, const options *o, report *r) {
-  /* In the first-level cache, in the second, and far beyond the last (where a tensor larger than it would have to be
-   * checked by the interpreter for seconds: half of it in, half of it out). */
+  /* In the first-level cache, in the second, and beyond the last, with what the copy beside it reads and writes. */
   static const struct {
     const char *where;
     int64_t rows;
@@ -101,7 +100,7 @@ bool row_elementwise(qn_context *ctx, const options *o, report *r) {
     bool missing = false;
     for (size_t j = 0; j < (o->quick ? 2 : 3) && good; j++) {
       int64_t rows = places[j].rows;
-      if (!rows) rows = (int64_t)((double)llc_bytes() * 1.5 / ops[i].bytes / 768);
+      if (!rows) rows = (int64_t)((double)llc_bytes() * 0.8 / ops[i].bytes / 768);
       good = one(ctx, o, r, &ops[i], places[j].where, rows, &missing);
     }
   }

@@ -2,9 +2,8 @@
  * bandwidth with which one thread reads memory. */
 #include "bench.h"
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
-
-enum { MAX_COPIES = 64 };
 
 typedef struct copies {
   contender each[MAX_COPIES];
@@ -24,27 +23,35 @@ static void copies_destroy(void *state) {
   free(c);
 }
 
-/* So many copies that each has left the cache when its turn comes, or none where memory does not hold them. */
-static int far_copies(size_t bytes) {
-  size_t wanted = 5 * llc_bytes() / 2, n = (wanted + bytes - 1) / bytes;
+bool copies_create(const char *name, const contender *each, int n, contender *out) {
+  copies *c = calloc(1, sizeof *c);
+  if (!c) return false;
+  memcpy(c->each, each, (size_t)n * sizeof *each);
+  c->n = n;
+  *out = (contender){name, c, copies_run, NULL, copies_destroy};
+  return true;
+}
+
+int far_copies(size_t bytes) {
+  size_t n = (5 * llc_bytes() / 4 + bytes - 1) / bytes;
   long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
   if (n < 2) n = 2;
   if (n > MAX_COPIES) n = MAX_COPIES;
-  return pages > 0 && (double)n * (double)bytes > 0.5 * (double)pages * (double)page ? 0 : (int)n;
+  return pages > 0 && (double)n * (double)bytes > 0.3 * (double)pages * (double)page ? 0 : (int)n;
 }
 
 static bool ours_copies(qn_context *ctx, const product *p, const options *o, contender *out, bool *wrong) {
-  copies *c = calloc(1, sizeof *c);
-  if (!c) return false;
-  *out = (contender){"quern", c, copies_run, NULL, copies_destroy};
-  int n = far_copies((size_t)(p->k * p->n));
-  for (; c->n < n; c->n++) {
+  contender each[MAX_COPIES];
+  int n = far_copies((size_t)(p->k * p->n)), made = 0;
+  for (; made < n; made++) {
     const void *y;
-    if (!ours_product(ctx, p, o, NULL, &c->each[c->n], &y)) return contender_destroy(out), false;
-    c->each[c->n].run(c->each[c->n].state);
+    if (!ours_product(ctx, p, o, NULL, &each[made], &y)) break;
+    each[made].run(each[made].state);
     *wrong |= !product_same(p, y);
   }
-  return true;
+  if (made == n) return copies_create("quern", each, n, out);
+  for (int i = 0; i < made; i++) contender_destroy(&each[i]);
+  return false;
 }
 
 static bool one(qn_context *ctx, const options *o, report *r, int64_t m, int64_t n, int64_t k) {
@@ -55,7 +62,7 @@ static bool one(qn_context *ctx, const options *o, report *r, int64_t m, int64_t
   bool wrong = false;
   snprintf(name, sizeof name, "%lldx%lldx%lld", (long long)m, (long long)n, (long long)k);
   if (!far_copies((size_t)(n * k))) {
-    report_note(r, "far: %s left out: memory does not hold weights of 2.5 times the last-level cache", name);
+    report_note(r, "far: %s left out: memory does not hold enough copies of the weights", name);
     return true;
   }
   if (!product_create(ctx, &p, m, n, k, QN_UI8, QN_F32, true)) return false;

@@ -19,7 +19,7 @@ bool row_u8s8(qn_context *ctx, const options *o, report *r) {
     for (int j = 0; j < 2 && good; j++) {
       product_race *s = &races[j];
       s->a = QN_UI8, s->fused = true, s->peak_from = 16, s->unit = "GOPS";
-      s->budget = (o->quick ? 20.0 : 70.0) / (double)(2 * n);
+      s->budget = (o->quick ? 20.0 : 80.0) / (double)(2 * n);
       if (s->budget > 1) s->budget = 1;
       good = race_product(ctx, o, r, s, shapes[i].m, shapes[i].n, shapes[i].k);
     }
