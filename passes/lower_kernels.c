@@ -22,6 +22,10 @@ static lower_fn lowering_of(qn_op_kind kind) {
   case QN_OP_BLOCK_MATMUL: return qn__lower_block_matmul;
   case QN_OP_ATTENTION: return qn__lower_attention;
   case QN_OP_LAYER_NORM: return qn__lower_layer_norm;
+  case QN_OP_CONV2D:
+  case QN_OP_CONV2D_INTEGER: return qn__lower_conv;
+  case QN_OP_MAX_POOL: return qn__lower_max_pool;
+  case QN_OP_AVERAGE_POOL: return qn__lower_average_pool;
   case QN_OP_SOFTMAX: return qn__lower_softmax;
   case QN_OP_DYNAMIC_QUANTIZE: return qn__lower_dynamic_quantize;
   default: return qn__lower_elementwise(kind);

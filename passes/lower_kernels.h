@@ -23,6 +23,9 @@ qn_status qn__lower_weight_only(lowering *l, qn_op op);
 qn_status qn__lower_block_quantize(lowering *l, qn_op op);
 qn_status qn__lower_attention(lowering *l, qn_op op);
 qn_status qn__lower_layer_norm(lowering *l, qn_op op);
+qn_status qn__lower_conv(lowering *l, qn_op op);
+qn_status qn__lower_max_pool(lowering *l, qn_op op);
+qn_status qn__lower_average_pool(lowering *l, qn_op op);
 qn_status qn__lower_softmax(lowering *l, qn_op op);
 qn_status qn__lower_dynamic_quantize(lowering *l, qn_op op);
 /* Merges kern.map ops into their neighbours, over one function. */
@@ -45,6 +48,8 @@ qn_op qn__make_loop(qn_builder *b, qn_op_kind kind, uint32_t n, const qn_value *
                     const qn_type *results, qn_builder *body);
 void qn__yield(qn_builder *body, uint32_t n, const qn_value *values);
 qn_value qn__make_view(qn_builder *b, qn_value x, qn_type type, qn_attr shape);
+/* The type with its axes in another order, without scales. */
+qn_type qn__permuted_type(lowering *l, qn_type t, const int64_t *perm);
 /* A constant tensor of f32 or i32 numbers. */
 qn_value qn__dense_f32(lowering *l, qn_builder *b, uint32_t rank, const int64_t *shape, const float *data);
 qn_value qn__dense_i32(lowering *l, qn_builder *b, uint32_t rank, const int64_t *shape, const int32_t *data);

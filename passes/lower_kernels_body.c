@@ -194,10 +194,7 @@ static qn_value transpose_bits(lowering *l, qn_builder *b, qn_value x, const int
                       QN_OP_TRUNCI);
 }
 
-qn_value qn__make_transpose(lowering *l, qn_builder *b, qn_value x, const int64_t *perm) {
-  qn_type t = qn_value_type(l->m, x);
-  if (qn_scalar_get(qn_type_memory(l->ctx, qn_type_elem(l->ctx, t)))->storage_bits < 8)
-    return transpose_bits(l, b, x, perm);
+qn_type qn__permuted_type(lowering *l, qn_type t, const int64_t *perm) {
   uint32_t rank = qn_type_rank(l->ctx, t);
   int64_t shape[QN_MAX_RANK];
   qn_name symbols[QN_MAX_RANK];
@@ -205,7 +202,15 @@ qn_value qn__make_transpose(lowering *l, qn_builder *b, qn_value x, const int64_
     shape[d] = qn_type_shape(l->ctx, t)[perm[d]];
     symbols[d] = qn_type_symbol(l->ctx, t, (uint32_t)perm[d]);
   }
-  qn_type to = qn_type_tensor_symbols(l->ctx, qn_type_elem(l->ctx, t), rank, shape, symbols);
+  return qn_type_tensor_symbols(l->ctx, qn_type_elem(l->ctx, t), rank, shape, symbols);
+}
+
+qn_value qn__make_transpose(lowering *l, qn_builder *b, qn_value x, const int64_t *perm) {
+  qn_type t = qn_value_type(l->m, x);
+  if (qn_scalar_get(qn_type_memory(l->ctx, qn_type_elem(l->ctx, t)))->storage_bits < 8)
+    return transpose_bits(l, b, x, perm);
+  uint32_t rank = qn_type_rank(l->ctx, t);
+  qn_type to = qn__permuted_type(l, t, perm);
   qn_builder body;
   qn_op op = qn__make_loop(b, QN_OP_MAP, 1, &x, 1, &to, &body);
   qn_value arg = qn_block_arg(l->m, body.block, 0);

@@ -1,8 +1,9 @@
 /* lower-kernels: merging kern.map ops into their neighbours.
  *
  * A map whose producer's value goes nowhere else takes the producer in: a gemm's result becomes its epilogue, a row's
- * full-size result more of its body, another map's result one body. A gemm takes a map that only feeds its left operand
- * in as prologue, and one that only feeds an operand of its epilogue into that; a row takes short maps that only feed
+ * full-size result more of its body, another map's result one body; kern.window has an epilogue as gemm has. A gemm
+ * takes a map that only feeds its left operand in as prologue, unless it follows windows, and one that only feeds an
+ * operand of its epilogue into that; kern.pad takes one that only feeds it, a row short maps that only feed
  * it. The merged op stands where its consumer stood, so every operand is defined before it. */
 #include "lower_kernels.h"
 #include "map.h"
@@ -179,20 +180,26 @@ static qn_op replace(merge *g, qn_op scratch, qn_op old_consumer, qn_op old_prod
   return op;
 }
 
-/* map(.., gemm, ..): the gemm's epilogue, its last region, goes on with the map's body. */
+/* Operands of a product or window that its epilogue does not see. */
+static uint32_t before_epilogue(const qn_module *m, qn_op op) {
+  qn_op_kind kind = qn_op_kind_of(m, op);
+  if (kind == QN_OP_GEMM) return 2 + (uint32_t)qn_op_get_int(m, op, "num_prologue");
+  return kind != QN_OP_WINDOW || qn_str_eq(qn_op_get_string(m, op, "combine"), qn_str_of("dot")) ? 2 : 1;
+}
+
+/* map(.., product or window, ..): the epilogue, which is the last region, goes on with the map's body. */
 static qn_op into_epilogue(merge *g, qn_op map, uint32_t slot, qn_op gemm) {
   qn_module *m = g->l->m;
-  uint32_t regions = qn_op_num_regions(m, gemm), last = regions - 1;
-  uint32_t prologue = last ? (uint32_t)qn_op_get_int(m, gemm, "num_prologue") : 0;
+  uint32_t first = before_epilogue(m, gemm), regions = qn_op_num_regions(m, gemm);
   qn_op scratch = scratch_op(g, map, regions);
-  if (last) move_block(g, qn_op_region(m, gemm, 0), qn_op_region(m, scratch, 0));
-  g->body = qn_builder_at_end(m, qn_op_region(m, scratch, last));
-  qn_block old = qn_op_region(m, gemm, last);
+  if (regions > 1) move_block(g, qn_op_region(m, gemm, 0), qn_op_region(m, scratch, 0));
+  g->body = qn_builder_at_end(m, qn_op_region(m, scratch, regions - 1));
+  qn_block old = qn_op_region(m, gemm, regions - 1);
   set(g, qn_block_arg(m, old, 0), new_arg(g, value_type(g->l, qn_block_arg(m, old, 0))));
   operand_list fixed = {.n = 0}, extras = {.n = 0};
-  for (uint32_t i = 0; i < 2 + prologue; i++) fixed.v[fixed.n++] = qn_op_operand(m, gemm, i);
-  for (uint32_t i = 2 + prologue; i < qn_op_num_operands(m, gemm); i++)
-    take_operand(g, &extras, qn_op_operand(m, gemm, i), qn_block_arg(m, old, i - 1 - prologue));
+  for (uint32_t i = 0; i < first; i++) fixed.v[fixed.n++] = qn_op_operand(m, gemm, i);
+  for (uint32_t i = first; i < qn_op_num_operands(m, gemm); i++)
+    take_operand(g, &extras, qn_op_operand(m, gemm, i), qn_block_arg(m, old, i + 1 - first));
   qn_value sum = {0}, y = {0};
   splice(g, old, &sum);
   append_map(g, map, slot, sum, &extras, &y);
@@ -302,16 +309,44 @@ static qn_op into_row(merge *g, qn_op row, uint32_t slot, qn_op map) {
   return replace(g, scratch, row, map, QN_OP_ROW, &operands, qn_op_attrs(m, row), 1);
 }
 
+/* pad(map): the map's body, then the pad's. Extras have one element. */
+static qn_op into_pad(merge *g, qn_op pad, qn_op map) {
+  qn_module *m = g->l->m;
+  lowering *l = g->l;
+  qn_type t = value_type(l, qn_op_result(m, map, 0));
+  uint32_t n = qn_op_num_operands(m, map), main_input = n;
+  for (uint32_t i = n; i-- > 0;)
+    if (same_shape(l, value_type(l, qn_op_operand(m, map, i)), t)) main_input = i;
+  for (uint32_t i = 0; i < n; i++)
+    if (i != main_input && qn_type_count(l->ctx, value_type(l, qn_op_operand(m, map, i))) != 1) return (qn_op){0};
+  if (main_input == n) return (qn_op){0};
+  qn_block first = qn_op_region(m, map, 0), second = qn_op_region(m, pad, 0);
+  qn_op scratch = scratch_op(g, pad, 1);
+  g->body = qn_builder_at_end(m, qn_op_region(m, scratch, 0));
+  operand_list operands = {.n = 0};
+  take_operand(g, &operands, qn_op_operand(m, map, main_input), qn_block_arg(m, first, main_input));
+  for (uint32_t i = 0; i < n; i++)
+    if (i != main_input) take_operand(g, &operands, qn_op_operand(m, map, i), qn_block_arg(m, first, i));
+  qn_value code = {0}, yields[2] = {{0}};
+  splice(g, first, &code);
+  set(g, qn_block_arg(m, second, 0), code);
+  for (uint32_t i = 1; i < qn_op_num_operands(m, pad); i++)
+    take_operand(g, &operands, qn_op_operand(m, pad, i), qn_block_arg(m, second, i));
+  splice(g, second, yields);
+  qn__yield(&g->body, 2, yields);
+  return replace(g, scratch, pad, map, QN_OP_PAD, &operands, qn_op_attrs(m, pad), 1);
+}
+
 static qn_op fuse_map(merge *g, qn_op map) {
-  static const qn_op_kind order[] = {QN_OP_GEMM, QN_OP_BLOCK_GEMM, QN_OP_ROW, QN_OP_MAP};
+  static const qn_op_kind order[] = {QN_OP_GEMM, QN_OP_BLOCK_GEMM, QN_OP_WINDOW, QN_OP_ROW, QN_OP_MAP};
   for (size_t k = 0; k < sizeof order / sizeof order[0]; k++)
     for (uint32_t i = 0; i < qn_op_num_operands(g->l->m, map); i++) {
       qn_op producer;
       if (!can_take(g->l, map, qn_op_operand(g->l->m, map, i), &producer)) continue;
       qn_op_kind kind = qn_op_kind_of(g->l->m, producer);
       if (kind != order[k] || (kind == QN_OP_MAP && !is_plain_map(g->l, producer))) continue;
-      return kind == QN_OP_GEMM || kind == QN_OP_BLOCK_GEMM ? into_epilogue(g, map, i, producer)
-                                                            : into_body(g, map, i, producer);
+      bool epilogue = kind == QN_OP_GEMM || kind == QN_OP_BLOCK_GEMM || kind == QN_OP_WINDOW;
+      return epilogue ? into_epilogue(g, map, i, producer) : into_body(g, map, i, producer);
     }
   return (qn_op){0};
 }
@@ -342,11 +377,17 @@ static qn_op fuse_extra(merge *g, qn_op gemm) {
 static qn_op fuse_gemm(merge *g, qn_op gemm) {
   qn_module *m = g->l->m;
   qn_op map;
-  if (only_feeds(g, gemm, 0, &map) && qn_op_operand(m, gemm, 0).id != qn_op_operand(m, gemm, 1).id) {
+  bool windows = qn_op_attr(m, gemm, "window").id != 0;
+  if (!windows && only_feeds(g, gemm, 0, &map) && qn_op_operand(m, gemm, 0).id != qn_op_operand(m, gemm, 1).id) {
     qn_op merged = into_prologue(g, gemm, map);
     if (merged.id || g->failed) return merged;
   }
   return fuse_extra(g, gemm);
+}
+
+static qn_op fuse_pad(merge *g, qn_op pad) {
+  qn_op map;
+  return only_feeds(g, pad, 0, &map) ? into_pad(g, pad, map) : (qn_op){0};
 }
 
 static uint32_t num_ops(const qn_module *m, qn_block block) {
@@ -375,7 +416,8 @@ static void drop_view(lowering *l, qn_op view) {
   qn_module *m = l->m;
   qn_value x = qn_op_operand(m, view, 0), y = qn_op_result(m, view, 0);
   qn_op_kind kind = qn_op_kind_of(m, qn_value_op(m, x));
-  bool kernel = kind == QN_OP_MAP || kind == QN_OP_GEMM || kind == QN_OP_BLOCK_GEMM || kind == QN_OP_ROW;
+  bool kernel = kind == QN_OP_MAP || kind == QN_OP_GEMM || kind == QN_OP_BLOCK_GEMM || kind == QN_OP_ROW ||
+                kind == QN_OP_WINDOW || kind == QN_OP_PAD;
   qn_type tx = value_type(l, x), ty = value_type(l, y);
   if (!kernel || !qn_value_has_one_use(m, x) || qn_type_rank(l->ctx, tx) != qn_type_rank(l->ctx, ty)) return;
   for (uint32_t d = 0; d < qn_type_rank(l->ctx, tx); d++)
@@ -401,6 +443,8 @@ qn_status qn__fuse_kernels(lowering *l, qn_op func) {
       merged = fuse_gemm(&g, op);
     else if (qn_op_kind_of(m, op) == QN_OP_ROW)
       merged = fuse_row(&g, op);
+    else if (qn_op_kind_of(m, op) == QN_OP_PAD)
+      merged = fuse_pad(&g, op);
     qn__idmap_free(qn_context_allocator(l->ctx), &g.values);
     next = merged.id ? merged : qn_op_next(m, op); /* a merged op may merge again */
   }

@@ -7,7 +7,7 @@
  *   sum (a - za)(b - zb) = sum ab - za * colsum(b) - zb * rowsum(a - za)
  *
  * colsum of a constant matrix is a constant, folded by canonicalize; terms whose zero point is 0 are not made. */
-#include "lower_kernels.h"
+#include "lower_kernels_product.h"
 #include <quern/num.h>
 #include <quern/unstable/rewriter.h>
 #include <string.h>
@@ -72,10 +72,7 @@ static qn_value swap_last(lowering *l, qn_builder *b, qn_value v) {
 
 /* ---- small maps ---- */
 
-/* A kern.map of one input through a scalar conversion; the result's element type is `elem`. */
-typedef qn_value (*scalar_fn)(lowering *l, qn_builder *b, qn_value x, bool is_unsigned);
-
-static qn_value map1(lowering *l, qn_builder *b, qn_value x, qn_type elem, scalar_fn f) {
+qn_value qn__map1(lowering *l, qn_builder *b, qn_value x, qn_type elem, scalar_fn f) {
   qn_type t = qn_type_with_elem(l->ctx, type_of(l, x), elem);
   qn_builder body;
   qn_op op = qn__make_loop(b, QN_OP_MAP, 1, &x, 1, &t, &body);
@@ -84,7 +81,7 @@ static qn_value map1(lowering *l, qn_builder *b, qn_value x, qn_type elem, scala
   return qn_op_result(l->m, op, 0);
 }
 
-static qn_value flip_top_bit(lowering *l, qn_builder *b, qn_value x, bool u) {
+qn_value qn__flip_top_bit(lowering *l, qn_builder *b, qn_value x, bool u) {
   (void)u;
   return qn__s2(b, QN_OP_XORI, x, qn__i(b, qn_value_type(l->m, x), -128));
 }
@@ -131,13 +128,13 @@ static bool constant_bytes(lowering *l, qn_value v, qn_tensor *out) {
 }
 
 /* Its column sums modulo 2^32; null for anything else. */
-static qn_value constant_column_sums(lowering *l, qn_builder *b, const matrix *w, qn_type elem) {
+static qn_value constant_column_sums(lowering *l, qn_builder *b, qn_value w, bool transpose, qn_type elem) {
   qn_tensor t;
   void *data;
-  if (qn_type_as_scalar(l->ctx, elem) != QN_I32 || !constant_bytes(l, w->v, &t)) return (qn_value){0};
-  bool is_unsigned = qn__is_unsigned(l, type_of(l, w->v));
+  if (qn_type_as_scalar(l->ctx, elem) != QN_I32 || !constant_bytes(l, w, &t)) return (qn_value){0};
+  bool is_unsigned = qn__is_unsigned(l, type_of(l, w));
   size_t rows = (size_t)t.shape[0], cols = (size_t)t.shape[1];
-  int64_t n = t.shape[w->transpose ? 0 : 1];
+  int64_t n = t.shape[transpose ? 0 : 1];
   qn_attr value = qn_attr_dense_new(l->m, qn_type_tensor(l->ctx, elem, 1, &n), &data);
   if (!value.id) return (qn_value){0};
   uint32_t *sums = memset(data, 0, (size_t)n * sizeof *sums);
@@ -145,17 +142,16 @@ static qn_value constant_column_sums(lowering *l, qn_builder *b, const matrix *w
     const uint8_t *row = (const uint8_t *)t.data + r * cols;
     for (size_t c = 0; c < cols; c++) {
       uint32_t x = is_unsigned ? row[c] : (uint32_t)(int32_t)(int8_t)row[c];
-      sums[w->transpose ? r : c] += x;
+      sums[transpose ? r : c] += x;
     }
   }
   return qn_build_constant(b, value);
 }
 
-/* Sums of the columns of w in `elem`, as [.., 1, N], or [N] where that says the same. */
-static qn_value column_sums(lowering *l, qn_builder *b, const matrix *w, qn_type elem) {
-  qn_value known = constant_column_sums(l, b, w, elem);
+qn_value qn__column_sums(lowering *l, qn_builder *b, qn_value w, bool transpose, qn_type elem) {
+  qn_value known = constant_column_sums(l, b, w, transpose, elem);
   if (known.id) return known;
-  qn_value rows = row_sum(l, b, w->transpose ? w->v : swap_last(l, b, w->v), (qn_value){0}, elem);
+  qn_value rows = row_sum(l, b, transpose ? w : swap_last(l, b, w), (qn_value){0}, elem);
   qn_type t = type_of(l, rows);
   uint32_t rank = qn_type_rank(l->ctx, t), out = rank == 2 ? 1 : rank;
   int64_t shape[QN_MAX_RANK], spec[QN_MAX_RANK];
@@ -257,10 +253,7 @@ static qn_op bias_addition(lowering *l, qn_op op, qn_type t, uint32_t *bias) {
   return constant && qn_type_eq(type_of(l, other), t) ? add : (qn_op){0};
 }
 
-/* acc - x * y over integer tensors that broadcast. A product no larger than y is a kernel of its own, so that of
- * constants it is a constant; if a constant bias is added to op's result next, the product is taken from the bias
- * beforehand. */
-static qn_value subtract_product(lowering *l, qn_op op, qn_builder *b, qn_value acc, qn_value x, qn_value y) {
+qn_value qn__subtract_product(lowering *l, qn_op op, qn_builder *b, qn_value acc, qn_value x, qn_value y) {
   if (qn_type_count(l->ctx, type_of(l, x)) == 1 &&
       qn_type_rank(l->ctx, type_of(l, x)) <= qn_type_rank(l->ctx, type_of(l, y))) {
     uint32_t bias;
@@ -288,7 +281,7 @@ static qn_value flipped_weights(lowering *l, qn_builder *b, qn_value v) {
   qn_tensor t;
   void *data;
   qn_type i8 = qn__scalar_t(l, QN_I8);
-  if (!constant_bytes(l, v, &t)) return map1(l, b, v, i8, flip_top_bit);
+  if (!constant_bytes(l, v, &t)) return qn__map1(l, b, v, i8, qn__flip_top_bit);
   qn_attr value = qn_attr_dense_new(l->m, qn_type_with_elem(l->ctx, type_of(l, v), i8), &data);
   for (size_t i = 0, n = value.id ? (size_t)qn_tensor_count(&t) : 0; i < n; i++)
     ((uint8_t *)data)[i] = ((const uint8_t *)t.data)[i] ^ 0x80;
@@ -298,12 +291,12 @@ static qn_value flipped_weights(lowering *l, qn_builder *b, qn_value v) {
 /* Flips codes into the hardware's pair. A left matrix of i8 is flipped while it is read. */
 static void to_hardware_pair(lowering *l, qn_builder *b, matrix *a, matrix *w, product *p) {
   if (!a->is_unsigned) {
-    p->prologue = flip_top_bit;
-    a->zero = a->zero.id ? map1(l, b, a->zero, i32_t(l), plus_128) : scalar_i32(l, b, 128);
+    p->prologue = qn__flip_top_bit;
+    a->zero = a->zero.id ? qn__map1(l, b, a->zero, i32_t(l), plus_128) : scalar_i32(l, b, 128);
   }
   if (w->is_unsigned) {
     w->v = flipped_weights(l, b, w->v);
-    w->zero = w->zero.id ? map1(l, b, w->zero, i32_t(l), minus_128) : scalar_i32(l, b, -128);
+    w->zero = w->zero.id ? qn__map1(l, b, w->zero, i32_t(l), minus_128) : scalar_i32(l, b, -128);
   }
 }
 
@@ -313,8 +306,8 @@ static qn_value corrected_gemm(lowering *l, qn_op op, qn_builder *b, matrix *a, 
   qn_value rows = {0};
   if (w->zero.id) rows = row_sum(l, b, a->transpose ? swap_last(l, b, a->v) : a->v, a->zero, elem);
   qn_value acc = make_gemm(l, b, a, w, p);
-  if (a->zero.id) acc = subtract_product(l, op, b, acc, a->zero, column_sums(l, b, w, elem));
-  if (w->zero.id) acc = subtract_product(l, op, b, acc, rows, w->zero);
+  if (a->zero.id) acc = qn__subtract_product(l, op, b, acc, a->zero, qn__column_sums(l, b, w->v, w->transpose, elem));
+  if (w->zero.id) acc = qn__subtract_product(l, op, b, acc, rows, w->zero);
   return acc;
 }
 
@@ -324,7 +317,7 @@ static qn_value to_i64(lowering *l, qn_builder *b, qn_value x, bool u) {
 
 /* Zero points in the type of the sum. */
 static void widen_zero(lowering *l, qn_builder *b, matrix *x, qn_scalar acc) {
-  if (x->zero.id && acc == QN_I64) x->zero = map1(l, b, x->zero, qn__scalar_t(l, QN_I64), to_i64);
+  if (x->zero.id && acc == QN_I64) x->zero = qn__map1(l, b, x->zero, qn__scalar_t(l, QN_I64), to_i64);
 }
 
 /* Sums of 8-bit codes with zero points. */
@@ -338,7 +331,7 @@ static qn_status byte_product(lowering *l, qn_op op, qn_builder *b, matrix *a, m
   widen_zero(l, b, w, acc);
   if (w->zero.id && p.prologue) {
     /* Sums of the left codes as multiplied: the flip must be seen, so it is done beforehand. */
-    a->v = map1(l, b, a->v, qn__scalar_t(l, QN_UI8), flip_top_bit);
+    a->v = qn__map1(l, b, a->v, qn__scalar_t(l, QN_UI8), qn__flip_top_bit);
     p.prologue = NULL;
   }
   *out = corrected_gemm(l, op, b, a, w, &p);
@@ -382,8 +375,8 @@ static void to_16_bits(lowering *l, qn_builder *b, matrix *x, qn_scalar acc) {
   if (qn__bits(l, type_of(l, x->v)) <= 8) {
     less_zero(l, b, x);
   } else if (x->is_unsigned) {
-    x->v = map1(l, b, x->v, i16, flip_top_bit_16);
-    x->zero = x->zero.id ? map1(l, b, x->zero, i32_t(l), minus_32768) : scalar_i32(l, b, -32768);
+    x->v = qn__map1(l, b, x->v, i16, flip_top_bit_16);
+    x->zero = x->zero.id ? qn__map1(l, b, x->zero, i32_t(l), minus_32768) : scalar_i32(l, b, -32768);
   }
   widen_zero(l, b, x, acc);
   x->is_unsigned = false;
@@ -415,7 +408,7 @@ static qn_status float_product(lowering *l, qn_op op, qn_builder *b, matrix *a, 
   product p = {.lhs = as, .rhs = as, .acc = as, .prologue = narrow ? to_f32 : NULL};
   p.layout = qn_isa_gemm_layout(l->isa, as, as, as);
   if (!p.layout) return no_kernel(l, op, as, as);
-  if (narrow) w->v = map1(l, b, w->v, qn__scalar_t(l, QN_F32), to_f32);
+  if (narrow) w->v = qn__map1(l, b, w->v, qn__scalar_t(l, QN_F32), to_f32);
   *out = make_gemm(l, b, a, w, &p);
   return QN_OK;
 }
@@ -511,7 +504,7 @@ qn_status qn__lower_matmul(lowering *l, qn_op op) {
 /* A zero point given as a value: i32, a scalar, or one per row of a ([M] becomes [M,1]) or per column of b. */
 static qn_value zero_value(lowering *l, qn_op op, qn_builder *b, uint32_t i, bool rows) {
   if (qn_op_num_operands(l->m, op) <= i) return (qn_value){0};
-  qn_value z = map1(l, b, qn_op_operand(l->m, op, i), i32_t(l), to_i32);
+  qn_value z = qn__map1(l, b, qn_op_operand(l->m, op, i), i32_t(l), to_i32);
   qn_type t = type_of(l, z);
   if (!rows || qn_type_rank(l->ctx, t) != 1 || qn_type_shape(l->ctx, t)[0] == 1) return z;
   int64_t shape[2] = {qn_type_shape(l->ctx, t)[0], 1}, spec[2] = {-2, 1};

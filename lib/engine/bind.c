@@ -91,8 +91,8 @@ static bool infer_gemm(const qn_program *p, const qn_bound *b, const qn_step *s,
   const int64_t *sa = b->shapes[a], *sw = b->shapes[w];
   const qn_gemm_plan *g = &s->plan->u.gemm;
   if (g->window) {
-    qn_segments t = qn__window_segments(&g->shape, sa[3]);
-    int64_t size[4] = {sa[0], qn__window_count(&g->shape, 0, sa[1]), qn__window_count(&g->shape, 1, sa[2]),
+    qn_segments t = qn_window_segments(&g->shape, sa[3]);
+    int64_t size[4] = {sa[0], qn_window_count(&g->shape, 0, sa[1]), qn_window_count(&g->shape, 1, sa[2]),
                        sw[rw - 1] * g->shape.groups};
     memcpy(out, size, sizeof size);
     return size[1] > 0 && size[2] > 0 && sw[rw - 2] == t.outer * t.inner * t.length;
@@ -107,6 +107,14 @@ static bool infer_gemm(const qn_program *p, const qn_bound *b, const qn_step *s,
   out[ry - 2] = m;
   out[ry - 1] = sw[rw - 1];
   return true;
+}
+
+static bool infer_window(const qn_program *p, const qn_bound *b, const qn_step *s, int64_t *out) {
+  const qn_gemm_plan *g = &s->plan->u.gemm;
+  memcpy(out, b->shapes[s->values[0]], sizeof(qn_shape));
+  for (int a = 0; a < 2; a++) out[1 + a] = qn_window_count(&g->shape, a, out[1 + a]);
+  if (g->combine == QN_COMBINE_DOT && b->shapes[s->values[1]][p->values[s->values[1]].rank - 1] != out[3]) return false;
+  return out[1] > 0 && out[2] > 0;
 }
 
 static bool infer_view(const qn_program *p, const qn_bound *b, const qn_step *s, int64_t *out) {
@@ -174,6 +182,11 @@ static bool infer(const qn_program *p, const qn_bound *b, const qn_step *s) {
   case QN_KERNEL_GEMM: return infer_gemm(p, b, s, out);
   case QN_KERNEL_VIEW: return infer_view(p, b, s, out);
   case QN_KERNEL_ATTENTION: return infer_attention(p, b, s, out);
+  case QN_KERNEL_WINDOW: return infer_window(p, b, s, out);
+  case QN_KERNEL_PAD:
+    memcpy(out, b->shapes[s->values[0]], sizeof(qn_shape));
+    for (int a = 0; a < 2; a++) out[1 + a] += s->pads[a] + s->pads[2 + a];
+    return true;
   case QN_KERNEL_PACK: {
     uint32_t r = p->values[s->values[0]].rank;
     memcpy(out, b->shapes[s->values[0]], sizeof(qn_shape));
@@ -298,6 +311,7 @@ qn_status qn__bind(const qn_program *p, const DLTensor *in, qn_bound *b, qn_call
       return qn__call_fail(error, QN_DIAG_LIMIT, "a value of this program would not fit in memory");
     if (p->values[v].where != QN_AT_SLOT) continue;
     size_t *slot = &b->slot_offset[p->values[v].index + 1];
+    if (p->values[v].slack) bytes += 64;
     if (bytes > *slot) *slot = bytes;
   }
   for (uint32_t i = 1; i <= p->num_slots; i++) b->slot_offset[i] = b->slot_offset[i - 1] + align64(b->slot_offset[i]);

@@ -157,6 +157,7 @@ static qn_status add_results(build *b, qn_op op, qn_step *s) {
     if (status) return status;
   }
   uint32_t first = s->values[s->num_in];
+  at(b, first)->slack = s->plan->kind == QN_KERNEL_PAD;
   if (s->plan->kind == QN_KERNEL_VIEW) at(b, first)->root = root_of(b, s->values[0]);
   if (s->plan->kind == QN_KERNEL_PACK) return packed_layout(b, op, first);
   return QN_OK;
@@ -180,6 +181,11 @@ static qn_status add_step(build *b, qn_op op) {
   if (kind == QN_OP_KERN_ATTENTION)
     s.bottom_right = qn_str_eq(qn_op_get_string(b->m, op, "causal"), qn_str_of("bottom_right"));
   if (kind == QN_OP_PACK) s.transpose = qn_op_get_bool(b->m, op, "transpose");
+  if (kind == QN_OP_PAD) {
+    uint32_t n;
+    const int64_t *pads = qn_attr_as_ints(b->m, qn_op_attr(b->m, op, "pads"), &n);
+    for (uint32_t i = 0; pads && i < n && i < 4; i++) s.pads[i] = pads[i];
+  }
   if (kind == QN_OP_VIEW) {
     uint32_t n;
     const int64_t *shape = qn_attr_as_ints(b->m, qn_op_attr(b->m, op, "shape"), &n);

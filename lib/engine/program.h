@@ -32,6 +32,7 @@ typedef struct qn_pvalue {
   qn_name symbols[QN_MAX_RANK];
   qn_layout layout; /* when packed: shape is the logical K x N one */
   bool packed;
+  bool slack;     /* in a slot: followed by 64 bytes that may be read */
   uint32_t root;  /* the value whose bytes this one shares: itself, unless made by a view */
   qn_where where; /* of the root's bytes */
   uint32_t index; /* which input, output or slot */
@@ -49,6 +50,7 @@ typedef struct qn_step {
   bool transpose;                    /* gemm: of a; pack: of b */
   bool bottom_right;                 /* attention: causal from the last query and key on */
   const int64_t *view_shape;         /* view: the shape attribute, or null */
+  int64_t pads[4];                   /* pad: top, left, bottom, right */
   qn_str op_name;
 } qn_step;
 

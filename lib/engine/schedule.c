@@ -43,14 +43,19 @@ static bool same_leading(const int64_t *x, uint32_t rx, const int64_t *y, uint32
   return memcmp(x, y, (rx - 1) * sizeof *x) == 0;
 }
 
+/* Operands before the extras: the matrices, or an image alone. */
+static uint32_t first_extra(const qn_step *s) {
+  return s->plan->kind == QN_KERNEL_WINDOW && s->plan->u.gemm.combine != QN_COMBINE_DOT ? 1 : 2;
+}
+
 /* An extra operand can follow rows that span all leading axes when it has all of them or none. */
 static bool rows_can_merge(const qn_program *p, const qn_step *s, const qn_bound *b) {
-  uint32_t a = s->values[0], w = s->values[1], y = s->values[s->num_in];
+  uint32_t a = s->values[0], w = s->values[1], y = s->values[s->num_in]; /* w: y itself when there are no others */
   uint32_t ry = p->values[y].rank;
   bool window = s->plan->u.gemm.window;
   if (s->transpose || (!window && product(b->shapes[w], p->values[w].rank - 2) != 1)) return false;
   if (!window && !same_leading(b->shapes[a], p->values[a].rank, b->shapes[y], ry)) return false;
-  for (uint32_t i = 2; i < s->num_in; i++) {
+  for (uint32_t i = first_extra(s); i < s->num_in; i++) {
     uint32_t e = s->values[i], re = p->values[e].rank;
     if (re >= 1 && product(b->shapes[e], re - 1) == 1) continue;
     if (re >= 1 && !same_leading(b->shapes[e], re, b->shapes[y], ry)) return false;
@@ -67,8 +72,8 @@ static gemm_shape shape_of(const qn_program *p, const qn_step *s, const qn_bound
                     .k = b->shapes[a][ra - (s->transpose ? 2 : 1)],
                     .segments = 1,
                     .batch_count = 1};
-  if (g->window) {
-    qn_segments t = qn__window_segments(&g->shape, out.k);
+  if (g->window && s->plan->kind == QN_KERNEL_GEMM) {
+    qn_segments t = qn_window_segments(&g->shape, out.k);
     out.n /= g->shape.groups;
     out.k = t.length;
     out.segments = t.outer * t.inner;
@@ -145,7 +150,7 @@ static void add_extra(const qn_program *p, const qn_bound *b, qn_job *job, uint3
 static void window_sizes(const qn_gemm_plan *g, const int64_t *image, const int64_t *y, qn_job *job) {
   const qn_window *w = &g->shape;
   int64_t column = image[3] * elem_bytes(g->a_mem), line = image[2] * column, whole = image[1] * line;
-  qn_segments t = qn__window_segments(w, image[3]);
+  qn_segments t = qn_window_segments(w, image[3]);
   const int64_t sizes[9] = {y[1],
                             y[2],
                             t.outer,
@@ -230,6 +235,29 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
   return each_group(p, s, b, z, job, fn, user);
 }
 
+/* ---- windows over single channels ---- */
+
+static bool window_rows(const qn_program *p, const qn_step *s, const qn_bound *b, const gemm_shape *z,
+                        const int64_t *at, qn_job *job, qn_job_fn fn, void *user) {
+  const qn_gemm_plan *g = &s->plan->u.gemm;
+  uint32_t a = s->values[0], y = s->values[s->num_in], first = first_extra(s);
+  const int64_t *sy = b->shapes[y];
+  bool merged = z->batch_rank == 0;
+  int64_t y_bytes = elem_bytes(g->y_mem);
+  *job = (qn_job){.step = s, .part = QN_PART_MAIN, .num_ptrs = 3, .num_strides = 3};
+  window_sizes(g, b->shapes[a], sy, job);
+  job->sizes[0] = z->m, job->sizes[1] = sy[3];
+  job->ptrs[0] = (qn_pref){a, merged ? 0 : at[0] * job->sizes[7] + at[1] * job->sizes[8]};
+  job->ptrs[1] = (qn_pref){g->combine == QN_COMBINE_DOT ? s->values[1] : a, 0};
+  job->ptrs[2] = (qn_pref){y, merged ? 0 : batch_offset(sy, 4, 2, z, at, z->m * sy[3]) * y_bytes};
+  job->strides[1] = sy[3] * y_bytes;
+  for (uint32_t i = 0; i < g->num_epilogue_extras; i++)
+    add_extra(p, b, job, s->values[first + i], &g->epilogue_extras[i], z, at, merged);
+  job->extent[0] = z->m, job->extent[1] = 1, job->grain = 1;
+  job->cost = (double)(z->m * sy[3]) * (double)(g->shape.size[0] * g->shape.size[1]) * 0.02;
+  return fn(user, job);
+}
+
 static bool gemm_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn, void *user) {
   gemm_shape z = shape_of(p, s, b);
   if (z.m == 0 || z.n == 0) return true;
@@ -240,9 +268,28 @@ static bool gemm_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
       at[d] = rest % z.batch[d];
       rest /= z.batch[d];
     }
-    if (!gemm_matrix(p, s, b, &z, at, job, fn, user)) return false;
+    if (!(s->plan->kind == QN_KERNEL_WINDOW ? window_rows : gemm_matrix)(p, s, b, &z, at, job, fn, user)) return false;
   }
   return true;
+}
+
+/* ---- padding ---- */
+
+static bool pad_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn, void *user) {
+  uint32_t x = s->values[0], y = s->values[s->num_in];
+  const int64_t *sx = b->shapes[x], *sy = b->shapes[y];
+  int64_t x_bytes = elem_bytes(p->values[x].mem), y_bytes = elem_bytes(p->values[y].mem);
+  *job = (qn_job){.step = s, .part = QN_PART_MAIN, .num_ptrs = 2, .num_sizes = 6, .num_strides = 2};
+  job->ptrs[0] = (qn_pref){x, 0};
+  job->ptrs[1] = (qn_pref){y, 0};
+  for (uint32_t i = 1; i < s->num_in; i++) job->ptrs[job->num_ptrs++] = (qn_pref){s->values[i], 0};
+  const int64_t sizes[6] = {sx[1], sx[2] * sx[3], sy[1], s->pads[0], s->pads[1] * sx[3], s->pads[3] * sx[3]};
+  memcpy(job->sizes, sizes, sizeof sizes);
+  job->strides[0] = sx[2] * sx[3] * x_bytes;
+  job->strides[1] = sy[2] * sy[3] * y_bytes;
+  job->extent[0] = sy[0] * sy[1], job->extent[1] = 1, job->grain = 1;
+  job->cost = (double)product(sy, 4) * 0.05 * (double)s->plan->u.loop.tape.num_insts;
+  return job->extent[0] == 0 || product(sy, 4) == 0 || fn(user, job);
 }
 
 /* ---- loops ---- */
@@ -325,7 +372,9 @@ static bool pack_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
 bool qn__step_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job_fn fn, void *user) {
   qn_job job;
   switch (s->plan->kind) {
+  case QN_KERNEL_WINDOW:
   case QN_KERNEL_GEMM: return gemm_jobs(p, s, b, &job, fn, user);
+  case QN_KERNEL_PAD: return pad_jobs(p, s, b, &job, fn, user);
   case QN_KERNEL_MAP:
   case QN_KERNEL_ROW: return loop_jobs(p, s, b, &job, fn, user);
   case QN_KERNEL_PACK: return pack_jobs(p, s, b, &job, fn, user);

@@ -89,7 +89,7 @@ qn_status qn__onnx_op_matmul_integer(qn_onnx *im) {
 
 enum { A, A_SCALE, A_ZERO, B, B_SCALE, B_ZERO, Y_SCALE, Y_ZERO };
 
-static qn_status read_side(qn_onnx *im, unsigned input, unsigned scale, qn_onnx_qparam *p) {
+qn_status qn__onnx_qlinear_side(qn_onnx *im, unsigned input, unsigned scale, qn_onnx_qparam *p) {
   *p = (qn_onnx_qparam){.scale_input = scale, .zero_input = scale + 1};
   qn_status status = qn__onnx_look_at(im, qn__onnx_input_value(im, input), &p->codes, &p->rank);
   if (status != QN_OK) return status;
@@ -122,8 +122,7 @@ static bool fits_types(qn_onnx_qparam *a, qn_onnx_qparam *b, qn_onnx_qparam *y) 
          (b->scale.rank == 0 || (b->scale.rank == 1 && b->rank >= 2) || (b->scale.rank == 1 && b->scale.shape[0] == 1));
 }
 
-/* f32(s_a * s_b / s_y), one or one per column. */
-static qn_status build_multiplier(qn_onnx *im, qn_type a, qn_type b, qn_type y, qn_value *out) {
+qn_status qn__onnx_multiplier(qn_onnx *im, qn_type a, qn_type b, qn_type y, qn_value *out) {
   const qn_quant *qa = qn_type_as_quant(im->ctx, a), *qb = qn_type_as_quant(im->ctx, b),
                  *qy = qn_type_as_quant(im->ctx, y);
   qn_tensor t = {.elem = QN_F32, .rank = qb->num_blocks ? 1 : 0, .shape = {qb->num_scales}};
@@ -152,7 +151,7 @@ static qn_status build_typed(qn_onnx *im, const qn_onnx_qparam *pa, const qn_onn
   if (status != QN_OK) return status;
   qn_value acc = qn_build2(&im->b, QN_OP_MATMUL, operands[0], operands[1]);
   if (!acc.id) return qn__onnx_failed(im);
-  status = build_multiplier(im, a, b, y, &multiplier);
+  status = qn__onnx_multiplier(im, a, b, y, &multiplier);
   if (status != QN_OK) return status;
   qn_type result = qn_type_with_elem(im->ctx, qn__onnx_type_of(im, acc), y);
   const qn_op_desc d = {.kind = QN_OP_REQUANTIZE,
@@ -208,8 +207,8 @@ static qn_status build_with_operands(qn_onnx *im) {
 
 qn_status qn__onnx_op_qlinear_matmul(qn_onnx *im) {
   qn_onnx_qparam a, b, y = {.scale_input = Y_SCALE, .zero_input = Y_ZERO};
-  qn_status status = read_side(im, A, A_SCALE, &a);
-  if (status == QN_OK) status = read_side(im, B, B_SCALE, &b);
+  qn_status status = qn__onnx_qlinear_side(im, A, A_SCALE, &a);
+  if (status == QN_OK) status = qn__onnx_qlinear_side(im, B, B_SCALE, &b);
   if (status == QN_OK) status = qn__onnx_qparam_read(im, &y);
   if (status != QN_OK) return status;
   y.codes = y.zero.elem;

@@ -1,8 +1,7 @@
 /* Kernels: what lower-kernels makes of tensor ops. */
+#include "eval_kernel.h"
 #include "alloc.h"
-#include "interp.h"
 #include "layout.h"
-#include "window.h"
 
 /* ---- regions ---- */
 
@@ -267,65 +266,12 @@ qn_status qn__run_epilogue(qn__frame *f, uint32_t region, const qn_tensor *sums,
   return s == QN_OK ? qn__script_run(f->ctx, f->scratch, p, &shape, views, y, false) : s;
 }
 
-/* ---- windows ---- */
-
-/* The windows of an image as matrices: [groups, N*OH*OW, KH*KW*C/groups]. */
-static qn_status window_rows(qn__frame *f, const qn_tensor *image, const qn_window *w, const int64_t *y,
-                             qn_tensor *out) {
-  int64_t channels = image->shape[3] / w->groups, rows = y[0] * y[1] * y[2];
-  const int64_t shape[3] = {w->groups, rows, w->size[0] * w->size[1] * channels};
-  qn_status s = qn__scratch_tensor(f, image->elem, 3, shape, out);
-  size_t elem = qn_scalar_get(image->elem)->storage_bits / 8u, run = (size_t)channels * elem;
-  char *to = out->data;
-  const char *from = image->data;
-  for (int64_t g = 0; s == QN_OK && g < w->groups; g++)
-    for (int64_t m = 0; m < rows; m++)
-      for (int64_t k = 0; k < w->size[0] * w->size[1]; k++, to += run) {
-        int64_t n = m / (y[1] * y[2]), h = m / y[2] % y[1] * w->stride[0] + k / w->size[1] * w->dilation[0];
-        int64_t x = m % y[2] * w->stride[1] + k % w->size[1] * w->dilation[1];
-        int64_t at = ((n * image->shape[1] + h) * image->shape[2] + x) * image->shape[3] + g * channels;
-        qn__copy_bytes(to, from + (size_t)at * elem, run);
-      }
-  return s;
-}
-
-/* Sums [groups, N*OH*OW, O/groups] as [N, OH, OW, O]. */
-static qn_status join_groups(qn__frame *f, const qn_tensor *sums, const int64_t *y, qn_tensor *out) {
-  int64_t groups = sums->shape[0], rows = sums->shape[1], columns = sums->shape[2];
-  qn_status s = qn__scratch_tensor(f, sums->elem, 4, y, out);
-  size_t elem = qn_scalar_get(sums->elem)->storage_bits / 8u, run = (size_t)columns * elem;
-  for (int64_t i = 0; s == QN_OK && i < groups * rows; i++)
-    qn__copy_bytes((char *)out->data + ((size_t)(i % rows) * (size_t)groups + (size_t)(i / rows)) * run,
-                   (const char *)sums->data + (size_t)i * run, run);
-  return s;
-}
-
-static qn_status eval_window_gemm(qn__frame *f, qn_op op, qn_scalar acc) {
-  const qn_tensor *image = f->in[0], *b = f->in[1];
-  qn_window w;
-  qn_tensor lhs, rhs, parts, sums;
-  if (!qn__window_read(f->m, op, &w) || image->rank != 4 || b->rank != (w.groups > 1 ? 3u : 2u) ||
-      image->shape[3] % w.groups || qn_scalar_get(image->elem)->storage_bits < 8)
-    return qn_op_error(f->m, op, QN_DIAG_VERIFY, "kern.gemm with a window takes an image and a matrix per group");
-  int64_t y[4] = {image->shape[0], qn__window_count(&w, 0, image->shape[1]), qn__window_count(&w, 1, image->shape[2]),
-                  b->shape[b->rank - 1] * w.groups};
-  qn_status s = qn__unpack(f, op, "layout", 1, &rhs);
-  if (s == QN_OK) s = window_rows(f, image, &w, y, &lhs);
-  if (s != QN_OK) return s;
-  qn__matrices x = qn__matrices_of(&lhs, false, false), z = qn__matrices_of(&rhs, true, false);
-  const int64_t shape[3] = {w.groups, lhs.shape[1], b->shape[b->rank - 1]};
-  s = qn__scratch_tensor(f, acc, 3, shape, &parts);
-  if (s == QN_OK) s = qn__product(f, &x, &z, acc, &parts);
-  if (s == QN_OK) s = join_groups(f, &parts, y, &sums);
-  return s == QN_OK ? qn__run_epilogue(f, 1, &sums, 2, f->num_in - 2) : s;
-}
-
 static qn_status eval_gemm(qn__frame *f, qn_op op) {
   int64_t given = qn_op_get_int(f->m, op, "num_prologue");
   qn_scalar acc = qn_type_as_scalar(f->ctx, qn_attr_as_type(f->m, qn_op_attr(f->m, op, "acc")));
   if (f->num_in < 2 || given < 0 || given > (int64_t)f->num_in - 2 || f->in[0]->rank < 2 || f->in[1]->rank < 2)
     return qn_op_error(f->m, op, QN_DIAG_VERIFY, "kern.gemm takes two matrices and at least num_prologue extras");
-  if (qn_op_attr(f->m, op, "window").id) return eval_window_gemm(f, op, acc);
+  if (qn_op_attr(f->m, op, "window").id) return qn__window_gemm(f, op, acc);
   uint32_t prologue = (uint32_t)given;
   qn_tensor lhs, rhs, sums;
   qn_status s = run_prologue(f, op, prologue, &lhs);

@@ -2,7 +2,7 @@
 #include "context_impl.h"
 #include "layout.h"
 #include "rule_util.h"
-#include "window.h"
+#include <quern/unstable/window.h>
 
 /* ---- regions ---- */
 
@@ -173,7 +173,7 @@ static bool is_pack(qn_op_kind kind) {
 /* The layout in which a kernel reads its operand i; empty when it takes none packed there. */
 static qn_str layout_read(const qn_module *m, qn_op user, uint32_t i) {
   qn_op_kind kind = qn_op_kind_of(m, user);
-  if (kind == QN_OP_GEMM && i == 1) return qn_op_get_string(m, user, "layout");
+  if ((kind == QN_OP_GEMM || kind == QN_OP_WINDOW) && i == 1) return qn_op_get_string(m, user, "layout");
   if (kind == QN_OP_KERN_ATTENTION && i == 1) return qn_op_get_string(m, user, "layout_k");
   if (kind == QN_OP_KERN_ATTENTION && i == 2) return qn_op_get_string(m, user, "layout_v");
   return qn_str_of("");
@@ -186,9 +186,10 @@ static qn_status check_packed_uses(qn_module *m, qn_op op) {
     qn_op user = qn_use_op(m, u);
     if (qn_str_eq(layout_read(m, user, qn_use_index(m, u)), layout)) continue;
     qn_str name = qn_op_name(m, user);
-    return qn_op_error(m, op, QN_DIAG_VERIFY,
-                       "the packed matrix is used by %.*s, expected only kern.gemm of layout \"%.*s\", as its 'b'",
-                       (int)name.size, name.data, (int)layout.size, layout.data);
+    return qn_op_error(
+        m, op, QN_DIAG_VERIFY,
+        "the packed matrix is used by %.*s, expected only kern.gemm or kern.window of layout \"%.*s\", as its 'b'",
+        (int)name.size, name.data, (int)layout.size, layout.data);
   }
   return QN_OK;
 }
@@ -323,8 +324,22 @@ static qn_status gemm_scalars(qn_module *m, qn_op op, qn_scalar *lhs, qn_scalar 
 
 /* ---- windows ---- */
 
+/* Height and width of the windows in an image. */
+static qn_status slide(qn_module *m, qn_op op, const qn_window *w, const qn_dims *a, qn_dims *y) {
+  *y = *a;
+  for (int d = 0; d < 2; d++) {
+    y->symbol[1 + d] = (qn_name){0};
+    if (a->size[1 + d] == QN_DYNAMIC) continue;
+    y->size[1 + d] = qn_window_count(w, d, a->size[1 + d]);
+    if (y->size[1 + d] < 1)
+      return qn_op_error(m, op, QN_DIAG_SHAPE, "the window spans %lld elements of an axis of %lld",
+                         (long long)qn_window_span(w, d), (long long)a->size[1 + d]);
+  }
+  return QN_OK;
+}
+
 static qn_status check_window(qn_module *m, qn_op op, qn_window *w) {
-  if (!qn__window_read(m, op, w))
+  if (!qn_window_read(m, op, w))
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
                        "window and groups are not six numbers from 1 to %d (height, width, strides, dilations) and a "
                        "number of at least 1",
@@ -354,7 +369,7 @@ static qn_status window_dims(qn_module *m, qn_op op, const qn_window *w, qn_dims
                        qn__type_c(m, ta), qn__type_c(m, tb));
   if (channels > QN_WINDOW_CHANNELS)
     return qn_op_error(m, op, QN_DIAG_LIMIT, "%s has too many channels for windows", qn__type_c(m, ta));
-  const qn_segments s = qn__window_segments(w, channels);
+  const qn_segments s = qn_window_segments(w, channels);
   if (channels % w->groups || rows != s.outer * s.inner * s.length || (w->groups > 1 && b.size[0] != w->groups))
     return qn_op_error(m, op, QN_DIAG_SHAPE,
                        "windows of %lld x %lld over %s in %lld groups do not multiply %s, expected %lld rows",
@@ -365,20 +380,10 @@ static qn_status window_dims(qn_module *m, qn_op op, const qn_window *w, qn_dims
       qn__layout_segments(&layout) != s.outer * s.inner)
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "the layout has %u segments, expected %lld for this window",
                        qn__layout_segments(&layout), (long long)(s.outer * s.inner));
-  *y = a;
-  for (int d = 0; d < 2; d++) {
-    if (a.size[1 + d] == QN_DYNAMIC) {
-      y->symbol[1 + d] = (qn_name){0};
-      continue;
-    }
-    y->size[1 + d] = qn__window_count(w, d, a.size[1 + d]);
-    if (y->size[1 + d] < 1)
-      return qn_op_error(m, op, QN_DIAG_SHAPE, "the window spans %lld elements of an axis of %lld",
-                         (long long)qn__window_span(w, d), (long long)a.size[1 + d]);
-  }
+  qn_status status = slide(m, op, w, &a, y);
   y->size[3] = columns * w->groups;
   y->symbol[3] = (qn_name){0};
-  return QN_OK;
+  return status;
 }
 
 qn_status qn__rule_gemm(qn_module *m, qn_op op, qn_type *results) {
@@ -411,6 +416,95 @@ qn_status qn__rule_gemm(qn_module *m, qn_op op, qn_type *results) {
   if (status == QN_OK) status = check_extras(m, op, 2 + p, e, &y, "the product");
   if (status == QN_OK) status = check_prologue(m, op, p, lhs);
   if (status == QN_OK) status = qn__check_epilogue(m, op, 1, 2 + p, e, acc, &elem);
+  if (status == QN_OK) results[0] = qn__dims_tensor(ctx, elem, &y);
+  return status;
+}
+
+/* ---- window: one channel at a time ---- */
+
+/* The matrix of a dot product's weights: [KH*KW, C], packed as the layout says. */
+static qn_status check_weights(qn_module *m, qn_op op, const qn_window *w, int64_t channels, qn_scalar elem,
+                               qn_scalar acc) {
+  qn_context *ctx = qn_module_context(m);
+  if (qn_op_num_operands(m, op) < 2)
+    return qn_op_error(m, op, QN_DIAG_OPERAND_COUNT, "has no extra, expected the weights of its dot product first");
+  const qn_dims b = qn__dims_of(ctx, qn__operand_type(m, op, 1));
+  if (b.rank != 2 || b.size[0] != w->size[0] * w->size[1] || b.size[1] != channels)
+    return qn_op_error(m, op, QN_DIAG_SHAPE, "the weights are %s, expected a row of %lld channels for each of %lld",
+                       qn__type_c(m, qn__operand_type(m, op, 1)), (long long)channels,
+                       (long long)(w->size[0] * w->size[1]));
+  qn_status status = check_gemm_layout(m, op);
+  return status == QN_OK ? check_gemm_types(m, op, elem, acc) : status;
+}
+
+qn_status qn__rule_kern_window(qn_module *m, qn_op op, qn_type *results) {
+  qn_context *ctx = qn_module_context(m);
+  qn_window w;
+  qn_dims y;
+  qn_type elem = {0};
+  qn_status status = need_all_tensors(m, op);
+  if (status != QN_OK) return status;
+  const qn_dims x = qn__dims_of(ctx, qn__operand_type(m, op, 0));
+  qn_scalar mem = qn_type_memory(ctx, qn__operand_elem(m, op, 0));
+  qn_scalar acc = qn_type_as_scalar(ctx, qn_attr_as_type(m, qn_op_attr(m, op, "acc")));
+  if (x.rank != 4 || x.size[3] == QN_DYNAMIC || x.size[3] > QN_WINDOW_CHANNELS || qn_scalar_get(mem)->storage_bits < 8)
+    return qn_op_error(m, op, QN_DIAG_SHAPE, "takes windows of %s, expected an image [N,H,W,C] of whole bytes, C known",
+                       qn__type_c(m, qn__operand_type(m, op, 0)));
+  if (!qn_window_read(m, op, &w) || w.groups != 1)
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "window is not six numbers from 1 to %d", QN_WINDOW_LIMIT);
+  bool dot = qn_str_eq(qn_op_get_string(m, op, "combine"), qn_str_of("dot"));
+  bool max = qn_str_eq(qn_op_get_string(m, op, "combine"), qn_str_of("max"));
+  bool sums = mem == acc && (acc == QN_F32 || acc == QN_F64);
+  if (dot)
+    status = check_weights(m, op, &w, x.size[3], mem, acc);
+  else if (acc != mem || !(max || sums))
+    status = qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,
+                         "combines %s into %s, expected acc to be the element's type, and f32 or f64 for sums",
+                         qn_scalar_get(mem)->text, qn_scalar_get(acc)->text);
+  if (status == QN_OK) status = slide(m, op, &w, &x, &y);
+  uint32_t first = dot ? 2 : 1, extras = qn_op_num_operands(m, op) - first;
+  qn_op yield;
+  if (status == QN_OK) status = check_extras(m, op, first, extras, &y, "the result");
+  if (status == QN_OK) status = check_arg_count(m, op, 0, "epilogue", 1 + extras);
+  if (status == QN_OK) status = check_arg(m, op, 0, "epilogue", 0, region_type(m, qn__scalar_type(m, acc)));
+  if (status == QN_OK) status = check_operand_args(m, op, 0, "epilogue", 1, first, extras);
+  if (status == QN_OK) status = need_yield(m, op, 0, "epilogue", 1, &yield);
+  if (status == QN_OK) status = result_elem(m, op, yield, 0, &elem);
+  if (status == QN_OK) results[0] = qn__dims_tensor(ctx, elem, &y);
+  return status;
+}
+
+/* ---- pad ---- */
+
+qn_status qn__rule_kern_pad(qn_module *m, qn_op op, qn_type *results) {
+  qn_context *ctx = qn_module_context(m);
+  uint32_t inputs = qn_op_num_operands(m, op), n = 0;
+  qn_op yield;
+  qn_type elem = {0};
+  qn_status status = need_all_tensors(m, op);
+  if (status != QN_OK) return status;
+  qn_dims y = qn__dims_of(ctx, qn__operand_type(m, op, 0));
+  const int64_t *pads = qn_attr_as_ints(m, qn_op_attr(m, op, "pads"), &n);
+  bool good = pads && n == 4 && y.rank == 4;
+  for (uint32_t i = 0; good && i < 4; i++) good = pads[i] >= 0 && pads[i] <= 2 * QN_WINDOW_LIMIT;
+  if (!good)
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "pads %s, expected an image [N,H,W,C] and four pads from 0 to %d",
+                       qn__type_c(m, qn__operand_type(m, op, 0)), 2 * QN_WINDOW_LIMIT);
+  for (uint32_t i = 1; i < inputs && status == QN_OK; i++)
+    if (qn_type_count(ctx, qn__operand_type(m, op, i)) != 1)
+      status = qn_op_error(m, op, QN_DIAG_SHAPE, "extra %u is %s, expected one element", i,
+                           qn__type_c(m, qn__operand_type(m, op, i)));
+  if (status == QN_OK) status = check_arg_count(m, op, 0, "body", inputs);
+  if (status == QN_OK) status = check_operand_args(m, op, 0, "body", 0, 0, inputs);
+  if (status == QN_OK) status = need_yield(m, op, 0, "body", 2, &yield);
+  if (status == QN_OK && !qn_type_eq(qn__operand_type(m, yield, 0), qn__operand_type(m, yield, 1)))
+    status = qn_op_error(m, yield, QN_DIAG_TYPE_MISMATCH, "yields %s and %s, expected one type for inside and border",
+                         qn__type_c(m, qn__operand_type(m, yield, 0)), qn__type_c(m, qn__operand_type(m, yield, 1)));
+  if (status == QN_OK) status = result_elem(m, op, yield, 0, &elem);
+  for (int a = 0; a < 2; a++) {
+    y.symbol[1 + a] = pads[a] + pads[2 + a] ? (qn_name){0} : y.symbol[1 + a];
+    if (y.size[1 + a] != QN_DYNAMIC) y.size[1 + a] += pads[a] + pads[2 + a];
+  }
   if (status == QN_OK) results[0] = qn__dims_tensor(ctx, elem, &y);
   return status;
 }

@@ -236,6 +236,8 @@ qn_status qn__ll_pack(qn_ll *g, const qn_body *body);
 qn_status qn__ll_block_rows(qn_ll *g, const qn_body *body);
 qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body);
 qn_status qn__ll_attention(qn_ll *g, const qn_body *body);
+qn_status qn__ll_window(qn_ll *g, const qn_body *body);
+qn_status qn__ll_pad(qn_ll *g, const qn_body *body);
 
 /* ---- backend entry points ---- */
 qn_status qn__ll_emit_program(qn_context *ctx, const qn_aot *aot, qn_emit_kind kind,

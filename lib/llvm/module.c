@@ -81,6 +81,8 @@ static qn_ll_kernel_fn kernel_of(const qn_body *body) {
   case QN_KERNEL_BLOCK_ROWS: return qn__ll_block_rows;
   case QN_KERNEL_BLOCK_GEMM: return qn__ll_block_gemm;
   case QN_KERNEL_ATTENTION: return qn__ll_attention;
+  case QN_KERNEL_WINDOW: return qn__ll_window;
+  case QN_KERNEL_PAD: return qn__ll_pad;
   case QN_KERNEL_VIEW: break;
   }
   return NULL;

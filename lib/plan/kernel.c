@@ -54,7 +54,8 @@ static qn_status plan_pack(qn_module *m, qn_op op, qn_kernel_plan *out) {
   return QN_OK;
 }
 
-static const char *const kind_names[] = {"gemm", "map", "row", "pack", "block_rows", "block_gemm", "attention", "view"};
+static const char *const kind_names[] = {"gemm",       "map",       "row",  "pack",   "block_rows",
+                                         "block_gemm", "attention", "view", "window", "pad"};
 
 /* Types that tell kernels apart at a glance; the hash does the rest. */
 static uint64_t set_name(qn_kernel_plan *p, uint64_t seed) {
@@ -86,6 +87,14 @@ static uint64_t set_name(qn_kernel_plan *p, uint64_t seed) {
     h = qn__attention_hash(&p->u.attention, h);
     break;
   case QN_KERNEL_VIEW: break;
+  case QN_KERNEL_WINDOW:
+    first = p->u.gemm.a_mem, last = p->u.gemm.y_mem;
+    h = qn__window_hash(&p->u.gemm, h);
+    break;
+  case QN_KERNEL_PAD:
+    first = p->u.loop.tape.input_mem[0], last = p->u.loop.tape.output_mem[0];
+    h = qn__tape_hash(&p->u.loop.tape, h);
+    break;
   }
   char types[48] = "";
   const qn_scalar list[3] = {first, middle, last};
@@ -143,6 +152,14 @@ qn_status qn__kernel_plan(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *a
   case QN_OP_KERN_ATTENTION:
     out->kind = QN_KERNEL_ATTENTION;
     s = qn__plan_attention(m, op, arena, out);
+    break;
+  case QN_OP_WINDOW:
+    out->kind = QN_KERNEL_WINDOW;
+    s = qn__plan_window(m, op, arena, out);
+    break;
+  case QN_OP_PAD:
+    out->kind = QN_KERNEL_PAD;
+    s = qn__plan_pad(m, op, arena, out);
     break;
   case QN_OP_VIEW:
     out->kind = QN_KERNEL_VIEW;

@@ -7,11 +7,11 @@
 #ifndef QN_KERNEL_H
 #define QN_KERNEL_H
 #include "tape.h"
-#include "window.h"
 #include <quern/unstable/bpack.h>
 #include <quern/unstable/isa.h>
 #include <quern/unstable/kargs.h>
 #include <quern/unstable/layout.h>
+#include <quern/unstable/window.h>
 
 typedef enum qn_kernel_kind {
   QN_KERNEL_GEMM,
@@ -21,7 +21,9 @@ typedef enum qn_kernel_kind {
   QN_KERNEL_BLOCK_ROWS,
   QN_KERNEL_BLOCK_GEMM,
   QN_KERNEL_ATTENTION,
-  QN_KERNEL_VIEW /* no code: the same bytes */
+  QN_KERNEL_VIEW, /* no code: the same bytes */
+  QN_KERNEL_WINDOW,
+  QN_KERNEL_PAD
 } qn_kernel_kind;
 
 /* How an operand moves along a loop. Fixed when the kernel is planned, so that code can rely on it. */
@@ -60,6 +62,13 @@ typedef struct qn_extra {
  *   size    0 M, 1 K, 2 K padded
  *   stride  0 A row, 1 A column (element size unless lhs_strided), 2 codes row, 3+i extra i row
  */
+/* WINDOW: y[m,n] = epilogue(the elements of channel n in the window of pixel m, combined), windows as in GEMM.
+ *   ptr     0 image, 1 weights (dot; unused otherwise), 2 Y, 3+i epilogue extra i
+ *   size, stride: as PART_TILES of a GEMM with `window`, where size[1] is the number of channels; 2, 5 and 6 are
+ * unused, the window's size is part of the code. begin, end [0]: pixels. Weights are a [KH*KW, C] matrix in `layout`,
+ * which may be plain. */
+typedef enum qn_combine { QN_COMBINE_DOT, QN_COMBINE_MAX, QN_COMBINE_SUM } qn_combine;
+
 typedef struct qn_gemm_plan {
   qn_scalar a_mem; /* memory type of the A operand */
   qn_scalar lhs;   /* element type multiplied: ui8, i16, f32, f64 .. */
@@ -70,7 +79,8 @@ typedef struct qn_gemm_plan {
   uint32_t rows;    /* tallest tile */
   bool tiles;       /* the row's registers for tiles of bytes hold tall ones */
   bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
-  qn_window shape; /* with `window`: not part of the code */
+  qn_window shape;    /* with `window`: not part of a GEMM's code */
+  qn_combine combine; /* of WINDOW; DOT for GEMM */
   uint32_t num_prologue_extras, num_epilogue_extras;
   qn_extra *prologue_extras, *epilogue_extras;
   qn_tape prologue; /* inputs: A's element, then the extras; one output of type lhs */
@@ -100,6 +110,12 @@ typedef struct qn_loop_plan {
   bool has_perm;
   qn_tape tape;
 } qn_loop_plan;
+
+/* PAD: lines [begin[0], end[0]) of an image with its border. The plan is a qn_loop_plan without loops, whose tape has
+ * two outputs: inside, and border, which does not depend on input 0.
+ *   ptr     0 x, 1 y, 1+i extra i from 1 on (one element each)
+ *   size    0 height of x, 1 elements of a line of x, 2 height of y, 3 lines above, 4 elements left, 5 elements right
+ *   stride  0 x line, 1 y line */
 
 /* PACK: panels [begin[0], end[0]) of one matrix.
  *   ptr     0 B, 1 packed

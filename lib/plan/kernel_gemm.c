@@ -137,16 +137,24 @@ static uint32_t tallest(const qn_isa *isa, const qn_gemm_plan *g) {
   return isa->int8_rows;
 }
 
-static qn_status plan_window(qn_module *m, qn_op op, qn_gemm_plan *g) {
+static qn_status follow_window(qn_module *m, qn_op op, qn_gemm_plan *g) {
   if (!qn_op_attr(m, op, "window").id) return QN_OK;
   qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
-  if (!qn__window_read(m, op, &g->shape) || !is_identity(&g->prologue) || a.rank != 4 || a.size[3] < 0)
+  if (!qn_window_read(m, op, &g->shape) || !is_identity(&g->prologue) || a.rank != 4 || a.size[3] < 0)
     return qn_op_error(m, op, QN_DIAG_VERIFY, "has a window that no kernel can follow");
   g->window = true;
-  qn_segments s = qn__window_segments(&g->shape, a.size[3]);
+  qn_segments s = qn_window_segments(&g->shape, a.size[3]);
   g->window_inner = s.inner > 1;
   g->has_prologue = g->lhs_strided = false;
-  g->lhs_padded = s.length % g->layout.k_block == 0;
+  /* What kern.pad makes for products stands in a buffer with room behind it; what is read there, or from the
+   * next line, is multiplied by the zeros that end each segment of b. */
+  qn_value image = qn_op_operand(m, op, 0);
+  bool padded = qn_op_kind_of(m, qn_value_op(m, image)) == QN_OP_PAD;
+  for (qn_use u = qn_value_first_use(m, image); u.id; u = qn_use_next(m, u)) {
+    qn_op_kind user = qn_op_kind_of(m, qn_use_op(m, u));
+    padded &= user == QN_OP_GEMM || user == QN_OP_WINDOW; /* no output, which callers own */
+  }
+  g->lhs_padded = s.length % g->layout.k_block == 0 || (padded && !qn_scalar_is_float(g->lhs));
   return QN_OK;
 }
 
@@ -180,7 +188,7 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (!s) s = plan_extras(m, op, 2, g->num_prologue_extras, arena, &g->prologue_extras);
   if (!s) s = plan_regions(m, op, arena, g);
   if (!s) s = plan_codes(m, op, g);
-  if (!s) s = plan_window(m, op, g);
+  if (!s) s = follow_window(m, op, g);
   if (s) return s;
   qn_str layout = qn_attr_as_string(m, qn_op_attr(m, op, "layout"));
   g->tiles = in_tiles(out->isa, g);
@@ -198,7 +206,7 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   return QN_OK;
 }
 
-static uint64_t extras_hash(const qn_extra *e, uint32_t n, uint64_t h) {
+uint64_t qn__extras_hash(const qn_extra *e, uint32_t n, uint64_t h) {
   for (uint32_t i = 0; i < n; i++)
     h = qn__mix(h, (uint64_t)e[i].mem | (uint64_t)e[i].by_row << 32 | (uint64_t)e[i].by_col << 33);
   return qn__mix(h, n);
@@ -211,7 +219,7 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   h = qn__mix(h, (uint64_t)g->rows | (uint64_t)g->has_prologue << 32 | (uint64_t)g->lhs_padded << 33 |
                      (uint64_t)g->lhs_strided << 34 | (uint64_t)g->tiles << 37 | (uint64_t)g->window << 35 |
                      (uint64_t)g->window_inner << 36);
-  h = extras_hash(g->prologue_extras, g->num_prologue_extras, h);
-  h = extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
+  h = qn__extras_hash(g->prologue_extras, g->num_prologue_extras, h);
+  h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, qn__tape_hash(&g->prologue, h));
 }

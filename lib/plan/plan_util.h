@@ -29,6 +29,10 @@ qn_status qn__plan_block_rows(qn_module *m, qn_op op, qn_kernel_plan *out);
 qn_status qn__plan_block_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
 qn_status qn__plan_loop(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
 qn_status qn__plan_attention(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
+qn_status qn__plan_window(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
+qn_status qn__plan_pad(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
+uint64_t qn__window_hash(const qn_gemm_plan *p, uint64_t h);
+uint64_t qn__extras_hash(const qn_extra *e, uint32_t n, uint64_t h);
 uint64_t qn__gemm_hash(const qn_gemm_plan *p, uint64_t h);
 /* Extras and tape of the epilogue, region `region`, whose operands start at `first`; acc and y_mem are set. */
 qn_status qn__plan_epilogue(qn_module *m, qn_op op, uint32_t region, uint32_t first, qn_arena *arena, qn_gemm_plan *g);

@@ -51,7 +51,8 @@ const char **qn__c_names(const char *first, const char *rest, uint32_t n, qn_are
 }
 
 static const char *const kind_text[] = {"kern.gemm",       "kern.map",        "kern.row",       "kern.pack",
-                                        "kern.block_rows", "kern.block_gemm", "kern.attention", "kern.view"};
+                                        "kern.block_rows", "kern.block_gemm", "kern.attention", "kern.view",
+                                        "kern.window",     "kern.pad"};
 
 static const char *text_of(qn_scalar s) {
   return qn_scalar_get(s)->text;
@@ -63,7 +64,7 @@ static void types_comment(qn_cgen *g, const qn_kernel_plan *p) {
     qn__buf_fmt(g->out, " %s by %s into %s, result %s, b in ", text_of(m->lhs), text_of(m->rhs), text_of(m->acc),
                 text_of(m->y_mem));
     qn__buf_fmt(g->out, "panels of %u columns, %u steps of k interleaved", m->layout.panel_width, m->layout.k_block);
-  } else if (p->kind == QN_KERNEL_MAP || p->kind == QN_KERNEL_ROW) {
+  } else if (p->kind == QN_KERNEL_MAP || p->kind == QN_KERNEL_ROW || p->kind == QN_KERNEL_PAD) {
     const qn_loop_plan *l = &p->u.loop;
     for (uint32_t i = 0; i < l->num_inputs; i++)
       qn__buf_fmt(g->out, "%s %s", i ? "," : "", text_of(l->tape.input_mem[i]));
@@ -123,6 +124,8 @@ static body_fn generator_of(const qn_body *b) {
   case QN_KERNEL_BLOCK_ROWS: return qn__c_block_rows;
   case QN_KERNEL_BLOCK_GEMM: return qn__c_block_gemm;
   case QN_KERNEL_ATTENTION: return qn__c_attention;
+  case QN_KERNEL_WINDOW: return qn__c_window;
+  case QN_KERNEL_PAD: return qn__c_pad;
   default: return NULL;
   }
 }

@@ -77,6 +77,10 @@ void qn__c_gemm_prologue(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_block_rows(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_block_gemm(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_attention(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
+/* row_a: where the window of row m begins in an image. */
+void qn__c_window_row(qn_cgen *g);
+void qn__c_window(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
+void qn__c_pad(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_pack(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 /* A loop kernel's pointers, sizes and strides as local constants, and one loop of its nest with operands' offsets. */
 void qn__c_loop_head(qn_cgen *g, const qn_loop_plan *p);

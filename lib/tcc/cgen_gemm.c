@@ -147,12 +147,7 @@ static void column_sum(gemm_gen *w) {
   segments(w, column);
 }
 
-/* Where row m starts: in a matrix, or the window's corner in an image. */
-static void row_address(qn_cgen *g, bool window) {
-  if (!window) {
-    qn__c_line(g, "const unsigned char *const row_a = a + m * args->stride[0];");
-    return;
-  }
+void qn__c_window_row(qn_cgen *g) {
   qn__c_line(g, "const int64_t line = m / args->size[4], column = m %% args->size[4];");
   qn__c_line(g, "const int64_t image = line / args->size[3], above = line %% args->size[3];");
   qn__c_line(g, "const unsigned char *const row_a =");
@@ -219,7 +214,10 @@ void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   qn__c_constants(g, &p->epilogue);
   qn__c_nest_level(g, &n, 0, "", "");
   qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
-  row_address(g, p->window);
+  if (p->window)
+    qn__c_window_row(g);
+  else
+    qn__c_line(g, "const unsigned char *const row_a = a + m * args->stride[0];");
   qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");
   qn__c_nest_level(g, &n, 1, "m", "");
   qn__c_open(g, "for (int64_t p = args->begin[1]; p < args->end[1]; p++)");

@@ -361,7 +361,7 @@ static void use_tape(uses *u, const qn_tape *t) {
 
 static void use_body(uses *u, const qn_body *b) {
   const qn_kernel_plan *p = b->plan;
-  if (p->kind == QN_KERNEL_MAP || p->kind == QN_KERNEL_ROW) use_tape(u, &p->u.loop.tape);
+  if (p->kind == QN_KERNEL_MAP || p->kind == QN_KERNEL_ROW || p->kind == QN_KERNEL_PAD) use_tape(u, &p->u.loop.tape);
   if (p->kind == QN_KERNEL_BLOCK_GEMM) u->gemm_f32 = true;
   if (p->kind == QN_KERNEL_ATTENTION) {
     use_tape(u, &p->u.attention.score);
@@ -369,9 +369,10 @@ static void use_body(uses *u, const qn_body *b) {
     use_tape(u, &p->u.attention.epilogue);
     u->gemm_f32 = true;
   }
-  if (p->kind != QN_KERNEL_GEMM && p->kind != QN_KERNEL_BLOCK_GEMM) return;
+  if (p->kind != QN_KERNEL_GEMM && p->kind != QN_KERNEL_BLOCK_GEMM && p->kind != QN_KERNEL_WINDOW) return;
   use_tape(u, b->part == QN_PART_PROLOGUE ? &p->u.gemm.prologue : &p->u.gemm.epilogue);
-  if (b->part == QN_PART_TILES) {
+  u->op[QN_T_FMAX] |= p->u.gemm.combine == QN_COMBINE_MAX;
+  if (b->part == QN_PART_TILES || p->kind == QN_KERNEL_WINDOW) {
     u->gemm_f32 |= p->u.gemm.acc == QN_F32;
     u->gemm_f64 |= p->u.gemm.acc == QN_F64;
   }

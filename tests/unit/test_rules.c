@@ -201,7 +201,7 @@ static void test_gemm_packed(void **state) {
   assert_int_not_equal(qn_op_infer(e.m, gemm, &t), QN_OK);
   ir_expect_error(&e, "does not come from kern.pack");
   assert_int_not_equal(qn_op_infer(e.m, pack, &t), QN_OK);
-  ir_expect_error(&e, "expected only kern.gemm of layout \"k4n64\"");
+  ir_expect_error(&e, "expected only kern.gemm or kern.window of layout \"k4n64\"");
   qn_op_set_attr(e.m, gemm, "layout", qn_attr_string(e.m, qn_str_of("plain")));
   assert_int_not_equal(qn_op_infer(e.m, gemm, &t), QN_OK);
   ir_expect_error(&e, "operand 'b' is packed");
@@ -242,6 +242,67 @@ static void test_attention(void **state) {
   qn_op_set_attr(e.m, op, "acc", qn_attr_type(e.m, qn_type_scalar(e.ctx, QN_I32)));
   assert_int_not_equal(qn_op_infer(e.m, op, &t), QN_OK);
   ir_expect_error(&e, "expected f32 throughout");
+  ir_close(&e);
+}
+
+static void test_windows(void **state) {
+  (void)state;
+  static const struct {
+    qn_op_kind kind;
+    const char *x, *w, *attrs, *acc, *result, *error;
+  } cases[] = {
+      {QN_OP_GEMM, "nx5x6x4xui8", "36x7xi8", "acc=!=i32;layout=\"plain\";window=[3,3,1,2,1,1]", "=i32", "nx3x2x7xi32",
+       0},
+      {QN_OP_GEMM, "2x5x6x4xui8", "2x18x3xi8", "acc=!=i32;layout=\"plain\";window=[3,3,1,2,1,1];groups=2", "=i32",
+       "2x3x2x6xi32", 0},
+      {QN_OP_GEMM, "2x5x6x4xui8", "35x7xi8", "acc=!=i32;layout=\"plain\";window=[3,3,1,2,1,1]", "=i32", 0,
+       "expected 36 rows"},
+      {QN_OP_GEMM, "5x6x4xui8", "36x7xi8", "acc=!=i32;layout=\"plain\";window=[3,3,1,2,1,1]", "=i32", 0,
+       "expected an image"},
+      {QN_OP_GEMM, "2x5x6x4xui8", "36x7xi8", "acc=!=i32;layout=\"plain\";window=[3,3,1,2,1]", "=i32", 0, "six numbers"},
+      {QN_OP_GEMM, "2x5x6x4xui8", "36x7xi8", "acc=!=i32;layout=\"plain\";window=[3,3,1,1,3,1]", "=i32", 0,
+       "the window spans 7"},
+      {QN_OP_GEMM, "2x5x6x4xui8", "36x7xi8", "acc=!=i32;layout=\"plain\";window=[3,3,1,1,1,1];transpose_a=true", "=i32",
+       0, "one or the other"},
+      {QN_OP_WINDOW, "nx5x6x4xf32", 0, "combine=\"sum\";acc=!=f32;window=[3,3,1,2,1,1]", "=f32", "nx3x2x4xf32", 0},
+      {QN_OP_WINDOW, "2x5x6x4xui8", "9x4xi8", "combine=\"dot\";acc=!=i32;window=[3,3,1,1,1,1]", "=i32", "2x3x4x4xi32",
+       0},
+      {QN_OP_WINDOW, "2x5x6x4xui8", "9x3xi8", "combine=\"dot\";acc=!=i32;window=[3,3,1,1,1,1]", "=i32", 0,
+       "a row of 4 channels"},
+      {QN_OP_WINDOW, "2x5x6x4xui8", 0, "combine=\"dot\";acc=!=i32;window=[3,3,1,1,1,1]", "=i32", 0, "has no extra"},
+      {QN_OP_WINDOW, "2x5x6x4xi8", 0, "combine=\"sum\";acc=!=i8;window=[3,3,1,1,1,1]", "=i8", 0, "f32 or f64 for sums"},
+      {QN_OP_WINDOW, "2x5x6x4xi8", 0, "combine=\"max\";acc=!=i8;window=[3,0,1,1,1,1]", "=i8", 0, "not six numbers"},
+      {QN_OP_PAD, "2x5x6x4xi8", 0, "pads=[1,2,3,4]", "=i8", "2x9x12x4xi8", 0},
+      {QN_OP_PAD, "2x5x6x4xi8", "2xi8", "pads=[1,2,3,4]", "=i8", 0, "expected one element"},
+      {QN_OP_PAD, "2x5x6x4xi8", 0, "pads=[1,2,-3,4]", "=i8", 0, "four pads"},
+  };
+  ir_env e;
+  ir_open(&e);
+  qn_block body = qn_func_body(e.m, ir_function(&e, "f", (qn_type){0}));
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    qn_op_kind kind = cases[i].kind;
+    qn_value operands[2] = {ir_arg(&e, body, cases[i].x)};
+    if (cases[i].w) operands[1] = ir_arg(&e, body, cases[i].w);
+    qn_type t;
+    bool gemm = kind == QN_OP_GEMM, pad = kind == QN_OP_PAD;
+    qn_op op = ir_op(&e, body, kind, cases[i].w ? 2 : 1, operands, 1, NULL, cases[i].attrs, gemm ? 2 : 1);
+    if (gemm) fill(&e, qn_op_region(e.m, op, 0), "=i8", 0, NULL);
+    qn_block region = qn_op_region(e.m, op, gemm ? 1 : 0);
+    qn_value both[2] = {ir_arg(&e, region, cases[i].acc)};
+    both[1] = both[0];
+    if (pad && cases[i].w) ir_arg(&e, region, cases[i].acc);
+    ir_end(&e, region, QN_OP_YIELD, pad ? 2 : 1, both);
+    qn_status status = qn_op_infer(e.m, op, &t);
+    if (cases[i].error) {
+      assert_int_not_equal(status, QN_OK);
+      ir_expect_error(&e, cases[i].error);
+    } else {
+      if (status != QN_OK) fail_msg("%s: %s", cases[i].attrs, e.messages);
+      assert_int_equal(t.id, ir_type(e.ctx, cases[i].result).id);
+      covered[kind] = true;
+    }
+    qn_op_erase(e.m, op);
+  }
   ir_close(&e);
 }
 
@@ -329,6 +390,7 @@ int main(void) {
       cmocka_unit_test(test_map),
       cmocka_unit_test(test_attention),
       cmocka_unit_test(test_row),
+      cmocka_unit_test(test_windows),
       cmocka_unit_test(test_every_op_has_a_case),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

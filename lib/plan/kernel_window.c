@@ -1,0 +1,97 @@
+/* Plans of windows over single channels, and of padding. */
+#include "plan_util.h"
+#include <stdio.h>
+
+static qn_status plan_types(qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan *g) {
+  qn_context *ctx = qn_module_context(m);
+  qn_str combine = qn_attr_as_string(m, qn_op_attr(m, op, "combine"));
+  g->combine = qn_str_eq(combine, qn_str_of("dot"))   ? QN_COMBINE_DOT
+               : qn_str_eq(combine, qn_str_of("max")) ? QN_COMBINE_MAX
+                                                      : QN_COMBINE_SUM;
+  g->a_mem = g->lhs = g->rhs = qn__mem_of(m, qn_op_operand(m, op, 0));
+  g->acc = qn_type_memory(ctx, qn_attr_as_type(m, qn_op_attr(m, op, "acc")));
+  g->y_mem = qn__mem_of(m, qn_op_result(m, op, 0));
+  g->layout = (qn_layout){.plain = true, .k_block = 1};
+  if (g->combine == QN_COMBINE_DOT) {
+    g->rhs = qn__mem_of(m, qn_op_operand(m, op, 1));
+    qn_attr layout = qn_op_attr(m, op, "layout");
+    if (layout.id && !qn_layout_parse(qn_attr_as_string(m, layout), &g->layout))
+      return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "no such layout");
+  }
+  bool whole = !qn__sub_byte(g->a_mem) && !qn__sub_byte(g->y_mem) && !qn__sub_byte(g->rhs);
+  bool same = g->acc == g->a_mem && qn_scalar_get(g->acc)->bits >= 8;
+  bool sums = qn_isa_gemm_layout(isa, g->lhs, g->rhs, g->acc) != NULL, real = g->acc == QN_F32 || g->acc == QN_F64;
+  bool narrow = qn_scalar_is_float(g->acc) && !real;
+  if (whole && !narrow && (g->combine == QN_COMBINE_DOT ? sums : same && (real || g->combine == QN_COMBINE_MAX)))
+    return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                     "no kernel combines %s and %s into %s: products are ui8 by i8 and i16 by i16 into i32 or i64, f32 "
+                     "by f32, f64 by f64; the largest is of whole bytes, sums of f32 or f64; convert with kern.pad",
+                     qn_scalar_get(g->a_mem)->text, qn_scalar_get(g->rhs)->text, qn_scalar_get(g->acc)->text);
+}
+
+qn_status qn__plan_window(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
+  static const char *const names[] = {"dot", "max", "sum"};
+  qn_gemm_plan *g = &out->u.gemm;
+  qn_status s = plan_types(m, op, out->isa, g);
+  uint32_t first = g->combine == QN_COMBINE_DOT ? 2 : 1, operands = qn_op_num_operands(m, op);
+  if (!s && (operands < first || !qn_window_read(m, op, &g->shape)))
+    s = qn_op_error(m, op, QN_DIAG_VERIFY, "has a window that no kernel can follow");
+  g->window = true;
+  g->rows = 1;
+  if (!s) s = qn__plan_epilogue(m, op, 0, first, arena, g);
+  if (s) return s;
+  char epi[80] = "";
+  qn__plan_describe(m, qn_op_region(m, op, 0), true, epi, sizeof epi);
+  snprintf(out->fused, sizeof out->fused, "%s %lldx%lld%s%s", names[g->combine], (long long)g->shape.size[0],
+           (long long)g->shape.size[1], epi[0] ? " | " : "", epi);
+  return QN_OK;
+}
+
+uint64_t qn__window_hash(const qn_gemm_plan *g, uint64_t h) {
+  const qn_scalar types[] = {g->a_mem, g->rhs, g->acc, g->y_mem};
+  for (int i = 0; i < 4; i++) h = qn__mix(h, (uint64_t)types[i]);
+  h = qn__layout_hash(&g->layout, qn__mix(h, (uint64_t)g->combine));
+  h = qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32);
+  h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
+  return qn__tape_hash(&g->epilogue, h);
+}
+
+/* ---- pad ---- */
+
+/* Whether a register depends on input 0. */
+static bool depends_on_x(const qn_tape *t, uint32_t reg, qn_arena *arena) {
+  bool *seen = qn__arena_array(arena, t->num_insts, sizeof *seen);
+  for (uint32_t i = 0; seen && i <= reg; i++) {
+    const qn_tinst *x = &t->insts[i];
+    uint32_t args[3] = {x->a, x->b, x->c};
+    seen[i] = x->op == QN_T_INPUT && x->a == 0;
+    for (uint32_t k = 0; k < qn__tape_ops[x->op].num_args && k < 3; k++)
+      if (x->op != QN_T_INPUT && args[k] < i) seen[i] |= seen[args[k]];
+  }
+  return !seen || seen[reg];
+}
+
+qn_status qn__plan_pad(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
+  qn_loop_plan *p = &out->u.loop;
+  qn_context *ctx = qn_module_context(m);
+  p->num_inputs = qn_op_num_operands(m, op);
+  p->num_outputs = 1;
+  qn_scalar *in = qn__arena_array(arena, p->num_inputs, sizeof *in);
+  const qn_scalar y = qn__mem_of(m, qn_op_result(m, op, 0)), both[2] = {y, y};
+  if (!in) return qn_error_no_memory(ctx);
+  bool whole = !qn__sub_byte(y);
+  for (uint32_t i = 0; i < p->num_inputs; i++) {
+    in[i] = qn__mem_of(m, qn_op_operand(m, op, i));
+    whole &= !qn__sub_byte(in[i]);
+  }
+  if (!whole) return qn_op_error(m, op, QN_DIAG_UNSUPPORTED, "pads elements that share bytes: widen them first");
+  qn_status s = qn__tape_build(m, qn_op_region(m, op, 0), in, both, arena, &p->tape);
+  if (s) return s;
+  if (p->tape.num_inputs != p->num_inputs || p->tape.num_outputs != 2 || p->tape.num_stages != 1 ||
+      depends_on_x(&p->tape, p->tape.outputs[1], arena))
+    return qn_op_error(m, op, QN_DIAG_VERIFY,
+                       "its body must yield what is inside and what the border is, the latter not from x");
+  qn__plan_describe(m, qn_op_region(m, op, 0), false, out->fused, sizeof out->fused);
+  return QN_OK;
+}

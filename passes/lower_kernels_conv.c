@@ -1,0 +1,364 @@
+/* lower-kernels: convolutions.
+ *
+ * Images are padded and converted by one kernel (which takes in what computed them), then a window of one pixel is a
+ * matrix product over the channels, a window of one channel kern.window, every other one kern.gemm with a window.
+ *
+ * Integer sums run on u8 images and i8 weights, as those of matrix products do: other codes are shifted by 128 with
+ * their zero points. Padding is the image's zero point, so that what zero points add is the same everywhere:
+ *
+ *   sum (x - zx)(w - zw) = sum xw - zx * colsum(w)          for zw = 0
+ *
+ * Weights with zero points, and codes of 16 bits, are multiplied as 16-bit numbers without zero points. */
+#include "lower_kernels_image.h"
+#include <quern/unstable/layout.h>
+#include <quern/unstable/rewriter.h>
+#include <stdio.h>
+
+typedef struct conv {
+  lowering *l;
+  qn_op op;
+  qn_builder b;
+  qn_conv c;
+  qn_value x, w;   /* [N,H,W,C], [KH,KW,C/groups,O] */
+  qn_value zx, zw; /* i32 tensors: one element, or one per output channel; null for 0 */
+  qn_scalar lhs, rhs, acc;
+  image image;
+  const char *layout;
+} conv;
+
+static qn_type type_of(conv *s, qn_value v) {
+  return qn_value_type(s->l->m, v);
+}
+static int64_t size(conv *s, qn_value v, uint32_t d) {
+  return qn_type_shape(s->l->ctx, type_of(s, v))[d];
+}
+static qn_type scalar(conv *s, qn_scalar t) {
+  return qn__scalar_t(s->l, t);
+}
+
+/* ---- operands ---- */
+
+/* Codes without their quantized type; the zero point as an i32 tensor. */
+static qn_value plain_codes(conv *s, qn_value v, qn_value *zero) {
+  lowering *l = s->l;
+  const qn_quant *q = qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, type_of(s, v)));
+  qn_scalar mem = qn_type_memory(l->ctx, qn_type_elem(l->ctx, type_of(s, v)));
+  v = qn__view_as(l, &s->b, v, qn_type_with_elem(l->ctx, type_of(s, v), scalar(s, mem)));
+  bool any = false;
+  for (uint32_t i = 0; q->zero_points && i < q->num_scales; i++) any |= q->zero_points[i] != 0;
+  if (!any) return v;
+  int64_t n = q->num_scales;
+  *zero = qn__dense_i32(l, &s->b, n > 1 ? 1 : 0, &n, q->zero_points);
+  return v;
+}
+
+static qn_value to_i32(lowering *l, qn_builder *b, qn_value x, bool u) {
+  return qn__widen(l, b, x, u, qn__scalar_t(l, QN_I32));
+}
+
+static void read_operands(conv *s) {
+  lowering *l = s->l;
+  static const int64_t pixels[4] = {0, 2, 3, 1}, weights[4] = {2, 3, 1, 0};
+  s->x = qn_op_operand(l->m, s->op, 0);
+  s->w = qn_op_operand(l->m, s->op, 1);
+  if (qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, type_of(s, s->x)))) {
+    s->x = plain_codes(s, s->x, &s->zx);
+    s->w = plain_codes(s, s->w, &s->zw);
+  }
+  for (uint32_t i = 2; i < qn_op_num_operands(l->m, s->op); i++)
+    *(i == 2 ? &s->zx : &s->zw) = qn__map1(l, &s->b, qn_op_operand(l->m, s->op, i), scalar(s, QN_I32), to_i32);
+  if (!s->c.nchw) return;
+  s->x = qn__make_transpose(l, &s->b, s->x, pixels);
+  s->w = qn__make_transpose(l, &s->b, s->w, weights);
+}
+
+/* ---- integers ---- */
+
+static qn_value plus_128(lowering *l, qn_builder *b, qn_value x, bool u) {
+  (void)u;
+  return qn__s2(b, QN_OP_ADDI, x, qn__i(b, qn__scalar_t(l, QN_I32), 128));
+}
+
+/* The border is the zero point, which is given as i32. */
+static qn_value code_as_is(lowering *l, qn_builder *b, qn_value x, qn_value zero, bool u) {
+  (void)l, (void)b, (void)zero, (void)u;
+  return x;
+}
+static qn_value code_flipped(lowering *l, qn_builder *b, qn_value x, qn_value zero, bool u) {
+  (void)zero;
+  return qn__flip_top_bit(l, b, x, u);
+}
+static qn_value zero_code(lowering *l, qn_builder *b, qn_value zero, bool u) {
+  (void)u;
+  return qn__convert(b, QN_OP_TRUNCI, zero, qn__scalar_t(l, QN_I8));
+}
+
+/* 16-bit numbers: codes less their zero point. */
+static qn_value less_zero(lowering *l, qn_builder *b, qn_value x, qn_value zero, bool u) {
+  qn_value d = qn__s2(b, QN_OP_SUBI, qn__widen(l, b, x, u, qn__scalar_t(l, QN_I32)), zero);
+  return qn__convert(b, QN_OP_TRUNCI, d, qn__scalar_t(l, QN_I16));
+}
+static qn_value nought(lowering *l, qn_builder *b, qn_value zero, bool u) {
+  (void)zero, (void)u;
+  return qn__i(b, qn__scalar_t(l, QN_I16), 0);
+}
+static qn_value to_i16(lowering *l, qn_builder *b, qn_value x, bool u) {
+  return qn__widen(l, b, x, u, qn__scalar_t(l, QN_I16));
+}
+
+/* Every zero point of the weights is the same known number. */
+static bool known_zero(conv *s, int64_t *z) {
+  qn_tensor t;
+  *z = 0;
+  if (!s->zw.id) return true;
+  if (!qn_value_constant_tensor(s->l->m, s->zw, &t)) {
+    /* A constant through the conversion to i32. */
+    qn_op map = qn_value_op(s->l->m, s->zw);
+    if (qn_op_kind_of(s->l->m, map) != QN_OP_MAP || qn_op_num_operands(s->l->m, map) != 1 ||
+        !qn_value_constant_tensor(s->l->m, qn_op_operand(s->l->m, map, 0), &t))
+      return false;
+  }
+  int64_t n = qn_tensor_count(&t);
+  if (n < 1) return false;
+  *z = qn_tensor_get_i64(&t, 0);
+  for (int64_t i = 1; i < n; i++)
+    if (qn_tensor_get_i64(&t, i) != *z) return false;
+  return true;
+}
+
+/* Bytes whose weights have no zero point once they are i8. */
+static bool fits_bytes(conv *s) {
+  int64_t z;
+  lowering *l = s->l;
+  if (qn__bits(l, type_of(s, s->x)) != 8 || qn__bits(l, type_of(s, s->w)) != 8 || !known_zero(s, &z)) return false;
+  return z == (qn__is_unsigned(l, type_of(s, s->w)) ? 128 : 0);
+}
+
+static void as_bytes(conv *s) {
+  lowering *l = s->l;
+  bool flip = !qn__is_unsigned(l, type_of(s, s->x));
+  s->lhs = QN_UI8, s->rhs = QN_I8;
+  if (qn__is_unsigned(l, type_of(s, s->w))) s->w = qn__map1(l, &s->b, s->w, scalar(s, QN_I8), qn__flip_top_bit);
+  s->zw.id = 0;
+  qn_tensor t;
+  int64_t known = 0;
+  bool constant = !s->zx.id || qn_value_constant_tensor(l->m, s->zx, &t);
+  if (constant && s->zx.id) known = qn_tensor_get_i64(&t, 0);
+  if (flip) {
+    int32_t offset = 128;
+    s->zx =
+        s->zx.id ? qn__map1(l, &s->b, s->zx, scalar(s, QN_I32), plus_128) : qn__dense_i32(l, &s->b, 0, NULL, &offset);
+    known += 128;
+  }
+  s->image = (image){.v = s->x, .elem = scalar(s, QN_UI8)};
+  if (constant) {
+    s->image.change = flip ? qn__flip_top_bit : NULL;
+    s->image.outside = (double)(known > 127 ? known - 256 : known);
+  } else {
+    s->image.extra = s->zx;
+    s->image.inside = flip ? code_flipped : code_as_is;
+    s->image.border = zero_code;
+  }
+}
+
+/* Numbers without zero points. */
+static void as_numbers(conv *s) {
+  lowering *l = s->l;
+  qn_type i16 = scalar(s, QN_I16);
+  s->lhs = s->rhs = QN_I16;
+  s->image = (image){.v = s->x, .elem = i16};
+  if (s->zx.id) {
+    s->image.extra = s->zx;
+    s->image.inside = less_zero;
+    s->image.border = nought;
+  } else if (!qn_type_eq(qn_type_elem(l->ctx, type_of(s, s->x)), i16)) {
+    s->image.change = to_i16;
+  }
+  qn_value inputs[2] = {s->w, s->zw};
+  qn_builder body;
+  qn_type t = qn_type_with_elem(l->ctx, type_of(s, s->w), i16);
+  bool is_unsigned = qn__is_unsigned(l, type_of(s, s->w));
+  qn_op op = qn__make_loop(&s->b, QN_OP_MAP, s->zw.id ? 2 : 1, inputs, 1, &t, &body);
+  qn_value e = qn_block_arg(l->m, body.block, 0);
+  e = s->zw.id ? less_zero(l, &body, e, qn_block_arg(l->m, body.block, 1), is_unsigned)
+               : to_i16(l, &body, e, is_unsigned);
+  qn__yield(&body, 1, &e);
+  s->w = qn_op_result(l->m, op, 0);
+  s->zx.id = s->zw.id = 0;
+}
+
+static qn_value to_f32(lowering *l, qn_builder *b, qn_value x, bool u) {
+  (void)u;
+  return qn__to_f32(l, b, x);
+}
+
+static void as_floats(conv *s) {
+  qn_scalar elem = qn_type_memory(s->l->ctx, qn_type_elem(s->l->ctx, type_of(s, s->x)));
+  bool narrow = elem != QN_F32 && elem != QN_F64;
+  s->lhs = s->rhs = s->acc = narrow ? QN_F32 : elem;
+  s->image = (image){.v = s->x, .elem = scalar(s, s->lhs), .change = narrow ? to_f32 : NULL};
+  if (narrow) s->w = qn__map1(s->l, &s->b, s->w, scalar(s, QN_F32), to_f32);
+}
+
+/* ---- the product ---- */
+
+/* Each channel of x m times: [N,H,W,C] as [N,H,W,C*m]. */
+static qn_value repeated(conv *s, qn_value x, int64_t m) {
+  lowering *l = s->l;
+  qn_type t = type_of(s, x), elem = qn_type_elem(l->ctx, t);
+  const int64_t *have = qn_type_shape(l->ctx, t);
+  int64_t shape[5], spec[5];
+  qn_name symbols[5] = {{0}};
+  for (uint32_t d = 0; d < 4; d++) {
+    shape[d] = have[d], symbols[d] = qn_type_symbol(l->ctx, t, d);
+    spec[d] = have[d] == QN_DYNAMIC ? -2 - (int64_t)d : have[d];
+  }
+  shape[4] = spec[4] = 1;
+  x = qn__make_view(&s->b, x, qn_type_tensor_symbols(l->ctx, elem, 5, shape, symbols),
+                    qn_attr_ints(l->m, QN_I64, 5, spec));
+  shape[4] = m;
+  float *zeros = qn_run_alloc(l->run, (size_t)m * sizeof *zeros);
+  if (!zeros) return (qn_value){0};
+  for (int64_t i = 0; i < m; i++) zeros[i] = 0;
+  const qn_value inputs[2] = {x, qn__dense_f32(l, &s->b, 1, &m, zeros)};
+  qn_type wide = qn_type_tensor_symbols(l->ctx, elem, 5, shape, symbols);
+  qn_builder body;
+  qn_op op = qn__make_loop(&s->b, QN_OP_MAP, 2, inputs, 1, &wide, &body);
+  qn_value e = qn_block_arg(l->m, body.block, 0);
+  qn__yield(&body, 1, &e);
+  shape[3] = spec[3] = have[3] * m;
+  return qn__make_view(&s->b, qn_op_result(l->m, op, 0), qn_type_tensor_symbols(l->ctx, elem, 4, shape, symbols),
+                       qn_attr_ints(l->m, QN_I64, 4, spec));
+}
+
+static qn_value pack(conv *s, qn_value b, const char *layout) {
+  qn_type t = type_of(s, b);
+  const qn_named_attr a = qn_named(s->l->m, "layout", qn_attr_string(s->l->m, qn_str_of(layout)));
+  qn_op_desc desc = {.kind = QN_OP_PACK,
+                     .num_operands = 1,
+                     .operands = &b,
+                     .num_results = 1,
+                     .results = &t,
+                     .num_attrs = 1,
+                     .attrs = &a};
+  return qn_op_result(s->l->m, qn_op_create(&s->b, &desc), 0);
+}
+
+static qn_value weight_view(conv *s, uint32_t rank, const int64_t *shape) {
+  qn_type t = qn_type_tensor(s->l->ctx, qn_type_elem(s->l->ctx, type_of(s, s->w)), rank, shape);
+  return qn__make_view(&s->b, s->w, t, (qn_attr){0});
+}
+
+/* kern.gemm of the image and packed weights; `window` null for a product over the channels of each pixel. */
+static qn_value make_gemm(conv *s, qn_value x, qn_value packed, const char *layout, const qn_window *window,
+                          qn_type y) {
+  lowering *l = s->l;
+  qn_named_attr attrs[5];
+  uint32_t n = 0;
+  attrs[n++] = qn_named(l->m, "acc", qn_attr_type(l->m, scalar(s, s->acc)));
+  attrs[n++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(layout)));
+  if (window) attrs[n++] = qn_named(l->m, "window", qn__window_attr(l, window));
+  if (window && window->groups > 1)
+    attrs[n++] = qn_named(l->m, "groups", qn_attr_int(l->m, (qn_type){0}, window->groups));
+  const qn_value operands[2] = {x, packed};
+  qn_op_desc desc = {.kind = QN_OP_GEMM,
+                     .num_operands = 2,
+                     .operands = operands,
+                     .num_results = 1,
+                     .results = &y,
+                     .num_attrs = n,
+                     .attrs = attrs,
+                     .num_regions = 2};
+  qn_op gemm = qn_op_create(&s->b, &desc);
+  const qn_type args[2] = {qn__body_type(l, type_of(s, x)), scalar(s, s->acc)};
+  for (uint32_t r = 0; r < 2; r++) {
+    qn_builder body = qn_builder_at_end(l->m, qn_op_region(l->m, gemm, r));
+    body.loc = s->b.loc;
+    qn_value e = qn_block_add_arg(l->m, body.block, args[r], (qn_name){0});
+    qn__yield(&body, 1, &e);
+  }
+  return qn_op_result(l->m, gemm, 0);
+}
+
+static qn_value grouped_weights(conv *s) {
+  int64_t groups = s->c.window.groups, rows = size(s, s->w, 0) * size(s, s->w, 1) * size(s, s->w, 2);
+  const int64_t shape[3] = {rows, groups, size(s, s->w, 3) / groups}, perm[3] = {1, 0, 2};
+  return qn__make_transpose(s->l, &s->b, weight_view(s, 3, shape), perm);
+}
+
+static qn_value product(conv *s, qn_type y) {
+  lowering *l = s->l;
+  qn_window *w = &s->c.window;
+  int64_t channels = size(s, s->x, 3), outputs = size(s, s->w, 3), taps = w->size[0] * w->size[1];
+  int64_t matrix[2] = {taps * channels / w->groups, outputs};
+  for (int a = 0; a < 4; a++) s->image.pads[a] = s->c.pads[a];
+  if (w->groups > 1 && w->groups == channels) {
+    if (outputs > channels) s->image.v = repeated(s, s->image.v, outputs / channels);
+    matrix[0] = taps;
+    qn_window each = *w;
+    each.groups = 1;
+    return qn__make_window(l, &s->b, "dot", qn__make_image(l, &s->b, &s->image), weight_view(s, 2, matrix), NULL, &each,
+                           s->acc, y);
+  }
+  bool pixel = taps == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->groups == 1;
+  qn_layout parsed;
+  char layout[48];
+  qn_segments t = qn_window_segments(w, channels);
+  qn_layout_parse(qn_str_of(s->layout), &parsed);
+  snprintf(layout, sizeof layout, t.outer * t.inner > 1 ? "%.24ss%lld" : "%.24s", s->layout,
+           (long long)(t.outer * t.inner));
+  s->image.with_room = !pixel && t.length % parsed.k_block != 0;
+  qn_value x = qn__make_image(l, &s->b, &s->image);
+  qn_value b = w->groups > 1 ? grouped_weights(s) : weight_view(s, 2, matrix);
+  return make_gemm(s, x, pack(s, b, layout), layout, pixel ? NULL : w, y);
+}
+
+/* ---- the op ---- */
+
+static qn_value narrowed(lowering *l, qn_builder *b, qn_value x, qn_type to) {
+  qn_type t = qn_type_with_elem(l->ctx, qn_value_type(l->m, x), qn_type_elem(l->ctx, to));
+  qn_builder body;
+  qn_op map = qn__make_loop(b, QN_OP_MAP, 1, &x, 1, &t, &body);
+  qn_value e = qn__from_f32(l, &body, qn_block_arg(l->m, body.block, 0), qn__body_type(l, to));
+  qn__yield(&body, 1, &e);
+  return qn_op_result(l->m, map, 0);
+}
+
+static qn_value as_i64(lowering *l, qn_builder *b, qn_value x, bool u) {
+  return qn__widen(l, b, x, u, qn__scalar_t(l, QN_I64));
+}
+
+qn_status qn__lower_conv(lowering *l, qn_op op) {
+  conv s = {.l = l, .op = op, .b = qn_builder_before(l->m, op)};
+  static const int64_t last[4] = {0, 2, 3, 1}, first[4] = {0, 3, 1, 2};
+  if (!qn_conv_read(l->m, op, &s.c)) return qn_op_error(l->m, op, QN_DIAG_ATTRIBUTE, "has no window to follow");
+  qn_type want = qn_value_type(l->m, qn_op_result(l->m, op, 0));
+  qn_scalar need = qn_type_memory(l->ctx, qn_type_elem(l->ctx, want));
+  read_operands(&s);
+  if (!s.x.id || !s.w.id) return qn_error_no_memory(l->ctx);
+  s.acc = need;
+  if (qn_scalar_is_float(need))
+    as_floats(&s);
+  else if (fits_bytes(&s))
+    as_bytes(&s);
+  else
+    as_numbers(&s);
+  s.layout = qn_isa_gemm_layout(l->isa, s.lhs, s.rhs, s.acc);
+  if (!s.layout)
+    return qn_op_error(l->m, op, QN_DIAG_UNSUPPORTED, "no kernel of %s multiplies %s by %s", l->isa->name,
+                       qn_scalar_get(s.lhs)->text, qn_scalar_get(s.rhs)->text);
+  qn_type y_type = s.c.nchw ? qn__permuted_type(l, want, last) : want;
+  qn_value y = product(&s, qn_type_with_elem(l->ctx, y_type, scalar(&s, s.acc)));
+  if (s.zx.id && s.lhs == QN_UI8) {
+    int64_t shape[2] = {-1, size(&s, s.w, 3)};
+    shape[0] = size(&s, s.w, 0) * size(&s, s.w, 1) * size(&s, s.w, 2);
+    qn_type elem = scalar(&s, s.acc);
+    qn_value zero = s.acc == QN_I64 ? qn__map1(l, &s.b, s.zx, elem, as_i64) : s.zx;
+    qn_value sums = qn__column_sums(l, &s.b, weight_view(&s, 2, shape), false, elem);
+    y = qn__subtract_product(l, op, &s.b, y, zero, sums);
+  }
+  if (s.acc != need) y = narrowed(l, &s.b, y, want);
+  if (s.c.nchw) y = qn__make_transpose(l, &s.b, y, first);
+  if (!y.id) return qn_error_no_memory(l->ctx);
+  return qn__lower_done(l, op, &y);
+}
