@@ -216,21 +216,30 @@ bool qn_bpack_layout_for(const qn_context *ctx, qn_type elem, bool transposed, i
 typedef struct packer {
   const qn_bpack_layout *l;
   const qn_bpack_reader *r;
-  const qn_tensor *codes;
+  const uint8_t *codes; /* elements of `bits` bits, low bits first */
+  uint32_t bits;
   int64_t k, n;
-  int64_t low; /* of the storage */
+  int64_t low;       /* of the storage */
+  uint8_t form[256]; /* an element's bits as the form's code */
 } packer;
 
-/* The form's code of an element. */
-static uint32_t form_code(const packer *p, int64_t k, int64_t n) {
-  int64_t code = code_at(p->r, p->codes, k, n);
-  switch (p->l->codes) {
-  case QN_BPACK_T4:
-  case QN_BPACK_V4: return (uint32_t)(p->r->entries ? code - p->r->first_code : code) & 15;
-  case QN_BPACK_U4:
-  case QN_BPACK_U8: return (uint32_t)(code - p->low);
-  default: return (uint32_t)(code - zero_of(p->r, 0) + qn_bpack_bias(p->l));
+/* Every code there can be, translated once. */
+static void fill_form(packer *p) {
+  bool is_signed = p->low < 0;
+  for (uint32_t raw = 0; raw < 1u << p->bits; raw++) {
+    int64_t code = is_signed ? (int64_t)(raw ^ 1u << (p->bits - 1)) + p->low : raw;
+    if (qn_bpack_has_table(p->l))
+      code -= p->r->entries ? p->r->first_code : 0;
+    else
+      code = qn_bpack_has_zeros(p->l) ? code - p->low : code - zero_of(p->r, 0) + qn_bpack_bias(p->l);
+    p->form[raw] = (uint8_t)code;
   }
+}
+
+static uint32_t element(const packer *p, int64_t at) {
+  if (p->bits == 8) return p->form[p->codes[at]];
+  uint32_t per_byte = 8 / p->bits, byte = p->codes[(uint64_t)at / per_byte];
+  return p->form[byte >> ((uint64_t)at % per_byte * p->bits) & ((1u << p->bits) - 1)];
 }
 
 static void put_scale(const packer *p, uint8_t *at, float s) {
@@ -252,16 +261,29 @@ static size_t code_byte(const qn_bpack_layout *l, uint32_t kk, uint32_t column, 
   return ((size_t)(kk / 4) * QN_BPACK_PANEL + column) * 4 + kk % 4;
 }
 
-static void pack_column(const packer *p, int64_t block, int64_t n, uint8_t *to) {
-  uint32_t column = (uint32_t)(n % QN_BPACK_PANEL), param = qn_bpack_param(p->r, block * p->l->block, n);
-  for (uint32_t kk = 0; kk < p->l->block && block * p->l->block + kk < p->k; kk++) {
-    bool high;
-    uint8_t *byte = to + code_byte(p->l, kk, column, &high);
-    *byte = (uint8_t)(*byte | form_code(p, block * p->l->block + kk, n) << (high ? 4 : 0));
+static void put_code(const packer *p, uint8_t *to, uint32_t kk, uint32_t column, int64_t at) {
+  bool high;
+  uint8_t *byte = to + code_byte(p->l, kk, column, &high);
+  *byte = (uint8_t)(*byte | element(p, at) << (high ? 4 : 0));
+}
+
+/* One block of the panel whose first column is n0, in the order of the source's memory. */
+static void pack_block(const packer *p, int64_t block, int64_t n0, uint8_t *to) {
+  int64_t k0 = block * p->l->block;
+  uint32_t rows = (uint32_t)(p->k - k0 < p->l->block ? p->k - k0 : p->l->block);
+  uint32_t columns = (uint32_t)(p->n - n0 < QN_BPACK_PANEL ? p->n - n0 : QN_BPACK_PANEL);
+  if (p->r->k_axis)
+    for (uint32_t c = 0; c < columns; c++)
+      for (uint32_t kk = 0; kk < rows; kk++) put_code(p, to, kk, c, (n0 + c) * p->k + k0 + kk);
+  else
+    for (uint32_t kk = 0; kk < rows; kk++)
+      for (uint32_t c = 0; c < columns; c++) put_code(p, to, kk, c, (k0 + kk) * p->n + n0 + c);
+  for (uint32_t c = 0; c < columns; c++) {
+    uint32_t param = qn_bpack_param(p->r, k0, n0 + c);
+    put_scale(p, to + qn_bpack_scales_at(p->l) + (size_t)c * qn_bpack_scale_bytes(p->l),
+              qn_bpack_weight_scale(p->r, param));
+    if (qn_bpack_has_zeros(p->l)) to[qn_bpack_zeros_at(p->l) + c] = (uint8_t)(zero_of(p->r, param) - p->low);
   }
-  put_scale(p, to + qn_bpack_scales_at(p->l) + (size_t)column * qn_bpack_scale_bytes(p->l),
-            qn_bpack_weight_scale(p->r, param));
-  if (qn_bpack_has_zeros(p->l)) to[qn_bpack_zeros_at(p->l) + column] = (uint8_t)(zero_of(p->r, param) - p->low);
 }
 
 static void put_table(const packer *p, uint8_t *to) {
@@ -284,13 +306,15 @@ void qn_bpack_pack(const qn_context *ctx, qn_type elem, const qn_bpack_layout *l
   if (bytes == SIZE_MAX) return;
   memset(dst, 0, bytes);
   if (!qn_bpack_reader_init(ctx, elem, transposed, codes->shape, l->codes != QN_BPACK_T4, &r, &reason)) return;
-  packer p = {l, &r, codes, k, n, qn_scalar_is_int(r.memory) ? qn_scalar_min(r.memory) : 0};
+  packer p = {.l = l, .r = &r, .codes = codes->data, .k = k, .n = n, .bits = qn_scalar_get(r.memory)->storage_bits};
+  if (p.bits > 8) return;
+  p.low = qn_scalar_is_int(r.memory) ? qn_scalar_min(r.memory) : 0;
+  fill_form(&p);
   uint8_t *to = dst;
   if (qn_bpack_has_table(l)) put_table(&p, to);
   to += qn_bpack_header(l);
   for (int64_t n0 = 0; n0 < n; n0 += QN_BPACK_PANEL)
-    for (int64_t b = 0; b < qn_bpack_count(l->block, k); b++, to += qn_bpack_bytes(l))
-      for (int64_t j = n0; j < n && j < n0 + QN_BPACK_PANEL; j++) pack_column(&p, b, j, to);
+    for (int64_t b = 0; b < qn_bpack_count(l->block, k); b++, to += qn_bpack_bytes(l)) pack_block(&p, b, n0, to);
 }
 
 /* ---- reading ---- */
