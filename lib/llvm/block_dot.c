@@ -8,8 +8,14 @@ static bool has_avx512(const qn_ll *g) {
 static bool has_avx2(const qn_ll *g) {
   return g->x86 && g->isa->vector_bits == 256;
 }
+static bool has_sse2(const qn_ll *g) {
+  return g->x86 && g->isa->vector_bits == 128;
+}
 static bool has_vnni(const qn_ll *g) {
-  return has_avx512(g) && strstr(g->isa->llvm_features, "+avx512vnni");
+  return (has_avx512(g) || has_avx2(g)) && (g->isa->has & QN_ISA_DOT8) && (g->isa->has & QN_ISA_DOT16);
+}
+static bool is_aarch64(const qn_ll *g, uint32_t has) {
+  return !strcmp(g->isa->arch, "aarch64") && (g->isa->has & has);
 }
 static bool has_vbmi(const qn_ll *g) {
   return has_avx512(g) && strstr(g->isa->llvm_features, "+avx512vbmi");
@@ -94,6 +100,38 @@ LLVMValueRef qn__ll_block_codes(qn_ll_block *s, LLVMValueRef raw, bool high) {
   return table ? LLVMBuildBitCast(g->b, look_up_bytes(s, v), s->ints, "") : v;
 }
 
+/* Codes above 127. */
+static bool whole_bytes(const qn_ll_block *s) {
+  return qn_bpack_bits(&s->plan->weights) == 8 || s->plan->weights.codes == QN_BPACK_T4;
+}
+
+static LLVMValueRef vnni(qn_ll_block *s, const char *wide, const char *half, LLVMValueRef acc, LLVMValueRef x,
+                         LLVMValueRef y) {
+  LLVMValueRef args[3] = {acc, x, y};
+  return qn__ll_target_intrinsic(s->g, has_avx512(s->g) ? wide : half, s->ints, 3, args);
+}
+
+/* Bytes 0 and 2 of each lane, then 1 and 3, as 16 bits. */
+static LLVMValueRef sse2_dot(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef codes, LLVMValueRef word) {
+  qn_ll *g = s->g;
+  LLVMTypeRef halves = LLVMVectorType(g->i16, s->lanes * 2);
+  LLVMValueRef eight = qn__ll_bits(g, halves, 8), u = LLVMBuildBitCast(g->b, codes, halves, "");
+  LLVMValueRef a = LLVMBuildBitCast(g->b, word, halves, "");
+  LLVMValueRef even[2] = {LLVMBuildAnd(g->b, u, qn__ll_bits(g, halves, 0xFF), ""),
+                          LLVMBuildAShr(g->b, LLVMBuildShl(g->b, a, eight, ""), eight, "")};
+  LLVMValueRef odd[2] = {LLVMBuildLShr(g->b, u, eight, ""), LLVMBuildAShr(g->b, a, eight, "")};
+  acc = LLVMBuildAdd(g->b, acc, qn__ll_target_intrinsic(g, "llvm.x86.sse2.pmadd.wd", s->ints, 2, even), "");
+  return LLVMBuildAdd(g->b, acc, qn__ll_target_intrinsic(g, "llvm.x86.sse2.pmadd.wd", s->ints, 2, odd), "");
+}
+
+static LLVMValueRef neon_dot(qn_ll_block *s, const char *name, LLVMValueRef acc, LLVMValueRef codes,
+                             LLVMValueRef word) {
+  qn_ll *g = s->g;
+  LLVMTypeRef overloads[2] = {s->ints, s->bytes};
+  LLVMValueRef args[3] = {acc, LLVMBuildBitCast(g->b, codes, s->bytes, ""), LLVMBuildBitCast(g->b, word, s->bytes, "")};
+  return qn__ll_intrinsic(g, name, 2, overloads, 3, args);
+}
+
 static LLVMValueRef pairs(qn_ll_block *s, LLVMValueRef codes, LLVMValueRef a) {
   qn_ll *g = s->g;
   LLVMTypeRef halves = LLVMVectorType(g->i16, s->lanes * 2);
@@ -105,20 +143,20 @@ static LLVMValueRef pairs(qn_ll_block *s, LLVMValueRef codes, LLVMValueRef a) {
 
 LLVMValueRef qn__ll_block_dot(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef codes, LLVMValueRef a) {
   qn_ll *g = s->g;
-  if (has_vnni(g)) {
-    LLVMValueRef args[3] = {acc, codes, qn__ll_splat(g, qn__ll_load_vec(g, g->i32, a, 4), s->lanes)};
-    return qn__ll_target_intrinsic(g, "llvm.x86.avx512.vpdpbusd.512", s->ints, 3, args);
-  }
+  LLVMValueRef word = qn__ll_splat(g, qn__ll_load_vec(g, g->i32, a, 4), s->lanes);
+  if (has_vnni(g)) return vnni(s, "llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpbusd.256", acc, codes, word);
   if (has_avx2(g)) {
-    LLVMValueRef word = qn__ll_splat(g, qn__ll_load_vec(g, g->i32, a, 4), s->lanes);
-    bool whole = qn_bpack_bits(&s->plan->weights) == 8 || s->plan->weights.codes == QN_BPACK_T4;
-    if (!whole) return LLVMBuildAdd(g->b, acc, pairs(s, codes, word), "");
+    if (!whole_bytes(s)) return LLVMBuildAdd(g->b, acc, pairs(s, codes, word), "");
     /* 2 * 127 * 128 fits 16 bits, 2 * 255 * 127 does not: the top bits apart. */
     LLVMValueRef low = LLVMBuildAnd(g->b, codes, splat_int(s, 0x7F7F7F7Fu), "");
     LLVMValueRef top = LLVMBuildAnd(g->b, codes, splat_int(s, 0x80808080u), "");
     acc = LLVMBuildAdd(g->b, acc, pairs(s, low, word), "");
     return LLVMBuildAdd(g->b, acc, pairs(s, top, word), "");
   }
+  if (has_sse2(g)) return sse2_dot(s, acc, codes, word);
+  if (is_aarch64(g, QN_ISA_MATRIX8)) return neon_dot(s, "llvm.aarch64.neon.usdot", acc, codes, word);
+  if (is_aarch64(g, QN_ISA_DOT8) && !whole_bytes(s))
+    return neon_dot(s, "llvm.aarch64.neon.sdot", acc, codes, word); /* codes below 128 are signed bytes too */
   for (uint32_t i = 0; i < 4; i++) {
     LLVMValueRef u = LLVMBuildLShr(g->b, codes, splat_int(s, 8 * i), "");
     if (i < 3) u = LLVMBuildAnd(g->b, u, splat_int(s, 0xFF), "");
@@ -136,10 +174,8 @@ LLVMValueRef qn__ll_block_zero_vector(qn_ll_block *s, LLVMValueRef at) {
 LLVMValueRef qn__ll_block_zeros(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef zeros, LLVMValueRef sum) {
   qn_ll *g = s->g;
   LLVMValueRef word = qn__ll_splat(g, qn__ll_load_vec(g, g->i32, sum, 4), s->lanes);
-  if (has_vnni(g)) { /* pairs of a zero point and 0, and the sum's low half */
-    LLVMValueRef args[3] = {acc, zeros, word};
-    return qn__ll_target_intrinsic(g, "llvm.x86.avx512.vpdpwssd.512", s->ints, 3, args);
-  }
+  if (has_vnni(g)) /* pairs of a zero point and 0, and the sum's low half */
+    return vnni(s, "llvm.x86.avx512.vpdpwssd.512", "llvm.x86.avx512.vpdpwssd.256", acc, zeros, word);
   if (has_avx2(g)) {
     LLVMValueRef args[2] = {zeros, word};
     return LLVMBuildAdd(g->b, acc, qn__ll_target_intrinsic(g, "llvm.x86.avx2.pmadd.wd", s->ints, 2, args), "");
