@@ -33,6 +33,7 @@ typedef struct qn_ll_module {
   LLVMContextRef ctx;
   LLVMModuleRef mod;
   LLVMTargetMachineRef machine;
+  const qn_isa *isa;
   qn_context *qctx;
   bool error_seen; /* LLVM's own diagnostic handler was called */
 } qn_ll_module;
@@ -52,7 +53,9 @@ LLVMValueRef qn__ll_function_attrs(qn_ll *g, LLVMValueRef fn);
 qn_status qn__ll_error(qn_ll *g, qn_diag_code code, const char *fmt, ...) QN_PRINTF(3, 4);
 
 /* ---- target.c ---- */
-qn_status qn__ll_target_create(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef *out);
+/* A machine for an ISA row, to be given back. */
+qn_status qn__ll_target_take(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef *out);
+void qn__ll_target_give(const qn_isa *isa, LLVMTargetMachineRef machine);
 
 /* ---- jit.c: all that touches ORC ---- */
 qn_status qn__ll_jit(qn_ll_module *m, uint32_t count, const char *const *symbols, qn_code **out);

@@ -138,7 +138,8 @@ qn_status qn__ll_module_create(qn_context *ctx, uint32_t num_bodies, const qn_bo
 
 qn_status qn__ll_module_start(qn_context *ctx, const qn_isa *isa, const char *name, qn_ll_module *out) {
   *out = (qn_ll_module){.qctx = ctx};
-  qn_status status = qn__ll_target_create(ctx, isa, &out->machine);
+  qn_status status = qn__ll_target_take(ctx, isa, &out->machine);
+  out->isa = isa;
   if (status != QN_OK) return status;
   out->ctx = LLVMContextCreate();
   LLVMContextSetDiagnosticHandler(out->ctx, on_llvm_diagnostic, out);
@@ -158,7 +159,7 @@ qn_status qn__ll_module_start(qn_context *ctx, const qn_isa *isa, const char *na
 
 void qn__ll_module_destroy(qn_ll_module *m) {
   if (m->mod) LLVMDisposeModule(m->mod);
-  if (m->machine) LLVMDisposeTargetMachine(m->machine);
+  if (m->machine) qn__ll_target_give(m->isa, m->machine);
   if (m->ctx) LLVMContextDispose(m->ctx);
   m->mod = NULL;
   m->machine = NULL;

@@ -93,7 +93,7 @@ static const char *cpu_of(const qn_isa *isa, const char *triple) {
   return !strncmp(triple, "x86_64", 6) ? "x86-64" : !strncmp(triple, "riscv64", 7) ? "generic-rv64" : "generic";
 }
 
-qn_status qn__ll_target_create(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef *out) {
+static qn_status create(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef *out) {
   qn_place nowhere = qn_place_file("");
   *out = NULL;
   if (!is_known(isa))
@@ -118,4 +118,42 @@ qn_status qn__ll_target_create(qn_context *ctx, const qn_isa *isa, LLVMTargetMac
     return qn_error(ctx, QN_DIAG_ENGINE, nowhere, "LLVM cannot make code for cpu '%s' with features '%s'", cpu,
                     isa->llvm_features);
   return QN_OK;
+}
+
+/* ---- machines that wait for the next module ---- */
+
+/* A machine works out what its processor can do when it first sees a function, which takes a twentieth of the time that
+ * a body takes: so machines are kept. One module at a time has one. */
+enum { MOST_IDLE = 8 };
+static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+  const char *row; /* of known[] */
+  LLVMTargetMachineRef machine;
+} idle[MOST_IDLE];
+
+qn_status qn__ll_target_take(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef *out) {
+  *out = NULL;
+  pthread_mutex_lock(&idle_lock);
+  for (size_t i = 0; i < MOST_IDLE && !*out && is_known(isa); i++) {
+    if (!idle[i].machine || strcmp(idle[i].row, isa->name) != 0) continue;
+    *out = idle[i].machine;
+    idle[i].machine = NULL;
+  }
+  pthread_mutex_unlock(&idle_lock);
+  return *out ? QN_OK : create(ctx, isa, out);
+}
+
+void qn__ll_target_give(const qn_isa *isa, LLVMTargetMachineRef machine) {
+  const char *row = NULL;
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (!strcmp(known[i].name, isa->name)) row = known[i].name;
+  pthread_mutex_lock(&idle_lock);
+  for (size_t i = 0; i < MOST_IDLE && machine; i++) {
+    if (idle[i].machine) continue;
+    idle[i].row = row;
+    idle[i].machine = machine;
+    machine = NULL;
+  }
+  pthread_mutex_unlock(&idle_lock);
+  if (machine) LLVMDisposeTargetMachine(machine);
 }
