@@ -63,15 +63,10 @@ qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const q
 
 /* ---- beforehand ---- */
 
-/* The step that a body belongs to, for messages. */
+/* The step that a body was planned for, for messages. */
 static const qn_step *step_of(const qn_program *p, uint32_t body) {
-  for (uint32_t i = 0; i < p->num_steps; i++) {
-    const qn_step *s = &p->steps[i];
-    if (s->plan->kind == QN_KERNEL_VIEW) continue;
-    if (s->main_body == body || s->prologue_body == body) return s;
-    for (uint32_t h = 1; s->tile_bodies && h <= qn__step_tallest(s); h++)
-      if (s->tile_bodies[h] == body) return s;
-  }
+  for (uint32_t i = 0; i < p->num_steps; i++)
+    if (p->steps[i].plan == p->bodies[body].plan) return &p->steps[i];
   return &p->steps[0];
 }
 

@@ -159,8 +159,6 @@ double qn__block_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
 size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel);
 /* The element type of a product's right side; NONE for kernels that multiply no matrices. */
 qn_scalar qn__step_multiplies(const qn_step *s);
-/* Of a step that has tile_bodies: the highest. */
-uint32_t qn__step_tallest(const qn_step *s);
 static inline bool qn__is_tile(qn_body_part part) {
   return part == QN_PART_TILES || part == QN_PART_ATTENTION;
 }

@@ -105,11 +105,6 @@ qn_scalar qn__step_multiplies(const qn_step *s) {
   return s->plan->kind == QN_KERNEL_ATTENTION ? s->plan->u.attention.scores.rhs : QN_SCALAR_NONE;
 }
 
-uint32_t qn__step_tallest(const qn_step *s) {
-  if (s->plan->kind == QN_KERNEL_ATTENTION) return s->plan->u.attention.rows;
-  return s->plan->u.gemm.rows + QN_ROWS_MIXED;
-}
-
 double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b) {
   if (s->plan->kind == QN_KERNEL_BLOCK_GEMM) return qn__block_ops(p, s, b);
   if (s->plan->kind == QN_KERNEL_ATTENTION) return qn__attention_ops(p, s, b);

@@ -347,9 +347,88 @@ static void the_oldest_go_first(void **state) {
   remove_folder(folder);
 }
 
+/* ---- programs in files ---- */
+
+enum { MOST = 40 };
+
+static qn_program *product(qn_context *ctx, int64_t m, const char *engine) {
+  static int8_t w[K * N];
+  static float scales[N];
+  for (int i = 0; i < K * N; i++) w[i] = (int8_t)(i * 31 % 251 - 125);
+  for (int i = 0; i < N; i++) scales[i] = 1;
+  qn_matmul_desc d = {.m = m, .n = N, .k = K, .a = QN_UI8, .b = QN_I8, .y = QN_I32, .a_scale = 1, .b_data = w};
+  d.b_scales = scales, d.b_per_tensor = true;
+  qn_program *p = NULL;
+  return qn_kernel_matmul(ctx, &d, &(qn_compile_options){.engine = engine}, &p) == QN_OK ? p : NULL;
+}
+
+static bool call_with(const qn_program *p, int64_t m) {
+  static uint8_t a[MOST * K];
+  static int32_t y[MOST * N];
+  static char workspace[1 << 14];
+  int64_t in_shape[2] = {m, K}, out_shape[2] = {m, N};
+  DLTensor in = {.data = a, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLUInt, 8, 1}, .shape = in_shape};
+  DLTensor out = {.data = y, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLInt, 32, 1}, .shape = out_shape};
+  for (int i = 0; i < MOST * K; i++) a[i] = (uint8_t)(i * 13);
+  if (qn_program_call(p, &in, &out, workspace, sizeof workspace, NULL, NULL)) return false;
+  for (int64_t i = 0; i < m; i++)
+    for (int j = 0; j < N; j++) {
+      int32_t sum = 0;
+      for (int k = 0; k < K; k++) sum += a[i * K + k] * (int8_t)((k * N + j) * 31 % 251 - 125);
+      if (y[i * N + j] != sum) return false;
+    }
+  return true;
+}
+
+static int save_product(const char *path, bool sizes_known, const char *engine) {
+  qn_context *ctx = qn_context_create(NULL);
+  qn_program *p = ctx ? product(ctx, sizes_known ? 33 : QN_DYNAMIC, engine) : NULL;
+  if (!p || qn_program_save(p, path)) return 1;
+  qn_program_destroy(p);
+  qn_context_destroy(ctx);
+  return 0;
+}
+
+/* Everything that calls could need is in the file; what is not is the error of whoever asks for it. */
+static int run_saved(const char *path, bool sizes_known) {
+  setenv("QUERN_LLVM_MODULE", "/nowhere/quern-llvm.so", 1);
+  qn_context *ctx = qn_context_create(NULL);
+  qn_program *p;
+  if (!ctx || qn_program_load(ctx, path, &p)) return 1;
+  for (int m = 0; m <= MOST; m++)
+    if ((!sizes_known || m == 33) && !call_with(p, m)) return 2;
+  qn_call_error error = {.message = ""};
+  if ((qn_program_prepare(p, NULL, &error) == QN_OK) == sizes_known) return 3; /* heights that 33 rows never need */
+  if (sizes_known && !strstr(error.message, "cannot be compiled")) return 4;
+  if (llvm_is_loaded()) return 5;
+  qn_program_destroy(p);
+  qn_context_destroy(ctx);
+  return 0;
+}
+
+static void saved_programs_need_no_llvm(void **state) {
+  (void)state;
+  char folder[128], path[192];
+  assert_true(make_temp_folder("cache", folder, sizeof folder));
+  for (int which = 0; which < 3; which++) { /* open sizes, known ones, and both tiers */
+    snprintf(path, sizeof path, "%s/program-%d", folder, which);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) _exit(save_product(path, which == 1, which == 2 ? "auto" : "llvm"));
+    finish(pid);
+    pid = fork();
+    if (pid == 0) _exit(run_saved(path, which == 1));
+    finish(pid);
+  }
+  remove_folder(folder);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(a_second_process_needs_no_llvm),
-                                     cmocka_unit_test(damage_is_noticed), cmocka_unit_test(folders_that_cannot_be_used),
-                                     cmocka_unit_test(processes_share_a_folder), cmocka_unit_test(the_oldest_go_first)};
+                                     cmocka_unit_test(damage_is_noticed),
+                                     cmocka_unit_test(folders_that_cannot_be_used),
+                                     cmocka_unit_test(processes_share_a_folder),
+                                     cmocka_unit_test(the_oldest_go_first),
+                                     cmocka_unit_test(saved_programs_need_no_llvm)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
