@@ -196,6 +196,7 @@ bool row_float(qn_context *ctx, const options *o, report *r);
 bool row_far(qn_context *ctx, const options *o, report *r);
 bool row_conv(qn_context *ctx, const options *o, report *r);
 bool row_w4(qn_context *ctx, const options *o, report *r);
+bool row_bf16(qn_context *ctx, const options *o, report *r);
 bool row_setup(qn_context *ctx, const options *o, report *r);
 bool row_threads(qn_context *ctx, const options *o, report *r);
 bool row_chain(qn_context *ctx, const options *o, report *r);

@@ -10,6 +10,7 @@ static const row_family rows[] = {
     {"far", "u8 x s8 with 1 to 8 rows, weights beyond the last-level cache, against read bandwidth", row_far},
     {"w4", "f32 activations x 4-bit weights in blocks of 32, in cache and from memory, against ggml", row_w4},
     {"f32", "f32 with bias and relu", row_float},
+    {"bf16", "bf16 with bias and relu, precision = relaxed", row_bf16},
     {"chain", "f32 -> dynamic quantize -> matmul -> bias -> gelu -> f32", row_chain},
     {"conv", "int8 convolutions of ResNet-50 and MobileNet", row_conv},
     {"elementwise", "quantize, dequantize, requantize, layer_norm, softmax, gelu against memcpy", row_elementwise},
