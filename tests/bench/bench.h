@@ -40,7 +40,7 @@ enum { MAX_CONTENDERS = 8, MAX_ROUNDS = 202 };
 
 typedef struct timing {
   double min, median;          /* seconds per call */
-  double ratio;                /* min / ours' min */
+  double ratio;                /* min / ours' min; of few rounds, ratio_median */
   double ratio_median, spread; /* of the rounds' own ratios; spread is (p90 - p10) / median */
 } timing;
 

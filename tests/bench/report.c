@@ -105,8 +105,8 @@ static void summary(const report *r) {
       first = strcmp(e->work, r->entries[j].work) || strcmp(e->peer, r->entries[j].peer);
     if (first) summarize(r, e->work, e->peer);
   }
-  printf(
-      "ratio is the other's time divided by ours, of the fastest blocks; against 'limit' it is the fraction reached\n");
+  printf("ratio is the other's time divided by ours, of the fastest blocks (of fewer than 15 rounds, the "
+         "rounds' median);\nagainst 'limit' it is the fraction reached\n");
 }
 
 /* The processor's name as the kernel tells it, without what JSON would have to escape. */

@@ -33,6 +33,14 @@ while [ "$1" != --end-of-options ]; do
   case "$1" in
     --json | --shapes | --only | --threads | --cpu)
       [ "$2" != --end-of-options ] || bad "a value is missing after $1"
+      case "$1" in
+        --threads)
+          case "$2" in
+            [1-9] | [1-5][0-9] | 6[0-4]) ;;
+            *) bad "--threads takes 1 to 64, not $2" ;;
+          esac ;;
+        --shapes) [ "$2" = - ] || [ -e "$2" ] || bad "--shapes: no file '$2'" ;;
+      esac
       set -- "$@" "$1" "$2"
       shift 2 ;;
     --ggml)
