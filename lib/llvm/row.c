@@ -2,8 +2,10 @@
  * passes are computed again from the inputs, or kept in an output (keep.c), so a row needs no memory of its own. Every
  * reduction has 32 partial results, element i in partial i mod 32, folded by halves at the end: the same at every
  * vector width. In the vector loop they are in registers, turned by one place each time around, so that the first is
- * always the next; then they go to memory for the rest of the row. */
+ * always the next. Where a mask covers the rest of the row, it is added to that first one; elsewhere the partials go to
+ * memory and the rest is added there one by one. */
 #include "row.h"
+#include <string.h>
 
 static LLVMValueRef slot_at(qn_ll *g, LLVMTypeRef elem, LLVMValueRef slots, LLVMValueRef index) {
   LLVMValueRef at = LLVMBuildAnd(g->b, index, qn__ll_i64(g, PARTIALS - 1), "");
@@ -82,25 +84,28 @@ static uint32_t num_registers(const row_state *s, uint32_t i) {
   return PARTIALS / s->n->g->lanes + (has_range(s, i) ? 1 : 0);
 }
 
-static LLVMValueRef range(row_state *s, const qn_tinst *inst, LLVMValueRef a, LLVMValueRef b) {
-  qn_ll *g = s->n->g;
-  LLVMValueRef args[6] = {a,
-                          b,
-                          qn__ll_i32(g, inst->op == QN_T_ALL_FMAX ? 5 : 4),
-                          LLVMConstNull(LLVMTypeOf(a)),
-                          LLVMConstAllOnes(LLVMIntTypeInContext(g->ctx, 16)),
-                          qn__ll_i32(g, 4)};
-  return qn__ll_target_intrinsic(g, "llvm.x86.avx512.mask.range.ps.512", LLVMTypeOf(a), 6, args);
+/* Of 16, 8 or 4 lanes. */
+static LLVMValueRef range(qn_ll *g, const qn_tinst *inst, LLVMValueRef a, LLVMValueRef b) {
+  LLVMTypeRef type = LLVMTypeOf(a);
+  uint32_t lanes = LLVMGetVectorSize(type);
+  const char *name = lanes == 16  ? "llvm.x86.avx512.mask.range.ps.512"
+                     : lanes == 8 ? "llvm.x86.avx512.mask.range.ps.256"
+                                  : "llvm.x86.avx512.mask.range.ps.128";
+  LLVMValueRef all = LLVMConstAllOnes(LLVMIntTypeInContext(g->ctx, lanes == 16 ? 16 : 8));
+  LLVMValueRef args[6] = {
+      a, b, qn__ll_i32(g, inst->op == QN_T_ALL_FMAX ? 5 : 4), LLVMConstNull(type), all, qn__ll_i32(g, 4)};
+  return qn__ll_target_intrinsic(g, name, type, lanes == 16 ? 6 : 5, args);
 }
 
 /* x into the first of its registers, which goes to the end of the queue. */
-static void accumulate_register(row_state *s, uint32_t i, LLVMValueRef *queue) {
+static void accumulate_register(row_state *s, uint32_t i, LLVMValueRef *queue, LLVMValueRef mask) {
   qn_ll *g = s->n->g;
   const qn_tinst *inst = &s->n->region.tape->insts[i];
   uint32_t count = PARTIALS / g->lanes;
   LLVMValueRef x = qn__ll_region_get(&s->n->region, inst->a, g->lanes), sum;
+  if (mask) x = LLVMBuildSelect(g->b, mask, x, identity(g, inst, g->lanes), "");
   if (has_range(s, i)) {
-    sum = range(s, inst, queue[0], x);
+    sum = range(g, inst, queue[0], x);
     queue[count] = LLVMBuildOr(g->b, queue[count], LLVMBuildFCmp(g->b, LLVMRealUNO, x, x, ""), "");
   } else {
     sum = combine(g, inst, queue[0], x, g->lanes);
@@ -120,7 +125,7 @@ static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef ma
   for (uint32_t i = 0, q = 0; i < n->region.tape->num_insts; i++) {
     if (!qn__ll_row_ends_in(s, i)) continue;
     if (s->in_registers)
-      accumulate_register(s, i, &s->queue[q]);
+      accumulate_register(s, i, &s->queue[q], mask);
     else
       accumulate(s, i, index, lanes, mask);
     q += num_registers(s, i);
@@ -142,38 +147,79 @@ static void start_partials(row_state *s) {
   }
 }
 
-/* The vector part of a pass; where it stopped. */
-static LLVMValueRef vectors(row_state *s) {
-  qn_ll *g = s->n->g;
-  uint32_t count = PARTIALS / g->lanes, carried = 0;
+/* How many registers the partials of this pass take. */
+static uint32_t all_registers(const row_state *s) {
+  uint32_t n = 0;
   for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++)
-    if (qn__ll_row_ends_in(s, i)) carried += num_registers(s, i);
-  if (carried + 1 > QN_LL_MAX_CARRIED) {
-    start_partials(s);
-    return qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, 0, NULL);
-  }
-  for (uint32_t i = 0, q = 0; i < s->n->region.tape->num_insts; i++) {
+    if (qn__ll_row_ends_in(s, i)) n += num_registers(s, i);
+  return n;
+}
+
+/* The vector part of a pass with partials in registers, and in them when it is over; where it stopped. */
+static LLVMValueRef vectors_in_registers(row_state *s) {
+  qn_ll *g = s->n->g;
+  uint32_t carried = 0;
+  for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++) {
     if (!qn__ll_row_ends_in(s, i)) continue;
-    for (uint32_t p = 0; p < count; p++) s->queue[q++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
-    if (has_range(s, i)) s->queue[q++] = LLVMConstNull(qn__ll_lanes(g->i1, g->lanes));
+    for (uint32_t p = 0; p < PARTIALS / g->lanes; p++)
+      s->queue[carried++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
+    if (has_range(s, i)) s->queue[carried++] = LLVMConstNull(qn__ll_lanes(g->i1, g->lanes));
   }
   s->in_registers = true;
   LLVMValueRef next = qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, carried, s->queue);
   s->in_registers = false;
+  return next;
+}
+
+/* The same, with the partials in memory in the end. */
+static LLVMValueRef vectors(row_state *s) {
+  qn_ll *g = s->n->g;
+  if (all_registers(s) + 1 > QN_LL_MAX_CARRIED) {
+    start_partials(s);
+    return qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, 0, NULL);
+  }
+  LLVMValueRef next = vectors_in_registers(s);
   for (uint32_t i = 0, q = 0; i < s->n->region.tape->num_insts; i++) {
     if (!qn__ll_row_ends_in(s, i)) continue;
     s->slots[i] = qn__ll_slot(g, type_of(s, i), PARTIALS);
     if (has_range(s, i)) {
       LLVMValueRef nan = qn__ll_bits(g, LLVMTypeOf(s->queue[q]), 0x7FC00000u);
-      s->queue[q] = LLVMBuildSelect(g->b, s->queue[q + count], nan, s->queue[q], "");
+      s->queue[q] = LLVMBuildSelect(g->b, s->queue[q + PARTIALS / g->lanes], nan, s->queue[q], "");
     }
-    for (uint32_t p = 0; p < count; p++) {
+    for (uint32_t p = 0; p < PARTIALS / g->lanes; p++) {
       LLVMValueRef index = qn__ll_add(g, next, qn__ll_i64(g, (int64_t)p * g->lanes));
-      qn__ll_store_vec(g, s->queue[q++], slot_at(g, type_of(s, i), s->slots[i], index), 1);
+      qn__ll_store_vec(g, s->queue[q + p], slot_at(g, type_of(s, i), s->slots[i], index), 1);
     }
-    q += num_registers(s, i) - count;
+    q += num_registers(s, i);
   }
   return next;
+}
+
+/* The rest of the row under a mask: into the first register of each, which is the next, and turned back. */
+static void rest_in_registers(row_state *s, LLVMValueRef next) {
+  qn_ll *g = s->n->g;
+  LLVMValueRef before[QN_LL_MAX_CARRIED], after[QN_LL_MAX_CARRIED];
+  uint32_t n = all_registers(s);
+  memcpy(before, s->queue, n * sizeof *before);
+  LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
+  qn_ll_if rest;
+  qn__ll_if_begin(g, &rest, LLVMBuildICmp(g->b, LLVMIntSLT, next, s->n->end, ""));
+  s->in_registers = true;
+  step(s, next, g->lanes, qn__ll_mask(g, qn__ll_sub(g, s->n->end, next)));
+  s->in_registers = false;
+  from[1] = LLVMGetInsertBlock(g->b);
+  qn__ll_if_end(g, &rest);
+  for (uint32_t i = 0, q = 0, count = PARTIALS / g->lanes; i < s->n->region.tape->num_insts; i++) {
+    if (!qn__ll_row_ends_in(s, i)) continue;
+    for (uint32_t p = 0; p < count; p++) after[q + p] = s->queue[q + (p + count - 1) % count];
+    if (has_range(s, i)) after[q + count] = s->queue[q + count];
+    q += num_registers(s, i);
+  }
+  for (uint32_t q = 0; q < n; q++) {
+    LLVMValueRef both[2] = {before[q], after[q]};
+    s->queue[q] = LLVMBuildPhi(g->b, LLVMTypeOf(both[0]), "");
+    LLVMAddIncoming(s->queue[q], both, from, 2);
+  }
 }
 
 static LLVMValueRef half(qn_ll *g, LLVMValueRef v, uint32_t first, uint32_t count) {
@@ -193,6 +239,38 @@ static LLVMValueRef fold_partials(row_state *s, uint32_t i) {
                  LLVMBuildExtractElement(g->b, v, qn__ll_i32(g, 1), ""), 1);
 }
 
+/* The larger or smaller of 16 by instructions that drop NaN, then NaN if there was one. */
+static LLVMValueRef fold_range(qn_ll *g, const qn_tinst *inst, LLVMValueRef v, LLVMValueRef nans) {
+  for (uint32_t count = 8; count >= 4; count /= 2) v = range(g, inst, half(g, v, 0, count), half(g, v, count, count));
+  static const uint32_t picks[2][4] = {{2, 3, 2, 3}, {1, 1, 1, 1}};
+  for (uint32_t k = 0; k < 2; k++) {
+    LLVMValueRef lanes[4];
+    for (uint32_t i = 0; i < 4; i++) lanes[i] = qn__ll_i32(g, picks[k][i]);
+    v = range(g, inst, v, LLVMBuildShuffleVector(g->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(lanes, 4), ""));
+  }
+  LLVMTypeRef bits = LLVMIntTypeInContext(g->ctx, 16);
+  LLVMValueRef any = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildBitCast(g->b, nans, bits, ""), LLVMConstNull(bits), "");
+  return LLVMBuildSelect(g->b, any, qn__ll_bits(g, g->f32, 0x7FC00000u),
+                         LLVMBuildExtractElement(g->b, v, qn__ll_i32(g, 0), ""), "");
+}
+
+/* By halves: registers first. In whichever order they stand, each meets the one that is half a round away. */
+static LLVMValueRef fold_registers(row_state *s, uint32_t i, LLVMValueRef *queue) {
+  qn_ll *g = s->n->g;
+  const qn_tinst *inst = &s->n->region.tape->insts[i];
+  uint32_t count = PARTIALS / g->lanes;
+  LLVMValueRef nans = has_range(s, i) ? queue[count] : NULL;
+  for (; count > 1; count /= 2)
+    for (uint32_t p = 0; p < count / 2; p++)
+      queue[p] = nans ? range(g, inst, queue[p], queue[p + count / 2])
+                      : combine(g, inst, queue[p], queue[p + count / 2], g->lanes);
+  if (nans) return fold_range(g, inst, queue[0], nans);
+  LLVMValueRef v = queue[0];
+  for (uint32_t n = g->lanes / 2; n > 1; n /= 2) v = combine(g, inst, half(g, v, 0, n), half(g, v, n, n), n);
+  return combine(g, inst, LLVMBuildExtractElement(g->b, v, qn__ll_i32(g, 0), ""),
+                 LLVMBuildExtractElement(g->b, v, qn__ll_i32(g, 1), ""), 1);
+}
+
 static bool pass_has_work(const row_state *s) {
   for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++)
     if (qn__ll_row_ends_in(s, i)) return true;
@@ -203,11 +281,18 @@ static bool pass_has_work(const row_state *s) {
 
 static void one_pass(row_state *s) {
   qn_ll_nest *n = s->n;
+  bool registers = n->g->masked && all_registers(s) + 1 <= QN_LL_MAX_CARRIED;
   qn__ll_row_ahead_begin(s);
-  LLVMValueRef next = vectors(s);
-  qn__ll_span_rest(n->g, next, n->end, step, s);
-  for (uint32_t i = 0; i < n->region.tape->num_insts; i++)
-    if (qn__ll_row_ends_in(s, i)) n->region.v[i] = fold_partials(s, i);
+  LLVMValueRef next = registers ? vectors_in_registers(s) : vectors(s);
+  if (registers)
+    rest_in_registers(s, next);
+  else
+    qn__ll_span_rest(n->g, next, n->end, step, s);
+  for (uint32_t i = 0, q = 0; i < n->region.tape->num_insts; i++) {
+    if (!qn__ll_row_ends_in(s, i)) continue;
+    n->region.v[i] = registers ? fold_registers(s, i, &s->queue[q]) : fold_partials(s, i);
+    q += num_registers(s, i);
+  }
   qn__ll_region_emit(&n->region, 0, s->pass + 1, s->pass + 1, 1);
 }
 
