@@ -24,13 +24,13 @@ static LLVMValueRef target(pack_state *s, LLVMValueRef block, LLVMValueRef colum
   return qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, column_bytes)));
 }
 
-/* Every value of the panel's blocks start .. end-1 for columns from `column` on; those outside of B are 0. */
-static void copy_checked(pack_state *s, LLVMValueRef start, LLVMValueRef end, LLVMValueRef column) {
+/* Every value of the panel's blocks start .. end-1 for columns column .. last-1; those outside of B are 0. */
+static void copy_checked(pack_state *s, LLVMValueRef start, LLVMValueRef end, LLVMValueRef column, LLVMValueRef last) {
   qn_ll *g = s->g;
   uint32_t kb = s->plan->layout.k_block;
   qn_ll_for blocks, columns;
   qn__ll_for_begin(g, &blocks, start, end, 1, 0, NULL);
-  qn__ll_for_begin(g, &columns, column, qn__ll_i64(g, s->plan->layout.panel_width), 1, 0, NULL);
+  qn__ll_for_begin(g, &columns, column, last, 1, 0, NULL);
   LLVMValueRef n = qn__ll_add(g, s->first_column, columns.i), to = target(s, blocks.i, columns.i);
   LLVMValueRef column_exists = LLVMBuildICmp(g->b, LLVMIntSLT, n, s->n_size, "");
   for (uint32_t kk = 0; kk < kb; kk++) {
@@ -71,26 +71,100 @@ static void copy_interleaved(pack_state *s, LLVMValueRef block, LLVMValueRef col
   qn__ll_store_vec(g, mixed, target(s, block, column), 1);
 }
 
-static void pack_panel(pack_state *s, LLVMValueRef dense, LLVMValueRef all_blocks) {
+/* ---- B given transposed: a column's values stand next to each other ---- */
+
+/* Lane l of row i becomes lane i of row l: exchanges of halves of blocks of 2, 4, 8 .. rows and lanes. */
+static void transpose_square(qn_ll *g, LLVMValueRef *rows, uint32_t size) {
+  for (uint32_t step = 1; step < size; step *= 2) {
+    LLVMValueRef low[64], high[64];
+    for (uint32_t l = 0; l < size; l++) {
+      low[l] = qn__ll_i32(g, l & step ? size + l - step : l);
+      high[l] = qn__ll_i32(g, l & step ? size + l : l + step);
+    }
+    LLVMValueRef lows = LLVMConstVector(low, size), highs = LLVMConstVector(high, size);
+    for (uint32_t i = 0; i < size; i++) {
+      if (i & step) continue;
+      LLVMValueRef a = rows[i], b = rows[i | step];
+      rows[i] = LLVMBuildShuffleVector(g->b, a, b, lows, "");
+      rows[i | step] = LLVMBuildShuffleVector(g->b, a, b, highs, "");
+    }
+  }
+}
+
+/* A vector of blocks of 32 bits for as many columns, from block and column on. */
+static void copy_square(pack_state *s, LLVMValueRef block, LLVMValueRef column) {
+  qn_ll *g = s->g;
+  LLVMTypeRef type = LLVMVectorType(g->i32, g->lanes);
+  LLVMValueRef rows[64], k = qn__ll_mul(g, block, qn__ll_i64(g, s->plan->layout.k_block));
+  for (uint32_t i = 0; i < g->lanes; i++) {
+    LLVMValueRef n = qn__ll_add(g, qn__ll_add(g, s->first_column, column), qn__ll_i64(g, i));
+    rows[i] = qn__ll_load_vec(g, type, source(s, k, n), 1);
+  }
+  transpose_square(g, rows, g->lanes);
+  for (uint32_t i = 0; i < g->lanes; i++)
+    qn__ll_store_vec(g, rows[i], target(s, qn__ll_add(g, block, qn__ll_i64(g, i)), column), 1);
+}
+
+static LLVMValueRef round_down(qn_ll *g, LLVMValueRef x, uint32_t power) {
+  return LLVMBuildAnd(g->b, x, qn__ll_i64(g, -(int64_t)power), "");
+}
+
+/* The panel's squares of whole blocks and columns; then what is left to the right of them and below. */
+static void pack_transposed(pack_state *s, LLVMValueRef all_blocks) {
+  qn_ll *g = s->g;
+  const qn_layout *l = &s->plan->layout;
+  LLVMValueRef zero = qn__ll_i64(g, 0), width = qn__ll_i64(g, l->panel_width);
+  LLVMValueRef whole = LLVMBuildUDiv(g->b, s->k_size, qn__ll_i64(g, l->k_block), "");
+  LLVMValueRef there = qn__ll_min(g, width, qn__ll_sub(g, s->n_size, s->first_column));
+  LLVMValueRef done = round_down(g, whole, g->lanes), covered = round_down(g, there, g->lanes);
+  qn_ll_for blocks, columns;
+  qn__ll_for_begin(g, &columns, zero, covered, g->lanes, 0, NULL);
+  qn__ll_for_begin(g, &blocks, zero, done, g->lanes, 0, NULL);
+  copy_square(s, blocks.i, columns.i);
+  qn__ll_for_end(g, &blocks, NULL);
+  qn__ll_for_end(g, &columns, NULL);
+  copy_checked(s, done, all_blocks, zero, covered);
+  copy_checked(s, zero, all_blocks, covered, width);
+}
+
+/* ---- panels ---- */
+
+static void pack_rows(pack_state *s, LLVMValueRef dense, LLVMValueRef all_blocks) {
   qn_ll *g = s->g;
   const qn_layout *l = &s->plan->layout;
   uint32_t lanes = 16;
   while (lanes > 1 && l->panel_width % lanes) lanes /= 2;
-  LLVMValueRef zero = qn__ll_i64(g, 0), done = zero;
-  LLVMValueRef whole =
-      LLVMBuildICmp(g->b, LLVMIntSLE, qn__ll_add(g, s->first_column, qn__ll_i64(g, l->panel_width)), s->n_size, "");
+  LLVMValueRef zero = qn__ll_i64(g, 0), done = zero, width = qn__ll_i64(g, l->panel_width);
+  LLVMValueRef whole = LLVMBuildICmp(g->b, LLVMIntSLE, qn__ll_add(g, s->first_column, width), s->n_size, "");
   bool fast = lanes > 1 && l->k_block <= 8 && (l->k_block & (l->k_block - 1)) == 0;
   if (fast) {
     LLVMValueRef full_blocks = LLVMBuildUDiv(g->b, s->k_size, qn__ll_i64(g, l->k_block), "");
     done = LLVMBuildSelect(g->b, LLVMBuildAnd(g->b, dense, whole, ""), full_blocks, zero, "");
     qn_ll_for blocks, columns;
     qn__ll_for_begin(g, &blocks, zero, done, 1, 0, NULL);
-    qn__ll_for_begin(g, &columns, zero, qn__ll_i64(g, l->panel_width), lanes, 0, NULL);
+    qn__ll_for_begin(g, &columns, zero, width, lanes, 0, NULL);
     copy_interleaved(s, blocks.i, columns.i, lanes);
     qn__ll_for_end(g, &columns, NULL);
     qn__ll_for_end(g, &blocks, NULL);
   }
-  copy_checked(s, done, all_blocks, zero);
+  copy_checked(s, done, all_blocks, zero, width);
+}
+
+static void pack_panel(pack_state *s, LLVMValueRef dense, LLVMValueRef all_blocks) {
+  qn_ll *g = s->g;
+  const qn_layout *l = &s->plan->layout;
+  if (g->lanes == 1 || l->k_block * s->bytes != 4 || l->panel_width % g->lanes) {
+    pack_rows(s, dense, all_blocks);
+    return;
+  }
+  LLVMValueRef transposed = LLVMBuildICmp(g->b, LLVMIntEQ, s->k_stride, qn__ll_i64(g, s->bytes), "");
+  qn_ll_if yes, no;
+  qn__ll_if_begin(g, &yes, transposed);
+  pack_transposed(s, all_blocks);
+  qn__ll_if_end(g, &yes);
+  qn__ll_if_begin(g, &no, LLVMBuildNot(g->b, transposed, ""));
+  pack_rows(s, dense, all_blocks);
+  qn__ll_if_end(g, &no);
 }
 
 qn_status qn__ll_pack(qn_ll *g, const qn_body *body) {
