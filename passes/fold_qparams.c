@@ -18,7 +18,8 @@
  *   2. Products of dequantized operands become products of codes. Where a constant bias, relu, clip and a quantizing
  * cast follow, they become an i32 bias, a narrower range of codes and quern.requantize with m = sa*sb/sy; a bias that
  *      does not fit i32 is an error. Other users get f32(acc) * (sa*sb), to which a float bias is added as before. With
- *      parameters as values (quern.dynamic_quantize): quern.matmul_integer, times their scale.
+ *      parameters as values (quern.dynamic_quantize): quern.matmul_integer, times their scale. Attention of
+ *      dequantized operands becomes attention of codes.
  *   3. Dequantizing followed by quantizing: quern.requantize, or nothing.
  * Everything else keeps its casts: elementwise ops on quantized operands are float ops between casts.
  *
@@ -129,6 +130,7 @@ static const qn_pattern casts[] = {
 static const qn_pattern products[] = {
     {QN_OP_MATMUL, "integer products", qn__fold_matmul},
     {QN_OP_MATMUL, "integer products with dynamic parameters", qn__fold_dynamic_matmul},
+    {QN_OP_ATTENTION, "attention of codes", qn__fold_attention},
 };
 
 static const qn_pattern pairs[] = {

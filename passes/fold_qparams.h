@@ -74,6 +74,8 @@ qn_status qn__fold_matmul(qn_rewriter *r, qn_op op);
 qn_status qn__fold_tails(qn_rewriter *r, const product *p, qn_value y);
 /* fold_qparams_dynamic.c: an operand has its parameters as values */
 qn_status qn__fold_dynamic_matmul(qn_rewriter *r, qn_op op);
+/* fold_qparams_attention.c */
+qn_status qn__fold_attention(qn_rewriter *r, qn_op op);
 
 /* A branch that takes itself out of the program when its uses are gone. */
 bool qn__fold_erase_dead(qn_module *m, qn_op op);

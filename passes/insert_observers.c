@@ -1,5 +1,5 @@
 /* insert-observers: quern.observe on what calibration has to know the range of: each float value that a matrix product
- * takes and that is not made of constants alone. Before:
+ * takes, or attention as q, k or v, and that is not made of constants alone. Before:
  *
  *   %1 = quern.matmul %x, %w : (tensor<?x64xf32>, tensor<64x10xf32>) -> tensor<?x10xf32>
  *
@@ -102,8 +102,10 @@ static bool wanted(const inserter *s, qn_value v) {
 
 static bool visit_product(inserter *s, qn_op func, qn_op op) {
   qn_module *m = s->m;
-  if (!is_float(s, qn_op_operand(m, op, 0)) || !is_float(s, qn_op_operand(m, op, 1))) return true;
-  for (uint32_t i = 0; i < 2; i++) {
+  uint32_t n = qn_op_kind_of(m, op) == QN_OP_ATTENTION ? 3 : 2;
+  for (uint32_t i = 0; i < n; i++)
+    if (!is_float(s, qn_op_operand(m, op, i))) return true;
+  for (uint32_t i = 0; i < n; i++) {
     qn_value v = qn_op_operand(m, op, i);
     if (!wanted(s, v)) continue;
     qn_value y = {qn__idmap_get(&s->observed, v.id)};
@@ -128,7 +130,7 @@ static bool visit(inserter *s, qn_op func, qn_op op) {
       if (!qn__idmap_set(s->allocator, &s->constant, qn_op_result(m, op, i).id, 1)) return false;
   if (kind == QN_OP_OBSERVE)
     return qn__idmap_set(s->allocator, &s->observed, qn_op_operand(m, op, 0).id, qn_op_result(m, op, 0).id);
-  return kind != QN_OP_MATMUL || visit_product(s, func, op);
+  return (kind != QN_OP_MATMUL && kind != QN_OP_ATTENTION) || visit_product(s, func, op);
 }
 
 static bool visit_function(inserter *s, qn_op func) {

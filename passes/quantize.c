@@ -15,7 +15,8 @@
  * scale and zero point quern.dequantize takes). Constants are weights: symmetric, one scale or one per column as the
  * op's quern.granularity says (choose-granularity writes it), else as option granularity says; their codes are computed
  * here. Everything else is an activation: asymmetric, one scale. An activation that feeds several products is quantized
- * once. Biases, and what lies between products, stay float; so do the function's inputs and outputs.
+ * once. q, k and v of quern.attention are activations, quantized when all have ranges. Biases, and what lies between
+ * products, stay float; so do the function's inputs and outputs.
  *
  * With granularity block=32 a product becomes quern.block_matmul: weights have a scale per 32 of k (and, of unsigned
  * codes, a zero point), the left operand is quantized to i8 with the range of each block of 32 at run time. With float
@@ -293,6 +294,27 @@ static qn_status quantize_op(state *s, qn_op op) {
   return QN_OK;
 }
 
+/* q, k and v of f32, when each has a range or is dequantized already; else attention stays float. */
+static qn_status quantize_attention(state *s, qn_op op) {
+  double min, max;
+  bool bytes = qn_scalar_is_int(s->activations) && qn_scalar_get(s->activations)->bits == 8;
+  if (s->dynamic || s->weights.floats || !bytes) return QN_OK;
+  for (uint32_t i = 0; i < 3; i++) {
+    qn_value v = qn_op_operand(s->m, op, i), x = uncast(s, v);
+    bool known = qn__is_dequantized(s->m, x) || qn__range_of(s->m, v, &min, &max) || qn__range_of(s->m, x, &min, &max);
+    if (!known || !is_f32(s, x)) return QN_OK;
+  }
+  for (uint32_t i = 0; i < 3; i++) {
+    qn_value v = qn_op_operand(s->m, op, i), q = {0};
+    if (qn__is_dequantized(s->m, uncast(s, v))) continue;
+    qn_status status = static_activation(s, op, v, &q);
+    if (status) return status;
+    qn_op_set_operand(s->m, op, i, q);
+  }
+  s->quantized++;
+  return QN_OK;
+}
+
 /* ---- calibrated types ---- */
 
 static void strip_value(state *s, qn_value v, bool *changed) {
@@ -324,7 +346,10 @@ static qn_status run_on(state *s, qn_op func, bool *changed) {
   qn_block body = qn_func_body(s->m, func);
   for (qn_op op = qn_block_first(s->m, body), next; op.id; op = next) {
     next = qn_op_next(s->m, op);
-    qn_status status = qn__is_quantizable(s->m, op) ? quantize_op(s, op) : QN_OK;
+    bool attention = qn_op_kind_of(s->m, op) == QN_OP_ATTENTION;
+    qn_status status = attention                      ? quantize_attention(s, op)
+                       : qn__is_quantizable(s->m, op) ? quantize_op(s, op)
+                                                      : QN_OK;
     if (status) return status;
   }
   strip_ranges(s, func, changed);
