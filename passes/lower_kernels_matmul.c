@@ -180,8 +180,6 @@ static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const mat
   qn_named_attr attrs[5];
   qn_builder body;
   uint32_t n = 0;
-  attrs[n++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(p->layout)));
-  if (w->transpose) attrs[n++] = qn_named(l->m, "transpose", qn_attr_bool(l->m, true));
   qn_type tw = type_of(l, w->v);
   uint32_t rank = qn_type_rank(l->ctx, tw);
   int64_t shape[QN_MAX_RANK];
@@ -190,6 +188,10 @@ static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const mat
     uint32_t from = !w->transpose || d + 2 < rank ? d : d + 1 == rank ? d - 1 : d + 1;
     shape[d] = qn_type_shape(l->ctx, tw)[from], symbols[d] = qn_type_symbol(l->ctx, tw, from);
   }
+  int64_t columns = rank ? shape[rank - 1] : QN_DYNAMIC;
+  const char *layout = qn_isa_gemm_layout_for(l->isa, p->lhs, p->rhs, p->acc, columns);
+  attrs[n++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(layout)));
+  if (w->transpose) attrs[n++] = qn_named(l->m, "transpose", qn_attr_bool(l->m, true));
   qn_type packed_t = qn_type_tensor_symbols(l->ctx, qn__scalar_t(l, p->rhs), rank, shape, symbols);
   qn_op_desc pack = {.kind = QN_OP_PACK,
                      .num_operands = 1,
@@ -202,7 +204,7 @@ static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const mat
 
   n = 0;
   attrs[n++] = qn_named(l->m, "acc", qn_attr_type(l->m, qn__scalar_t(l, p->acc)));
-  attrs[n++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(p->layout)));
+  attrs[n++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(layout)));
   if (a->transpose) attrs[n++] = qn_named(l->m, "transpose_a", qn_attr_bool(l->m, true));
   if (p->prologue) attrs[n++] = qn_named(l->m, "lhs", qn_attr_type(l->m, qn__scalar_t(l, p->lhs)));
   qn_value operands[2] = {a->v, packed};

@@ -44,31 +44,54 @@ static void prefetch_step(gemm_state *s, LLVMValueRef ahead) {
   }
 }
 
+/* Rows of tall tiles in groups of three, so that one register per group and one for the stride address them all. */
+enum { FEW_ROWS = 6, ROW_GROUP = 3, MOST_GROUPS = (QN_LL_MAX_ROWS + ROW_GROUP - 1) / ROW_GROUP };
+
+/* The rows' addresses at the present block, from those of each group's first row. */
+static void group_rows(gemm_state *s, LLVMValueRef *groups) {
+  qn_ll *g = s->g;
+  for (uint32_t r = 0; r < s->tile.rows; r++) {
+    uint32_t within = r % ROW_GROUP;
+    LLVMValueRef offset = within == 2 ? LLVMBuildShl(g->b, s->a_stride, qn__ll_i64(g, 1), "") : s->a_stride;
+    s->tile.a[r] = within ? qn__ll_gep(g, groups[r / ROW_GROUP], offset) : groups[r / ROW_GROUP];
+  }
+}
+
 /* Blocks start .. end-1, `unroll` at a time. The panels' pointers move along and are left after the last block. */
 static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, bool partial) {
   qn_ll_tile *t = &s->tile;
   qn_ll *g = t->g;
   uint32_t sums = t->acc_rows * t->vectors * (unroll >= t->sets ? t->sets : 1), n = sums + t->panels;
   int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
-  bool fetch = s->ahead && !partial;
-  LLVMValueRef carried[QN_LL_MAX_CARRIED];
+  int64_t a_bytes = (int64_t)t->plan->layout.k_block * qn__ll_mem_bits(t->plan->lhs) / 8;
+  bool fetch = s->ahead && !partial, grouped = t->rows > FEW_ROWS && !partial && !s->plan->window;
+  uint32_t groups = grouped ? (t->rows + ROW_GROUP - 1) / ROW_GROUP : 0, first_group = n + fetch;
+  LLVMValueRef carried[QN_LL_MAX_CARRIED], rows[QN_LL_MAX_ROWS];
   qn_ll_for f;
+  copy_values(rows, t->a, t->rows);
   copy_values(carried, t->acc, sums);
   copy_values(carried + sums, t->b, t->panels);
-  carried[n] = s->ahead;
-  qn__ll_for_begin(g, &f, start, end, unroll, n + fetch, carried);
+  if (fetch) carried[n] = s->ahead;
+  for (uint32_t i = 0; i < groups; i++)
+    carried[first_group + i] = qn__ll_gep(g, t->a[i * ROW_GROUP], qn__ll_mul(g, start, qn__ll_i64(g, a_bytes)));
+  qn__ll_for_begin(g, &f, start, end, unroll, first_group + groups, carried);
   copy_values(t->acc, carried, sums);
   copy_values(t->b, carried + sums, t->panels);
-  LLVMValueRef ahead = carried[n];
+  LLVMValueRef ahead = fetch ? carried[n] : NULL, at[MOST_GROUPS];
+  copy_values(at, carried + first_group, groups);
   if (fetch) prefetch_step(s, ahead);
-  blocks_step(t, f.i, unroll, partial);
+  if (grouped) group_rows(s, at);
+  blocks_step(t, grouped ? qn__ll_i64(g, 0) : f.i, unroll, partial);
   for (uint32_t p = 0; p < t->panels; p++)
     carried[sums + p] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, t->b[p], bytes * unroll), "");
   if (fetch) carried[n] = LLVMBuildFreeze(g->b, qn__ll_gep(g, ahead, s->ahead_step), "");
+  for (uint32_t i = 0; i < groups; i++)
+    carried[first_group + i] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, at[i], a_bytes * unroll), "");
   copy_values(carried, t->acc, sums);
   qn__ll_for_end(g, &f, carried);
   copy_values(t->acc, carried, sums);
   copy_values(t->b, carried + sums, t->panels);
+  copy_values(t->a, rows, t->rows);
   if (fetch) s->ahead = carried[n];
 }
 

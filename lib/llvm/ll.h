@@ -118,7 +118,7 @@ LLVMValueRef qn__ll_load_vec(qn_ll *g, LLVMTypeRef type, LLVMValueRef ptr, uint3
 void qn__ll_store_vec(qn_ll *g, LLVMValueRef v, LLVMValueRef ptr, uint32_t align);
 
 /* ---- control.c ---- */
-enum { QN_LL_MAX_CARRIED = 40 };
+enum { QN_LL_MAX_CARRIED = 48 };
 /* for (i = start; i < end; i += step), signed, tested at the bottom. Carried values: `carried` holds their initial
  * values before begin and the loop's inside it; before end, their next values; after it, what left the loop.
  *

@@ -215,4 +215,11 @@ typedef struct qn_row_split {
   int64_t counts[2];
 } qn_row_split;
 qn_row_split qn__row_split(int64_t m, uint32_t tallest);
+
+/* ---- cost.c ---- */
+/* Whether kernels are made for a layout, given the row's own for these types: that one, or a narrower one. */
+bool qn__layout_is_own(const qn_isa *isa, const qn_layout *layout, const qn_layout *own, qn_scalar acc);
+/* The tallest tile over panels of a layout, where it is `rows` over the row's own. */
+uint32_t qn__tallest_tile(const qn_isa *isa, const qn_layout *layout, const qn_layout *own, qn_scalar acc,
+                          uint32_t rows);
 #endif

@@ -111,7 +111,7 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
   }
   qn_layout made;
   qn_layout_parse(qn_str_of(best), &made);
-  if (made.k_block != g->layout.k_block || made.panel_width != g->layout.panel_width) {
+  if (!qn__layout_is_own(isa, &g->layout, &made, g->acc)) {
     qn_str why = qn__arena_fmt(arena, "b is in layout %.*s, the %s kernels are made for %s", (int)name.size, name.data,
                                isa->name, best);
     if (!why.data) return qn_error_no_memory(qn_module_context(m));
@@ -193,6 +193,9 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   qn_str layout = qn_attr_as_string(m, qn_op_attr(m, op, "layout"));
   g->tiles = in_tiles(out->isa, g);
   g->rows = tallest(out->isa, g);
+  qn_layout own;
+  qn_layout_parse(qn_str_of(qn_isa_gemm_layout(out->isa, g->lhs, g->rhs, g->acc)), &own);
+  if (!g->tiles && !g->window) g->rows = qn__tallest_tile(out->isa, &g->layout, &own, g->acc, g->rows);
   snprintf(out->tile, sizeof out->tile, "%ux%u %.*s", g->rows, g->layout.panel_width, (int)layout.size, layout.data);
   char pro[80] = "", epi[80] = "";
   qn__plan_describe(m, qn_op_region(m, op, 0), false, pro, sizeof pro);

@@ -14,7 +14,7 @@
 // Quantizing becomes the prologue. The zero point of the left codes, times the column sums of constant weights, is a
 // constant that the epilogue takes off: 3 * (1+1+1+1) = 12.
 // CHECK-LABEL:  func.func @static
-// CHECK:        %[[P:.*]] = kern.pack {{.*}} {layout = "k4n64"}
+// CHECK:        %[[P:.*]] = kern.pack {{.*}} {layout = "k4n16"}
 // CHECK:        %[[C:.*]] = arith.constant dense<12> : tensor<2xi32>
 // CHECK:        kern.gemm %x, %[[P]], %[[C]] prologue {
 // CHECK-NEXT:   ^bb0(%[[X:.*]]: f32):
@@ -24,9 +24,9 @@
 // CHECK-NEXT:   ^bb0(%[[ACC:.*]]: i32, %[[Z:.*]]: i32):
 // CHECK-NEXT:   %[[R:.*]] = arith.subi %[[ACC]], %[[Z]] : i32
 // CHECK-NEXT:   kern.yield %[[R]] : i32
-// CHECK-NEXT:   } {acc = i32, layout = "k4n64", lhs = ui8}
+// CHECK-NEXT:   } {acc = i32, layout = "k4n16", lhs = ui8}
 // AVX2-LABEL:   func.func @static
-// AVX2:         kern.pack {{.*}} {layout = "k2n16"}
+// AVX2:         kern.pack {{.*}} {layout = "k2n8"}
 func.func @static(%x: tensor<3x4xf32>) -> tensor<3x2xi32> {
   %q = quant.qcast %x : tensor<3x4xf32> to tensor<3x4x!a>
   %c = arith.constant dense<1> : tensor<4x2xi8>
@@ -44,7 +44,7 @@ func.func @static(%x: tensor<3x4xf32>) -> tensor<3x2xi32> {
 // CHECK-NEXT:   %[[F:.*]] = arith.sitofp %[[S]] : i32 to f32
 // CHECK-NEXT:   arith.mulf %[[F]], %[[M]] : f32
 // CHECK-NOT:    cmpf uno
-// CHECK:        } {acc = i32, layout = "k4n64"}
+// CHECK:        } {acc = i32, layout = "k4n16"}
 func.func @bias(%q: tensor<3x4x!a>) -> tensor<3x2x!y> {
   %c = arith.constant dense<1> : tensor<4x2xi8>
   %w = quant.scast %c : tensor<4x2xi8> to tensor<4x2x!w>
@@ -72,7 +72,7 @@ func.func @shifted(%q: tensor<3x4x!s>, %w: tensor<4x2x!wu>) -> tensor<3x2xi32> {
 // CHECK-LABEL:  func.func @floats
 // CHECK:        kern.gemm
 // CHECK:        math.tanh
-// CHECK:        } {acc = f32, layout = "k1n64", transpose_a = true}
+// CHECK:        } {acc = f32, layout = "k1n16", transpose_a = true}
 func.func @floats(%x: tensor<4x3xf32>, %w: tensor<2x4xf32>, %b: tensor<2xf32>) -> tensor<3x2xf32> {
   %y = quern.matmul %x, %w {transpose_a = true, transpose_b = true} : (tensor<4x3xf32>, tensor<2x4xf32>) -> tensor<3x2xf32>
   %z = quern.add %y, %b : (tensor<3x2xf32>, tensor<2xf32>) -> tensor<3x2xf32>
