@@ -3,6 +3,7 @@
 # themselves are used where they are installed and work.
 set -u
 export ASAN_OPTIONS="${ASAN_OPTIONS:-intercept_tls_get_addr=0}"
+export QUERN_CACHE=off
 quern=$1 engine=$2
 tmp=$(mktemp -d)
 map=
