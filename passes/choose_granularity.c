@@ -16,7 +16,7 @@
 
 static bool is_site(qn_module *m, qn_op op, qn__weight *w) {
   qn_op source;
-  if (!qn__is_quantizable(m, op) || !qn__weight_of(m, op, 1, w)) return false;
+  if (!qn__is_quantizable(m, op) || qn__is_conv(m, op) || !qn__weight_of(m, op, 1, w)) return false;
   source = qn_value_op(m, qn_op_operand(m, op, 0));
   return qn_op_kind_of(m, source) != QN_OP_CONSTANT;
 }

@@ -119,6 +119,7 @@ static const qn_pattern casts[] = {
     {QN_OP_SCAST, "storage casts merged", qn__fold_scast},
     {QN_OP_RESHAPE, "dequantized later", qn__fold_sink},
     {QN_OP_TRANSPOSE, "dequantized later", qn__fold_sink},
+    {QN_OP_MAX_POOL, "dequantized later", qn__fold_sink},
     {QN_OP_MAXIMUM, "dequantized later", qn__fold_sink},
     {QN_OP_MINIMUM, "dequantized later", qn__fold_sink},
     {QN_OP_RELU, "dequantized later", qn__fold_sink_limits},
@@ -129,6 +130,7 @@ static const qn_pattern casts[] = {
 
 static const qn_pattern products[] = {
     {QN_OP_MATMUL, "integer products", qn__fold_matmul},
+    {QN_OP_CONV2D, "integer products", qn__fold_matmul},
     {QN_OP_MATMUL, "integer products with dynamic parameters", qn__fold_dynamic_matmul},
     {QN_OP_ATTENTION, "attention of codes", qn__fold_attention},
 };

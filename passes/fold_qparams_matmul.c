@@ -17,7 +17,9 @@ static uint32_t rank_of(const qn_module *m, qn_value v) {
 static bool describe(const qn_module *m, qn_op op, qn_value a, qn_value b, product *p) {
   const qn_context *ctx = qn_module_context(m);
   uint32_t rank = rank_of(m, b);
-  int64_t column = (int64_t)rank - (qn_op_get_bool(m, op, "transpose_b") ? 2 : 1);
+  bool conv = qn_op_kind_of(m, op) == QN_OP_CONV2D;
+  if (conv && !qn_str_eq(qn_op_get_string(m, op, "layout"), qn_str_of("nhwc"))) return false;
+  int64_t column = (int64_t)rank - (!conv && qn_op_get_bool(m, op, "transpose_b") ? 2 : 1);
   *p = (product){.a = qn__quant_of(m, a), .b = qn__quant_of(m, b), .columns = -1};
   p->per_column = rank > 1 && qn__is_along(p->b, column);
   if (rank > 1) p->columns = qn_type_shape(ctx, qn_value_type(m, b))[column];
@@ -48,11 +50,12 @@ qn_status qn__fold_matmul(qn_rewriter *r, qn_op op) {
   if (!a.id || !c.id || !describe(m, op, a, c, &p)) return QN_OK;
   qn_builder b = qn_builder_before(m, op);
   qn_type type = qn_value_type(m, y);
-  p.acc = qn__fold_op2(&b, QN_OP_MATMUL, a, c, qn__as_scalars(m, type, p.acc_elem));
+  p.acc = qn__fold_op2(&b, qn_op_kind_of(m, op), a, c, qn__as_scalars(m, type, p.acc_elem));
   if (!p.acc.id) return qn_error_no_memory(qn_module_context(m));
   qn_op made = qn_value_op(m, p.acc);
-  static const char *const flags[] = {"transpose_a", "transpose_b"};
-  for (int i = 0; i < 2; i++) qn_op_set_attr(m, made, flags[i], qn_op_attr(m, op, flags[i]));
+  static const char *const flags[] = {"transpose_a", "transpose_b", "strides", "pads", "dilations", "groups"};
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+    if (qn_op_attr(m, op, flags[i]).id) qn_op_set_attr(m, made, flags[i], qn_op_attr(m, op, flags[i]));
   qn_status status = qn__fold_tails(r, &p, y);
   if (status) return status;
   /* Erased by the rewriter when all users took the sums. */

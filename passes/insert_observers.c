@@ -130,7 +130,8 @@ static bool visit(inserter *s, qn_op func, qn_op op) {
       if (!qn__idmap_set(s->allocator, &s->constant, qn_op_result(m, op, i).id, 1)) return false;
   if (kind == QN_OP_OBSERVE)
     return qn__idmap_set(s->allocator, &s->observed, qn_op_operand(m, op, 0).id, qn_op_result(m, op, 0).id);
-  return (kind != QN_OP_MATMUL && kind != QN_OP_ATTENTION) || visit_product(s, func, op);
+  bool product = kind == QN_OP_MATMUL || kind == QN_OP_CONV2D || kind == QN_OP_ATTENTION;
+  return !product || visit_product(s, func, op);
 }
 
 static bool visit_function(inserter *s, qn_op func) {

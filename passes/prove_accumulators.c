@@ -57,15 +57,28 @@ static void bound_constant(proof *p, const qn__code_range *other, const qn_tenso
 
 /* ---- one product ---- */
 
+/* Weights of a convolution, [KH,KW,C,O] or [O,C,KH,KW], as a matrix: padding adds nothing, so every window is bounded
+ * by a whole one. */
+static void as_matrix(qn_tensor *t, bool outputs_first) {
+  int64_t count = qn_tensor_count(t), outputs = t->shape[outputs_first ? 0 : t->rank - 1];
+  int64_t rows = outputs ? count / outputs : 0;
+  t->rank = 2;
+  t->shape[0] = outputs_first ? outputs : rows;
+  t->shape[1] = outputs_first ? rows : outputs;
+}
+
 static qn_status bound_product(proof *p, bool *known) {
   qn_module *m = p->m;
   qn_context *ctx = qn_module_context(m);
   qn_value v[2] = {qn_op_operand(m, p->op, 0), qn_op_operand(m, p->op, 1)};
-  bool k_last[2] = {!qn_op_get_bool(m, p->op, "transpose_a"), qn_op_get_bool(m, p->op, "transpose_b")};
+  bool conv = qn_op_kind_of(m, p->op) == QN_OP_CONV2D;
+  bool k_last[2] = {true, conv && qn_str_eq(qn_op_get_string(m, p->op, "layout"), qn_str_of("nchw"))};
+  if (!conv) k_last[0] = !qn_op_get_bool(m, p->op, "transpose_a"), k_last[1] = qn_op_get_bool(m, p->op, "transpose_b");
   qn_tensor t;
   *known = true;
   for (int i = 1; i >= 0; i--) {
-    if (!qn_value_constant_tensor(m, v[i], &t)) continue;
+    if ((conv && i == 0) || !qn_value_constant_tensor(m, v[i], &t)) continue;
+    if (conv) as_matrix(&t, k_last[1]);
     qn__code_range other = qn__codes_less_zero(m, v[1 - i]);
     bound_constant(p, &other, &t, qn_type_as_quant(ctx, qn_type_elem(ctx, qn_value_type(m, v[i]))), i == 1, k_last[i]);
     return QN_OK;
@@ -102,7 +115,7 @@ static qn_status prove(qn_pass_run *run, qn_op op, bool *changed) {
 
 static bool is_integer_product(const qn_module *m, qn_op op) {
   const qn_context *ctx = qn_module_context(m);
-  if (qn_op_kind_of(m, op) != QN_OP_MATMUL) return false;
+  if (qn_op_kind_of(m, op) != QN_OP_MATMUL && qn_op_kind_of(m, op) != QN_OP_CONV2D) return false;
   return qn_type_as_quant(ctx, qn_type_elem(ctx, qn_value_type(m, qn_op_operand(m, op, 0)))) != NULL;
 }
 

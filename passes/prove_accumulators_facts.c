@@ -58,6 +58,11 @@ qn__code_range qn__codes_less_zero(qn_module *m, qn_value v) {
 
 int64_t qn__summed_size(const qn_module *m, qn_op op) {
   const qn_context *ctx = qn_module_context(m);
+  if (qn_op_kind_of(m, op) == QN_OP_CONV2D) {
+    qn_type w = qn_value_type(m, qn_op_operand(m, op, 1));
+    int64_t outputs = qn_type_shape(ctx, w)[qn_str_eq(qn_op_get_string(m, op, "layout"), qn_str_of("nchw")) ? 0 : 3];
+    return outputs > 0 && qn_type_is_static(ctx, w) ? qn_type_count(ctx, w) / outputs : -1;
+  }
   for (uint32_t i = 0; i < 2; i++) {
     qn_type t = qn_value_type(m, qn_op_operand(m, op, i));
     uint32_t rank = qn_type_rank(ctx, t);

@@ -264,6 +264,9 @@ static qn_status quantize_op(state *s, qn_op op) {
   for (uint32_t i = 0; i < 2; i++) kinds[i] = kind_of(s, op, i, &w[i]);
   if ((kinds[0] == LEAVE && kinds[1] == LEAVE) || (kinds[0] == WEIGHT && kinds[1] == WEIGHT)) return QN_OK;
   bool right = kinds[0] == ACTIVATION && kinds[1] == WEIGHT;
+  bool conv = qn__is_conv(s->m, op);
+  if (conv && (s->weights.floats || s->dynamic || !right))
+    return QN_OK; /* kernels: constant parameters, weights on the right */
   if (s->weights.floats)
     return right && is_f32(s, qn_op_operand(s->m, op, 0)) && is_f32(s, qn_op_operand(s->m, op, 1))
                ? weight_only(s, op, &w[1])
@@ -271,6 +274,7 @@ static qn_status quantize_op(state *s, qn_op op) {
   qn__granularity g;
   qn_status asked = granularity_of(s, op, &g);
   if (asked) return asked;
+  if (conv && qn__has_k_blocks(&g)) return QN_OK;
   if (right && qn__has_k_blocks(&g) && w[1].data.rank == 2 && w[1].data.shape[w[1].k] > 0 &&
       w[1].data.shape[w[1].column] > 0)
     return block_product(s, op, &w[1], g.size);

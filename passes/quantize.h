@@ -95,6 +95,8 @@ qn_qparams qn__params_at(const qn_quant *q, uint32_t i);
 /* ---- operands ---- */
 
 /* Whether quantize has anything to do with this op: a matrix product of floats. */
+/* A convolution with channels last. */
+bool qn__is_conv(const qn_module *m, qn_op op);
 bool qn__is_quantizable(const qn_module *m, qn_op op);
 /* Operand i as a weight; false when it is not a constant of floats. */
 bool qn__weight_of(qn_module *m, qn_op op, uint32_t i, qn__weight *out);

@@ -1,9 +1,13 @@
 /* Which ops and operands are quantized, and what is known about them. */
 #include "quantize.h"
 
+bool qn__is_conv(const qn_module *m, qn_op op) {
+  return qn_op_kind_of(m, op) == QN_OP_CONV2D && qn_str_eq(qn_op_get_string(m, op, "layout"), qn_str_of("nhwc"));
+}
+
 bool qn__is_quantizable(const qn_module *m, qn_op op) {
   const qn_context *ctx = qn_module_context(m);
-  if (qn_op_kind_of(m, op) != QN_OP_MATMUL) return false;
+  if (qn_op_kind_of(m, op) != QN_OP_MATMUL && !qn__is_conv(m, op)) return false;
   return qn_scalar_is_float(qn_type_as_scalar(ctx, qn_type_elem(ctx, qn_value_type(m, qn_op_result(m, op, 0)))));
 }
 
@@ -18,6 +22,11 @@ bool qn__weight_of(qn_module *m, qn_op op, uint32_t i, qn__weight *out) {
     out->expressed = qn_type_get_parts(ctx, out->expressed).expressed;
   if (qn_type_as_scalar(ctx, out->expressed) == QN_SCALAR_NONE) return false;
   int32_t rank = (int32_t)out->data.rank;
+  if (qn__is_conv(m, op)) { /* [KH,KW,C,O]; an image has one scale */
+    out->column = i == 1 ? 3 : -1;
+    out->k = i == 1 ? 2 : 3;
+    return true;
+  }
   bool swapped = qn_op_get_bool(m, op, i == 0 ? "transpose_a" : "transpose_b");
   bool k_last = (i == 0) != swapped;
   out->k = rank - (k_last ? 1 : 2);

@@ -171,7 +171,7 @@ static void keep_output_names(qn_module *m) {
 qn_status qn_lower(qn_module *m, const char *cpu) {
   char pipeline[256];
   int n = snprintf(pipeline, sizeof pipeline,
-                   "inline,infer-shapes,canonicalize,cse,dce,lower-kernels{target=%s},canonicalize,cse,dce,pack-"
+                   "inline,infer-shapes,channels-last,canonicalize,cse,dce,lower-kernels{target=%s},canonicalize,cse,dce,pack-"
                    "constants,dce,plan-buffers",
                    cpu ? cpu : "host");
   keep_output_names(m);
