@@ -14,7 +14,8 @@ func.func @main(%x: tensor<7x30xf32>) -> (tensor<7x21xf32>, tensor<7x30x!quant.u
   %s = arith.constant dense<2.0e-4> : tensor<f32>
   %m = quern.mul %f, %s : (tensor<7x21xf32>, tensor<f32>) -> tensor<7x21xf32>
   %y = quern.gelu %m : (tensor<7x21xf32>) -> tensor<7x21xf32>
-  %p = quern.softmax %y : (tensor<7x21xf32>) -> tensor<7x21xf32>
+  %v = quern.softmax %y : (tensor<7x21xf32>) -> tensor<7x21xf32>
+  %p = quern.attention %y, %m, %v {causal = "top_left"} : (tensor<7x21xf32>, tensor<7x21xf32>, tensor<7x21xf32>) -> tensor<7x21xf32>
   return %p, %q : tensor<7x21xf32>, tensor<7x30x!quant.uniform<u8:f32, 0.02:99>>
 }
 END
