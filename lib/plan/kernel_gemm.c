@@ -119,6 +119,8 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
   } else if (!isa->has_fma) {
     out->slow_reason = g->acc == QN_I32 || g->acc == QN_I64 ? "the ISA row has no dot-product instruction"
                                                             : "the ISA row has no fused multiply-add";
+  } else if (g->lhs == QN_UI8 && !(isa->has & (QN_ISA_DOT8 | QN_ISA_MATRIX8))) {
+    out->slow_reason = "the ISA row has no dot product of bytes: they are multiplied as numbers of 16 bits";
   } else if (g->acc == QN_I64) {
     out->slow_reason = "sums have 64 bits: no dot-product instruction adds into them";
   }
