@@ -19,7 +19,9 @@ static qn_type with_names(shapes *p, qn_op func, uint32_t input, qn_type t) {
   qn_name names[QN_MAX_RANK];
   for (uint32_t d = 0; d < rank; d++) {
     names[d] = qn_type_symbol(ctx, t, d);
-    if (qn_type_shape(ctx, t)[d] == QN_DYNAMIC && !names[d].id) names[d] = port_name(p, func, input, d);
+    if (qn_type_shape(ctx, t)[d] != QN_DYNAMIC || names[d].id) continue;
+    names[d] = port_name(p, func, input, d);
+    if (!names[d].id) return (qn_type){0}; /* no memory for it */
   }
   return qn_type_tensor_symbols(ctx, qn_type_elem(ctx, t), rank, qn_type_shape(ctx, t), names);
 }

@@ -1,5 +1,6 @@
 /* Making code on several threads: of the call that needs it, and behind the back of calls. */
 #include "units_impl.h"
+#include <signal.h>
 #include <string.h>
 
 enum { STACK_BYTES = 8 << 20 }; /* code generators recurse */
@@ -25,9 +26,13 @@ static void make(qn_units *units, qn_unit *u) {
 
 static bool start_thread(pthread_t *id, void *(*run)(void *), void *arg) {
   pthread_attr_t attr;
+  sigset_t all, before;
   if (pthread_attr_init(&attr)) return false;
   pthread_attr_setstacksize(&attr, STACK_BYTES);
+  sigfillset(&all); /* signals are for the embedder's threads */
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   int failed = pthread_create(id, &attr, run, arg);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attr);
   return !failed;
 }
@@ -176,7 +181,9 @@ void qn__unit_make_apart(qn_units *units, qn_unit *u) {
   batch b = {.units = units, .list = &u, .n = 1};
   pthread_t id;
   if (qn__unit_state(u) < QN_UNIT_RUNNING) {
-    if (start_thread(&id, run_batch, &b))
+    bool small =
+        !strcmp(u->engine, "tcc"); /* its needs are known, and starting a thread may take longer than it does */
+    if (!small && start_thread(&id, run_batch, &b))
       pthread_join(id, NULL);
     else
       run_batch(&b);

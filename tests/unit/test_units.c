@@ -380,6 +380,26 @@ static void the_better_code_takes_over(void **state) {
     }
 }
 
+/* Calls that have code made get along with a small stack. */
+static void small_stacks_will_do(void **state) {
+  (void)state;
+  for (size_t e = 0; compiled(qn_engine_name(e)); e++) {
+    qn_context *ctx = qn_context_create(NULL);
+    qn_program *p = product(ctx, QN_DYNAMIC, (qn_compile_options){.engine = qn_engine_name(e)});
+    pthread_attr_t attr;
+    pthread_t id;
+    void *problem;
+    assert_int_equal(pthread_attr_init(&attr), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attr, 256 << 10), 0);
+    assert_int_equal(pthread_create(&id, &attr, all_sizes, p), 0);
+    pthread_join(id, &problem);
+    assert_null(problem);
+    pthread_attr_destroy(&attr);
+    qn_program_destroy(p);
+    qn_context_destroy(ctx);
+  }
+}
+
 static void the_quick_code_answers(void **state) {
   (void)state;
   if (!both_built_in()) skip();
@@ -492,6 +512,7 @@ int main(void) {
                                      cmocka_unit_test(misaligned_is_fine),
                                      cmocka_unit_test(the_better_code_takes_over),
                                      cmocka_unit_test(the_quick_code_answers),
+                                     cmocka_unit_test(small_stacks_will_do),
                                      cmocka_unit_test(long_work_waits),
                                      cmocka_unit_test(destroyed_while_compiling),
                                      cmocka_unit_test(either_stands_in),
