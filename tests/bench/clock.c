@@ -130,7 +130,7 @@ void race(const contender *c, int n, double budget, timing *out) {
   double spread = 0;
   for (int i = 1; i < n; i++)
     if (out[i].spread > spread && p[i].every == 1) spread = out[i].spread;
-  if (spread < 0.3) return;
+  if (spread < 0.3 || budget <= 0) return;
   run_rounds(c, n, p, rounds, 2 * rounds);
   judge(n, 2 * rounds, out);
 }
