@@ -64,7 +64,8 @@ static const cli_option calibrate_options[] = {
 static const cli_option quantize_options[] = {
     {"--data", "FILE.npz", "calibration samples; dynamic schemes need none"},
     {"--scheme", "NAME", "w8a8, w8a8-dynamic, .. ('quern schemes' lists them; default w8a8)"},
-    {"--weights", "TYPE", "storage of weights instead of the scheme's"},
+    {"--weights", "TYPE",
+     "of weights, instead of the scheme's: i8, or with --granularity block=N also i4, ui4, nf4, mxfp4, nvfp4"},
     {"--activations", "TYPE", "storage of activations instead of the scheme's"},
     {"--granularity", "NAME", "auto, tensor, channel, group=G or block=N (default auto)"},
     {"--observer", "KIND", "minmax, moving-average, percentile, histogram-mse or kl (default minmax)"},
@@ -110,7 +111,9 @@ static const cli_option inspect_options[] = {
     LOADING,
     END};
 static const cli_option bench_options[] = {
-    {"--matmul", "MxNxK:TYPES", "a matrix product, no model: u8s8, s8s8 (requantized to u8) or f32"},
+    {"--matmul", "MxNxK:TYPES",
+     "a matrix product, no model: u8s8, s8s8 (requantized to u8), f32, or f32i4b32 (also u4, nf4, mxfp4, i8: a scale "
+     "per 32 of k; an f behind: products of floats)"},
     {"--peak", NULL, "what the instruction set reaches in registers"},
     {"--kernels", NULL, "time, speed and share of each kernel"},
     {"--roofline", "FILE.svg", "draws every kernel under the limits of this machine"},

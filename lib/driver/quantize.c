@@ -49,7 +49,7 @@ typedef struct wanted {
 } wanted;
 
 static bool fits(const qn_scheme *row, const wanted *w, bool any_range) {
-  return same_type(row->weights, w->weights) && same_type(row->activations, w->activations) &&
+  return same_type(row->weights, w->weights) && (!w->activations || same_type(row->activations, w->activations)) &&
          (row->dynamic == w->dynamic || any_range) && lists(row->granularity, w->granularity);
 }
 
@@ -106,7 +106,13 @@ static qn_status choose_scheme(job *j) {
                     .granularity = j->o->granularity ? j->o->granularity : "auto",
                     .dynamic = named->dynamic};
   j->scheme = find_row(named, &w, false);
-  if (!j->scheme) j->scheme = find_row(named, &w, true); /* a reason for static ranges is one for dynamic ones */
+  if (!j->scheme) j->scheme = find_row(named, &w, true);   /* a reason for static ranges is one for dynamic ones */
+  if (!j->scheme && j->o->weights && !j->o->activations) { /* weights alone: the first scheme that has them */
+    wanted any = w;
+    any.activations = NULL;
+    j->scheme = find_row(named, &any, true);
+    if (j->scheme && j->scheme->kernel) return QN_OK;
+  }
   if (!j->scheme || (j->scheme->kernel && j->scheme->dynamic != w.dynamic)) return no_such(j->ctx, name, &w);
   if (j->scheme->kernel) return QN_OK;
   return qn_error(j->ctx, QN_DIAG_UNSUPPORTED, nowhere(),

@@ -133,7 +133,8 @@ static void test_refused(void **unused) {
   } cases[] = {
       {true, {.scheme = "w2a2"}, "there is no scheme 'w2a2'; there are w8a8, w8a8-dynamic"},
       {true, {.weights = "i4", .activations = "i16"}, "no scheme has weights i4, activations i16"},
-      {true, {.weights = "i4"}, "no scheme has weights i4, activations u8"},
+      {true, {.weights = "i16"}, "no scheme has weights i16, activations u8"},
+      {true, {.weights = "nf4", .granularity = "channel"}, "no scheme has weights nf4"},
       {true, {.scheme = "w4a8", .granularity = "channel"}, "no scheme has weights i4, activations i8"},
       {true, {.scheme = "w4a8", .granularity = "block=0"}, "with a size of 1 or more"},
       {true, {.scheme = "nf4a8", .activations = "u8"}, "no scheme has weights nf4, activations u8"},
@@ -161,6 +162,22 @@ static void test_types(void **unused) {
   if (qn_quantize(m, d.calib, &o) != QN_OK) fail_msg("%s", d.e.said);
   assert_int_equal(count_kind(m, QN_OP_REQUANTIZE), 2);
   qn_module_destroy(m);
+  close_digits(&d);
+}
+
+/* Weights alone name the scheme that has them. */
+static void test_weights(void **unused) {
+  (void)unused;
+  digits d;
+  open_digits(&d);
+  static const char *const weights[] = {"i4", "ui4", "nf4", "mxfp4"};
+  for (size_t i = 0; i < 4; i++) {
+    qn_module *m = load(&d);
+    const qn_quantize_options o = {.weights = weights[i], .granularity = "block=32", .engine = "interp"};
+    if (qn_quantize(m, NULL, &o) != QN_OK) fail_msg("%s: %s", weights[i], d.e.said);
+    assert_int_equal(count_kind(m, QN_OP_BLOCK_MATMUL), 3);
+    qn_module_destroy(m);
+  }
   close_digits(&d);
 }
 
@@ -243,8 +260,8 @@ static void test_measured(void **unused) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_schemes), cmocka_unit_test(test_refused),
-                                     cmocka_unit_test(test_types), cmocka_unit_test(test_calibrated_before),
-                                     cmocka_unit_test(test_measured)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_schemes),           cmocka_unit_test(test_refused),
+                                     cmocka_unit_test(test_weights),           cmocka_unit_test(test_types),
+                                     cmocka_unit_test(test_calibrated_before), cmocka_unit_test(test_measured)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
