@@ -151,6 +151,18 @@ static qn_status check_extras(qn_module *m, qn_op op, const qn_dims *y) {
   return QN_OK;
 }
 
+/* The sums in rows are those that these weights need. */
+static qn_status check_rows(qn_module *m, qn_op op, const qn_bpack_layout *l) {
+  qn_op rows = qn_value_op(m, qn_op_operand(m, op, 0));
+  if (qn_op_kind_of(m, rows) == QN_OP_BLOCK_ROWS && qn_op_get_int(m, rows, "block") == l->block &&
+      qn_op_get_int(m, rows, "offset") == qn_bpack_offset(l))
+    return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_VERIFY,
+                     "operand 'a' does not come from kern.block_rows with block %u and offset %d, which layout \"%s\" "
+                     "needs",
+                     l->block, (int)qn_bpack_offset(l), qn_op_get_string(m, op, "layout").data);
+}
+
 qn_status qn__rule_block_gemm(qn_module *m, qn_op op, qn_type *results) {
   qn_context *ctx = qn_module_context(m);
   qn_bpack_layout layout;
@@ -185,7 +197,8 @@ qn_status qn__rule_block_gemm(qn_module *m, qn_op op, qn_type *results) {
   y.size[y.rank - 1] = n;
   y.symbol[y.rank - 1] = (qn_name){0};
   qn_type elem = {0};
-  status = check_extras(m, op, &y);
+  if (!floats) status = check_rows(m, op, &layout);
+  if (status == QN_OK) status = check_extras(m, op, &y);
   if (status == QN_OK) status = qn__check_epilogue(m, op, 0, 2, qn_op_num_operands(m, op) - 2, QN_F32, &elem);
   if (status == QN_OK) results[0] = qn__dims_tensor(ctx, elem, &y);
   return status;

@@ -142,22 +142,27 @@ static void test_gemm(void **state) {
 }
 
 typedef struct block_case {
-  const char *a, *b, *attrs, *acc, *result, *error;
+  const char *a, *rows; /* rows: attributes of the kern.block_rows in front of it, null for none */
+  const char *b, *attrs, *acc, *result, *error;
 } block_case;
+#define ROWS "block=8;offset=128"
 static const block_case block_gemms[] = {
-    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "4x5xf32", NULL},
-    {"2x?x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "2x?x5xf32", NULL},
-    {"4x8xf32", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "4x5xf32", NULL},
-    {"4x8xf32", "320xi8", "layout=\"b8n32v4f32\";k=8;n=5", "=f32", "4x5xf32", NULL},
-    {"4x16xi8", "320xi8", "layout=\"b8n32v4f32\";k=8;n=5", "=f32", NULL, "codes that are no floats"},
-    {"4x16xi8", "320xi8", "layout=\"k4n64\";k=8;n=5", "=f32", NULL, "expected a block layout"},
-    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=33", "=f32", NULL, "expected tensor<640xi8>"},
-    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=9;n=5", "=f32", NULL, "expected rows of 32 elements"},
-    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=-1;n=5", "=f32", NULL, "expected sizes and a matrix"},
-    {"16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL, "expected sizes and a matrix"},
-    {"4x16xui8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL, "expected f32, or rows of i8"},
-    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=i32", NULL, "argument 0 of the epilogue"},
-    {"4x16xi8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=9223372036854775807", "=f32", NULL, "does not fit memory"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "4x5xf32", NULL},
+    {"2x?x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "2x?x5xf32", NULL},
+    {"4x8xf32", NULL, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "4x5xf32", NULL},
+    {"4x8xf32", NULL, "320xi8", "layout=\"b8n32v4f32\";k=8;n=5", "=f32", "4x5xf32", NULL},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32v4f32\";k=8;n=5", "=f32", NULL, "codes that are no floats"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"k4n64\";k=8;n=5", "=f32", NULL, "expected a block layout"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=8;n=33", "=f32", NULL, "expected tensor<640xi8>"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=9;n=5", "=f32", NULL, "expected rows of 32 elements"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=-1;n=5", "=f32", NULL, "expected sizes and a matrix"},
+    {"16xi8", NULL, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL, "expected sizes and a matrix"},
+    {"4x16xui8", NULL, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL, "expected f32, or rows of i8"},
+    {"4x16xi8", NULL, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL,
+     "come from kern.block_rows with block 8"},
+    {"4x8xf32", "block=8;offset=8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL, "and offset 128"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=i32", NULL, "argument 0 of the epilogue"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=8;n=9223372036854775807", "=f32", NULL, "does not fit memory"},
 };
 
 static void test_block_gemm(void **state) {
@@ -167,8 +172,14 @@ static void test_block_gemm(void **state) {
   qn_block body = qn_func_body(e.m, ir_function(&e, "f", (qn_type){0}));
   for (size_t i = 0; i < sizeof block_gemms / sizeof *block_gemms; i++) {
     const block_case *c = &block_gemms[i];
-    const qn_value operands[2] = {ir_arg(&e, body, c->a), ir_arg(&e, body, c->b)};
+    qn_value operands[2] = {ir_arg(&e, body, c->a), ir_arg(&e, body, c->b)};
     qn_type t;
+    if (c->rows) {
+      qn_op rows = ir_op(&e, body, QN_OP_BLOCK_ROWS, 1, operands, 1, NULL, c->rows, 0);
+      assert_int_equal(qn_op_infer(e.m, rows, &t), QN_OK);
+      operands[0] = qn_op_result(e.m, rows, 0);
+      qn_value_set_type(e.m, operands[0], t);
+    }
     qn_op op = ir_op(&e, body, QN_OP_BLOCK_GEMM, 2, operands, 1, NULL, c->attrs, 1);
     fill(&e, qn_op_region(e.m, op, 0), c->acc, 0, NULL);
     qn_status status = qn_op_infer(e.m, op, &t);
