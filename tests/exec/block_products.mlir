@@ -66,3 +66,52 @@ func.func @weight_only(%x: tensor<2x3xf32>) -> tensor<2x2xf32> {
   %y = quern.matmul %x, %w : (tensor<2x3xf32>, tensor<3x2x!quern.uniform<!quant.quantile<i4:f16, {-1.5,0.25,0.5}>:f32:{0:8, 1:1}, {{2.0, 4.0}}>>) -> tensor<2x2xf32>
   return %y : tensor<2x2xf32>
 }
+
+// Leading axes are rows, unless an operand of the epilogue follows only some of them: sums are 36 and 8 times 0.5.
+// CALL @batch
+// INPUT x: [[[1, 2, 3, 4, 5, 6, 7, 127]], [[127, 0, 0, 0, 0, 0, 0, 0]]]
+// INPUT b: [[[1, 2]], [[3, 4]]]
+// INPUT r: [[[10, 20]], [[30, 40]]]
+// EXPECT y 2x1x2: [[[78.5, 79.5]], [[66.5, 67.5]]]
+// EXPECT z 2x1x2: [[[87.5, 97.5]], [[93.5, 103.5]]]
+func.func @batch(%x: tensor<2x1x8xf32>, %b: tensor<2x1x2xf32>, %r: tensor<2x1x2xf32>) -> (tensor<2x1x2xf32>, tensor<2x1x2xf32>) {
+  %c = arith.constant dense<1> : tensor<8x2xi8>
+  %w = quant.scast %c : tensor<8x2xi8> to tensor<8x2x!quant.uniform<i8:f32:{0:8}, {{0.5}}>>
+  %q, %s, %z0 = quern.dynamic_quantize %x {storage = i8, scheme = "symmetric", range = "narrow", block = 8} : (tensor<2x1x8xf32>) -> (tensor<2x1x8xi8>, tensor<2x1x1xf32>, tensor<2x1x1xi8>)
+  %p = quern.block_matmul %q, %s, %w : (tensor<2x1x8xi8>, tensor<2x1x1xf32>, tensor<8x2x!quant.uniform<i8:f32:{0:8}, {{0.5}}>>) -> tensor<2x1x2xf32>
+  %y = quern.add %p, %b : (tensor<2x1x2xf32>, tensor<2x1x2xf32>) -> tensor<2x1x2xf32>
+  %v = quern.matmul %x, %w : (tensor<2x1x8xf32>, tensor<8x2x!quant.uniform<i8:f32:{0:8}, {{0.5}}>>) -> tensor<2x1x2xf32>
+  %z = quern.add %v, %r : (tensor<2x1x2xf32>, tensor<2x1x2xf32>) -> tensor<2x1x2xf32>
+  return %y, %z : tensor<2x1x2xf32>, tensor<2x1x2xf32>
+}
+
+// A row of three per batch, one bias for all rows of a batch.
+// CALL @per_batch
+// INPUT x: 127 0 0 0 0 0 0 0, 0 127 0 0 0 0 0 0, 0 0 127 0 0 0 0 0, 127 127 0 0 0 0 0 0, 0 0 0 0 0 0 0 0, 1 0 0 0 0 0 0 127
+// INPUT b: 1, 2, 3, 4
+// EXPECT y 2x3x2: [[[64.5, 65.5], [64.5, 65.5], [64.5, 65.5]], [[130, 131], [3, 4], [67, 68]]]
+func.func @per_batch(%x: tensor<2x3x8xf32>, %b: tensor<2x1x2xf32>) -> tensor<2x3x2xf32> {
+  %c = arith.constant dense<1> : tensor<8x2xi8>
+  %w = quant.scast %c : tensor<8x2xi8> to tensor<8x2x!quant.uniform<i8:f32:{0:8}, {{0.5}}>>
+  %q, %s, %z = quern.dynamic_quantize %x {storage = i8, scheme = "symmetric", range = "narrow", block = 8} : (tensor<2x3x8xf32>) -> (tensor<2x3x8xi8>, tensor<2x3x1xf32>, tensor<2x3x1xi8>)
+  %p = quern.block_matmul %q, %s, %w : (tensor<2x3x8xi8>, tensor<2x3x1xf32>, tensor<8x2x!quant.uniform<i8:f32:{0:8}, {{0.5}}>>) -> tensor<2x3x2xf32>
+  %y = quern.add %p, %b : (tensor<2x3x2xf32>, tensor<2x1x2xf32>) -> tensor<2x3x2xf32>
+  return %y : tensor<2x3x2xf32>
+}
+
+// Nothing to add up, no rows, no columns.
+// CALL @empty
+// INPUT x 3x0:
+// INPUT v 0x8:
+// EXPECT y 3x2: 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+// EXPECT z 0x2:
+func.func @empty(%x: tensor<3x0xf32>, %v: tensor<?x8xf32>) -> (tensor<3x2xf32>, tensor<?x2xf32>) {
+  %c = arith.constant dense<> : tensor<0x2xi8>
+  %w = quant.scast %c : tensor<0x2xi8> to tensor<0x2x!quant.uniform<i8:f32, 0.5>>
+  %y = quern.matmul %x, %w : (tensor<3x0xf32>, tensor<0x2x!quant.uniform<i8:f32, 0.5>>) -> tensor<3x2xf32>
+  %d = arith.constant dense<1> : tensor<8x2xi4>
+  %u = quant.scast %d : tensor<8x2xi4> to tensor<8x2x!quant.uniform<i4:f32:{0:8}, {{0.5}}>>
+  %q, %s, %z0 = quern.dynamic_quantize %v {storage = i8, scheme = "symmetric", range = "narrow", block = 8} : (tensor<?x8xf32>) -> (tensor<?x8xi8>, tensor<?x1xf32>, tensor<?x1xi8>)
+  %z = quern.block_matmul %q, %s, %u : (tensor<?x8xi8>, tensor<?x1xf32>, tensor<8x2x!quant.uniform<i4:f32:{0:8}, {{0.5}}>>) -> tensor<?x2xf32>
+  return %y, %z : tensor<3x2xf32>, tensor<?x2xf32>
+}
