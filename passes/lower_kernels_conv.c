@@ -297,16 +297,22 @@ static qn_value product(conv *s, qn_type y) {
     matrix[0] = taps;
     qn_window each = *w;
     each.groups = 1;
-    return qn__make_window(l, &s->b, "dot", qn__make_image(l, &s->b, &s->image), weight_view(s, 2, matrix), NULL, &each,
-                           s->acc, y);
+    /* Vectors of bytes take four positions of 64 channels at once. */
+    bool quads = s->lhs == QN_UI8 && s->acc == QN_I32 && qn_str_eq(qn_str_of(s->layout), qn_str_of("k4n64"));
+    qn_value x = qn__make_image(l, &s->b, &s->image), weights = weight_view(s, 2, matrix);
+    if (quads) weights = pack(s, weights, s->layout);
+    return qn__make_window(l, &s->b, "dot", x, weights, quads ? s->layout : NULL, &each, s->acc, y);
   }
   bool pixel = taps == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->groups == 1;
   qn_layout parsed;
   char layout[48];
   qn_segments t = qn_window_segments(w, channels);
   qn_layout_parse(qn_str_of(s->layout), &parsed);
-  snprintf(layout, sizeof layout, t.outer * t.inner > 1 ? "%.24ss%lld" : "%.24s", s->layout,
-           (long long)(t.outer * t.inner));
+  /* Panels of 64 columns are cut in half for those that have fewer. */
+  char width[32];
+  bool half = parsed.panel_width == 64 && outputs / w->groups <= 32;
+  snprintf(width, sizeof width, "k%un%u", parsed.k_block, half ? 32 : parsed.panel_width);
+  snprintf(layout, sizeof layout, t.outer * t.inner > 1 ? "%ss%lld" : "%s", width, (long long)(t.outer * t.inner));
   s->image.with_room = !pixel && t.length % parsed.k_block != 0;
   qn_value x = qn__make_image(l, &s->b, &s->image);
   qn_value b = w->groups > 1 ? grouped_weights(s) : weight_view(s, 2, matrix);

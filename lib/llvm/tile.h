@@ -97,4 +97,11 @@ qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body);
 LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus);
 void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, uint32_t rows,
                           LLVMValueRef column, uint32_t width);
+/* The same for a number of rows that is known at run time. */
+void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef rows,
+                          LLVMValueRef column, uint32_t width);
+
+/* depthwise.c: windows of one channel each, of bytes. */
+bool qn__ll_depthwise_serves(const qn_ll *g, const qn_gemm_plan *plan);
+qn_status qn__ll_depthwise(qn_ll *g, const qn_body *body);
 #endif

@@ -132,6 +132,7 @@ static LLVMValueRef window_address(window_state *s) {
 qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *plan = &body->plan->u.gemm;
   window_state s = {.g = g, .plan = plan};
+  if (qn__ll_depthwise_serves(g, plan)) return qn__ll_depthwise(g, body);
   uint32_t wide = plan->layout.plain ? MAX_BLOCK : plan->layout.panel_width;
   if (plan->layout.k_block > 64 || wide % g->lanes)
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "panels of weights must be as wide as vectors, or a multiple of them");
