@@ -259,6 +259,12 @@ static void tiles(void **state) {
                          : ty.lhs == QN_I16 ? rows[r]->int16_rows
                                             : rows[r]->float_rows;
       wrong += check_heights(ctx, rows[r], ty, own, tallest);
+      /* Panels for few columns, and the taller tiles over them. */
+      qn_layout narrow;
+      name = qn_isa_gemm_layout_for(rows[r], ty.lhs, ty.rhs, ty.acc, 1 + rnd_below(3) * 16);
+      assert_true(qn_layout_parse(qn_str_of(name), &narrow));
+      uint32_t tall = qn__tallest_tile(rows[r], &narrow, &own, ty.acc, tallest);
+      if (narrow.panel_width < own.panel_width) wrong += check_heights(ctx, rows[r], ty, narrow, tall);
       const qn_layout foreign[] = {{false, 4, 64, 1}, {false, 2, 16, 1}, {false, 1, 8, 1},
                                    {false, 1, 37, 1}, {false, 2, 5, 1},  {false, 8, 24, 1}};
       wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], tallest);

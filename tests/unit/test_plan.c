@@ -73,6 +73,36 @@ static void isa_table(void **state) {
 #endif
 }
 
+/* Panels fit the columns: never more padding than the row's own, layouts that kernels are made for, tall tiles. */
+static void narrow_panels(void **state) {
+  (void)state;
+  for (size_t r = 0; qn_isa_get(r); r++) {
+    const qn_isa *isa = qn_isa_get(r);
+    qn_layout own, l;
+    assert_true(qn_layout_parse(qn_str_of(isa->int8_layout), &own));
+    for (int64_t n = -1; n < 300; n++) {
+      const char *name = qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, n);
+      assert_true(qn_layout_parse(qn_str_of(name), &l));
+      assert_true(qn__layout_is_own(isa, &l, &own, QN_I32));
+      assert_int_equal(l.k_block, own.k_block);
+      int64_t width = l.panel_width, whole = own.panel_width;
+      assert_true(width <= whole);
+      if (n <= 0) assert_int_equal(width, whole);
+      if (n > 0) assert_true((n + width - 1) / width * width <= (n + whole - 1) / whole * whole);
+      uint32_t tall = qn__tallest_tile(isa, &l, &own, QN_I32, 6);
+      assert_true(tall >= 6 && tall <= 12 && (width < whole || tall == 6));
+    }
+  }
+  const qn_isa *isa = qn_isa_find(qn_str_of("avx512vnni"));
+  static const struct {
+    int64_t n;
+    const char *layout;
+  } cases[] = {{1, "k4n16"}, {16, "k4n16"}, {17, "k4n32"}, {48, "k4n48"}, {64, "k4n64"}, {96, "k4n48"}, {768, "k4n64"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    assert_string_equal(qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, cases[i].n), cases[i].layout);
+  assert_null(qn_isa_gemm_layout_for(isa, QN_F16, QN_F16, QN_F32, 10));
+}
+
 static void row_splits(void **state) {
   (void)state;
   qn_row_split s = qn__row_split(16, 6);
@@ -513,6 +543,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(isa_table),
       cmocka_unit_test(row_splits),
+      cmocka_unit_test(narrow_panels),
       cmocka_unit_test(loops_walk_what_broadcasting_names),
       cmocka_unit_test(transpositions),
       cmocka_unit_test(loops_merge),
