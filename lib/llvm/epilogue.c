@@ -136,9 +136,9 @@ static bool prepare(epilogue *e) {
 }
 
 /* What does not vary by lane is computed in the first region only. */
-static void share(epilogue *e, qn_ll_region *r, uint8_t vary, uint32_t group) {
+static void share(qn_ll_region *r, uint8_t vary, uint32_t group) {
   for (uint32_t v = 1; v < group; v++)
-    for (uint32_t i = 0; i < e->tape.num_insts; i++)
+    for (uint32_t i = 0; i < r[0].tape->num_insts; i++)
       if (r[0].vary[i] == vary) r[v].v[i] = r[0].v[i];
 }
 
@@ -166,7 +166,7 @@ static void one_row(epilogue *e, qn_ll_region *regions, LLVMValueRef r, LLVMValu
   place_extras(e, row);
   qn__ll_region_load(&regions[0], QN_LL_BY_ROW, e->places, column, 1, NULL);
   qn__ll_region_emit(&regions[0], QN_LL_BY_ROW, 0, 0, 1);
-  share(e, regions, QN_LL_BY_ROW, group);
+  share(regions, QN_LL_BY_ROW, group);
   LLVMValueRef sums = qn__ll_gep(g, e->sums, qn__ll_mul(g, r, e->row_bytes));
   qn_ll_place from = {e->plan->acc, QN_ACCESS_DENSE, sums, NULL};
   for (uint32_t v = 0; v < group; v++) {
@@ -184,7 +184,7 @@ static void columns(epilogue *e, LLVMValueRef column, uint32_t group, uint32_t l
   qn_ll *g = e->g;
   qn_ll_region *regions = group > 1 ? e->region : &e->single;
   place_extras(e, NULL);
-  share(e, regions, 0, group);
+  share(regions, 0, group);
   for (uint32_t v = 0; v < group; v++) {
     qn__ll_region_load(&regions[v], QN_LL_BY_LANE, e->places, column_of(e, column, v, lanes), lanes, mask);
     qn__ll_region_emit(&regions[v], QN_LL_BY_LANE, 0, 0, lanes);
@@ -277,7 +277,11 @@ LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *s
   LLVMValueRef width = LLVMGetParam(fn, 5);
   e.row_bytes = qn__ll_mul(g, width, qn__ll_i64(g, qn__ll_mem_bits(e.plan->acc) / 8));
   LLVMValueRef end = qn__ll_min(g, qn__ll_add(g, e.first_column, width), qn__ll_arg_size(g, 1));
-  if (name.data && take_start(&e, start, minus) && take_group(&e) && prepare(&e))
+  bool good = name.data && take_start(&e, start, minus);
+  /* Before registers are looked for by their numbers: regions would do so, and number them anew. */
+  const qn_tape *fewer = good ? qn__ll_without_quotients(g, &e.tape) : NULL;
+  if (fewer) e.tape = *fewer;
+  if (fewer && take_group(&e) && prepare(&e))
     all_columns(&e, end);
   else
     g->failed = g->out_of_memory = true;

@@ -60,3 +60,14 @@ func.func @halves(%x: tensor<1x1x3x4xf16>) -> tensor<1x1x1x4xf16> {
   %y = quern.average_pool %x : (tensor<1x1x3x4xf16>) -> tensor<1x1x1x4xf16>
   return %y : tensor<1x1x1x4xf16>
 }
+
+// An average of many channels, divided, scaled and quantized: several vectors of channels side by side.
+// CALL @quantized
+// INPUT x: 1*128
+// EXPECT y 1x1x1x64: 31*64
+func.func @quantized(%x: tensor<1x1x2x64xf32>) -> tensor<1x1x1x64xui8> {
+  %a = quern.average_pool %x : (tensor<1x1x2x64xf32>) -> tensor<1x1x1x64xf32>
+  %q = quant.qcast %a : tensor<1x1x1x64xf32> to tensor<1x1x1x64x!quant.uniform<u8:f32, 0.0321:0>>
+  %y = quant.scast %q : tensor<1x1x1x64x!quant.uniform<u8:f32, 0.0321:0>> to tensor<1x1x1x64xui8>
+  return %y : tensor<1x1x1x64xui8>
+}
