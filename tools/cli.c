@@ -252,9 +252,11 @@ static int general_help(FILE *out) {
           QN_VERSION_STRING);
   for (const cli_command *k = cli_commands; k->name; k++) fprintf(out, "  %-10s %s\n", k->name, k->summary);
   fprintf(out, "  %-10s %s\n\n'quern help COMMAND' tells more.\n", "help", "how a command is used, with an example");
-  fputs("Machine code is kept in $XDG_CACHE_HOME/quern or ~/.cache/quern; QUERN_CACHE names another folder, or is "
-        "'off';\n"
-        "--no-cache leaves it alone.\n",
+  fputs("environment:\n"
+        "  QUERN_CACHE    folder in which machine code is kept between runs (without it $XDG_CACHE_HOME/quern or\n"
+        "                 ~/.cache/quern), or 'off', as --no-cache\n"
+        "  QUERN_VERBOSE  1: a line for each kernel made and each kernel run, to standard error; csv: runs as a table\n"
+        "  QUERN_SYMBOLS  gdb, perf-map, jitdump, or several with commas: tools that learn the names of machine code\n",
         out);
   return CLI_OK;
 }
