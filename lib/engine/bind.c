@@ -1,4 +1,5 @@
 /* Shapes of every value from the shapes of the inputs, by the rules of the few kernel ops. Allocates nothing. */
+#include "chain.h"
 #include "program.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -322,5 +323,5 @@ size_t qn__bound_bytes(const qn_bound *b) {
   size_t n = b->header_bytes + 64; /* 64 to align whatever the caller gives */
   if (!qn__add_size(n, b->slot_offset[b->program->num_slots], &n) || !qn__add_size(n, align64(b->codes_bytes), &n))
     return SIZE_MAX;
-  return n;
+  return b->program->may_chain && !qn__add_size(n, sizeof(qn_chain), &n) ? SIZE_MAX : n;
 }

@@ -1,5 +1,6 @@
 /* Calling a program: check, bind, run the steps' jobs, on the caller's threads when given. Allocates nothing, but where
  * a call is the first to need some body: then it waits for code (need.c). */
+#include "chain.h"
 #include "context_impl.h"
 #include "fpenv.h"
 #include "program.h"
@@ -11,6 +12,7 @@ typedef struct call {
   DLTensor *out;
   const qn_bound *b;
   char *slots, *codes;
+  qn_chain *chain; /* room for one; null when the program has none */
   const qn_parallel *parallel;
   int32_t failed; /* first non-zero answer of a kernel */
   const qn_step *failed_step;
@@ -71,13 +73,17 @@ static bool have_code(call *c, const qn_job *job, size_t parts) {
   return !c->status;
 }
 
+static void fill_ptrs(const call *c, const qn_job *job, void **ptrs) {
+  for (uint32_t i = 0; i < job->num_ptrs; i++)
+    ptrs[i] =
+        (job->ptrs[i].value == QN__REF_CODES ? c->codes : value_data(c, job->ptrs[i].value)) + job->ptrs[i].offset;
+}
+
 static bool run_job(void *user, const qn_job *job) {
   call *c = user;
   running r;
   r.c = c, r.job = job, r.failed = 0;
-  for (uint32_t i = 0; i < job->num_ptrs; i++)
-    r.ptrs[i] =
-        (job->ptrs[i].value == QN__REF_CODES ? c->codes : value_data(c, job->ptrs[i].value)) + job->ptrs[i].offset;
+  fill_ptrs(c, job, r.ptrs);
   r.parts = qn__job_parts(job, c->parallel);
   if (!have_code(c, job, r.parts)) return false;
   if (r.parts == 1 || !c->parallel || !c->parallel->run)
@@ -88,6 +94,81 @@ static bool run_job(void *user, const qn_job *job) {
   c->failed = r.failed;
   c->failed_step = job->step;
   return false;
+}
+
+/* ---- chains of jobs ---- */
+
+typedef struct running_chain {
+  const call *c;
+  size_t parts;
+  void *ptrs[QN__CHAIN_JOBS][QN__MAX_PTRS + 3];
+  int32_t failed;
+  uint32_t failed_job;
+} running_chain;
+
+static int32_t run_block(running_chain *r, int64_t lo, int64_t hi) {
+  const qn_chain *chain = r->c->chain;
+  for (uint32_t j = 0; j < chain->num_jobs; j++) {
+    const qn_job *job = &chain->jobs[j];
+    qn_piece piece = qn__chain_piece(chain, j, lo, hi);
+    qn_kargs args = {.ptr = r->ptrs[j], .size = job->sizes, .stride = job->strides};
+    memcpy(args.begin, piece.begin, sizeof args.begin);
+    memcpy(args.end, piece.end, sizeof args.end);
+    int32_t bad = qn__code_of(&r->c->p->tiers[piece.body])(&args);
+    if (!bad) continue;
+    __atomic_store_n(&r->failed_job, j, __ATOMIC_RELAXED);
+    return bad;
+  }
+  return 0;
+}
+
+static void chain_task(void *arg, size_t i) {
+  running_chain *r = arg;
+  int64_t blocks = qn__chain_blocks(r->c->chain), lo, hi;
+  int64_t first = blocks * (int64_t)i / (int64_t)r->parts, end = blocks * ((int64_t)i + 1) / (int64_t)r->parts;
+  qn_fp_env saved = qn__fp_enter();
+  for (int64_t block = first; block < end; block++) {
+    qn__chain_rows(r->c->chain, block, &lo, &hi);
+    int32_t bad = run_block(r, lo, hi);
+    if (!bad) continue;
+    __atomic_store_n(&r->failed, bad, __ATOMIC_RELAXED);
+    break;
+  }
+  qn__fp_leave(saved);
+}
+
+/* Runs the jobs collected so far, in blocks where that pays, and forgets them. */
+static bool run_chain(call *c) {
+  qn_chain *chain = c->chain;
+  uint32_t threads = qn__cost_splits(chain->cost, c->parallel) ? c->parallel->num_threads : 1;
+  bool ok = true;
+  if (!qn__chain_pays(chain, threads)) {
+    for (uint32_t j = 0; j < chain->num_jobs && ok; j++) ok = run_job(c, &chain->jobs[j]);
+  } else {
+    running_chain r;
+    r.c = c, r.parts = threads, r.failed = 0;
+    for (uint32_t j = 0; j < chain->num_jobs && ok; j++) {
+      ok = have_code(c, &chain->jobs[j], 1);
+      fill_ptrs(c, &chain->jobs[j], r.ptrs[j]);
+    }
+    if (ok && threads > 1)
+      c->parallel->run(c->parallel->pool, chain_task, &r, r.parts);
+    else if (ok)
+      chain_task(&r, 0);
+    if (ok && r.failed) {
+      c->failed = r.failed, c->failed_step = chain->jobs[r.failed_job].step;
+      ok = false;
+    }
+  }
+  qn__chain_start(chain, c->p, c->b);
+  return ok;
+}
+
+static bool add_to_chain(void *user, const qn_job *job) {
+  call *c = user;
+  if (qn__chain_add(c->chain, job)) return true;
+  if (!run_chain(c)) return false;
+  return qn__chain_add(c->chain, job) || run_job(c, job);
 }
 
 /* ---- checks ---- */
@@ -196,17 +277,31 @@ static void copy_outputs(const call *c) {
   }
 }
 
+static qn_status steps_failed(const call *c, qn_call_error *error) {
+  return c->status ? c->status
+                   : qn__step_fail(c->failed_step, error, QN_DIAG_CALL, "kernel %s answered %d",
+                                   c->failed_step->plan->name, (int)c->failed);
+}
+
+static qn_status run_chained(call *c, qn_call_error *error) {
+  bool ok = true;
+  qn__chain_start(c->chain, c->p, c->b);
+  for (uint32_t i = 0; i < c->p->num_steps && ok; i++) ok = qn__step_jobs(c->p, &c->p->steps[i], c->b, add_to_chain, c);
+  if (!ok || !run_chain(c)) return steps_failed(c, error);
+  copy_outputs(c);
+  return QN_OK;
+}
+
 static qn_status run_steps(call *c, qn_call_error *error) {
   const qn_program *p = c->p;
   bool seen = p->ctx->on_call != NULL;
+  if (c->chain && !seen) return run_chained(c, error);
   uint32_t threads = c->parallel && c->parallel->run ? c->parallel->num_threads : 1;
   double spent = 0; /* without what the handler itself takes */
   for (uint32_t i = 0; i < p->num_steps; i++) {
     double begun = seen ? qn__now_ns() : 0;
     if (!qn__step_jobs(p, &p->steps[i], c->b, run_job, c))
-      return c->status ? c->status
-                       : qn__step_fail(c->failed_step, error, QN_DIAG_CALL, "kernel %s answered %d",
-                                       c->failed_step->plan->name, (int)c->failed);
+      return steps_failed(c, error);
     if (!seen) continue;
     double took = qn__now_ns() - begun;
     spent += took;
@@ -260,6 +355,12 @@ static qn_status run_frozen(const call *c, void *const *bases) {
   return QN_OK;
 }
 
+/* After the codes, whose room is a multiple of 64 bytes. */
+static qn_chain *chain_room(const call *c) {
+  if (!c->p->may_chain || !c->codes) return NULL;
+  return (qn_chain *)(void *)(c->codes + ((c->b->codes_bytes + 63) & ~(size_t)63));
+}
+
 static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
   const qn_program *p = c->p;
   const qn_frozen *f = p->frozen;
@@ -288,6 +389,7 @@ static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
   bases[p->num_inputs + p->num_outputs + 1] = slots;
   c->slots = slots;
   c->codes = slots ? slots + f->bound.slot_offset[p->num_slots] : NULL;
+  c->chain = chain_room(c);
   bool by_step = p->ctx->on_call || qn__cost_splits(f->most, c->parallel);
   qn_fp_env saved = qn__fp_enter();
   status = by_step ? run_steps(c, c->error) : run_frozen(c, bases);
@@ -317,6 +419,7 @@ qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out
   call c = {.p = p, .in = in, .out = out, .b = &b, .parallel = parallel, .error = error};
   c.slots = header + header_bytes;
   c.codes = c.slots + b.slot_offset[p->num_slots];
+  c.chain = chain_room(&c);
   if ((status = check_outputs(&c, workspace, workspace_bytes, error))) return status;
   qn_fp_env saved = qn__fp_enter();
   status = run_steps(&c, error);

@@ -1,5 +1,6 @@
 /* Programs whose sizes are all known: shapes, workspace and kernel calls are worked out once, so that a call fills in
  * addresses and goes. The same jobs as ever, written down. */
+#include "chain.h"
 #include "context_impl.h"
 #include "program.h"
 #include <string.h>
@@ -9,7 +10,7 @@ enum { MAX_CALLS = 4096 }; /* longer ones work their calls out each time: batche
 typedef struct freezing {
   qn_program *p;
   const qn_bound *b;
-  uint32_t step;
+  qn_chain *chain;
   QN_VEC(qn_frozen_call) calls;
   bool full, failed;
 } freezing;
@@ -35,7 +36,7 @@ static bool freeze_job(void *user, const qn_job *job) {
   uint32_t n = qn__job_pieces(job, 0, 1, pieces);
   f->full |= f->calls.size + n > MAX_CALLS;
   if (f->full || n == 0) return !f->full;
-  qn_frozen_call call = {.step = f->step, .num_ptrs = job->num_ptrs, .cost = job->cost};
+  qn_frozen_call call = {.step = (uint32_t)(job->step - f->p->steps), .num_ptrs = job->num_ptrs, .cost = job->cost};
   call.ptrs = qn__arena_array(arena, (size_t)job->num_ptrs + 1, sizeof *call.ptrs);
   call.args.size = qn__arena_copy(arena, job->sizes, job->num_sizes * sizeof *job->sizes);
   call.args.stride = qn__arena_copy(arena, job->strides, job->num_strides * sizeof *job->strides);
@@ -48,6 +49,45 @@ static bool freeze_job(void *user, const qn_job *job) {
     f->failed = !qn__push(&f->p->allocator, &f->calls, call);
   }
   return !f->failed;
+}
+
+/* Calls from `first` on are the chain's jobs, one each: in their place come as many for every block of rows. */
+static bool repeat_by_blocks(freezing *f, uint32_t first) {
+  const qn_chain *chain = f->chain;
+  int64_t blocks = qn__chain_blocks(chain), lo, hi;
+  uint32_t n = chain->num_jobs;
+  if (f->calls.size - first != n || blocks * n > MAX_CALLS - first) return true;
+  qn_frozen_call jobs[QN__CHAIN_JOBS];
+  memcpy(jobs, f->calls.data + first, n * sizeof *jobs);
+  f->calls.size = first;
+  for (int64_t block = 0; block < blocks; block++) {
+    qn__chain_rows(chain, block, &lo, &hi);
+    for (uint32_t j = 0; j < n; j++) {
+      qn_piece piece = qn__chain_piece(chain, j, lo, hi);
+      memcpy(jobs[j].args.begin, piece.begin, sizeof piece.begin);
+      memcpy(jobs[j].args.end, piece.end, sizeof piece.end);
+      f->failed |= !qn__push(&f->p->allocator, &f->calls, jobs[j]);
+    }
+  }
+  return !f->failed;
+}
+
+/* Calls of the jobs collected so far: block by block where that pays, else one after the other. */
+static bool freeze_chain(freezing *f) {
+  qn_chain *chain = f->chain;
+  bool blocks = qn__chain_pays(chain, 1), ok = true;
+  uint32_t first = f->calls.size;
+  for (uint32_t j = 0; j < chain->num_jobs && ok; j++) ok = freeze_job(f, &chain->jobs[j]);
+  if (ok && blocks) ok = repeat_by_blocks(f, first);
+  qn__chain_start(chain, f->p, f->b);
+  return ok;
+}
+
+static bool chain_job(void *user, const qn_job *job) {
+  freezing *f = user;
+  if (qn__chain_add(f->chain, job)) return true;
+  if (!freeze_chain(f)) return false;
+  return qn__chain_add(f->chain, job) || freeze_job(f, job);
 }
 
 static bool all_known(const qn_program *p) {
@@ -105,8 +145,10 @@ static qn_status freeze(qn_program *p, qn_frozen *f, freezing *state) {
   f->workspace_bytes = qn__bound_bytes(&f->bound);
   if (f->workspace_bytes == 64) f->workspace_bytes = 0;
   state->b = &f->bound;
-  for (state->step = 0; state->step < p->num_steps; state->step++)
-    if (!qn__step_jobs(p, &p->steps[state->step], &f->bound, freeze_job, state)) break;
+  qn__chain_start(state->chain, p, &f->bound);
+  uint32_t done = 0;
+  while (done < p->num_steps && qn__step_jobs(p, &p->steps[done], &f->bound, chain_job, state)) done++;
+  if (done == p->num_steps) freeze_chain(state);
   if (!state->failed && !state->full) {
     f->num_calls = state->calls.size;
     f->calls = qn__arena_copy(arena, state->calls.data, state->calls.size * sizeof *f->calls);
@@ -122,8 +164,9 @@ qn_status qn__freeze(qn_program *p) {
   if (!all_known(p)) return QN_OK;
   qn_frozen *f = qn__arena_new(&p->arena, qn_frozen);
   if (!f) return qn_error_no_memory(p->ctx);
-  freezing state = {.p = p};
-  qn_status status = freeze(p, f, &state);
+  freezing state = {.p = p, .chain = qn__alloc(&p->allocator, sizeof *state.chain)};
+  qn_status status = state.chain ? freeze(p, f, &state) : qn_error_no_memory(p->ctx);
+  qn__free(&p->allocator, state.chain, sizeof *state.chain);
   qn__vec_free(&p->allocator, &state.calls);
   return status;
 }

@@ -1,4 +1,5 @@
 /* Compiling, destroying and asking about programs. */
+#include "chain.h"
 #include "program.h"
 #include "context_impl.h"
 #include "fileio.h"
@@ -131,6 +132,7 @@ static qn_status make_code(qn_program *p, bool eager) {
 }
 
 qn_status qn__program_link(qn_program *p, const qn_link_options *o) {
+  p->may_chain = qn__chain_possible(p);
   if (p->num_bodies == 0) return qn__freeze(p);
   if (!qn_isa_runs_here(p->isa))
     return qn_error(p->ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", p->isa->name);

@@ -3,6 +3,7 @@
  *   build.c     lowered module -> values, steps, bodies (kernel plans by lib/plan)
  *   bind.c      input shapes -> shapes of all values, workspace layout
  *   schedule.c  step + shapes -> jobs (one kernel over index ranges) -> pieces (one call of one body)
+ *   chain.c     jobs that follow each other row by row, run together in blocks of rows
  *   frozen.c    the same once and for all, where every size is known
  *   call.c      jobs run on the caller's threads
  *   trace.c     what a call did, for the handler of call events
@@ -81,6 +82,7 @@ struct qn_program {
   bool patient;          /* tiered, but a call would take longer on quick code than the better is in the making */
   uint32_t threads;      /* to compile on */
   qn_frozen *frozen;     /* null unless every size is known */
+  bool may_chain;    /* steps may run as chains: calls need room for one */
   const char *constants; /* one block, aligned to 64 */
   size_t constants_bytes;
   void *constants_alloc; /* what to free; null when the block belongs to a mapped file */
