@@ -300,8 +300,7 @@ static qn_status run_steps(call *c, qn_call_error *error) {
   double spent = 0; /* without what the handler itself takes */
   for (uint32_t i = 0; i < p->num_steps; i++) {
     double begun = seen ? qn__now_ns() : 0;
-    if (!qn__step_jobs(p, &p->steps[i], c->b, run_job, c))
-      return steps_failed(c, error);
+    if (!qn__step_jobs(p, &p->steps[i], c->b, run_job, c)) return steps_failed(c, error);
     if (!seen) continue;
     double took = qn__now_ns() - begun;
     spent += took;

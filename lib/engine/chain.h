@@ -6,8 +6,8 @@
 
 enum { QN__CHAIN_JOBS = 6, QN__CHAIN_SPANS = 48 };
 
-/* Bytes that a job reads or writes. Row r of the chain is the `pitch` bytes from lo + r * pitch; pitch 0: any row may use
- * all of them. */
+/* Bytes that a job reads or writes. Row r of the chain is the `pitch` bytes from lo + r * pitch; pitch 0: any row may
+ * use all of them. */
 typedef struct qn_span {
   uint32_t base; /* an input or output by number, or the slots */
   int64_t lo, hi, pitch;

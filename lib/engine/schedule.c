@@ -406,11 +406,6 @@ size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel) {
   return units < (int64_t)threads ? (units < 1 ? 1 : (size_t)units) : threads;
 }
 
-static int64_t row_of_tile(const qn_row_split *s, int64_t tile) {
-  int64_t high = tile < s->counts[0] ? tile : s->counts[0];
-  return high * s->heights[0] + (tile - high) * s->heights[1];
-}
-
 static uint32_t tile_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2]) {
   qn_row_split split = qn__row_split(job->extent[0], job->step->plan->u.gemm.rows);
   int64_t tiles = split.counts[0] + split.counts[1], first = 0, last = tiles, p0 = 0, p1 = job->extent[1];
@@ -421,7 +416,7 @@ static uint32_t tile_pieces(const qn_job *job, size_t i, size_t n, qn_piece piec
     p0 = job->extent[1] * (int64_t)i / (int64_t)n;
     p1 = job->extent[1] * ((int64_t)i + 1) / (int64_t)n;
   }
-  int64_t lo = row_of_tile(&split, first), hi = row_of_tile(&split, last);
+  int64_t lo = qn__row_of_tile(&split, first), hi = qn__row_of_tile(&split, last);
   if (lo >= hi || p0 >= p1) return 0;
   uint32_t rows = split.heights[0] | (split.counts[1] ? QN_ROWS_MIXED : 0);
   pieces[0] = (qn_piece){job->step->tile_bodies[rows], {lo, p0}, {hi, p1}};

@@ -215,6 +215,8 @@ typedef struct qn_row_split {
   int64_t counts[2];
 } qn_row_split;
 qn_row_split qn__row_split(int64_t m, uint32_t tallest);
+/* The first row of a tile; M for the one after the last. */
+int64_t qn__row_of_tile(const qn_row_split *s, int64_t tile);
 
 /* ---- cost.c ---- */
 /* Whether kernels are made for a layout, given the row's own for these types: that one, or a narrower one. */

@@ -15,3 +15,8 @@ qn_row_split qn__row_split(int64_t m, uint32_t tallest) {
   }
   return s;
 }
+
+int64_t qn__row_of_tile(const qn_row_split *s, int64_t tile) {
+  int64_t high = tile < s->counts[0] ? tile : s->counts[0];
+  return high * s->heights[0] + (tile - high) * s->heights[1];
+}

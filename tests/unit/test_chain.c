@@ -3,27 +3,27 @@
 #include "chain.h"
 #include "unit.h"
 #include <quern/quern.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MOST = 3001, IN = 64, OUT = 32 };
 
 /* Sizes that differ from step to step, so that slots change their pitch, and a residual that reads the first input. */
-static const char text[] =
-    "module {\n  func.func public @main(%%x: tensor<%sx64xf32%s>) -> tensor<%sx32xf32%s> {\n"
-    "    %%w0 = arith.constant dense<0.03> : tensor<64x48xf32>\n"
-    "    %%w1 = arith.constant dense<-0.02> : tensor<48x80xf32>\n"
-    "    %%w2 = arith.constant dense<0.05> : tensor<80x64xf32>\n"
-    "    %%w3 = arith.constant dense<0.01> : tensor<64x32xf32>\n"
-    "    %%0 = quern.matmul %%x, %%w0 : (%s64%s, tensor<64x48xf32>) -> %s48%s\n"
-    "    %%1 = quern.softmax %%0 : (%s48%s) -> %s48%s\n"
-    "    %%2 = quern.matmul %%1, %%w1 : (%s48%s, tensor<48x80xf32>) -> %s80%s\n"
-    "    %%3 = quern.softmax %%2 : (%s80%s) -> %s80%s\n"
-    "    %%4 = quern.matmul %%3, %%w2 : (%s80%s, tensor<80x64xf32>) -> %s64%s\n"
-    "    %%5 = quern.add %%4, %%x : (%s64%s, %s64%s) -> %s64%s\n"
-    "    %%6 = quern.softmax %%5 : (%s64%s) -> %s64%s\n"
-    "    %%7 = quern.matmul %%6, %%w3 : (%s64%s, tensor<64x32xf32>) -> %s32%s\n"
-    "    func.return %%7 : %s32%s\n  }\n}\n";
+static const char text[] = "module {\n  func.func public @main(%%x: tensor<%sx64xf32%s>) -> tensor<%sx32xf32%s> {\n"
+                           "    %%w0 = arith.constant dense<0.03> : tensor<64x48xf32>\n"
+                           "    %%w1 = arith.constant dense<-0.02> : tensor<48x80xf32>\n"
+                           "    %%w2 = arith.constant dense<0.05> : tensor<80x64xf32>\n"
+                           "    %%w3 = arith.constant dense<0.01> : tensor<64x32xf32>\n"
+                           "    %%0 = quern.matmul %%x, %%w0 : (%s64%s, tensor<64x48xf32>) -> %s48%s\n"
+                           "    %%1 = quern.softmax %%0 : (%s48%s) -> %s48%s\n"
+                           "    %%2 = quern.matmul %%1, %%w1 : (%s48%s, tensor<48x80xf32>) -> %s80%s\n"
+                           "    %%3 = quern.softmax %%2 : (%s80%s) -> %s80%s\n"
+                           "    %%4 = quern.matmul %%3, %%w2 : (%s80%s, tensor<80x64xf32>) -> %s64%s\n"
+                           "    %%5 = quern.add %%4, %%x : (%s64%s, %s64%s) -> %s64%s\n"
+                           "    %%6 = quern.softmax %%5 : (%s64%s) -> %s64%s\n"
+                           "    %%7 = quern.matmul %%6, %%w3 : (%s64%s, tensor<64x32xf32>) -> %s32%s\n"
+                           "    func.return %%7 : %s32%s\n  }\n}\n";
 
 /* Replaces each %s pair with the front and the back of a tensor type. */
 static char *program_text(const char *rows, const char *dims) {
@@ -66,7 +66,8 @@ static void backwards(void *pool, void (*task)(void *arg, size_t i), void *arg, 
 
 static void run(const qn_program *p, const float *x, float *y, int64_t rows, uint32_t threads, int *regions) {
   int64_t in_shape[2] = {rows, IN}, out_shape[2] = {rows, OUT};
-  DLTensor in = {.data = (void *)(uintptr_t)x, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLFloat, 32, 1}, .shape = in_shape};
+  DLTensor in = {
+      .data = (void *)(uintptr_t)x, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLFloat, 32, 1}, .shape = in_shape};
   DLTensor out = {.data = y, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLFloat, 32, 1}, .shape = out_shape};
   qn_parallel parallel = {.run = backwards, .pool = regions, .num_threads = threads, .min_ns = 1};
   size_t bytes = qn_program_workspace_size(p, &in);
