@@ -32,15 +32,13 @@ void qn__chain_start(qn_chain *c, const qn_program *p, const qn_bound *b) {
 /* Operand i of a job: bytes from one of its rows (indices of loop 0) to the next, and whether it is written. */
 static int64_t row_stride(const qn_job *job, uint32_t i, bool *written) {
   const int64_t *stride = job->strides;
-  *written = false;
-  switch (job->part) {
-  case QN_PART_TILES:
+  if (job->part == QN_PART_TILES) {
     *written = i == 2;
-    return i == 0 ? stride[0] : i == 1 ? 0 : i == 2 ? stride[1] : stride[i];
-  case QN_PART_PROLOGUE:
+    return i == 1 ? 0 : i == 2 ? stride[1] : stride[i];
+  }
+  if (job->part == QN_PART_PROLOGUE) {
     *written = i == 1;
     return i == 0 ? stride[0] : i == 1 ? stride[2] : stride[i + 1];
-  case QN_PART_MAIN: break;
   }
   *written = i >= job->step->num_in;
   return stride[i * job->step->plan->u.loop.num_loops];

@@ -108,7 +108,7 @@ static void blocks_of_known_sizes_are_written_down(void **state) {
   qn_context *ctx = qn_context_create(NULL);
   qn_program *fixed = compile(ctx, "3001", "");
   assert_non_null(fixed->frozen);
-  assert_true(fixed->frozen->num_calls > 4 * fixed->num_steps);
+  assert_true(fixed->frozen->num_calls > 3 * fixed->num_steps);
   for (uint32_t threads = 1; threads <= 3; threads++) {
     int regions = 0;
     memset(y, 0xff, sizeof y);
