@@ -170,10 +170,11 @@ static void keep_output_names(qn_module *m) {
 
 qn_status qn_lower(qn_module *m, const char *cpu) {
   char pipeline[256];
-  int n = snprintf(pipeline, sizeof pipeline,
-                   "inline,infer-shapes,channels-last,canonicalize,cse,dce,lower-kernels{target=%s},canonicalize,cse,dce,pack-"
-                   "constants,dce,plan-buffers",
-                   cpu ? cpu : "host");
+  int n = snprintf(
+      pipeline, sizeof pipeline,
+      "inline,infer-shapes,channels-last,canonicalize,cse,dce,lower-kernels{target=%s},canonicalize,cse,dce,pack-"
+      "constants,dce,plan-buffers",
+      cpu ? cpu : "host");
   keep_output_names(m);
   if (n < 0 || (size_t)n >= sizeof pipeline)
     return qn_error(qn_module_context(m), QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no instruction set is named '%s'",

@@ -8,6 +8,7 @@
  * file is mapped, `perf inject --jit` turns it into objects, so that perf annotate shows instructions. */
 #define _GNU_SOURCE /* gettid's system call, MAP_ANONYMOUS */
 #include "announce.h"
+#include "alloc.h"
 #include <elf.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -107,7 +108,8 @@ static void tell_gdb(uint32_t action, gdb_object *o) {
 }
 
 static gdb_object *register_gdb(const char *name, const void *code, size_t bytes) {
-  gdb_object *o = calloc(1, sizeof *o); /* belongs to the process, as the list does, and may be made on any thread */
+  qn_allocator a = qn_allocator_default(); /* the list belongs to the process, and any thread may add to it */
+  gdb_object *o = qn__alloc_zero(&a, sizeof *o);
   if (!o) return NULL;
   fill_object(o, name, code, bytes);
   o->entry = (jit_entry){.next = __jit_debug_descriptor.first,
@@ -124,7 +126,8 @@ static void unregister_gdb(gdb_object *o) {
   if (o->entry.next) o->entry.next->previous = o->entry.previous;
   if (__jit_debug_descriptor.first == &o->entry) __jit_debug_descriptor.first = o->entry.next;
   tell_gdb(JIT_UNREGISTER, o);
-  free(o);
+  qn_allocator a = qn_allocator_default();
+  qn__free(&a, o, sizeof *o);
 }
 
 /* ---- perf ---- */

@@ -94,7 +94,7 @@ void qn__unit_from_cache(qn_units *units, const qn_unit *u, qn_made *out) {
   *out = (qn_made){.origin = QN_UNIT_CACHED, .again = true};
   double start = now();
   qn_cache_key key;
-  qn_context_options options = {.on_diag = keep_problem, .on_diag_user = out};
+  qn_context_options options = {.on_diag = keep_problem, .on_diag_user = out, .symbols = units->symbols};
   qn_context *ctx = qn_context_create(&options);
   if (!ctx) return;
   qn_buf object;

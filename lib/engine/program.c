@@ -1,6 +1,6 @@
 /* Compiling, destroying and asking about programs. */
-#include "chain.h"
 #include "program.h"
+#include "chain.h"
 #include "context_impl.h"
 #include "fileio.h"
 #include <stdio.h>

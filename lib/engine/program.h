@@ -82,7 +82,7 @@ struct qn_program {
   bool patient;          /* tiered, but a call would take longer on quick code than the better is in the making */
   uint32_t threads;      /* to compile on */
   qn_frozen *frozen;     /* null unless every size is known */
-  bool may_chain;    /* steps may run as chains: calls need room for one */
+  bool may_chain;        /* steps may run as chains: calls need room for one */
   const char *constants; /* one block, aligned to 64 */
   size_t constants_bytes;
   void *constants_alloc; /* what to free; null when the block belongs to a mapped file */

@@ -3,9 +3,9 @@
 # themselves are used where they are installed and work.
 set -u
 export ASAN_OPTIONS="${ASAN_OPTIONS:-intercept_tls_get_addr=0}"
-export QUERN_CACHE=off
 quern=$1 engine=$2
 tmp=$(mktemp -d)
+export QUERN_CACHE="$tmp/cache" # filled by the first run: code from there has names as well
 map=
 trap 'rm -rf "$tmp" $map' EXIT
 fail() {
