@@ -234,13 +234,13 @@ qn_status qn__object_load(qn_context *ctx, const void *data, size_t size, uint32
   if (ok) ok = (o.section_at = qn__alloc_zero(a, (o.head.e_shnum + 1u) * sizeof *o.section_at)) != NULL;
   ok = ok && place_sections(&o) && relocate(&o) && find_functions(&o, n, bodies, functions);
   if (ok && mprotect(o.map, o.map_size, PROT_READ | PROT_EXEC)) ok = bad(&o, "its code cannot be made executable");
-  if (o.section_at) qn__free(a, o.section_at, (o.head.e_shnum + 1u) * sizeof *o.section_at);
   if (ok) {
     *c = (object_code){{functions, size, destroy}, *a, o.map, o.map_size, n, 0, NULL};
     announce(&o, c);
     *out = &c->base;
-    return QN_OK;
   }
+  if (o.section_at) qn__free(a, o.section_at, (o.head.e_shnum + 1u) * sizeof *o.section_at);
+  if (ok) return QN_OK;
   if (o.map) munmap(o.map, o.map_size);
   qn__free(a, functions, n * sizeof *functions);
   qn__free(a, c, sizeof *c);
