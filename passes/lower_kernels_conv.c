@@ -297,11 +297,12 @@ static qn_value product(conv *s, qn_type y) {
     matrix[0] = taps;
     qn_window each = *w;
     each.groups = 1;
-    /* Vectors of bytes take four positions of 64 channels at once. */
+    /* Vectors of bytes take four positions of 64 channels at once, or of two pixels with half as many. */
     bool quads = s->lhs == QN_UI8 && s->acc == QN_I32 && qn_str_eq(qn_str_of(s->layout), qn_str_of("k4n64"));
     qn_value x = qn__make_image(l, &s->b, &s->image), weights = weight_view(s, 2, matrix);
-    if (quads) weights = pack(s, weights, s->layout);
-    return qn__make_window(l, &s->b, "dot", x, weights, quads ? s->layout : NULL, &each, s->acc, y);
+    const char *layout = !quads ? NULL : outputs <= 32 ? "k4n32" : s->layout;
+    if (quads) weights = pack(s, weights, layout);
+    return qn__make_window(l, &s->b, "dot", x, weights, layout, &each, s->acc, y);
   }
   bool pixel = taps == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->groups == 1;
   qn_layout parsed;

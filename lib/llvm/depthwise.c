@@ -3,24 +3,31 @@
  *
  * 64 channels are taken at once. Interleaving leaves each of four sums with four channels of every 128-bit lane: vector
  * j has channels 16 L + 4 j .. + 3 in lane L. Weights are brought into that order once per panel, sums are brought back
- * into the channels' by one transposition of lanes per pixel. */
+ * into the channels' by one transposition of lanes per pixel.
+ *
+ * Pixels are taken in pairs where windows lie one position apart. With 64 channels both pixels use the same interleaved
+ * positions: four columns of a line of the window, with weights that are shifted by one for the second pixel. With 32
+ * channels that fill their pixels, 64 bytes are the same position of both pixels' windows. */
 #include "tile.h"
 
-enum { CHANNELS = 64, VECTORS = 4, PIXELS = 8, MAX_TAPS = 49, MAX_QUADS = (MAX_TAPS + 3) / 4 };
+enum { CHANNELS = 64, VECTORS = 4, PIXELS = 16, MAX_TAPS = 49, MAX_QUADS = (MAX_TAPS + 3) / 4 };
 
 typedef struct depthwise {
   qn_ll *g;
   const qn_gemm_plan *plan;
   LLVMValueRef image, weights, channels;
   LLVMValueRef ordered; /* weights of the panel at hand, as sums want them */
+  LLVMValueRef shifted; /* the same per line, for both pixels of a pair that shares positions */
+  LLVMValueRef paired;  /* whether there are pairs; null when windows of this size gain nothing */
+  uint32_t width;       /* channels of a panel: CHANNELS, or half of that */
   LLVMValueRef sums;    /* of up to PIXELS pixels */
   LLVMValueRef epilogue;
   LLVMValueRef panel, mask; /* first channel, and which exist */
   LLVMTypeRef bytes, words, dwords;
   /* Read once: nothing here is taken out of loops afterwards. */
   LLVMValueRef size[12];
-  LLVMValueRef down[MAX_TAPS], across[MAX_TAPS]; /* bytes to each line and column of the window */
-  LLVMValueRef line[MAX_TAPS];                   /* of the pixel at hand */
+  LLVMValueRef down[MAX_TAPS], across[MAX_TAPS + 1]; /* bytes to each line and column of the window, and one more */
+  LLVMValueRef line[MAX_TAPS];                       /* of the pixel at hand */
 } depthwise;
 
 static int64_t taps_of(const qn_gemm_plan *p) {
@@ -30,7 +37,16 @@ static int64_t taps_of(const qn_gemm_plan *p) {
 bool qn__ll_depthwise_serves(const qn_ll *g, const qn_gemm_plan *p) {
   return g->x86 && g->isa->vector_bits == 512 && (g->isa->has & QN_ISA_DOT8) && g->masked &&
          p->combine == QN_COMBINE_DOT && qn__ll_dot_types(p, QN_UI8, QN_I8, QN_I32, 4) && !p->layout.plain &&
-         p->layout.panel_width == CHANNELS && taps_of(p) <= MAX_TAPS;
+         (p->layout.panel_width == CHANNELS || p->layout.panel_width == CHANNELS / 2) && taps_of(p) <= MAX_TAPS;
+}
+
+/* Four positions each: of a window, of a line of it with the next pixel's. */
+static int64_t quads_of(const qn_gemm_plan *p) {
+  return (taps_of(p) + 3) / 4;
+}
+
+static int64_t line_quads(const qn_gemm_plan *p) {
+  return (p->shape.size[1] + 1 + 3) / 4;
 }
 
 /* ---- shuffles ---- */
@@ -76,65 +92,182 @@ static void transpose_lanes(depthwise *d, LLVMValueRef v[VECTORS]) {
 
 /* ---- panels ---- */
 
+static LLVMValueRef weights_at(depthwise *d, LLVMValueRef base, int64_t index) {
+  return qn__ll_gep_const(d->g, base, index * 64);
+}
+
+/* Half a panel is there twice: for both pixels of a pair. */
 static void order_weights(depthwise *d) {
   qn_ll *g = d->g;
-  int64_t quads = (taps_of(d->plan) + 3) / 4;
-  LLVMValueRef panel = LLVMBuildUDiv(g->b, d->panel, qn__ll_i64(g, CHANNELS), "");
-  LLVMValueRef from = qn__ll_gep(g, d->weights, qn__ll_mul(g, panel, qn__ll_i64(g, quads * CHANNELS * 4)));
+  int64_t quads = quads_of(d->plan), vectors = d->width / 16;
+  LLVMValueRef panel = LLVMBuildUDiv(g->b, d->panel, qn__ll_i64(g, d->width), "");
+  LLVMValueRef from = qn__ll_gep(g, d->weights, qn__ll_mul(g, panel, qn__ll_i64(g, quads * d->width * 4)));
   for (int64_t q = 0; q < quads; q++) {
     LLVMValueRef v[VECTORS];
     for (uint32_t j = 0; j < VECTORS; j++)
-      v[j] = qn__ll_load_vec(g, d->dwords, qn__ll_gep_const(g, from, (q * VECTORS + j) * 64), 1);
+      v[j] = qn__ll_load_vec(g, d->dwords, weights_at(d, from, q * vectors + j % vectors), 1);
     transpose_lanes(d, v);
     for (uint32_t j = 0; j < VECTORS; j++)
-      qn__ll_store_vec(g, v[j], qn__ll_gep_const(g, d->ordered, (q * VECTORS + (int64_t)j) * 64), 64);
+      qn__ll_store_vec(g, v[j], weights_at(d, d->ordered, q * VECTORS + (int64_t)j), 64);
   }
+}
+
+/* Position of the window that byte b of quad m of a line is for pixel p of a pair; -1: none. */
+static int64_t shifted_tap(const depthwise *d, int64_t line, int64_t m, int64_t p, int64_t b) {
+  int64_t width = d->plan->shape.size[1], column = 4 * m + b - p;
+  return column >= 0 && column < width ? line * width + column : -1;
+}
+
+static bool has_shifted(const depthwise *d, int64_t m, int64_t p) {
+  return shifted_tap(d, 0, m, p, 0) >= 0 || shifted_tap(d, 0, m, p, 3) >= 0 || shifted_tap(d, 0, m, p, 1) >= 0;
+}
+
+static int64_t shifted_index(const depthwise *d, int64_t line, int64_t m, int64_t p) {
+  return ((line * line_quads(d->plan) + m) * 2 + p) * VECTORS;
+}
+
+/* The weights of a quad of a line: four positions in a row are of two quads of all positions at most. */
+static void shift_quad(depthwise *d, int64_t line, int64_t m, int64_t p) {
+  qn_ll *g = d->g;
+  int64_t first = -1, last = 0;
+  uint32_t picks[CHANNELS];
+  LLVMValueRef used[CHANNELS];
+  for (int64_t b = 3; b >= 0; b--) {
+    int64_t tap = shifted_tap(d, line, m, p, b);
+    if (tap >= 0 && first < 0) last = tap / 4;
+    if (tap >= 0) first = tap / 4;
+  }
+  for (uint32_t i = 0; i < CHANNELS; i++) {
+    int64_t tap = shifted_tap(d, line, m, p, i % 4);
+    picks[i] = tap < 0 ? i : (uint32_t)(i / 4 * 4 + tap % 4) + (tap / 4 > first ? CHANNELS : 0);
+    used[i] = LLVMConstInt(g->i8, tap < 0 ? 0 : 255, false);
+  }
+  for (int64_t j = 0; j < VECTORS; j++) {
+    LLVMValueRef a = qn__ll_load_vec(g, d->bytes, weights_at(d, d->ordered, first * VECTORS + j), 64);
+    LLVMValueRef b = qn__ll_load_vec(g, d->bytes, weights_at(d, d->ordered, last * VECTORS + j), 64);
+    LLVMValueRef x = LLVMBuildAnd(g->b, shuffle(g, a, b, CHANNELS, picks), LLVMConstVector(used, CHANNELS), "");
+    qn__ll_store_vec(g, x, weights_at(d, d->shifted, shifted_index(d, line, m, p) + j), 64);
+  }
+}
+
+static void shift_weights(depthwise *d) {
+  for (int64_t line = 0; line < d->plan->shape.size[0]; line++)
+    for (int64_t m = 0; m < line_quads(d->plan); m++)
+      for (int64_t p = 0; p < 2; p++)
+        if (has_shifted(d, m, p)) shift_quad(d, line, m, p);
 }
 
 static void find_mask(depthwise *d) {
   qn_ll *g = d->g;
-  LLVMValueRef left = qn__ll_sub(g, d->channels, d->panel), all = qn__ll_i64(g, CHANNELS);
+  LLVMValueRef left = qn__ll_sub(g, d->channels, d->panel), all = qn__ll_i64(g, d->width);
   LLVMValueRef missing = qn__ll_sub(g, all, qn__ll_min(g, left, all));
   LLVMValueRef bits = LLVMBuildLShr(g->b, qn__ll_i64(g, -1), missing, "");
+  if (d->width < CHANNELS) bits = LLVMBuildLShr(g->b, bits, qn__ll_i64(g, CHANNELS - d->width), "");
   d->mask = LLVMBuildBitCast(g->b, bits, LLVMVectorType(g->i1, CHANNELS), "");
+}
+
+/* Whether windows of neighbouring pixels are one position apart, which what follows takes two pixels at once for. */
+static void find_pairs(depthwise *d) {
+  qn_ll *g = d->g;
+  const qn_gemm_plan *p = d->plan;
+  if (d->width == CHANNELS && p->shape.size[0] * line_quads(p) >= 2 * quads_of(p)) return;
+  d->paired = LLVMBuildICmp(g->b, LLVMIntEQ, d->size[9], d->size[11], "");
+  if (d->width == CHANNELS) return;
+  LLVMValueRef width = qn__ll_i64(g, d->width);
+  d->paired = LLVMBuildAnd(g->b, d->paired, LLVMBuildICmp(g->b, LLVMIntEQ, d->size[9], width, ""), "");
+  d->paired = LLVMBuildAnd(g->b, d->paired, LLVMBuildICmp(g->b, LLVMIntEQ, d->channels, width, ""), "");
 }
 
 /* ---- pixels ---- */
 
-static LLVMValueRef position(depthwise *d, int64_t tap) {
+static LLVMValueRef position(depthwise *d, int64_t line, int64_t column, bool whole) {
   qn_ll *g = d->g;
-  int64_t width = d->plan->shape.size[1];
-  LLVMValueRef from = qn__ll_gep(g, d->line[tap / width], d->across[tap % width]);
+  LLVMValueRef from = qn__ll_gep(g, d->line[line], d->across[column]);
+  if (whole) return qn__ll_load_vec(g, d->bytes, from, 1);
   LLVMTypeRef types[2] = {d->bytes, g->ptr};
   LLVMValueRef args[4] = {from, qn__ll_i32(g, 1), d->mask, LLVMConstNull(d->bytes)};
   return qn__ll_intrinsic(g, "llvm.masked.load", 2, types, 4, args);
 }
 
-static void one_pixel(depthwise *d, LLVMValueRef at, LLVMValueRef to) {
+static void start_pixel(depthwise *d, LLVMValueRef at, uint32_t sums, LLVMValueRef *acc) {
+  for (int64_t i = 0; i < d->plan->shape.size[0]; i++) d->line[i] = qn__ll_gep(d->g, at, d->down[i]);
+  for (uint32_t j = 0; j < sums; j++) acc[j] = LLVMConstNull(d->dwords);
+}
+
+static void add_quad(depthwise *d, LLVMValueRef acc[VECTORS], LLVMValueRef x[VECTORS], LLVMValueRef base,
+                     int64_t index) {
   qn_ll *g = d->g;
-  int64_t taps = taps_of(d->plan);
+  for (uint32_t j = 0; j < VECTORS; j++) {
+    LLVMValueRef args[3] = {acc[j], x[j], qn__ll_load_vec(g, d->dwords, weights_at(d, base, index + j), 64)};
+    acc[j] = qn__ll_target_intrinsic(g, "llvm.x86.avx512.vpdpbusd.512", d->dwords, 3, args);
+  }
+}
+
+static void store_sums(depthwise *d, LLVMValueRef acc[VECTORS], uint32_t channels, LLVMValueRef to) {
+  transpose_lanes(d, acc);
+  for (uint32_t j = 0; j < channels / 16; j++)
+    qn__ll_store_vec(d->g, acc[j], qn__ll_gep_const(d->g, to, (int64_t)j * 64), 64);
+}
+
+/* One pixel; with `whole` two of half as many channels, which are side by side. */
+static void one_pixel(depthwise *d, LLVMValueRef at, LLVMValueRef to, bool whole) {
+  int64_t taps = taps_of(d->plan), width = d->plan->shape.size[1];
   LLVMValueRef acc[VECTORS], x[VECTORS] = {NULL}, dwords[VECTORS];
-  for (int64_t i = 0; i < d->plan->shape.size[0]; i++) d->line[i] = qn__ll_gep(g, at, d->down[i]);
-  for (uint32_t j = 0; j < VECTORS; j++) acc[j] = LLVMConstNull(d->dwords);
-  for (int64_t q = 0; q < (taps + 3) / 4; q++) {
+  start_pixel(d, at, VECTORS, acc);
+  for (int64_t q = 0; q < quads_of(d->plan); q++) {
     /* Positions past the last one meet weights that are 0: any byte will do. */
-    for (uint32_t j = 0; j < VECTORS; j++) x[j] = q * 4 + j < taps ? position(d, q * 4 + j) : x[j ? j - 1 : 0];
+    for (int64_t j = 0, tap = q * 4; j < VECTORS; j++, tap++)
+      x[j] = tap < taps ? position(d, tap / width, tap % width, whole) : x[j ? j - 1 : 0];
     interleave_four(d, x, dwords);
-    for (uint32_t j = 0; j < VECTORS; j++) {
-      LLVMValueRef w =
-          qn__ll_load_vec(g, d->dwords, qn__ll_gep_const(g, d->ordered, (q * VECTORS + (int64_t)j) * 64), 64);
-      LLVMValueRef args[3] = {acc[j], dwords[j], w};
-      acc[j] = qn__ll_target_intrinsic(g, "llvm.x86.avx512.vpdpbusd.512", d->dwords, 3, args);
+    add_quad(d, acc, dwords, d->ordered, q * VECTORS);
+  }
+  store_sums(d, acc, whole ? CHANNELS : d->width, to);
+}
+
+/* Two pixels, whose windows share all columns but one. */
+static void two_pixels(depthwise *d, LLVMValueRef at, LLVMValueRef to) {
+  int64_t width = d->plan->shape.size[1];
+  LLVMValueRef acc[2 * VECTORS], x[VECTORS] = {NULL}, dwords[VECTORS];
+  start_pixel(d, at, 2 * VECTORS, acc);
+  for (int64_t line = 0; line < d->plan->shape.size[0]; line++) {
+    for (int64_t m = 0; m < line_quads(d->plan); m++) {
+      for (int64_t j = 0, column = m * 4; j < VECTORS; j++, column++)
+        x[j] = column <= width ? position(d, line, column, false) : x[j ? j - 1 : 0];
+      interleave_four(d, x, dwords);
+      for (int64_t p = 0; p < 2; p++)
+        if (has_shifted(d, m, p)) add_quad(d, acc + p * VECTORS, dwords, d->shifted, shifted_index(d, line, m, p));
     }
   }
-  transpose_lanes(d, acc);
-  for (uint32_t j = 0; j < VECTORS; j++) qn__ll_store_vec(g, acc[j], qn__ll_gep_const(g, to, (int64_t)j * 64), 64);
+  for (int64_t p = 0; p < 2; p++)
+    store_sums(d, acc + p * VECTORS, CHANNELS, qn__ll_gep_const(d->g, to, p * CHANNELS * 4));
+}
+
+/* The pixel, or the pair that begins with it when `left` pixels follow in the line. Gives how many that were. */
+static LLVMValueRef next_pixels(depthwise *d, LLVMValueRef at, LLVMValueRef to, LLVMValueRef left) {
+  qn_ll *g = d->g;
+  LLVMValueRef one = qn__ll_i64(g, 1), two = qn__ll_i64(g, 2);
+  if (!d->paired) {
+    one_pixel(d, at, to, false);
+    return one;
+  }
+  LLVMValueRef pair = LLVMBuildAnd(g->b, d->paired, LLVMBuildICmp(g->b, LLVMIntSGE, left, two, ""), "");
+  qn_ll_if a, b;
+  qn__ll_if_begin(g, &a, pair);
+  if (d->width == CHANNELS)
+    two_pixels(d, at, to);
+  else
+    one_pixel(d, at, to, true);
+  qn__ll_if_end(g, &a);
+  qn__ll_if_begin(g, &b, LLVMBuildNot(g->b, pair, ""));
+  one_pixel(d, at, to, false);
+  qn__ll_if_end(g, &b);
+  return LLVMBuildSelect(g->b, pair, two, one, "");
 }
 
 /* Pixels row .. row + count - 1 through the sums' buffer and the epilogue. */
 static void some_pixels(depthwise *d, LLVMValueRef row, LLVMValueRef count) {
   qn_ll *g = d->g;
-  LLVMValueRef columns = d->size[4], lines = d->size[3], one = qn__ll_i64(g, 1);
+  LLVMValueRef columns = d->size[4], lines = d->size[3];
   LLVMValueRef line = LLVMBuildUDiv(g->b, row, columns, ""), n = LLVMBuildUDiv(g->b, line, lines, "");
   LLVMValueRef carried[3] = {qn__ll_sub(g, row, qn__ll_mul(g, line, columns)),
                              qn__ll_sub(g, line, qn__ll_mul(g, n, lines)), n};
@@ -144,15 +277,17 @@ static void some_pixels(depthwise *d, LLVMValueRef row, LLVMValueRef count) {
   at = qn__ll_add(g, at, qn__ll_mul(g, carried[1], d->size[8]));
   at = qn__ll_add(g, at, qn__ll_mul(g, carried[0], d->size[9]));
   at = qn__ll_gep(g, d->image, qn__ll_add(g, at, d->panel));
-  one_pixel(d, at, qn__ll_gep(g, d->sums, qn__ll_mul(g, f.i, qn__ll_i64(g, CHANNELS * 4))));
-  LLVMValueRef next = qn__ll_add(g, carried[0], one), ends = LLVMBuildICmp(g->b, LLVMIntEQ, next, columns, "");
+  LLVMValueRef to = qn__ll_gep(g, d->sums, qn__ll_mul(g, f.i, qn__ll_i64(g, d->width * 4)));
+  LLVMValueRef left = qn__ll_min(g, qn__ll_sub(g, count, f.i), qn__ll_sub(g, columns, carried[0]));
+  f.step = next_pixels(d, at, to, left);
+  LLVMValueRef next = qn__ll_add(g, carried[0], f.step), ends = LLVMBuildICmp(g->b, LLVMIntEQ, next, columns, "");
   carried[0] = LLVMBuildSelect(g->b, ends, qn__ll_i64(g, 0), next, "");
   next = qn__ll_add(g, carried[1], LLVMBuildZExt(g->b, ends, g->i64, ""));
   ends = LLVMBuildICmp(g->b, LLVMIntEQ, next, lines, "");
   carried[1] = LLVMBuildSelect(g->b, ends, qn__ll_i64(g, 0), next, "");
   carried[2] = qn__ll_add(g, carried[2], LLVMBuildZExt(g->b, ends, g->i64, ""));
   qn__ll_for_end(g, &f, carried);
-  qn__ll_epilogue_rows(g, d->epilogue, d->sums, row, count, d->panel, CHANNELS);
+  qn__ll_epilogue_rows(g, d->epilogue, d->sums, row, count, d->panel, d->width);
 }
 
 qn_status qn__ll_depthwise(qn_ll *g, const qn_body *body) {
@@ -162,20 +297,25 @@ qn_status qn__ll_depthwise(qn_ll *g, const qn_body *body) {
                  .image = qn__ll_arg_ptr(g, 0),
                  .weights = qn__ll_arg_ptr(g, 1),
                  .channels = qn__ll_arg_size(g, 1),
+                 .width = plan->layout.panel_width,
                  .bytes = LLVMVectorType(g->i8, CHANNELS),
                  .words = LLVMVectorType(g->i16, CHANNELS / 2),
                  .dwords = LLVMVectorType(g->i32, CHANNELS / 4)};
   for (uint32_t i = 3; i < 12; i++) d.size[i] = qn__ll_arg_size(g, i);
   for (int64_t i = 0; i < plan->shape.size[0]; i++) d.down[i] = qn__ll_mul(g, qn__ll_i64(g, i), d.size[10]);
-  for (int64_t i = 0; i < plan->shape.size[1]; i++) d.across[i] = qn__ll_mul(g, qn__ll_i64(g, i), d.size[11]);
+  for (int64_t i = 0; i <= plan->shape.size[1]; i++) d.across[i] = qn__ll_mul(g, qn__ll_i64(g, i), d.size[11]);
   d.ordered = qn__ll_slot(g, g->i8, MAX_QUADS * VECTORS * 64);
   d.sums = qn__ll_slot(g, g->i8, PIXELS * CHANNELS * 4);
+  find_pairs(&d);
+  bool shares = d.paired && d.width == CHANNELS;
+  if (shares) d.shifted = qn__ll_slot(g, g->i8, (uint32_t)(plan->shape.size[0] * line_quads(plan)) * 2 * VECTORS * 64);
   d.epilogue = qn__ll_epilogue_function(g, body, NULL, NULL);
   LLVMValueRef end = qn__ll_arg_end(g, 0);
   qn_ll_for panels, pixels;
-  qn__ll_for_begin(g, &panels, qn__ll_i64(g, 0), d.channels, CHANNELS, 0, NULL);
+  qn__ll_for_begin(g, &panels, qn__ll_i64(g, 0), d.channels, d.width, 0, NULL);
   d.panel = panels.i;
   order_weights(&d);
+  if (shares) shift_weights(&d);
   find_mask(&d);
   qn__ll_for_begin(g, &pixels, qn__ll_arg_begin(g, 0), end, PIXELS, 0, NULL);
   some_pixels(&d, pixels.i, qn__ll_min(g, qn__ll_i64(g, PIXELS), qn__ll_sub(g, end, pixels.i)));
