@@ -2,8 +2,8 @@
  * interleaved by byte shuffles, so that one instruction multiplies and adds them for 16 channels.
  *
  * 64 channels are taken at once. Interleaving leaves each of four sums with four channels of every 128-bit lane: vector
- * j has channels 16 L + 4 j .. + 3 in lane L. Weights are brought into that order once per panel, sums are brought back
- * into the channels' by one transposition of lanes per pixel.
+ * j has channels 16 L + 4 j .. + 3 in lane L. Weights are brought into that order once per panel; the epilogue takes
+ * sums as they are where it packs them, or they are brought back by one transposition of lanes per pixel.
  *
  * Pixels are taken in pairs where windows lie one position apart. With 64 channels both pixels use the same interleaved
  * positions: four columns of a line of the window, with weights that are shifted by one for the second pixel. With 32
@@ -19,6 +19,7 @@ typedef struct depthwise {
   LLVMValueRef ordered; /* weights of the panel at hand, as sums want them */
   LLVMValueRef shifted; /* the same per line, for both pixels of a pair that shares positions */
   LLVMValueRef paired;  /* whether there are pairs; null when windows of this size gain nothing */
+  bool apart;           /* the epilogue takes sums in the order they have */
   uint32_t width;       /* channels of a panel: CHANNELS, or half of that */
   LLVMValueRef sums;    /* of up to PIXELS pixels */
   LLVMValueRef epilogue;
@@ -75,18 +76,17 @@ static void interleave_four(depthwise *d, LLVMValueRef x[VECTORS], LLVMValueRef 
   }
 }
 
-/* Lane L of vector j becomes lane j of vector L; its own inverse. */
-static void transpose_lanes(depthwise *d, LLVMValueRef v[VECTORS]) {
+void qn__ll_transpose_lanes(qn_ll *g, LLVMValueRef v[VECTORS]) {
   LLVMValueRef half[VECTORS];
   for (uint32_t i = 0; i < VECTORS; i++) { /* lanes 0, 1 (then 2, 3) of vectors 0 and 1, of 2 and 3 */
     uint32_t picks[16], first = i / 2 * 2;
     for (uint32_t k = 0; k < 16; k++) picks[k] = (first + k / 4 % 2) * 4 + k % 4 + (k >= 8 ? 16 : 0);
-    half[i] = shuffle(d->g, v[i % 2 * 2], v[i % 2 * 2 + 1], 16, picks);
+    half[i] = shuffle(g, v[i % 2 * 2], v[i % 2 * 2 + 1], 16, picks);
   }
   for (uint32_t i = 0; i < VECTORS; i++) {
     uint32_t picks[16];
     for (uint32_t k = 0; k < 16; k++) picks[k] = (i % 2 + k / 4 % 2 * 2) * 4 + k % 4 + (k >= 8 ? 16 : 0);
-    v[i] = shuffle(d->g, half[i / 2 * 2], half[i / 2 * 2 + 1], 16, picks);
+    v[i] = shuffle(g, half[i / 2 * 2], half[i / 2 * 2 + 1], 16, picks);
   }
 }
 
@@ -106,7 +106,7 @@ static void order_weights(depthwise *d) {
     LLVMValueRef v[VECTORS];
     for (uint32_t j = 0; j < VECTORS; j++)
       v[j] = qn__ll_load_vec(g, d->dwords, weights_at(d, from, q * vectors + j % vectors), 1);
-    transpose_lanes(d, v);
+    qn__ll_transpose_lanes(g, v);
     for (uint32_t j = 0; j < VECTORS; j++)
       qn__ll_store_vec(g, v[j], weights_at(d, d->ordered, q * VECTORS + (int64_t)j), 64);
   }
@@ -204,7 +204,7 @@ static void add_quad(depthwise *d, LLVMValueRef acc[VECTORS], LLVMValueRef x[VEC
 }
 
 static void store_sums(depthwise *d, LLVMValueRef acc[VECTORS], uint32_t channels, LLVMValueRef to) {
-  transpose_lanes(d, acc);
+  if (!d->apart) qn__ll_transpose_lanes(d->g, acc);
   for (uint32_t j = 0; j < channels / 16; j++)
     qn__ll_store_vec(d->g, acc[j], qn__ll_gep_const(d->g, to, (int64_t)j * 64), 64);
 }
@@ -309,7 +309,7 @@ qn_status qn__ll_depthwise(qn_ll *g, const qn_body *body) {
   find_pairs(&d);
   bool shares = d.paired && d.width == CHANNELS;
   if (shares) d.shifted = qn__ll_slot(g, g->i8, (uint32_t)(plan->shape.size[0] * line_quads(plan)) * 2 * VECTORS * 64);
-  d.epilogue = qn__ll_epilogue_function(g, body, NULL, NULL);
+  d.epilogue = qn__ll_epilogue_apart(g, body, &d.apart);
   LLVMValueRef end = qn__ll_arg_end(g, 0);
   qn_ll_for panels, pixels;
   qn__ll_for_begin(g, &panels, qn__ll_i64(g, 0), d.channels, d.width, 0, NULL);

@@ -13,6 +13,7 @@ typedef struct epilogue {
   qn_ll_narrow narrow;
   uint32_t group; /* vectors taken side by side while there are that many */
   bool packs;     /* a group's bytes are stored by packing */
+  bool apart;     /* as qn__ll_epilogue_apart has sums */
   qn_ll_region region[MAX_GROUP], single;
   LLVMValueRef sums, row, rows, first_column, row_bytes; /* row_bytes: of the buffer of sums */
   LLVMValueRef y, y_stride;
@@ -103,6 +104,12 @@ static void place_extras(epilogue *e, LLVMValueRef row) {
   }
 }
 
+static bool by_row_and_column(const qn_gemm_plan *p) {
+  for (uint32_t i = 0; i < p->num_epilogue_extras; i++)
+    if (p->epilogue_extras[i].by_row && p->epilogue_extras[i].by_col) return true;
+  return false;
+}
+
 /* Reads the arguments and computes what is the same for the whole tile. */
 static bool prepare(epilogue *e) {
   qn_ll *g = e->g;
@@ -124,6 +131,8 @@ static bool prepare(epilogue *e) {
   if (!qn__ll_region_init(&e->single, g, &e->tape, vary)) return false;
   /* A multiplier per row is not looked at beforehand. */
   if (e->packs && e->narrow.scaled && (e->single.vary[e->narrow.multiplier] & QN_LL_BY_ROW)) e->group = 1;
+  e->apart = e->apart && e->packs && e->group == 4 && !by_row_and_column(e->plan);
+  e->narrow.apart = e->apart;
   e->y = qn__ll_arg_ptr(g, 2);
   e->y_stride = qn__ll_arg_stride(g, 1);
   place_extras(e, NULL);
@@ -144,6 +153,37 @@ static void share(qn_ll_region *r, uint8_t vary, uint32_t group) {
 
 static LLVMValueRef column_of(epilogue *e, LLVMValueRef column, uint32_t v, uint32_t lanes) {
   return v ? qn__ll_add(e->g, column, qn__ll_i64(e->g, (int64_t)v * lanes)) : column;
+}
+
+/* What varies by column stands as sums do. */
+static void set_apart(qn_ll_region *r) {
+  for (uint32_t i = 0; i < r[0].tape->num_insts; i++) {
+    if (r[0].tape->insts[i].op != QN_T_INPUT || !r[0].needed[i] || r[0].vary[i] != QN_LL_BY_LANE) continue;
+    LLVMValueRef v[4];
+    for (uint32_t k = 0; k < 4; k++) v[k] = r[k].v[i];
+    qn__ll_transpose_lanes(r[0].g, v);
+    for (uint32_t k = 0; k < 4; k++) r[k].v[i] = v[k];
+  }
+}
+
+/* Sums of columns that follow each other, which stand apart: from each of the four vectors one lane. */
+static LLVMValueRef gathered(epilogue *e, LLVMValueRef sums, LLVMValueRef column) {
+  qn_ll *g = e->g;
+  LLVMValueRef v[4], at = qn__ll_gep(g, sums, qn__ll_sub(g, column, e->first_column));
+  for (int64_t j = 0; j < 4; j++)
+    v[j] = qn__ll_load_vec(g, LLVMVectorType(g->i32, 4), qn__ll_gep_const(g, at, j * 64), 16);
+  LLVMValueRef picks[16];
+  for (uint32_t i = 0; i < 16; i++) picks[i] = qn__ll_i32(g, i);
+  for (uint32_t j = 0; j < 4; j += 2)
+    v[j] = LLVMBuildShuffleVector(g->b, v[j], v[j + 1], LLVMConstVector(picks, 8), "");
+  return LLVMBuildShuffleVector(g->b, v[0], v[2], LLVMConstVector(picks, 16), "");
+}
+
+static LLVMValueRef sums_of(epilogue *e, LLVMValueRef sums, LLVMValueRef column, uint32_t group, uint32_t lanes) {
+  qn_ll *g = e->g;
+  if (e->apart && group == 1) return gathered(e, sums, column);
+  qn_ll_place from = {e->plan->acc, QN_ACCESS_DENSE, sums, NULL};
+  return qn__ll_load(g, &from, qn__ll_sub(g, column, e->first_column), lanes, NULL);
 }
 
 static void store_row(epilogue *e, qn_ll_region *regions, LLVMValueRef row, LLVMValueRef column, uint32_t group,
@@ -168,10 +208,8 @@ static void one_row(epilogue *e, qn_ll_region *regions, LLVMValueRef r, LLVMValu
   qn__ll_region_emit(&regions[0], QN_LL_BY_ROW, 0, 0, 1);
   share(regions, QN_LL_BY_ROW, group);
   LLVMValueRef sums = qn__ll_gep(g, e->sums, qn__ll_mul(g, r, e->row_bytes));
-  qn_ll_place from = {e->plan->acc, QN_ACCESS_DENSE, sums, NULL};
   for (uint32_t v = 0; v < group; v++) {
-    LLVMValueRef at = column_of(e, column, v, lanes);
-    LLVMValueRef sum = qn__ll_load(g, &from, qn__ll_sub(g, at, e->first_column), lanes, NULL);
+    LLVMValueRef at = column_of(e, column, v, lanes), sum = sums_of(e, sums, at, group, lanes);
     qn__ll_region_load(&regions[v], QN_LL_BY_ROW | QN_LL_BY_LANE, e->places, at, lanes, mask);
     qn__ll_region_set_input(&regions[v], 0, sum);
     qn__ll_region_emit(&regions[v], QN_LL_BY_ROW | QN_LL_BY_LANE, 0, 0, lanes);
@@ -185,10 +223,10 @@ static void columns(epilogue *e, LLVMValueRef column, uint32_t group, uint32_t l
   qn_ll_region *regions = group > 1 ? e->region : &e->single;
   place_extras(e, NULL);
   share(regions, 0, group);
-  for (uint32_t v = 0; v < group; v++) {
+  for (uint32_t v = 0; v < group; v++)
     qn__ll_region_load(&regions[v], QN_LL_BY_LANE, e->places, column_of(e, column, v, lanes), lanes, mask);
-    qn__ll_region_emit(&regions[v], QN_LL_BY_LANE, 0, 0, lanes);
-  }
+  if (e->apart && group == 4) set_apart(regions);
+  for (uint32_t v = 0; v < group; v++) qn__ll_region_emit(&regions[v], QN_LL_BY_LANE, 0, 0, lanes);
   qn_ll_for f;
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), e->rows, 1, 0, NULL);
   one_row(e, regions, f.i, column, group, lanes, mask);
@@ -259,10 +297,10 @@ static LLVMTypeRef signature(qn_ll *g) {
   return LLVMFunctionType(g->void_t, params, 6, false);
 }
 
-LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus) {
+static LLVMValueRef emit_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus, bool *apart) {
   qn_ll outer = *g;
   LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  epilogue e = {.g = g, .plan = &body->plan->u.gemm};
+  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .apart = apart};
   qn_str name = qn__arena_fmt(g->arena, "%s_epilogue", body->symbol);
   LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", signature(g)));
   LLVMSetLinkage(fn, LLVMInternalLinkage);
@@ -285,12 +323,21 @@ LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *s
     all_columns(&e, end);
   else
     g->failed = g->out_of_memory = true;
+  if (apart) *apart = e.apart;
   LLVMBuildRetVoid(g->b);
   g->fn = outer.fn;
   g->args = outer.args;
   g->entry = outer.entry;
   LLVMPositionBuilderAtEnd(g->b, here);
   return fn;
+}
+
+LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus) {
+  return emit_function(g, body, start, minus, NULL);
+}
+
+LLVMValueRef qn__ll_epilogue_apart(qn_ll *g, const qn_body *body, bool *apart) {
+  return emit_function(g, body, NULL, NULL, apart);
 }
 
 void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef rows,

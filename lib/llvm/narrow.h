@@ -13,6 +13,7 @@ typedef struct qn_ll_narrow {
   bool scaled;
   uint32_t multiplier;
   int32_t least, most;            /* of the bytes */
+  bool apart;                     /* vector j has four elements of each 16 that follow each other: 16 L + 4 j .. + 3 */
   uint32_t convert, convert_from; /* the conversion f32(sum), and the register it may read: the sum without its relu */
 } qn_ll_narrow;
 

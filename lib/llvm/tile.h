@@ -95,6 +95,9 @@ qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body);
  * *minus subtracted, the function leaves that out: sums are to start from it instead. Else *start is UINT32_MAX. With
  * start null nothing is left out. */
 LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus);
+/* The same with sums that stand apart if that is faster, as *apart says: each row of 64 as four vectors of 16, of which
+ * vector j has those of columns 16 L + 4 j .. + 3 in its 128-bit lane L. */
+LLVMValueRef qn__ll_epilogue_apart(qn_ll *g, const qn_body *body, bool *apart);
 void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, uint32_t rows,
                           LLVMValueRef column, uint32_t width);
 /* The same for a number of rows that is known at run time. */
@@ -102,6 +105,8 @@ void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValu
                           LLVMValueRef column, uint32_t width);
 
 /* depthwise.c: windows of one channel each, of bytes. */
+/* Lane L of vector j becomes lane j of vector L, of vectors of 16 elements; its own inverse. */
+void qn__ll_transpose_lanes(qn_ll *g, LLVMValueRef v[4]);
 bool qn__ll_depthwise_serves(const qn_ll *g, const qn_gemm_plan *plan);
 qn_status qn__ll_depthwise(qn_ll *g, const qn_body *body);
 #endif
