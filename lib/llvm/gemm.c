@@ -79,7 +79,7 @@ static void aim_ahead(loops *l) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
   s->ahead = NULL;
-  if (s->plan->window || s->tile.panels > 1 || s->tile.rows * s->tile.vectors < 8) return;
+  if (s->tile.panels > 1 || s->tile.rows * s->tile.vectors < 8) return;
   LLVMValueRef next = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, 1)), s->b_stride));
   s->ahead = qn__ll_gep(g, next, qn__ll_mul(g, qn__ll_sub(g, s->row, l->begin), l->ahead_row));
 }

@@ -175,28 +175,33 @@ static void accumulate_run(gemm_state *s) {
   if (partial) blocks_loop(s, blocks, s->all_blocks, 1, true);
 }
 
-/* Inside a loop over segments: sums and the panels' pointers are carried around it, rows move by `step` bytes. */
+/* Inside a loop over segments: sums, the panels' pointers and what is prefetched are carried around it, rows move by
+ * `step` bytes. */
 static void segments_loop(gemm_state *s, LLVMValueRef count, LLVMValueRef step, void (*inner)(gemm_state *)) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
-  uint32_t sums = t->acc_rows * t->vectors * t->sets;
+  uint32_t sums = t->acc_rows * t->vectors * t->sets, n = sums + t->panels;
   LLVMValueRef carried[QN_LL_MAX_CARRIED], first[QN_LL_MAX_ROWS];
   qn_ll_for f;
   copy_values(first, t->a, t->rows);
   copy_values(carried, t->acc, sums);
   copy_values(carried + sums, t->b, t->panels);
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, 1, sums + t->panels, carried);
+  carried[n] = s->ahead;
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, 1, n + (s->ahead ? 1 : 0), carried);
   copy_values(t->acc, carried, sums);
   copy_values(t->b, carried + sums, t->panels);
+  if (s->ahead) s->ahead = carried[n];
   LLVMValueRef offset = qn__ll_mul(g, f.i, step);
   for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, first[r], offset);
   inner(s);
   copy_values(carried, t->acc, sums);
   copy_values(carried + sums, t->b, t->panels);
+  carried[n] = s->ahead;
   qn__ll_for_end(g, &f, carried);
   copy_values(t->acc, carried, sums);
   copy_values(t->b, carried + sums, t->panels);
   copy_values(t->a, first, t->rows);
+  if (s->ahead) s->ahead = carried[n];
 }
 
 static void inner_segments(gemm_state *s) {
