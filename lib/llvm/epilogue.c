@@ -83,7 +83,13 @@ static bool take_group(epilogue *e) {
   e->group = group_of(g, e->plan);
   e->packed_tape = e->tape;
   e->packs = e->group > 1 && qn__ll_narrow_find(g, &e->tape, e->plan->y_mem, &e->narrow);
-  if (!e->packs || !e->narrow.scaled) return true;
+  if (!e->packs) return true;
+  /* What comes after the register that is packed is left to the packs, and not computed for nothing. */
+  uint32_t *outputs = qn__arena_array(g->arena, 1, sizeof *outputs);
+  if (!outputs) return false;
+  outputs[0] = e->narrow.reg;
+  e->packed_tape.outputs = outputs, e->packed_tape.num_outputs = 1;
+  if (!e->narrow.scaled) return true;
   qn_tinst *insts = qn__arena_array(g->arena, n, sizeof *insts);
   if (!insts) return false;
   for (uint32_t i = 0; i < n; i++) insts[i] = e->tape.insts[i];

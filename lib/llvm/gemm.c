@@ -69,7 +69,16 @@ static void copy_start(loops *l, LLVMValueRef first, uint32_t width) {
   qn_ll *g = l->s.g;
   start_copy c = {l, first};
   LLVMValueRef end = qn__ll_min(g, qn__ll_add(g, first, qn__ll_i64(g, width)), qn__ll_arg_size(g, 1));
-  qn__ll_span(g, first, end, start_columns, &c);
+  if (!g->masked) {
+    qn__ll_span(g, first, end, start_columns, &c);
+    return;
+  }
+  /* Whole vectors and the rest alike, so that there is one loop: it runs once a panel. */
+  qn_ll_for f;
+  LLVMValueRef lanes = qn__ll_i64(g, g->lanes);
+  qn__ll_for_begin(g, &f, first, end, g->lanes, 0, NULL);
+  start_columns(&c, f.i, g->lanes, qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, end, f.i), lanes)));
+  qn__ll_for_end(g, &f, NULL);
 }
 
 /* ---- loops over rows ---- */
@@ -205,7 +214,7 @@ static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t 
   l->begin = row_of_tile(l, first);
   l->end = l->high_end = row_of_tile(l, last);
   if (l->low) {
-    LLVMValueRef high = row_of_tile(l, l->high_tiles);
+    LLVMValueRef high = qn__ll_add(g, qn__ll_arg_begin(g, 0), qn__ll_mul(g, l->high_tiles, qn__ll_i64(g, l->rows)));
     LLVMValueRef before = LLVMBuildICmp(g->b, LLVMIntSLT, high, l->begin, "");
     l->high_end = qn__ll_min(g, LLVMBuildSelect(g->b, before, l->begin, high, ""), l->end);
   }

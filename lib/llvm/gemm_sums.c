@@ -252,8 +252,8 @@ static void row_addresses(gemm_state *s) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   if (!s->plan->window) {
-    for (uint32_t r = 0; r < t->rows; r++)
-      t->a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, qn__ll_i64(g, r)), s->a_stride));
+    t->a[0] = qn__ll_gep(g, s->a, qn__ll_mul(g, s->row, s->a_stride));
+    for (uint32_t r = 1; r < t->rows; r++) t->a[r] = qn__ll_gep(g, t->a[r - 1], s->a_stride);
     return;
   }
   LLVMValueRef *z = s->image, one = qn__ll_i64(g, 1), zero = qn__ll_i64(g, 0);
