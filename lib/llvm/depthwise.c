@@ -20,9 +20,12 @@ typedef struct depthwise {
   LLVMValueRef shifted; /* the same per line, for both pixels of a pair that shares positions */
   LLVMValueRef paired;  /* whether there are pairs; null when windows of this size gain nothing */
   bool apart;           /* the epilogue takes sums in the order they have */
+  bool pairs_apart;     /* all there is are pairs, for the epilogue of them */
   uint32_t width;       /* channels of a panel: CHANNELS, or half of that */
   LLVMValueRef sums;    /* of up to PIXELS pixels */
   LLVMValueRef epilogue;
+  LLVMValueRef doubled;     /* the epilogue of pairs of half as many channels; null when there is none */
+  LLVMValueRef even;        /* whether lines begin with a pair and end with one, and pairs' results are side by side */
   LLVMValueRef panel, mask; /* first channel, and which exist */
   LLVMTypeRef bytes, words, dwords;
   /* Read once: nothing here is taken out of loops afterwards. */
@@ -203,8 +206,8 @@ static void add_quad(depthwise *d, LLVMValueRef acc[VECTORS], LLVMValueRef x[VEC
   }
 }
 
-static void store_sums(depthwise *d, LLVMValueRef acc[VECTORS], uint32_t channels, LLVMValueRef to) {
-  if (!d->apart) qn__ll_transpose_lanes(d->g, acc);
+static void store_sums(depthwise *d, LLVMValueRef acc[VECTORS], uint32_t channels, bool apart, LLVMValueRef to) {
+  if (!apart) qn__ll_transpose_lanes(d->g, acc);
   for (uint32_t j = 0; j < channels / 16; j++)
     qn__ll_store_vec(d->g, acc[j], qn__ll_gep_const(d->g, to, (int64_t)j * 64), 64);
 }
@@ -221,7 +224,7 @@ static void one_pixel(depthwise *d, LLVMValueRef at, LLVMValueRef to, bool whole
     interleave_four(d, x, dwords);
     add_quad(d, acc, dwords, d->ordered, q * VECTORS);
   }
-  store_sums(d, acc, whole ? CHANNELS : d->width, to);
+  store_sums(d, acc, whole ? CHANNELS : d->width, whole ? d->pairs_apart : d->apart, to);
 }
 
 /* Two pixels, whose windows share all columns but one. */
@@ -239,16 +242,16 @@ static void two_pixels(depthwise *d, LLVMValueRef at, LLVMValueRef to) {
     }
   }
   for (int64_t p = 0; p < 2; p++)
-    store_sums(d, acc + p * VECTORS, CHANNELS, qn__ll_gep_const(d->g, to, p * CHANNELS * 4));
+    store_sums(d, acc + p * VECTORS, CHANNELS, d->apart, qn__ll_gep_const(d->g, to, p * CHANNELS * 4));
 }
 
 /* The pixel, or the pair that begins with it when `left` pixels follow in the line. Gives how many that were. */
 static LLVMValueRef next_pixels(depthwise *d, LLVMValueRef at, LLVMValueRef to, LLVMValueRef left) {
   qn_ll *g = d->g;
   LLVMValueRef one = qn__ll_i64(g, 1), two = qn__ll_i64(g, 2);
-  if (!d->paired) {
-    one_pixel(d, at, to, false);
-    return one;
+  if (!d->paired || d->pairs_apart) {
+    one_pixel(d, at, to, d->pairs_apart);
+    return d->pairs_apart ? two : one;
   }
   LLVMValueRef pair = LLVMBuildAnd(g->b, d->paired, LLVMBuildICmp(g->b, LLVMIntSGE, left, two, ""), "");
   qn_ll_if a, b;
@@ -262,6 +265,15 @@ static LLVMValueRef next_pixels(depthwise *d, LLVMValueRef at, LLVMValueRef to, 
   one_pixel(d, at, to, false);
   qn__ll_if_end(g, &b);
   return LLVMBuildSelect(g->b, pair, two, one, "");
+}
+
+static void find_even(depthwise *d) {
+  qn_ll *g = d->g;
+  LLVMValueRef zero = qn__ll_i64(g, 0), odd = LLVMBuildOr(g->b, d->size[4], qn__ll_arg_begin(g, 0), "");
+  odd = LLVMBuildAnd(g->b, LLVMBuildOr(g->b, odd, qn__ll_arg_end(g, 0), ""), qn__ll_i64(g, 1), "");
+  d->even = LLVMBuildAnd(g->b, d->paired, LLVMBuildICmp(g->b, LLVMIntEQ, odd, zero, ""), "");
+  LLVMValueRef dense = LLVMBuildICmp(g->b, LLVMIntEQ, qn__ll_arg_stride(g, 1), qn__ll_i64(g, d->width), "");
+  d->even = LLVMBuildAnd(g->b, d->even, dense, "");
 }
 
 /* Pixels row .. row + count - 1 through the sums' buffer and the epilogue. */
@@ -287,7 +299,38 @@ static void some_pixels(depthwise *d, LLVMValueRef row, LLVMValueRef count) {
   carried[1] = LLVMBuildSelect(g->b, ends, qn__ll_i64(g, 0), next, "");
   carried[2] = qn__ll_add(g, carried[2], LLVMBuildZExt(g->b, ends, g->i64, ""));
   qn__ll_for_end(g, &f, carried);
-  qn__ll_epilogue_rows(g, d->epilogue, d->sums, row, count, d->panel, d->width);
+  if (d->pairs_apart) {
+    LLVMValueRef one = qn__ll_i64(g, 1), pair = LLVMBuildLShr(g->b, row, one, "");
+    qn__ll_epilogue_rows(g, d->doubled, d->sums, pair, LLVMBuildLShr(g->b, count, one, ""), d->panel, CHANNELS);
+  } else {
+    qn__ll_epilogue_rows(g, d->epilogue, d->sums, row, count, d->panel, d->width);
+  }
+}
+
+static void blocks_of_pixels(depthwise *d) {
+  qn_ll *g = d->g;
+  LLVMValueRef end = qn__ll_arg_end(g, 0);
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, qn__ll_arg_begin(g, 0), end, PIXELS, 0, NULL);
+  some_pixels(d, f.i, qn__ll_min(g, qn__ll_i64(g, PIXELS), qn__ll_sub(g, end, f.i)));
+  qn__ll_for_end(g, &f, NULL);
+}
+
+static void all_pixels(depthwise *d) {
+  qn_ll *g = d->g;
+  if (!d->doubled) {
+    blocks_of_pixels(d);
+    return;
+  }
+  qn_ll_if pairs, others;
+  qn__ll_if_begin(g, &pairs, d->even);
+  d->pairs_apart = true;
+  blocks_of_pixels(d);
+  d->pairs_apart = false;
+  qn__ll_if_end(g, &pairs);
+  qn__ll_if_begin(g, &others, LLVMBuildNot(g->b, d->even, ""));
+  blocks_of_pixels(d);
+  qn__ll_if_end(g, &others);
 }
 
 qn_status qn__ll_depthwise(qn_ll *g, const qn_body *body) {
@@ -310,16 +353,15 @@ qn_status qn__ll_depthwise(qn_ll *g, const qn_body *body) {
   bool shares = d.paired && d.width == CHANNELS;
   if (shares) d.shifted = qn__ll_slot(g, g->i8, (uint32_t)(plan->shape.size[0] * line_quads(plan)) * 2 * VECTORS * 64);
   d.epilogue = qn__ll_epilogue_apart(g, body, &d.apart);
-  LLVMValueRef end = qn__ll_arg_end(g, 0);
-  qn_ll_for panels, pixels;
+  if (d.width < CHANNELS && d.paired) d.doubled = qn__ll_epilogue_doubled(g, body);
+  if (d.doubled) find_even(&d);
+  qn_ll_for panels;
   qn__ll_for_begin(g, &panels, qn__ll_i64(g, 0), d.channels, d.width, 0, NULL);
   d.panel = panels.i;
   order_weights(&d);
   if (shares) shift_weights(&d);
   find_mask(&d);
-  qn__ll_for_begin(g, &pixels, qn__ll_arg_begin(g, 0), end, PIXELS, 0, NULL);
-  some_pixels(&d, pixels.i, qn__ll_min(g, qn__ll_i64(g, PIXELS), qn__ll_sub(g, end, pixels.i)));
-  qn__ll_for_end(g, &pixels, NULL);
+  all_pixels(&d);
   qn__ll_for_end(g, &panels, NULL);
   return QN_OK;
 }

@@ -13,6 +13,7 @@ typedef struct epilogue {
   qn_ll_narrow narrow;
   uint32_t group; /* vectors taken side by side while there are that many */
   bool packs;     /* a group's bytes are stored by packing */
+  bool doubled;   /* two rows of all columns are taken as one */
   bool apart;     /* as qn__ll_epilogue_apart has sums */
   qn_ll_region region[MAX_GROUP], single;
   LLVMValueRef sums, row, rows, first_column, row_bytes; /* row_bytes: of the buffer of sums */
@@ -72,15 +73,15 @@ static bool take_start(epilogue *e, uint32_t *start, bool *minus) {
 
 /* ---- groups of vectors ---- */
 
-static uint32_t group_of(const qn_ll *g, const qn_gemm_plan *p) {
-  uint32_t n = p->layout.panel_width / g->lanes, most = g->isa->num_registers >= 32 ? MAX_GROUP : 1;
+static uint32_t group_of(const qn_ll *g, const qn_gemm_plan *p, bool doubled) {
+  uint32_t n = p->layout.panel_width * (doubled ? 2 : 1) / g->lanes, most = g->isa->num_registers >= 32 ? MAX_GROUP : 1;
   return n > most ? most : n;
 }
 
 static bool take_group(epilogue *e) {
   qn_ll *g = e->g;
   uint32_t n = e->tape.num_insts;
-  e->group = group_of(g, e->plan);
+  e->group = group_of(g, e->plan, e->doubled);
   e->packed_tape = e->tape;
   e->packs = e->group > 1 && qn__ll_narrow_find(g, &e->tape, e->plan->y_mem, &e->narrow);
   if (!e->packs) return true;
@@ -141,6 +142,7 @@ static bool prepare(epilogue *e) {
   e->narrow.apart = e->apart;
   e->y = qn__ll_arg_ptr(g, 2);
   e->y_stride = qn__ll_arg_stride(g, 1);
+  if (e->doubled) e->y_stride = qn__ll_mul(g, e->y_stride, qn__ll_i64(g, 2));
   place_extras(e, NULL);
   qn_ll_region *both[2] = {&e->region[0], &e->single};
   for (int i = 0; i < 2; i++) {
@@ -192,6 +194,12 @@ static LLVMValueRef sums_of(epilogue *e, LLVMValueRef sums, LLVMValueRef column,
   return qn__ll_load(g, &from, qn__ll_sub(g, column, e->first_column), lanes, NULL);
 }
 
+/* Where what varies by column stands for a column. */
+static LLVMValueRef column_in_row(epilogue *e, LLVMValueRef column) {
+  if (!e->doubled) return column;
+  return LLVMBuildAnd(e->g->b, column, qn__ll_i64(e->g, (int64_t)e->plan->layout.panel_width - 1), "");
+}
+
 static void store_row(epilogue *e, qn_ll_region *regions, LLVMValueRef row, LLVMValueRef column, uint32_t group,
                       uint32_t lanes, LLVMValueRef mask) {
   qn_ll *g = e->g;
@@ -230,7 +238,8 @@ static void columns(epilogue *e, LLVMValueRef column, uint32_t group, uint32_t l
   place_extras(e, NULL);
   share(regions, 0, group);
   for (uint32_t v = 0; v < group; v++)
-    qn__ll_region_load(&regions[v], QN_LL_BY_LANE, e->places, column_of(e, column, v, lanes), lanes, mask);
+    qn__ll_region_load(&regions[v], QN_LL_BY_LANE, e->places, column_in_row(e, column_of(e, column, v, lanes)), lanes,
+                       mask);
   if (e->apart && group == 4) set_apart(regions);
   for (uint32_t v = 0; v < group; v++) qn__ll_region_emit(&regions[v], QN_LL_BY_LANE, 0, 0, lanes);
   qn_ll_for f;
@@ -264,7 +273,7 @@ static LLVMValueRef check_multipliers(epilogue *e, LLVMValueRef start, LLVMValue
   qn_ll_for f;
   qn__ll_for_begin(g, &f, start, end, g->lanes, 1, &ok);
   place_extras(e, NULL);
-  qn__ll_region_load(r, QN_LL_BY_LANE, e->places, f.i, g->lanes, NULL);
+  qn__ll_region_load(r, QN_LL_BY_LANE, e->places, column_in_row(e, f.i), g->lanes, NULL);
   qn__ll_region_emit(r, QN_LL_BY_LANE, 0, 0, g->lanes);
   LLVMValueRef these = qn__ll_narrow_check(g, qn__ll_region_get(r, e->narrow.multiplier, g->lanes));
   ok = LLVMBuildAnd(g->b, ok, these, "");
@@ -303,10 +312,11 @@ static LLVMTypeRef signature(qn_ll *g) {
   return LLVMFunctionType(g->void_t, params, 6, false);
 }
 
-static LLVMValueRef emit_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus, bool *apart) {
+static LLVMValueRef emit_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus, bool *apart,
+                                  bool doubled) {
   qn_ll outer = *g;
   LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .apart = apart};
+  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .apart = apart, .doubled = doubled};
   qn_str name = qn__arena_fmt(g->arena, "%s_epilogue", body->symbol);
   LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", signature(g)));
   LLVMSetLinkage(fn, LLVMInternalLinkage);
@@ -320,7 +330,8 @@ static LLVMValueRef emit_function(qn_ll *g, const qn_body *body, uint32_t *start
   e.first_column = LLVMGetParam(fn, 4);
   LLVMValueRef width = LLVMGetParam(fn, 5);
   e.row_bytes = qn__ll_mul(g, width, qn__ll_i64(g, qn__ll_mem_bits(e.plan->acc) / 8));
-  LLVMValueRef end = qn__ll_min(g, qn__ll_add(g, e.first_column, width), qn__ll_arg_size(g, 1));
+  LLVMValueRef end = qn__ll_add(g, e.first_column, width);
+  if (!doubled) end = qn__ll_min(g, end, qn__ll_arg_size(g, 1));
   bool good = name.data && take_start(&e, start, minus);
   /* Before registers are looked for by their numbers: regions would do so, and number them anew. */
   const qn_tape *fewer = good ? qn__ll_without_quotients(g, &e.tape) : NULL;
@@ -339,11 +350,23 @@ static LLVMValueRef emit_function(qn_ll *g, const qn_body *body, uint32_t *start
 }
 
 LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus) {
-  return emit_function(g, body, start, minus, NULL);
+  return emit_function(g, body, start, minus, NULL, false);
 }
 
 LLVMValueRef qn__ll_epilogue_apart(qn_ll *g, const qn_body *body, bool *apart) {
-  return emit_function(g, body, NULL, NULL, apart);
+  return emit_function(g, body, NULL, NULL, apart, false);
+}
+
+LLVMValueRef qn__ll_epilogue_doubled(qn_ll *g, const qn_body *body) {
+  const qn_gemm_plan *p = &body->plan->u.gemm;
+  bool apart = false;
+  for (uint32_t i = 0; i < p->num_epilogue_extras; i++)
+    if (p->epilogue_extras[i].by_row) return NULL;
+  if (p->layout.panel_width != 32) return NULL;
+  LLVMValueRef fn = emit_function(g, body, NULL, NULL, &apart, true);
+  if (apart) return fn;
+  LLVMDeleteFunction(fn);
+  return NULL;
 }
 
 void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef rows,

@@ -98,6 +98,9 @@ LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *s
 /* The same with sums that stand apart if that is faster, as *apart says: each row of 64 as four vectors of 16, of which
  * vector j has those of columns 16 L + 4 j .. + 3 in its 128-bit lane L. */
 LLVMValueRef qn__ll_epilogue_apart(qn_ll *g, const qn_body *body, bool *apart);
+/* The same for all of 32 columns, two rows of Y at once as one of 64; for rows of Y without gaps between them. Null
+ * when that is not faster or a value by row is wanted. */
+LLVMValueRef qn__ll_epilogue_doubled(qn_ll *g, const qn_body *body);
 void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, uint32_t rows,
                           LLVMValueRef column, uint32_t width);
 /* The same for a number of rows that is known at run time. */
