@@ -47,8 +47,8 @@ static void grid(const chart *c) {
                 "<path class=\"grid\" d=\"M%d %.1f H%d\"/>\n<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
                 LEFT, y, WIDTH - RIGHT, LEFT - 8, y + 4, pow(10, e));
   }
-  label(c, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 16, "middle", "", "operations per byte of operands and results");
-  label(c, 18, HEIGHT / 2.0, "middle", "transform=\"rotate(-90 18 300)\"", "10^9 operations per second");
+  label(c, 0.5 * (double)(LEFT + WIDTH - RIGHT), HEIGHT - 16, "middle", "", "operations per byte of operands and results");
+  label(c, 18, 0.5 * (double)HEIGHT, "middle", "transform=\"rotate(-90 18 300)\"", "10^9 operations per second");
 }
 
 /* bandwidth in bytes per second as a slanted roof up to the highest of the flat ones. */
