@@ -29,7 +29,7 @@ static double slowdown(const qn_step *s) {
 }
 
 /* Nanoseconds that work may take on the quick code, since waiting for better code takes about half of that. */
-enum { QUICK_NS = 15000000 };
+static const double QUICK_NS = 15e6;
 
 static bool made(const qn_program *p, qn_unit *u) {
   if (!qn__unit_fn(u)) qn__unit_make_apart(p->units, u);
@@ -88,7 +88,7 @@ qn_status qn__make_needed(const qn_program *p, const bool *needed, qn_call_error
 }
 
 /* About what the best code generator takes for a body. */
-enum { BEST_NS = 7000000 };
+static const double BEST_NS = 7e6;
 
 /* Bodies whose work, where it is known, would take long on quick code: calls wait for the best. All of them, when a
  * whole call would. */
@@ -98,7 +98,7 @@ static void leave_long_ones(qn_program *p, uint32_t missing, bool *quick) {
     const qn_frozen_call *c = &p->frozen->calls[i];
     if (quick[c->body]) total += c->cost * slowdown(&p->steps[c->step]);
   }
-  p->patient = total > QUICK_NS && total > (double)missing * BEST_NS / p->threads;
+  p->patient = total > QUICK_NS && total > missing * BEST_NS / p->threads;
   for (uint32_t i = 0; p->frozen && i < p->frozen->num_calls; i++) {
     const qn_frozen_call *c = &p->frozen->calls[i];
     if (p->patient || !is_quick(c->together, &p->steps[c->step])) quick[c->body] = false;
