@@ -79,6 +79,15 @@ static void interleave_four(depthwise *d, LLVMValueRef x[VECTORS], LLVMValueRef 
   }
 }
 
+/* The same for one position, whose byte all of a dword's are: the others meet weights that are 0. */
+static void spread_one(depthwise *d, LLVMValueRef x, LLVMValueRef out[VECTORS]) {
+  for (uint32_t j = 0; j < VECTORS; j++) {
+    uint32_t picks[CHANNELS];
+    for (uint32_t i = 0; i < CHANNELS; i++) picks[i] = i / 16 * 16 + 4 * j + i % 16 / 4;
+    out[j] = LLVMBuildBitCast(d->g->b, shuffle(d->g, x, x, CHANNELS, picks), d->dwords, "");
+  }
+}
+
 void qn__ll_transpose_lanes(qn_ll *g, LLVMValueRef v[VECTORS]) {
   LLVMValueRef half[VECTORS];
   for (uint32_t i = 0; i < VECTORS; i++) { /* lanes 0, 1 (then 2, 3) of vectors 0 and 1, of 2 and 3 */
@@ -221,7 +230,10 @@ static void one_pixel(depthwise *d, LLVMValueRef at, LLVMValueRef to, bool whole
     /* Positions past the last one meet weights that are 0: any byte will do. */
     for (int64_t j = 0, tap = q * 4; j < VECTORS; j++, tap++)
       x[j] = tap < taps ? position(d, tap / width, tap % width, whole) : x[j ? j - 1 : 0];
-    interleave_four(d, x, dwords);
+    if (taps - q * 4 == 1)
+      spread_one(d, x[0], dwords);
+    else
+      interleave_four(d, x, dwords);
     add_quad(d, acc, dwords, d->ordered, q * VECTORS);
   }
   store_sums(d, acc, whole ? CHANNELS : d->width, whole ? d->pairs_apart : d->apart, to);
