@@ -231,10 +231,22 @@ static void one_row(epilogue *e, qn_ll_region *regions, LLVMValueRef r, LLVMValu
   store_row(e, regions, row, column, group, lanes, mask);
 }
 
-/* All rows of `group` vectors from a column on. */
-static void columns(epilogue *e, LLVMValueRef column, uint32_t group, uint32_t lanes, LLVMValueRef mask) {
+/* Whether the multipliers of a group allow packing. */
+static LLVMValueRef check_multipliers(epilogue *e) {
+  LLVMValueRef m[MAX_GROUP];
+  uint32_t by_lane = e->region[0].vary[e->narrow.multiplier] & QN_LL_BY_LANE, count = by_lane ? e->group : 1;
+  for (uint32_t v = 0; v < count; v++)
+    m[v] = qn__ll_region_get(&e->region[v], e->narrow.multiplier, by_lane ? e->g->lanes : 1);
+  return qn__ll_narrow_check(e->g, count, m);
+}
+
+/* All rows of `group` vectors from a column on. With `done`, the column up to which everything is stored: where the
+ * group cannot be packed, or one before it could not, no row is stored and `done` stays. */
+static void columns(epilogue *e, LLVMValueRef column, uint32_t group, uint32_t lanes, LLVMValueRef mask,
+                    LLVMValueRef *done) {
   qn_ll *g = e->g;
   qn_ll_region *regions = group > 1 ? e->region : &e->single;
+  LLVMValueRef rows = e->rows;
   place_extras(e, NULL);
   share(regions, 0, group);
   for (uint32_t v = 0; v < group; v++)
@@ -242,14 +254,24 @@ static void columns(epilogue *e, LLVMValueRef column, uint32_t group, uint32_t l
                        mask);
   if (e->apart && group == 4) set_apart(regions);
   for (uint32_t v = 0; v < group; v++) qn__ll_region_emit(&regions[v], QN_LL_BY_LANE, 0, 0, lanes);
+  if (done) {
+    LLVMValueRef next = column_of(e, column, group, lanes);
+    if (e->packs && e->narrow.scaled) {
+      LLVMValueRef so_far = LLVMBuildICmp(g->b, LLVMIntEQ, *done, column, "");
+      LLVMValueRef ok = LLVMBuildAnd(g->b, so_far, check_multipliers(e), "");
+      rows = LLVMBuildSelect(g->b, ok, rows, qn__ll_i64(g, 0), "");
+      next = LLVMBuildSelect(g->b, ok, next, *done, "");
+    }
+    *done = next;
+  }
   qn_ll_for f;
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), e->rows, 1, 0, NULL);
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), rows, 1, 0, NULL);
   one_row(e, regions, f.i, column, group, lanes, mask);
   qn__ll_for_end(g, &f, NULL);
 }
 
 static void one_vector(void *user, LLVMValueRef column, uint32_t lanes, LLVMValueRef mask) {
-  columns(user, column, 1, lanes, mask);
+  columns(user, column, 1, lanes, mask, NULL);
 }
 
 /* One by one: whole vectors and the rest alike under a mask, so that there is one such loop. */
@@ -259,26 +281,8 @@ static void masked_columns(epilogue *e, LLVMValueRef start, LLVMValueRef end) {
   LLVMValueRef lanes = qn__ll_i64(g, g->lanes);
   qn__ll_for_begin(g, &f, start, end, g->lanes, 0, NULL);
   LLVMValueRef mask = qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, end, f.i), lanes));
-  columns(e, f.i, 1, g->lanes, mask);
+  columns(e, f.i, 1, g->lanes, mask, NULL);
   qn__ll_for_end(g, &f, NULL);
-}
-
-/* Whether the multipliers of columns start .. end-1, whole vectors of them, allow packing. */
-static LLVMValueRef check_multipliers(epilogue *e, LLVMValueRef start, LLVMValueRef end) {
-  qn_ll *g = e->g;
-  qn_ll_region *r = &e->region[0];
-  if (!(r->vary[e->narrow.multiplier] & QN_LL_BY_LANE))
-    return qn__ll_narrow_check(g, qn__ll_region_get(r, e->narrow.multiplier, 1));
-  LLVMValueRef ok = LLVMConstInt(g->i1, 1, false);
-  qn_ll_for f;
-  qn__ll_for_begin(g, &f, start, end, g->lanes, 1, &ok);
-  place_extras(e, NULL);
-  qn__ll_region_load(r, QN_LL_BY_LANE, e->places, column_in_row(e, f.i), g->lanes, NULL);
-  qn__ll_region_emit(r, QN_LL_BY_LANE, 0, 0, g->lanes);
-  LLVMValueRef these = qn__ll_narrow_check(g, qn__ll_region_get(r, e->narrow.multiplier, g->lanes));
-  ok = LLVMBuildAnd(g->b, ok, these, "");
-  qn__ll_for_end(g, &f, &ok);
-  return ok;
 }
 
 static void all_columns(epilogue *e, LLVMValueRef end) {
@@ -288,16 +292,10 @@ static void all_columns(epilogue *e, LLVMValueRef end) {
   if (group > 1) {
     int64_t step = (int64_t)group * g->lanes;
     qn_ll_for f;
-    LLVMValueRef last = qn__ll_sub(g, end, qn__ll_i64(g, step - 1)), at = next;
-    if (e->packs && e->narrow.scaled) {
-      LLVMValueRef whole = qn__ll_sub(g, end, qn__ll_i64(g, g->lanes - 1));
-      last = LLVMBuildSelect(g->b, check_multipliers(e, next, whole), last, next, "");
-    }
-    qn__ll_for_begin(g, &f, next, last, step, 1, &at);
-    columns(e, f.i, group, g->lanes, NULL);
-    at = qn__ll_add(g, f.i, qn__ll_i64(g, step));
-    qn__ll_for_end(g, &f, &at);
-    next = at;
+    LLVMValueRef last = qn__ll_sub(g, end, qn__ll_i64(g, step - 1));
+    qn__ll_for_begin(g, &f, next, last, step, 1, &next);
+    columns(e, f.i, group, g->lanes, NULL, &next);
+    qn__ll_for_end(g, &f, &next);
   }
   if (g->masked)
     masked_columns(e, next, end);

@@ -105,13 +105,20 @@ bool qn__ll_narrow_find(const qn_ll *g, const qn_tape *t, qn_scalar mem, qn_ll_n
 
 /* ---- storing ---- */
 
-LLVMValueRef qn__ll_narrow_check(qn_ll *g, LLVMValueRef m) {
-  LLVMTypeRef type = LLVMTypeOf(m);
-  LLVMValueRef low = LLVMBuildFCmp(g->b, LLVMRealOGE, m, qn__ll_bits(g, type, 0), "");
-  LLVMValueRef ok =
-      LLVMBuildAnd(g->b, low, LLVMBuildFCmp(g->b, LLVMRealOLE, m, qn__ll_bits(g, type, 0x3F000000u), ""), "");
-  if (LLVMGetTypeKind(type) != LLVMVectorTypeKind) return ok;
-  LLVMTypeRef bits = LLVMIntTypeInContext(g->ctx, LLVMGetVectorSize(type));
+/* Floats from 0 to 0.5 are those whose bits, as an unsigned number, are at most those of 0.5. */
+LLVMValueRef qn__ll_narrow_check(qn_ll *g, uint32_t count, const LLVMValueRef *multipliers) {
+  uint32_t lanes = 1;
+  if (LLVMGetTypeKind(LLVMTypeOf(multipliers[0])) == LLVMVectorTypeKind)
+    lanes = LLVMGetVectorSize(LLVMTypeOf(multipliers[0]));
+  LLVMTypeRef type = qn__ll_lanes(g->i32, lanes);
+  LLVMValueRef most = LLVMBuildBitCast(g->b, multipliers[0], type, "");
+  for (uint32_t i = 1; i < count; i++) {
+    LLVMValueRef both[2] = {most, LLVMBuildBitCast(g->b, multipliers[i], type, "")};
+    most = qn__ll_intrinsic(g, "llvm.umax", 1, &type, 2, both);
+  }
+  LLVMValueRef ok = LLVMBuildICmp(g->b, LLVMIntULE, most, qn__ll_bits(g, type, 0x3F000000u), "");
+  if (lanes == 1) return ok;
+  LLVMTypeRef bits = LLVMIntTypeInContext(g->ctx, lanes);
   return LLVMBuildICmp(g->b, LLVMIntEQ, LLVMBuildBitCast(g->b, ok, bits, ""), LLVMConstAllOnes(bits), "");
 }
 
