@@ -12,10 +12,10 @@ typedef struct chart {
 } chart;
 
 static double at_x(const chart *c, double intensity) {
-  return LEFT + (log10(intensity) - c->x0) / (c->x1 - c->x0) * (WIDTH - LEFT - RIGHT);
+  return (double)LEFT + (log10(intensity) - c->x0) / (c->x1 - c->x0) * (double)(WIDTH - LEFT - RIGHT);
 }
 static double at_y(const chart *c, double gops) {
-  return HEIGHT - BOTTOM - (log10(gops) - c->y0) / (c->y1 - c->y0) * (HEIGHT - TOP - BOTTOM);
+  return (double)(HEIGHT - BOTTOM) - (log10(gops) - c->y0) / (c->y1 - c->y0) * (double)(HEIGHT - TOP - BOTTOM);
 }
 
 static void escaped(qn_buf *b, const char *s) {
@@ -47,7 +47,8 @@ static void grid(const chart *c) {
                 "<path class=\"grid\" d=\"M%d %.1f H%d\"/>\n<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
                 LEFT, y, WIDTH - RIGHT, LEFT - 8, y + 4, pow(10, e));
   }
-  label(c, 0.5 * (double)(LEFT + WIDTH - RIGHT), HEIGHT - 16, "middle", "", "operations per byte of operands and results");
+  label(c, 0.5 * (double)(LEFT + WIDTH - RIGHT), HEIGHT - 16, "middle", "",
+        "operations per byte of operands and results");
   label(c, 18, 0.5 * (double)HEIGHT, "middle", "transform=\"rotate(-90 18 300)\"", "10^9 operations per second");
 }
 
