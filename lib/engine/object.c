@@ -141,7 +141,10 @@ static bool relocate(object *o) {
   return true;
 }
 
-static bool find_functions(object *o, uint32_t n, const qn_body *bodies, qn_kernel_fn *functions) {
+/* Calls each with every function of the object, those that only others call included. */
+typedef void (*function_fn)(void *user, const char *name, void *at, size_t bytes);
+
+static bool each_function(object *o, function_fn each, void *user) {
   for (uint64_t i = 0; i < o->head.e_shnum; i++) {
     Elf64_Shdr table, names;
     if (!section(o, i, &table)) return false;
@@ -151,42 +154,37 @@ static bool find_functions(object *o, uint32_t n, const qn_body *bodies, qn_kern
       uint64_t value;
       if (!symbol_at(o, &table, k, &s)) return false;
       if (ELF64_ST_TYPE(s.st_info) != STT_FUNC || s.st_name >= names.sh_size) continue;
+      if (!symbol_value(o, &s, &value)) return false;
       const char *name = o->data + names.sh_offset + s.st_name;
-      size_t room = names.sh_size - s.st_name;
-      for (uint32_t b = 0; b < n; b++) {
-        if (strlen(bodies[b].symbol) >= room || memcmp(name, bodies[b].symbol, strlen(bodies[b].symbol) + 1)) continue;
-        if (!symbol_value(o, &s, &value)) return false;
-        void *address = o->map + value;
-        memcpy(&functions[b], &address, sizeof address);
-      }
-    }
-  }
-  for (uint32_t b = 0; b < n; b++)
-    if (!functions[b]) return bad(o, "it lacks a kernel that the program needs");
-  return true;
-}
-
-/* Calls each with every function of the object, those that only others call included. */
-static bool each_function(object *o, void (*each)(void *user, const char *name, const void *at, size_t bytes),
-                          void *user) {
-  for (uint64_t i = 0; i < o->head.e_shnum; i++) {
-    Elf64_Shdr table, names;
-    if (!section(o, i, &table)) return false;
-    if (table.sh_type != SHT_SYMTAB || !section(o, table.sh_link, &names)) continue;
-    for (uint64_t k = 0; k < table.sh_size / sizeof(Elf64_Sym); k++) {
-      Elf64_Sym s;
-      uint64_t value;
-      if (!symbol_at(o, &table, k, &s)) return false;
-      if (ELF64_ST_TYPE(s.st_info) != STT_FUNC || s.st_name >= names.sh_size || !symbol_value(o, &s, &value)) continue;
-      const char *name = o->data + names.sh_offset + s.st_name;
-      if (value > o->map_size || s.st_size > o->map_size - value) continue;
+      if (value > o->map_size || s.st_size > o->map_size - value) return bad(o, "a function lies outside its code");
       if (memchr(name, 0, names.sh_size - s.st_name)) each(user, name, o->map + value, s.st_size);
     }
   }
   return true;
 }
 
-static void count_function(void *user, const char *name, const void *at, size_t bytes) {
+typedef struct finding {
+  uint32_t n;
+  const qn_body *bodies;
+  qn_kernel_fn *functions;
+} finding;
+
+static void find_function(void *user, const char *name, void *at, size_t bytes) {
+  const finding *f = user;
+  (void)bytes;
+  for (uint32_t b = 0; b < f->n; b++)
+    if (!strcmp(name, f->bodies[b].symbol)) memcpy(&f->functions[b], &at, sizeof at);
+}
+
+static bool find_functions(object *o, uint32_t n, const qn_body *bodies, qn_kernel_fn *functions) {
+  finding f = {n, bodies, functions};
+  if (!each_function(o, find_function, &f)) return false;
+  for (uint32_t b = 0; b < n; b++)
+    if (!functions[b]) return bad(o, "it lacks a kernel that the program needs");
+  return true;
+}
+
+static void count_function(void *user, const char *name, void *at, size_t bytes) {
   (void)name, (void)at, (void)bytes;
   ++*(size_t *)user;
 }
@@ -196,7 +194,7 @@ typedef struct announcing {
   uint32_t how;
 } announcing;
 
-static void announce_function(void *user, const char *name, const void *at, size_t bytes) {
+static void announce_function(void *user, const char *name, void *at, size_t bytes) {
   announcing *n = user;
   n->code->announced[n->code->num_announced++] = qn__announce(n->how, name, at, bytes);
 }

@@ -244,7 +244,7 @@ static qn_status add_bias(qn_onnx *im, qn_value *acc) {
 static qn_status build_typed(qn_onnx *im, const qn_onnx_qparam *px, const qn_onnx_qparam *pw,
                              const qn_onnx_qparam *py) {
   qn_type tx, tw, ty;
-  qn_value x, w, multiplier;
+  qn_value x, w, codes;
   geometry g;
   int64_t kernel[2];
   qn_status status = qn__onnx_qparam_type(im, px, &tx);
@@ -259,17 +259,9 @@ static qn_status build_typed(qn_onnx *im, const qn_onnx_qparam *px, const qn_onn
   qn_value acc = build(im, QN_OP_CONV2D, 2, operands, &g);
   if (!acc.id) return qn__onnx_failed(im);
   status = add_bias(im, &acc);
-  if (status == QN_OK) status = qn__onnx_multiplier(im, tx, tw, ty, &multiplier);
+  if (status == QN_OK) status = qn__onnx_requantize(im, acc, tx, tw, ty, &codes);
   if (status != QN_OK) return status;
-  qn_type result = qn_type_with_elem(im->ctx, qn__onnx_type_of(im, acc), ty);
-  const qn_op_desc d = {.kind = QN_OP_REQUANTIZE,
-                        .num_operands = 2,
-                        .operands = (const qn_value[]){acc, multiplier},
-                        .num_results = 1,
-                        .results = &result};
-  qn_op op = qn_op_create(&im->b, &d);
-  if (!op.id || qn_op_verify(im->m, op) != QN_OK) return qn__onnx_failed(im);
-  qn_value y = to_first(im, qn_op_result(im->m, op, 0), g.axes);
+  qn_value y = to_first(im, codes, g.axes);
   return y.id ? qn__onnx_output_codes(im, 0, y, py->codes) : qn__onnx_failed(im);
 }
 

@@ -122,7 +122,7 @@ static bool fits_types(qn_onnx_qparam *a, qn_onnx_qparam *b, qn_onnx_qparam *y) 
          (b->scale.rank == 0 || (b->scale.rank == 1 && b->rank >= 2) || (b->scale.rank == 1 && b->scale.shape[0] == 1));
 }
 
-qn_status qn__onnx_multiplier(qn_onnx *im, qn_type a, qn_type b, qn_type y, qn_value *out) {
+static qn_status multiplier_of(qn_onnx *im, qn_type a, qn_type b, qn_type y, qn_value *out) {
   const qn_quant *qa = qn_type_as_quant(im->ctx, a), *qb = qn_type_as_quant(im->ctx, b),
                  *qy = qn_type_as_quant(im->ctx, y);
   qn_tensor t = {.elem = QN_F32, .rank = qb->num_blocks ? 1 : 0, .shape = {qb->num_scales}};
@@ -139,19 +139,9 @@ qn_status qn__onnx_multiplier(qn_onnx *im, qn_type a, qn_type b, qn_type y, qn_v
   return out->id ? QN_OK : qn__onnx_failed(im);
 }
 
-static qn_status build_typed(qn_onnx *im, const qn_onnx_qparam *pa, const qn_onnx_qparam *pb,
-                             const qn_onnx_qparam *py) {
-  qn_type a, b, y;
-  qn_value operands[2], multiplier;
-  qn_status status = qn__onnx_qparam_type(im, pa, &a);
-  if (status == QN_OK) status = qn__onnx_qparam_type(im, pb, &b);
-  if (status == QN_OK) status = qn__onnx_qparam_type(im, py, &y);
-  if (status == QN_OK) status = qn__onnx_codes(im, qn__onnx_input_value(im, A), a, &operands[0]);
-  if (status == QN_OK) status = qn__onnx_codes(im, qn__onnx_input_value(im, B), b, &operands[1]);
-  if (status != QN_OK) return status;
-  qn_value acc = qn_build2(&im->b, QN_OP_MATMUL, operands[0], operands[1]);
-  if (!acc.id) return qn__onnx_failed(im);
-  status = qn__onnx_multiplier(im, a, b, y, &multiplier);
+qn_status qn__onnx_requantize(qn_onnx *im, qn_value acc, qn_type a, qn_type b, qn_type y, qn_value *out) {
+  qn_value multiplier;
+  qn_status status = multiplier_of(im, a, b, y, &multiplier);
   if (status != QN_OK) return status;
   qn_type result = qn_type_with_elem(im->ctx, qn__onnx_type_of(im, acc), y);
   const qn_op_desc d = {.kind = QN_OP_REQUANTIZE,
@@ -161,7 +151,24 @@ static qn_status build_typed(qn_onnx *im, const qn_onnx_qparam *pa, const qn_onn
                         .results = &result};
   qn_op op = qn_op_create(&im->b, &d);
   if (!op.id || qn_op_verify(im->m, op) != QN_OK) return qn__onnx_failed(im);
-  return qn__onnx_output_codes(im, 0, qn_op_result(im->m, op, 0), py->codes);
+  *out = qn_op_result(im->m, op, 0);
+  return QN_OK;
+}
+
+static qn_status build_typed(qn_onnx *im, const qn_onnx_qparam *pa, const qn_onnx_qparam *pb,
+                             const qn_onnx_qparam *py) {
+  qn_type a, b, y;
+  qn_value operands[2], codes;
+  qn_status status = qn__onnx_qparam_type(im, pa, &a);
+  if (status == QN_OK) status = qn__onnx_qparam_type(im, pb, &b);
+  if (status == QN_OK) status = qn__onnx_qparam_type(im, py, &y);
+  if (status == QN_OK) status = qn__onnx_codes(im, qn__onnx_input_value(im, A), a, &operands[0]);
+  if (status == QN_OK) status = qn__onnx_codes(im, qn__onnx_input_value(im, B), b, &operands[1]);
+  if (status != QN_OK) return status;
+  qn_value acc = qn_build2(&im->b, QN_OP_MATMUL, operands[0], operands[1]);
+  if (!acc.id) return qn__onnx_failed(im);
+  status = qn__onnx_requantize(im, acc, a, b, y, &codes);
+  return status == QN_OK ? qn__onnx_output_codes(im, 0, codes, py->codes) : status;
 }
 
 /* A scale as an operand of f32 arithmetic: one element as a scalar, rows of a as a column. */

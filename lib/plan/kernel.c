@@ -40,7 +40,8 @@ void qn__pshape_join(qn__pshape *into, const qn__pshape *other) {
   }
 }
 
-static qn_status plan_pack(qn_module *m, qn_op op, qn_kernel_plan *out) {
+static qn_status plan_pack(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
+  (void)arena;
   qn_str name = qn_attr_as_string(m, qn_op_attr(m, op, "layout"));
   qn_pack_plan *p = &out->u.pack;
   p->mem = qn__mem_of(m, qn_op_operand(m, op, 0));
@@ -116,62 +117,55 @@ static qn_status set_place(const qn_module *m, qn_op op, qn_arena *arena, qn_ker
   return out->place.file.data && out->place.entity.data ? QN_OK : qn_error_no_memory(qn_module_context(m));
 }
 
+static qn_status plan_view(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
+  (void)m, (void)op, (void)arena, (void)out;
+  return QN_OK;
+}
+
+static qn_status no_block_pack(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
+  (void)arena, (void)out;
+  return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
+                     "these weights are no constant: no kernel packs them at run time, only pack-constants beforehand");
+}
+
+/* A row per kernel op. */
+static const struct planner {
+  qn_op_kind op;
+  qn_kernel_kind kind;
+  qn_status (*plan)(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
+} planners[] = {
+    {QN_OP_GEMM, QN_KERNEL_GEMM, qn__plan_gemm},
+    {QN_OP_MAP, QN_KERNEL_MAP, qn__plan_loop},
+    {QN_OP_ROW, QN_KERNEL_ROW, qn__plan_loop},
+    {QN_OP_PACK, QN_KERNEL_PACK, plan_pack},
+    {QN_OP_BLOCK_ROWS, QN_KERNEL_BLOCK_ROWS, qn__plan_block_rows},
+    {QN_OP_BLOCK_GEMM, QN_KERNEL_BLOCK_GEMM, qn__plan_block_gemm},
+    {QN_OP_BLOCK_PACK, QN_KERNEL_PACK, no_block_pack},
+    {QN_OP_KERN_ATTENTION, QN_KERNEL_ATTENTION, qn__plan_attention},
+    {QN_OP_WINDOW, QN_KERNEL_WINDOW, qn__plan_window},
+    {QN_OP_PAD, QN_KERNEL_PAD, qn__plan_pad},
+    {QN_OP_VIEW, QN_KERNEL_VIEW, plan_view},
+};
+
+static const struct planner *planner_of(qn_op_kind op) {
+  for (size_t i = 0; i < sizeof planners / sizeof *planners; i++)
+    if (planners[i].op == op) return &planners[i];
+  return NULL;
+}
+
 qn_status qn__kernel_plan(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *arena, qn_kernel_plan *out) {
   *out = (qn_kernel_plan){.isa = isa};
   qn_status s = set_place(m, op, arena, out);
   if (s) return s;
-  switch (qn_op_kind_of(m, op)) {
-  case QN_OP_GEMM:
-    out->kind = QN_KERNEL_GEMM;
-    s = qn__plan_gemm(m, op, arena, out);
-    break;
-  case QN_OP_MAP:
-    out->kind = QN_KERNEL_MAP;
-    s = qn__plan_loop(m, op, arena, out);
-    break;
-  case QN_OP_ROW:
-    out->kind = QN_KERNEL_ROW;
-    s = qn__plan_loop(m, op, arena, out);
-    break;
-  case QN_OP_PACK:
-    out->kind = QN_KERNEL_PACK;
-    s = plan_pack(m, op, out);
-    break;
-  case QN_OP_BLOCK_ROWS:
-    out->kind = QN_KERNEL_BLOCK_ROWS;
-    s = qn__plan_block_rows(m, op, out);
-    break;
-  case QN_OP_BLOCK_GEMM:
-    out->kind = QN_KERNEL_BLOCK_GEMM;
-    s = qn__plan_block_gemm(m, op, arena, out);
-    break;
-  case QN_OP_BLOCK_PACK:
-    return qn_op_error(
-        m, op, QN_DIAG_UNSUPPORTED,
-        "these weights are no constant: no kernel packs them at run time, only pack-constants beforehand");
-  case QN_OP_KERN_ATTENTION:
-    out->kind = QN_KERNEL_ATTENTION;
-    s = qn__plan_attention(m, op, arena, out);
-    break;
-  case QN_OP_WINDOW:
-    out->kind = QN_KERNEL_WINDOW;
-    s = qn__plan_window(m, op, arena, out);
-    break;
-  case QN_OP_PAD:
-    out->kind = QN_KERNEL_PAD;
-    s = qn__plan_pad(m, op, arena, out);
-    break;
-  case QN_OP_VIEW:
-    out->kind = QN_KERNEL_VIEW;
-    s = QN_OK;
-    break;
-  default: {
+  const struct planner *planner = planner_of(qn_op_kind_of(m, op));
+  if (!planner) {
     qn_str name = qn_op_name(m, op);
     return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
                        "'%.*s' is no kernel: run lower-kernels first, or use the interpreter", (int)name.size,
                        name.data);
   }
-  }
+  out->kind = planner->kind;
+  s = planner->plan(m, op, arena, out);
   if (s) return s;
   out->check = set_name(out, 0xC3A5C85C97CB3127u);
   out->hash = set_name(out, 0x517E5);

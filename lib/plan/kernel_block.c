@@ -2,7 +2,8 @@
 #include "plan_util.h"
 #include <stdio.h>
 
-qn_status qn__plan_block_rows(qn_module *m, qn_op op, qn_kernel_plan *out) {
+qn_status qn__plan_block_rows(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
+  (void)arena;
   int64_t block = qn_op_get_int(m, op, "block"), offset = qn_op_get_int(m, op, "offset");
   if (block < 8 || block % 8 || block > QN_BPACK_MOST_INT || offset < 0 || offset > 128)
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "block is %lld and offset %lld, expected 8 to 256 and 0 to 128",

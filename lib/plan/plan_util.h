@@ -25,7 +25,7 @@ static inline int64_t qn__elem_bytes(qn_scalar s) {
 
 /* One function per kind of kernel: fills everything but name, hash, isa, loc. */
 qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
-qn_status qn__plan_block_rows(qn_module *m, qn_op op, qn_kernel_plan *out);
+qn_status qn__plan_block_rows(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
 qn_status qn__plan_block_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
 qn_status qn__plan_loop(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
 qn_status qn__plan_attention(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);

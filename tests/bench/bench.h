@@ -72,6 +72,8 @@ size_t llc_bytes(void);
 void fill_bytes(void *p, size_t n, uint32_t seed);            /* 0..255 */
 void fill_codes(int8_t *p, size_t n, int lim, uint32_t seed); /* -lim..lim */
 void fill_floats(float *p, size_t n, float lo, float hi, uint32_t seed);
+/* Whether no element is further from its peer than this share of the largest. */
+bool floats_close(const float *a, const float *b, size_t n, double share);
 
 /* ---- matrix products (product.c) ---- */
 typedef struct product {

@@ -1,5 +1,6 @@
 /* Buffers of large pages and their contents. */
 #include "bench.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,4 +56,12 @@ void fill_codes(int8_t *p, size_t n, int lim, uint32_t seed) {
 void fill_floats(float *p, size_t n, float lo, float hi, uint32_t seed) {
   uint32_t s = start(seed);
   for (size_t i = 0; i < n; i++) p[i] = lo + (hi - lo) * (float)(next(&s) >> 8) * 0x1p-24f;
+}
+
+bool floats_close(const float *a, const float *b, size_t n, double share) {
+  double largest = 0;
+  for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)a[i]));
+  for (size_t i = 0; i < n; i++)
+    if (!(fabs((double)a[i] - (double)b[i]) <= share * largest)) return false; /* NaN is not close either */
+  return true;
 }

@@ -1,7 +1,6 @@
 /* bf16 x bf16 -> f32 with bias and relu, precision = relaxed: where the machine multiplies bf16 pairs, both sides may.
  */
 #include "bench.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,22 +35,13 @@ static void write_text(const product *p, text *t) {
 }
 
 /* Relaxed sums may round in other places than the interpreter's. */
-static bool close_enough(const float *a, const float *b, size_t n) {
-  double off = 0, largest = 0;
-  for (size_t i = 0; i < n; i++) {
-    off = fmax(off, fabs((double)a[i] - (double)b[i]));
-    largest = fmax(largest, fabs((double)a[i]));
-  }
-  return off <= 1e-3 * largest;
-}
-
 static bool right(qn_context *ctx, const text *t, const options *o, const qn_tensor *in, const float *y, size_t n) {
   qn_program *interp;
   qn_tensor out;
   if (!program_from_text(ctx, t, "interp", o, false, &interp)) return false;
   bool good = qn_program_run(interp, in, &out, NULL) == QN_OK;
   if (good) {
-    good = close_enough(out.data, y, n);
+    good = floats_close(out.data, y, n, 1e-3);
     qn_tensor_free(ctx, &out);
   }
   qn_program_destroy(interp);
@@ -84,7 +74,7 @@ static bool one(qn_context *ctx, const options *o, report *r, const int64_t *sha
       report_wrong(r, "bf16", name, "quern");
     else if (onednn_product(&p, o, &c[n], &theirs, &why)) {
       c[n].run(c[n].state), n++;
-      if (!close_enough(ours, theirs, y)) report_note(r, "bf16 %s: onednn gives other numbers", name);
+      if (!floats_close(ours, theirs, y, 1e-3)) report_note(r, "bf16 %s: onednn gives other numbers", name);
       race(c, n, o->quick ? 0.2 : 0.6, times);
       report_ratio(r, "bf16", name, "onednn", &times[0], &times[1], 2.0 * (double)p.m * (double)p.n * (double)p.k,
                    "GFLOPS");

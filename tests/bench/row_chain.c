@@ -48,16 +48,6 @@ static void write_text(const chain *c, text *t) {
   text_add(t, "return %%g : tensor<%lldx%lldxf32>\n}\n", m, n);
 }
 
-/* A code that rounds the other way moves a result by a scale or two. */
-static bool close_enough(const float *ours, const float *theirs, size_t n) {
-  double off = 0, largest = 0;
-  for (size_t i = 0; i < n; i++) {
-    off = fmax(off, fabs((double)ours[i] - (double)theirs[i]));
-    largest = fmax(largest, fabs((double)ours[i]));
-  }
-  return off <= 1e-2 * largest;
-}
-
 static bool one(qn_context *ctx, const options *o, report *r, const int64_t *shape, bool *told) {
   contender c[MAX_CONTENDERS];
   timing t[MAX_CONTENDERS];
@@ -86,7 +76,8 @@ static bool one(qn_context *ctx, const options *o, report *r, const int64_t *sha
         continue;
       }
       c[n].run(c[n].state);
-      if (!close_enough(ours, y, (size_t)(data.m * data.n)))
+      /* A code that rounds the other way moves a result by a scale or two. */
+      if (!floats_close(ours, y, (size_t)(data.m * data.n), 1e-2))
         report_note(r, "chain %s: %s gives other numbers than the interpreter", name, c[n].name);
       n++;
     }
