@@ -1,18 +1,12 @@
 /* Timing a program. The peak is measured in the same run, before and after, so that a machine that changes its clock
  * is compared with itself. */
 #include "alloc.h"
+#include "clock.h"
 #include <quern/driver.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX_SAMPLES = 100000 };
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -66,16 +60,16 @@ static qn_status call(bench *b, int repeat) {
 /* Samples of at least 20 us each, until the time is used up. */
 static qn_status measure(bench *b, double seconds, qn_bench_result *out) {
   qn_status status = call(b, 1);
-  double start = now();
+  double start = qn__now_ns();
   if (!status) status = call(b, 1);
-  double once = now() - start;
+  double once = (qn__now_ns() - start) * 1e-9;
   int repeat = once < 20e-6 ? (int)(20e-6 / (once > 1e-8 ? once : 1e-8)) + 1 : 1;
   size_t n = 0;
-  for (double end = now() + seconds; !status && n < MAX_SAMPLES;) {
-    double t = now();
+  for (double end = qn__now_ns() + seconds * 1e9; !status && n < MAX_SAMPLES;) {
+    double t = qn__now_ns();
     status = call(b, repeat);
-    double after = now();
-    b->samples[n++] = (after - t) / repeat * 1e6;
+    double after = qn__now_ns();
+    b->samples[n++] = (after - t) / repeat * 1e-3;
     if (after > end) break;
   }
   if (status) return status;
@@ -184,9 +178,9 @@ qn_status qn_bench_kernels(qn_context *ctx, const qn_program *p, const qn_tensor
   qn_status status = bench_open(&b, inputs, threads);
   if (!status) status = call(&b, 2);
   qn_context_set_call_handler(ctx, on_call, &k, NULL, NULL);
-  for (double end = now() + seconds; !status;) {
+  for (double end = qn__now_ns() + seconds * 1e9; !status;) {
     status = call(&b, 1);
-    if (now() > end) break;
+    if (qn__now_ns() > end) break;
   }
   qn_context_set_call_handler(ctx, old, old_user, NULL, NULL);
   bench_close(&b);

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE /* gettid's system call, MAP_ANONYMOUS */
 #include "announce.h"
 #include "alloc.h"
+#include "clock.h"
 #include <elf.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -167,12 +168,6 @@ typedef struct dump_load {
   uint64_t vma, address, bytes, index;
 } dump_load;
 
-static uint64_t now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* Opens the file, writes its head and maps it executable: perf finds the file by that mapping. */
 static int open_dump(void) {
   const char *folder = getenv("JITDUMPDIR");
@@ -185,7 +180,7 @@ static int open_dump(void) {
                  .size = sizeof h,
                  .machine = EM_X86_64,
                  .pid = (uint32_t)getpid(),
-                 .time = now()};
+                 .time = (uint64_t)qn__now_ns()};
   if (write(fd, &h, sizeof h) == sizeof h &&
       mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) != MAP_FAILED)
     return fd;
@@ -205,7 +200,7 @@ static void add_to_dump(const char *name, const void *code, size_t bytes) {
   size_t name_bytes = strlen(name) + 1;
   uint64_t address = (uint64_t)(uintptr_t)code;
   dump_load l = {.size = (uint32_t)(sizeof l + name_bytes + bytes),
-                 .time = now(),
+                 .time = (uint64_t)qn__now_ns(),
                  .pid = (uint32_t)getpid(),
                  .tid = (uint32_t)syscall(SYS_gettid),
                  .vma = address,

@@ -1,6 +1,7 @@
 /* Calling a program: check, bind, run the steps' jobs, on the caller's threads when given. Allocates nothing, but where
  * a call is the first to need some body: then it waits for code (need.c). */
 #include "chain.h"
+#include "clock.h"
 #include "context_impl.h"
 #include "fpenv.h"
 #include "program.h"

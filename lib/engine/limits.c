@@ -1,5 +1,6 @@
 /* The limits that kernels are compared with: loops of the code generator's that do one thing, timed. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, madvise, _SC_LEVEL3_CACHE_SIZE */
+#include "clock.h"
 #include "context_impl.h"
 #include "program.h"
 #include <pthread.h>
@@ -19,37 +20,34 @@ typedef struct runner {
   double best;   /* amount per second */
 } runner;
 
-static double now(void) {
-  return qn__now_ns() * 1e-9;
-}
-
+/* Seconds. */
 static double once(runner *r, int64_t iterations) {
   void *ptrs[1] = {r->from};
   qn_kargs args = {.ptr = ptrs, .end = {iterations, 1}};
-  double start = now();
+  double start = qn__now_ns();
   r->run(&args);
-  return now() - start;
+  return (qn__now_ns() - start) * 1e-9;
 }
 
 static void *measure(void *arg) {
   runner *r = arg;
   int64_t n = r->most ? r->most : 1000;
   int64_t repeat = 1;
-  double begun = now(), took = 0;
+  double begun = qn__now_ns(), took = 0;
   while (!r->most && (took = once(r, n)) < 2e-3) n *= 2; /* a few milliseconds each */
-  while (r->most && now() - begun < 0.05) {              /* the same data again and again, where it is little */
+  while (r->most && qn__now_ns() - begun < 50e6) {       /* the same data again and again, where it is little */
     took = 0;
     for (int64_t i = 0; i < repeat; i++) took += once(r, n);
     if (took > 1e-3) break;
     repeat *= 2;
   }
-  begun = now();
+  begun = qn__now_ns();
   do {
     took = 0;
     for (int64_t i = 0; i < repeat; i++) took += once(r, n);
     double speed = r->amount * (double)n * (double)repeat / took;
     if (speed > r->best) r->best = speed;
-  } while (now() - begun < 0.15);
+  } while (qn__now_ns() - begun < 150e6);
   return NULL;
 }
 

@@ -2,17 +2,11 @@
  * lies in the cache folder; one loader places it. */
 #include "buf.h"
 #include "cache.h"
+#include "clock.h"
 #include "context_impl.h"
 #include "units_impl.h"
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e3 + 1e-6 * (double)t.tv_nsec;
-}
 
 bool qn__engine_has_objects(const char *engine) {
 #if defined(__x86_64__)
@@ -79,7 +73,7 @@ static void keep_problem(void *user, const qn_diag *d) {
 
 void qn__unit_make(qn_units *units, const qn_unit *u, qn_made *out) {
   *out = (qn_made){.problem_code = QN_DIAG_NO_MEMORY};
-  double start = now();
+  double start = qn__now_ns();
   qn_context_options options = {.on_diag = keep_problem, .on_diag_user = out, .symbols = units->symbols};
   qn_context *ctx = qn_context_create(&options);
   qn_status status = QN_ERR_NO_MEMORY;
@@ -87,12 +81,12 @@ void qn__unit_make(qn_units *units, const qn_unit *u, qn_made *out) {
   if (ctx) qn_context_destroy(ctx);
   if (status && !out->problem[0]) snprintf(out->problem, sizeof out->problem, "out of memory");
   out->again = status == QN_ERR_NO_MEMORY;
-  out->ms = now() - start;
+  out->ms = (qn__now_ns() - start) * 1e-6;
 }
 
 void qn__unit_from_cache(qn_units *units, const qn_unit *u, qn_made *out) {
   *out = (qn_made){.origin = QN_UNIT_CACHED, .again = true};
-  double start = now();
+  double start = qn__now_ns();
   qn_cache_key key;
   qn_context_options options = {.on_diag = keep_problem, .on_diag_user = out, .symbols = units->symbols};
   qn_context *ctx = qn_context_create(&options);
@@ -103,5 +97,5 @@ void qn__unit_from_cache(qn_units *units, const qn_unit *u, qn_made *out) {
     qn__object_load(ctx, object.data, object.size, 1, &u->body, &out->code); /* if it cannot, it is compiled */
   qn__buf_free(&object);
   qn_context_destroy(ctx);
-  out->ms = now() - start;
+  out->ms = (qn__now_ns() - start) * 1e-6;
 }

@@ -1,11 +1,11 @@
 /* Compiling, destroying and asking about programs. */
 #include "program.h"
 #include "chain.h"
+#include "clock.h"
 #include "context_impl.h"
 #include "fileio.h"
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static bool is_auto(const char *engine) {
@@ -52,12 +52,6 @@ static qn_status find_function(const qn_module *m, const char *name, qn_op *out)
 qn_status qn__compile_target(const qn_module *m, const qn_compile_options *o, qn_op *func, const qn_isa **isa) {
   qn_status status = find_function(m, o ? o->function : NULL, func);
   return status ? status : isa_for(m, o ? o->cpu : NULL, isa);
-}
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e3 + 1e-6 * (double)t.tv_nsec;
 }
 
 /* What the plan knows, or what the engine makes of every plan. */
@@ -136,7 +130,7 @@ qn_status qn__program_link(qn_program *p, const qn_link_options *o) {
   if (p->num_bodies == 0) return qn__freeze(p);
   if (!qn_isa_runs_here(p->isa))
     return qn_error(p->ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", p->isa->name);
-  double start = now();
+  double start = qn__now_ns();
   p->tiered = o->tiered;
   p->threads = default_threads(o->threads);
   p->units = qn__units_of(p->ctx);
@@ -145,7 +139,7 @@ qn_status qn__program_link(qn_program *p, const qn_link_options *o) {
   if (!status && o->objects) status = qn__load_objects(p, o->objects, o->objects_bytes);
   if (!status) status = make_code(p, o->eager);
   if (p->units) qn__units_report(p->units, p->ctx);
-  if (!status) trace_kernels(p, o->objects ? "loaded" : "compiled", now() - start);
+  if (!status) trace_kernels(p, o->objects ? "loaded" : "compiled", (qn__now_ns() - start) * 1e-6);
   return status;
 }
 
@@ -343,10 +337,10 @@ qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_tensor *ou
     for (uint32_t i = 0; i < p->num_inputs; i++) r.in[i] = qn_tensor_as_dlpack(&in[i], r.in_shapes[i]);
     status = run_alloc(&r, out, &error);
   }
-  double start = now();
+  double start = qn__now_ns();
   if (!status) status = qn_program_call(p, r.in, r.out, r.workspace, r.workspace_bytes, parallel, &error);
   if (!status && qn_trace_enabled(p->ctx))
-    qn_trace(p->ctx, "call,%s,%s,%.3f ms", p->engine, p->isa->name, now() - start);
+    qn_trace(p->ctx, "call,%s,%s,%.3f ms", p->engine, p->isa->name, (qn__now_ns() - start) * 1e-6);
   qn__free(&p->allocator, r.workspace, r.workspace_bytes + 1);
   qn__arena_free(&scratch);
   if (!status) return QN_OK;

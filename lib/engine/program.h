@@ -172,7 +172,6 @@ bool qn__cost_splits(double cost, const qn_parallel *parallel);
 double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
 
 /* ---- seeing ---- */
-double qn__now_ns(void);
 qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s);
 /* Gives the handler of call events what step s (null: the whole call) did in `ns`. */
 void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, double ns, uint32_t threads);

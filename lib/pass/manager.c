@@ -1,4 +1,5 @@
 /* The pass manager: one loop over the steps, with what is watched around each. */
+#include "clock.h"
 #include "fpenv.h"
 #include "pass_impl.h"
 #include <string.h>
@@ -71,11 +72,11 @@ static qn_status call_pass(progress *p, uint32_t step, bool *unchanged) {
   qn_pass_manager *pm = p->pm;
   qn_pass_run run = {.pm = pm, .m = p->m, .step = step};
   qn__arena_init(&run.scratch, qn_context_allocator(pm->ctx));
-  double start = qn__now();
+  double start = qn__now_ns();
   qn_fp_env saved = qn__fp_enter(); /* passes compute constants */
   qn_status status = pm->steps.data[step].info->run(&run);
   qn__fp_leave(saved);
-  pm->steps.data[step].seconds += qn__now() - start;
+  pm->steps.data[step].seconds += (qn__now_ns() - start) * 1e-9;
   pm->steps.data[step].runs++;
   qn__arena_free(&run.scratch);
   *unchanged = run.said && !run.changed;

@@ -88,7 +88,6 @@ void qn__report_time(qn_pass_manager *pm);
 void qn__report_stats(qn_pass_manager *pm);
 /* Writes `before` and the pipeline from `step` on to the reproducer file. */
 qn_status qn__reproduce(qn_pass_manager *pm, const qn_module *before, uint32_t step);
-double qn__now(void); /* seconds */
 
 /* ---- check-each ---- */
 /* Compares the public functions of both modules. `exact`: any difference is an error; else a warning below the SQNR. */

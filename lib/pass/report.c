@@ -2,13 +2,6 @@
 #include "fileio.h"
 #include "pass_impl.h"
 #include <string.h>
-#include <time.h>
-
-double qn__now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- the program ---- */
 
