@@ -8,7 +8,8 @@
  *
  *   sum (x - zx)(w - zw) = sum xw - zx * colsum(w)          for zw = 0
  *
- * Weights with zero points, and codes of 16 bits, are multiplied as 16-bit numbers without zero points. */
+ * Weights with zero points, and other widths of codes, are multiplied as 16-bit numbers: codes of at most 8 bits less
+ * their zero point, 16-bit images as they are. 16-bit weights have no zero point. */
 #include "lower_kernels_image.h"
 #include <quern/unstable/layout.h>
 #include <quern/unstable/rewriter.h>
@@ -79,7 +80,7 @@ static qn_value plus_128(lowering *l, qn_builder *b, qn_value x, bool u) {
   return qn__s2(b, QN_OP_ADDI, x, qn__i(b, qn__scalar_t(l, QN_I32), 128));
 }
 
-/* The border is the zero point, which is given as i32. */
+/* The border is the zero point, which is given as i32 and has the low bits of what elements become. */
 static qn_value code_as_is(lowering *l, qn_builder *b, qn_value x, qn_value zero, bool u) {
   (void)l, (void)b, (void)zero, (void)u;
   return x;
@@ -92,8 +93,12 @@ static qn_value zero_code(lowering *l, qn_builder *b, qn_value zero, bool u) {
   (void)u;
   return qn__convert(b, QN_OP_TRUNCI, zero, qn__scalar_t(l, QN_I8));
 }
+static qn_value zero_code_16(lowering *l, qn_builder *b, qn_value zero, bool u) {
+  (void)u;
+  return qn__convert(b, QN_OP_TRUNCI, zero, qn__scalar_t(l, QN_I16));
+}
 
-/* 16-bit numbers: codes less their zero point. */
+/* 16-bit numbers: codes of at most 8 bits less their zero point. */
 static qn_value less_zero(lowering *l, qn_builder *b, qn_value x, qn_value zero, bool u) {
   qn_value d = qn__s2(b, QN_OP_SUBI, qn__widen(l, b, x, u, qn__scalar_t(l, QN_I32)), zero);
   return qn__convert(b, QN_OP_TRUNCI, d, qn__scalar_t(l, QN_I16));
@@ -134,45 +139,51 @@ static bool fits_bytes(conv *s) {
   return z == (qn__is_unsigned(l, type_of(s, s->w)) ? 128 : 0);
 }
 
-static void as_bytes(conv *s) {
+/* The image is its codes, in the other sign when they are flipped, and keeps its zero point, moved with them. */
+static void image_of_codes(conv *s, bool flip, int32_t offset, scalar_fn moved) {
   lowering *l = s->l;
-  bool flip = !qn__is_unsigned(l, type_of(s, s->x));
-  s->lhs = QN_UI8, s->rhs = QN_I8;
-  if (qn__is_unsigned(l, type_of(s, s->w))) s->w = qn__map1(l, &s->b, s->w, scalar(s, QN_I8), qn__flip_top_bit);
-  s->zw.id = 0;
+  bool bytes = s->lhs == QN_UI8;
   qn_tensor t;
   int64_t known = 0;
   bool constant = !s->zx.id || qn_value_constant_tensor(l->m, s->zx, &t);
   if (constant && s->zx.id) known = qn_tensor_get_i64(&t, 0);
   if (flip) {
-    int32_t offset = 128;
-    s->zx =
-        s->zx.id ? qn__map1(l, &s->b, s->zx, scalar(s, QN_I32), plus_128) : qn__dense_i32(l, &s->b, 0, NULL, &offset);
-    known += 128;
+    s->zx = s->zx.id ? qn__map1(l, &s->b, s->zx, scalar(s, QN_I32), moved) : qn__dense_i32(l, &s->b, 0, NULL, &offset);
+    known += offset;
   }
-  s->image = (image){.v = s->x, .elem = scalar(s, QN_UI8)};
+  s->image = (image){.v = s->x, .elem = scalar(s, s->lhs)};
   if (constant) {
     s->image.change = flip ? qn__flip_top_bit : NULL;
-    s->image.outside = (double)(known > 127 ? known - 256 : known);
+    s->image.outside = (double)(bytes && known > 127 ? known - 256 : known);
   } else {
     s->image.extra = s->zx;
     s->image.inside = flip ? code_flipped : code_as_is;
-    s->image.border = zero_code;
+    s->image.border = bytes ? zero_code : zero_code_16;
   }
 }
 
-/* Numbers without zero points. */
-static void as_numbers(conv *s) {
+static void as_bytes(conv *s) {
+  lowering *l = s->l;
+  s->lhs = QN_UI8, s->rhs = QN_I8;
+  if (qn__is_unsigned(l, type_of(s, s->w))) s->w = qn__map1(l, &s->b, s->w, scalar(s, QN_I8), qn__flip_top_bit);
+  s->zw.id = 0;
+  image_of_codes(s, !qn__is_unsigned(l, type_of(s, s->x)), 128, plus_128);
+}
+
+static qn_status as_numbers(conv *s) {
   lowering *l = s->l;
   qn_type i16 = scalar(s, QN_I16);
+  int64_t z;
+  if (qn__bits(l, type_of(s, s->w)) > 8 && (qn__is_unsigned(l, type_of(s, s->w)) || !known_zero(s, &z) || z != 0))
+    return qn_op_error(l->m, s->op, QN_DIAG_UNSUPPORTED,
+                       "weights of 16 bits with a zero point have no kernel: make them signed with zero point 0");
   s->lhs = s->rhs = QN_I16;
-  s->image = (image){.v = s->x, .elem = i16};
-  if (s->zx.id) {
-    s->image.extra = s->zx;
-    s->image.inside = less_zero;
-    s->image.border = nought;
-  } else if (!qn_type_eq(qn_type_elem(l->ctx, type_of(s, s->x)), i16)) {
-    s->image.change = to_i16;
+  if (qn__bits(l, type_of(s, s->x)) > 8) {
+    image_of_codes(s, qn__is_unsigned(l, type_of(s, s->x)), -32768, qn__minus_32768);
+  } else {
+    s->image = (image){.v = s->x, .elem = i16, .change = to_i16};
+    if (s->zx.id) s->image = (image){.v = s->x, .elem = i16, .extra = s->zx, .inside = less_zero, .border = nought};
+    s->zx.id = 0;
   }
   qn_value inputs[2] = {s->w, s->zw};
   qn_builder body;
@@ -184,7 +195,8 @@ static void as_numbers(conv *s) {
                : to_i16(l, &body, e, is_unsigned);
   qn__yield(&body, 1, &e);
   s->w = qn_op_result(l->m, op, 0);
-  s->zx.id = s->zw.id = 0;
+  s->zw.id = 0;
+  return QN_OK;
 }
 
 static qn_value to_f32(lowering *l, qn_builder *b, qn_value x, bool u) {
@@ -344,19 +356,20 @@ qn_status qn__lower_conv(lowering *l, qn_op op) {
   read_operands(&s);
   if (!s.x.id || !s.w.id) return qn_error_no_memory(l->ctx);
   s.acc = need;
+  qn_status status = QN_OK;
   if (qn_scalar_is_float(need))
     as_floats(&s);
   else if (fits_bytes(&s))
     as_bytes(&s);
-  else
-    as_numbers(&s);
+  else if ((status = as_numbers(&s)) != QN_OK)
+    return status;
   s.layout = qn_isa_gemm_layout(l->isa, s.lhs, s.rhs, s.acc);
   if (!s.layout)
     return qn_op_error(l->m, op, QN_DIAG_UNSUPPORTED, "no kernel of %s multiplies %s by %s", l->isa->name,
                        qn_scalar_get(s.lhs)->text, qn_scalar_get(s.rhs)->text);
   qn_type y_type = s.c.nchw ? qn__permuted_type(l, want, last) : want;
   qn_value y = product(&s, qn_type_with_elem(l->ctx, y_type, scalar(&s, s.acc)));
-  if (s.zx.id && s.lhs == QN_UI8) {
+  if (s.zx.id) {
     int64_t shape[2] = {-1, size(&s, s.w, 3)};
     shape[0] = size(&s, s.w, 0) * size(&s, s.w, 1) * size(&s, s.w, 2);
     qn_type elem = scalar(&s, s.acc);

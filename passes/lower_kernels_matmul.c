@@ -83,7 +83,8 @@ qn_value qn__map1(lowering *l, qn_builder *b, qn_value x, qn_type elem, scalar_f
 
 qn_value qn__flip_top_bit(lowering *l, qn_builder *b, qn_value x, bool u) {
   (void)u;
-  return qn__s2(b, QN_OP_XORI, x, qn__i(b, qn_value_type(l->m, x), -128));
+  qn_type t = qn_value_type(l->m, x);
+  return qn__s2(b, QN_OP_XORI, x, qn__i(b, t, -((int64_t)1 << (qn__bits(l, t) - 1))));
 }
 static qn_value to_i32(lowering *l, qn_builder *b, qn_value x, bool u) {
   return qn__widen(l, b, x, u, i32_t(l));
@@ -342,11 +343,7 @@ static qn_status byte_product(lowering *l, qn_op op, qn_builder *b, matrix *a, m
 
 /* ---- products of 16 bits ---- */
 
-static qn_value flip_top_bit_16(lowering *l, qn_builder *b, qn_value x, bool u) {
-  (void)u;
-  return qn__s2(b, QN_OP_XORI, x, qn__i(b, qn_value_type(l->m, x), -32768));
-}
-static qn_value minus_32768(lowering *l, qn_builder *b, qn_value x, bool u) {
+qn_value qn__minus_32768(lowering *l, qn_builder *b, qn_value x, bool u) {
   return qn__s2(b, QN_OP_ADDI, to_i32(l, b, x, u), qn__i(b, i32_t(l), -32768));
 }
 
@@ -377,8 +374,8 @@ static void to_16_bits(lowering *l, qn_builder *b, matrix *x, qn_scalar acc) {
   if (qn__bits(l, type_of(l, x->v)) <= 8) {
     less_zero(l, b, x);
   } else if (x->is_unsigned) {
-    x->v = qn__map1(l, b, x->v, i16, flip_top_bit_16);
-    x->zero = x->zero.id ? qn__map1(l, b, x->zero, i32_t(l), minus_32768) : scalar_i32(l, b, -32768);
+    x->v = qn__map1(l, b, x->v, i16, qn__flip_top_bit);
+    x->zero = x->zero.id ? qn__map1(l, b, x->zero, i32_t(l), qn__minus_32768) : scalar_i32(l, b, -32768);
   }
   widen_zero(l, b, x, acc);
   x->is_unsigned = false;

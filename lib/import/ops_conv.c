@@ -167,7 +167,12 @@ static qn_status window_of(qn_onnx *im, unsigned input, qn_value w, qn_value x, 
   if (rank == qn__onnx_rank(im, x) && (rank == 3 || rank == 4)) {
     kernel[0] = rank == 4 ? shape[2] : 1;
     kernel[1] = shape[rank - 1];
-    return QN_OK;
+    bool good = kernel[0] >= 1 && kernel[0] <= QN_WINDOW_LIMIT && kernel[1] >= 1 && kernel[1] <= QN_WINDOW_LIMIT;
+    return good ? QN_OK
+                : qn__onnx_error(im, QN_DIAG_SHAPE,
+                                 "input %u has a window of %" PRId64 " x %" PRId64
+                                 ", expected sizes that are known, from 1 to %d",
+                                 input, kernel[0], kernel[1], QN_WINDOW_LIMIT);
   }
   return qn__onnx_error(im, QN_DIAG_SHAPE, "input %u is %s, expected the rank of the image %s, 3 or 4", input,
                         qn_type_text(im->ctx, qn__onnx_type_of(im, w)).data,
