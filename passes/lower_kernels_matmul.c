@@ -190,7 +190,8 @@ static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const mat
     shape[d] = qn_type_shape(l->ctx, tw)[from], symbols[d] = qn_type_symbol(l->ctx, tw, from);
   }
   int64_t columns = rank ? shape[rank - 1] : QN_DYNAMIC;
-  const char *layout = qn_isa_gemm_layout_for(l->isa, p->lhs, p->rhs, p->acc, columns);
+  qn_machine machine = qn_context_machine(l->ctx);
+  const char *layout = qn_isa_gemm_layout_for(l->isa, p->lhs, p->rhs, p->acc, columns, &machine);
   attrs[n++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(layout)));
   if (w->transpose) attrs[n++] = qn_named(l->m, "transpose", qn_attr_bool(l->m, true));
   qn_type packed_t = qn_type_tensor_symbols(l->ctx, qn__scalar_t(l, p->rhs), rank, shape, symbols);

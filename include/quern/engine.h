@@ -29,7 +29,7 @@ typedef struct qn_parallel {
   qn_parallel_for run;
   void *pool;
   uint32_t num_threads; /* how many parts to cut work into */
-  uint32_t min_ns;      /* work estimated shorter than this is not cut; 0 for the default, 20000 */
+  uint32_t min_ns;      /* work estimated shorter than this is not cut; 0: by the machine's constants (tuning.h) */
 } qn_parallel;
 
 /* The default one: a pthreadpool. One call at a time uses it; further callers wait. */

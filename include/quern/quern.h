@@ -17,6 +17,7 @@
 #include <quern/schemes.h>
 #include <quern/store.h>
 #include <quern/text.h>
+#include <quern/tuning.h>
 #include <quern/type.h>
 
 #endif

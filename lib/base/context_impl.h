@@ -7,7 +7,7 @@
 #include "vec.h"
 #include <quern/context.h>
 
-typedef enum qn_slot { QN__SLOT_IR, QN__SLOT_PASS, QN__SLOT_ENGINE, QN__SLOT_COUNT } qn_slot;
+typedef enum qn_slot { QN__SLOT_IR, QN__SLOT_PASS, QN__SLOT_PLAN, QN__SLOT_ENGINE, QN__SLOT_COUNT } qn_slot;
 
 struct qn_context {
   qn_allocator allocator;

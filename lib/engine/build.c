@@ -336,6 +336,7 @@ qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, c
   *out = NULL;
   if (!p) return qn_error_no_memory(ctx);
   p->ctx = ctx, p->allocator = *a, p->engine = engine, p->isa = isa;
+  p->machine = qn_context_machine(ctx);
   qn__arena_init(&p->arena, &p->allocator);
   p->plans = qn__plans_create(ctx);
   p->function = qn__arena_str(&p->arena, qn_func_name(m, func)).data;

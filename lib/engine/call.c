@@ -85,7 +85,7 @@ static bool run_job(void *user, const qn_job *job) {
   running r;
   r.c = c, r.job = job, r.failed = 0;
   fill_ptrs(c, job, r.ptrs);
-  r.parts = qn__job_parts(job, c->parallel);
+  r.parts = qn__job_parts(c->p, job, c->parallel);
   if (!have_code(c, job, r.parts)) return false;
   if (r.parts == 1 || !c->parallel || !c->parallel->run)
     r.failed = run_part(&r, 0);
@@ -141,7 +141,7 @@ static void chain_task(void *arg, size_t i) {
 /* Runs the jobs collected so far, in blocks where that pays, and forgets them. */
 static bool run_chain(call *c) {
   qn_chain *chain = c->chain;
-  uint32_t threads = qn__cost_splits(chain->cost, c->parallel) ? c->parallel->num_threads : 1;
+  uint32_t threads = qn__cost_parts(c->p, chain->cost, c->parallel);
   bool ok = true;
   if (!qn__chain_pays(chain, threads)) {
     for (uint32_t j = 0; j < chain->num_jobs && ok; j++) ok = run_job(c, &chain->jobs[j]);
@@ -390,7 +390,7 @@ static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
   c->slots = slots;
   c->codes = slots ? slots + f->bound.slot_offset[p->num_slots] : NULL;
   c->chain = chain_room(c);
-  bool by_step = p->ctx->on_call || qn__cost_splits(f->most, c->parallel);
+  bool by_step = p->ctx->on_call || qn__cost_parts(p, f->most, c->parallel) > 1;
   qn_fp_env saved = qn__fp_enter();
   status = by_step ? run_steps(c, c->error) : run_frozen(c, bases);
   qn__fp_leave(saved);

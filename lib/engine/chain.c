@@ -4,8 +4,9 @@
 #include "chain.h"
 #include <string.h>
 
-/* Of the second-level cache: what a block leaves between its jobs, and the weights that every block reads again. */
-enum { BLOCK_BYTES = 192 << 10, MOST_WEIGHTS = 1 << 20, LEAST_SAVED = 128 << 10, LEAST_TILES = 8 };
+/* A block saves what it leaves between its jobs; the weights, which every block reads again, take half a second-level
+ * cache at most. */
+enum { LEAST_SAVED = 128 << 10, LEAST_TILES = 8 };
 
 static bool chains(const qn_step *s) {
   const qn_kernel_plan *k = s->plan;
@@ -126,7 +127,8 @@ bool qn__chain_add(qn_chain *c, const qn_job *job) {
 /* ---- blocks ---- */
 
 static int64_t block_tiles(const qn_chain *c) {
-  int64_t tile_bytes = c->row_bytes * (c->tallest ? c->tallest : 1), n = BLOCK_BYTES / (tile_bytes ? tile_bytes : 1);
+  int64_t tile_bytes = c->row_bytes * (c->tallest ? c->tallest : 1);
+  int64_t n = (int64_t)c->p->machine.chain_bytes / (tile_bytes ? tile_bytes : 1);
   return n < LEAST_TILES ? LEAST_TILES : n;
 }
 
@@ -135,7 +137,8 @@ static qn_row_split split_of(const qn_chain *c) {
 }
 
 bool qn__chain_pays(const qn_chain *c, uint32_t threads) {
-  if (c->num_jobs < 2 || c->weight_bytes > MOST_WEIGHTS || qn__chain_blocks(c) < (int64_t)threads) return false;
+  bool fits = (double)c->weight_bytes <= c->p->machine.l2_bytes / 2;
+  if (c->num_jobs < 2 || !fits || qn__chain_blocks(c) < (int64_t)threads) return false;
   return threads > 1 || c->row_bytes * c->rows > LEAST_SAVED;
 }
 

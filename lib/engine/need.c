@@ -1,5 +1,6 @@
 /* Which bodies a call needs, and seeing to it that they have code. */
 #include "arena.h"
+#include "machine.h"
 #include "program.h"
 #include <string.h>
 
@@ -22,10 +23,13 @@ void qn__mark_always(const qn_program *p, bool *needed) {
 
 /* ---- while a call waits ---- */
 
-/* About how many times longer work takes on the quick code generator, which has no vectors. */
-static double slowdown(const qn_step *s) {
+/* About how many times longer work takes on the quick code generator, which has no vectors: for a multiply-add it takes
+ * a few nanoseconds on every row. */
+static double slowdown(const qn_program *p, const qn_step *s) {
+  const double quick_mac_ns = 3.2;
   if (s->plan->kind == QN_KERNEL_MAP || s->plan->kind == QN_KERNEL_ROW || s->plan->kind == QN_KERNEL_PACK) return 20;
-  return qn_scalar_get(qn__step_multiplies(s))->storage_bits > 8 ? 160 : 1600;
+  qn_scalar elem = qn__step_multiplies(s);
+  return quick_mac_ns / qn__machine_mac_ns(&p->machine, p->isa, elem == QN_SCALAR_NONE ? QN_I8 : elem);
 }
 
 /* Nanoseconds that work may take on the quick code, since waiting for better code takes about half of that. */
@@ -36,8 +40,8 @@ static bool made(const qn_program *p, qn_unit *u) {
   return qn__unit_fn(u) != NULL;
 }
 
-static bool is_quick(double cost, const qn_step *s) {
-  return cost * slowdown(s) < QUICK_NS;
+static bool is_quick(const qn_program *p, double cost, const qn_step *s) {
+  return cost * slowdown(p, s) < QUICK_NS;
 }
 
 /* Threads that work behind the back of calls. */
@@ -55,7 +59,7 @@ qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const q
   if (qn__unit_fn(t->best)) return QN_OK;
   if (t->quick && qn__unit_state(t->best) != QN_UNIT_FAILED) {
     if (qn__unit_state(t->best) == QN_UNIT_IDLE) qn__units_queue(p->units, 1, &t->best, behind(p));
-    if (!p->patient && is_quick(cost, s) && made(p, t->quick)) return QN_OK;
+    if (!p->patient && is_quick(p, cost, s) && made(p, t->quick)) return QN_OK;
   }
   if (made(p, t->best) || (t->quick && made(p, t->quick))) return QN_OK;
   return no_code(s, t->best, error);
@@ -96,12 +100,12 @@ static void leave_long_ones(qn_program *p, uint32_t missing, bool *quick) {
   double total = 0;
   for (uint32_t i = 0; p->frozen && i < p->frozen->num_calls; i++) {
     const qn_frozen_call *c = &p->frozen->calls[i];
-    if (quick[c->body]) total += c->cost * slowdown(&p->steps[c->step]);
+    if (quick[c->body]) total += c->cost * slowdown(p, &p->steps[c->step]);
   }
   p->patient = total > QUICK_NS && total > missing * BEST_NS / p->threads;
   for (uint32_t i = 0; p->frozen && i < p->frozen->num_calls; i++) {
     const qn_frozen_call *c = &p->frozen->calls[i];
-    if (p->patient || !is_quick(c->together, &p->steps[c->step])) quick[c->body] = false;
+    if (p->patient || !is_quick(p, c->together, &p->steps[c->step])) quick[c->body] = false;
   }
 }
 

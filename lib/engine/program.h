@@ -21,6 +21,7 @@
 #include "vec.h"
 #include <quern/engine.h>
 #include <quern/text.h>
+#include <quern/tuning.h>
 
 typedef enum qn_where { QN_AT_INPUT, QN_AT_OUTPUT, QN_AT_CONSTANT, QN_AT_SLOT } qn_where;
 
@@ -69,6 +70,7 @@ struct qn_program {
   qn_arena arena;
   const char *engine;
   const qn_isa *isa;
+  qn_machine machine; /* the context's, when the program was built */
   uint32_t num_values, num_steps, num_inputs, num_outputs, num_slots, num_bodies;
   qn_pvalue *values;
   qn_step *steps;
@@ -140,7 +142,8 @@ typedef struct qn_job {
   int64_t extent[2]; /* the whole range of begin / end */
   uint32_t body;     /* PART_ATTENTION: the tile's */
   int64_t grain;     /* parts are multiples of this many of extent[0] */
-  double cost;       /* about one nanosecond each, to decide whether cutting it pays */
+  double cost;       /* nanoseconds on one thread, about: to decide whether cutting it pays */
+  double byte_ns;    /* PART_TILES: of reading a byte of either side */
 } qn_job;
 
 typedef struct qn_piece {
@@ -158,7 +161,7 @@ uint32_t qn__block_pieces(const qn_job *job, size_t i, size_t n, qn_piece *piece
 bool qn__block_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn, void *user);
 double qn__block_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
 /* Into how many parts a job should be cut. */
-size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel);
+size_t qn__job_parts(const qn_program *p, const qn_job *job, const qn_parallel *parallel);
 /* The element type of a product's right side; NONE for kernels that multiply no matrices. */
 qn_scalar qn__step_multiplies(const qn_step *s);
 static inline bool qn__is_tile(qn_body_part part) {
@@ -166,8 +169,8 @@ static inline bool qn__is_tile(qn_body_part part) {
 }
 /* Bytes of prologue codes that a gemm step needs. */
 size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b);
-/* Whether work of this cost may be cut into parts. */
-bool qn__cost_splits(double cost, const qn_parallel *parallel);
+/* Into how many parts work of this cost may be cut: 1 where that does not pay. */
+uint32_t qn__cost_parts(const qn_program *p, double cost, const qn_parallel *parallel);
 /* Multiply-adds times two. */
 double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
 

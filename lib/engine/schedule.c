@@ -1,6 +1,7 @@
 /* From a step and the sizes of its values to kernel calls. One description serves the call path, which runs the jobs,
  * and ahead-of-time output, which writes them down. */
 #include "schedule.h"
+#include "machine.h"
 #include <string.h>
 
 static size_t align64(size_t n) {
@@ -178,6 +179,15 @@ static bool each_group(const qn_program *p, const qn_step *s, const qn_bound *b,
   return true;
 }
 
+/* Multiplying takes its time, and so does reading the right side once. */
+static void set_cost(const qn_program *p, const qn_gemm_plan *g, const gemm_shape *z, qn_job *job) {
+  double right = (double)job->strides[2] * (double)job->extent[1];
+  double macs = (double)z->m * (double)z->n * (double)(z->k * z->segments);
+  job->byte_ns = qn__machine_byte_ns(&p->machine, right);
+  double multiply = macs * qn__machine_mac_ns(&p->machine, p->isa, g->rhs), read = right * job->byte_ns;
+  job->cost = multiply > read ? multiply : read;
+}
+
 static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b, const gemm_shape *z,
                         const int64_t *at, qn_job *job, qn_job_fn fn, void *user) {
   const qn_gemm_plan *g = &s->plan->u.gemm;
@@ -205,7 +215,7 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
     for (uint32_t i = 0; i < g->num_prologue_extras; i++)
       add_extra(p, b, job, s->values[2 + i], &g->prologue_extras[i], z, at, merged);
     job->extent[0] = z->m, job->extent[1] = 1, job->grain = 1;
-    job->cost = (double)z->m * (double)z->k * 0.1 * (double)g->prologue.num_insts / 4;
+    job->cost = (double)z->m * (double)z->k * p->machine.op_ns * (double)g->prologue.num_insts / 2;
     if (!fn(user, job)) return false;
   }
   start_job(job, s, QN_PART_TILES, 3, 3, 3);
@@ -224,7 +234,7 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
   for (uint32_t i = 0; i < g->num_epilogue_extras; i++)
     add_extra(p, b, job, s->values[2 + g->num_prologue_extras + i], &g->epilogue_extras[i], z, at, merged);
   job->extent[0] = z->m, job->extent[1] = panels, job->grain = 1;
-  job->cost = (double)z->m * (double)z->n * (double)(z->k * z->segments) * (elem_bytes(g->rhs) == 1 ? 0.002 : 0.02);
+  set_cost(p, g, z, job);
   if (!g->window) return fn(user, job);
   window_sizes(g, b->shapes[a], b->shapes[y], job);
   return each_group(p, s, b, z, job, fn, user);
@@ -249,7 +259,7 @@ static bool window_rows(const qn_program *p, const qn_step *s, const qn_bound *b
   for (uint32_t i = 0; i < g->num_epilogue_extras; i++)
     add_extra(p, b, job, s->values[first + i], &g->epilogue_extras[i], z, at, merged);
   job->extent[0] = z->m, job->extent[1] = 1, job->grain = 1;
-  job->cost = (double)(z->m * sy[3]) * (double)(g->shape.size[0] * g->shape.size[1]) * 0.02;
+  job->cost = (double)(z->m * sy[3]) * (double)(g->shape.size[0] * g->shape.size[1]) * 0.4 * p->machine.op_ns;
   return fn(user, job);
 }
 
@@ -283,7 +293,7 @@ static bool pad_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, q
   job->strides[0] = sx[2] * sx[3] * x_bytes;
   job->strides[1] = sy[2] * sy[3] * y_bytes;
   job->extent[0] = sy[0] * sy[1], job->extent[1] = 1, job->grain = 1;
-  job->cost = (double)product(sy, 4) * 0.05 * (double)s->plan->u.loop.tape.num_insts;
+  job->cost = (double)product(sy, 4) * p->machine.op_ns * (double)s->plan->u.loop.tape.num_insts;
   return job->extent[0] == 0 || product(sy, 4) == 0 || fn(user, job);
 }
 
@@ -335,7 +345,7 @@ static bool loop_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
   job->extent[0] = splits ? job->sizes[0] : 1;
   job->extent[1] = 1;
   job->grain = l->num_loops == 1 ? 256 : 1;
-  job->cost = count * 0.05 * (double)l->tape.num_insts;
+  job->cost = count * p->machine.op_ns * (double)l->tape.num_insts;
   return fn(user, job);
 }
 
@@ -383,43 +393,67 @@ bool qn__step_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_
 
 /* ---- parts and pieces ---- */
 
-static bool split_by_rows(const qn_job *job, int64_t tiles, size_t n) {
-  return tiles >= (int64_t)n && (tiles >= 4 * (int64_t)n || tiles >= job->extent[1]);
+uint32_t qn__cost_parts(const qn_program *p, double cost, const qn_parallel *parallel) {
+  if (!parallel || !parallel->run || parallel->num_threads < 2) return 1;
+  if (parallel->min_ns) return cost >= parallel->min_ns ? parallel->num_threads : 1;
+  double most = cost / p->machine.part_ns;
+  return most >= parallel->num_threads ? parallel->num_threads : most < 2 ? 1 : (uint32_t)most;
 }
 
-bool qn__cost_splits(double cost, const qn_parallel *parallel) {
-  if (!parallel || !parallel->run || parallel->num_threads < 2) return false;
-  return cost >= (parallel->min_ns ? parallel->min_ns : 20000);
-}
-
-size_t qn__job_parts(const qn_job *job, const qn_parallel *parallel) {
-  uint32_t threads = parallel && parallel->run ? parallel->num_threads : 1;
-  if (!qn__cost_splits(job->cost, parallel)) return 1;
+size_t qn__job_parts(const qn_program *p, const qn_job *job, const qn_parallel *parallel) {
+  uint32_t parts = qn__cost_parts(p, job->cost, parallel);
+  if (parts == 1) return 1;
   int64_t units = ceil_div(job->extent[0], job->grain);
   if (job->step->plan->kind == QN_KERNEL_BLOCK_GEMM) {
     units = job->extent[1];
   } else if (job->part == QN_PART_TILES) {
     qn_row_split split = qn__row_split(job->extent[0], job->step->plan->u.gemm.rows);
-    int64_t tiles = split.counts[0] + split.counts[1];
-    units = tiles > job->extent[1] ? tiles : job->extent[1];
+    units = split.counts[0] + split.counts[1];
+    units = units > parts ? units : units * job->extent[1];
   }
-  return units < (int64_t)threads ? (units < 1 ? 1 : (size_t)units) : threads;
+  return units < (int64_t)parts ? (units < 1 ? 1 : (size_t)units) : parts;
+}
+
+/* Rows and panels of part (i, j) of r by n / r. */
+typedef struct share {
+  int64_t rows[2], panels[2];
+} share;
+
+static share share_of(const qn_job *job, const qn_row_split *s, int64_t i, int64_t r, int64_t j, int64_t c) {
+  int64_t tiles = s->counts[0] + s->counts[1];
+  return (share){{qn__row_of_tile(s, tiles * i / r), qn__row_of_tile(s, tiles * (i + 1) / r)},
+                 {job->extent[1] * j / c, job->extent[1] * (j + 1) / c}};
+}
+
+/* What the slowest part takes: of r by c parts the last ones are the largest. It multiplies its share, and reads its
+ * rows of the left side and its panels of the right one. */
+static double slowest(const qn_job *job, const qn_row_split *s, int64_t r, int64_t c) {
+  share last = share_of(job, s, r - 1, r, c - 1, c), first = share_of(job, s, 0, r, 0, c);
+  double rows = (double)(last.rows[1] - last.rows[0]), panels = (double)(last.panels[1] - last.panels[0]);
+  if ((double)(first.rows[1] - first.rows[0]) > rows) rows = (double)(first.rows[1] - first.rows[0]);
+  double multiply = job->cost * rows / (double)job->extent[0] * panels / (double)job->extent[1];
+  return multiply + job->byte_ns * (rows * (double)job->strides[0] + panels * (double)job->strides[2]);
+}
+
+/* Into how many parts the rows are cut when there are n: panels are into n / that. */
+static int64_t parts_of_rows(const qn_job *job, const qn_row_split *s, int64_t n) {
+  int64_t best = n;
+  double least = 0;
+  for (int64_t r = n; r >= 1; r--) {
+    if (n % r) continue;
+    double takes = slowest(job, s, r, n / r);
+    if (r == n || takes < least) best = r, least = takes;
+  }
+  return best;
 }
 
 static uint32_t tile_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2]) {
   qn_row_split split = qn__row_split(job->extent[0], job->step->plan->u.gemm.rows);
-  int64_t tiles = split.counts[0] + split.counts[1], first = 0, last = tiles, p0 = 0, p1 = job->extent[1];
-  if (n > 1 && split_by_rows(job, tiles, n)) {
-    first = tiles * (int64_t)i / (int64_t)n;
-    last = tiles * ((int64_t)i + 1) / (int64_t)n;
-  } else {
-    p0 = job->extent[1] * (int64_t)i / (int64_t)n;
-    p1 = job->extent[1] * ((int64_t)i + 1) / (int64_t)n;
-  }
-  int64_t lo = qn__row_of_tile(&split, first), hi = qn__row_of_tile(&split, last);
-  if (lo >= hi || p0 >= p1) return 0;
+  int64_t parts = (int64_t)n, r = parts > 1 ? parts_of_rows(job, &split, parts) : 1, c = parts / r;
+  share s = share_of(job, &split, (int64_t)i / c, r, (int64_t)i % c, c);
+  if (s.rows[0] >= s.rows[1] || s.panels[0] >= s.panels[1]) return 0;
   uint32_t rows = split.heights[0] | (split.counts[1] ? QN_ROWS_MIXED : 0);
-  pieces[0] = (qn_piece){job->step->tile_bodies[rows], {lo, p0}, {hi, p1}};
+  pieces[0] = (qn_piece){job->step->tile_bodies[rows], {s.rows[0], s.panels[0]}, {s.rows[1], s.panels[1]}};
   return 1;
 }
 

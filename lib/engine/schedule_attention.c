@@ -1,5 +1,6 @@
 /* Attention's calls: a job for each index of the leading axes but the last, which the body walks itself (its heads),
  * and each of the tile heights that the number of queries is cut into. */
+#include "machine.h"
 #include "schedule.h"
 
 static int64_t elem_bytes(qn_scalar s) {
@@ -113,8 +114,9 @@ bool qn__attention_jobs(const qn_program *p, const qn_step *s, const qn_bound *b
       job->sizes[5] = row, job->sizes[6] = split.counts[g], job->sizes[7] = split.heights[g];
       job->body = s->tile_bodies[split.heights[g]];
       job->extent[0] = split.counts[g] * z.heads;
+      double mac = qn__machine_mac_ns(&p->machine, p->isa, a->scores.rhs);
       job->cost = (double)job->extent[0] * (double)split.heights[g] * (double)z.keys *
-                  ((double)(z.d + z.dv) * (a->codes ? 0.004 : 0.02) + 1.0);
+                  ((double)(z.d + z.dv) * mac + 20 * p->machine.op_ns);
       if (!fn(user, job)) return false;
       row += split.counts[g] * split.heights[g];
     }

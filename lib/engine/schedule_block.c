@@ -1,5 +1,6 @@
 /* Jobs of products with a scale per block. The right matrix is one for all leading axes, so these are rows, unless an
  * extra operand follows some of them only. */
+#include "machine.h"
 #include "program.h"
 
 static int64_t elem_bytes(qn_scalar s) {
@@ -27,7 +28,7 @@ static bool rows_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
   job->strides[1] = b->shapes[y][rank - 1];
   job->strides[2] = job->sizes[1] * (int64_t)sizeof(float);
   job->extent[0] = rows, job->extent[1] = 1, job->grain = 1;
-  job->cost = (double)rows * (double)k * 0.2;
+  job->cost = (double)rows * (double)k * 4 * p->machine.op_ns;
   return fn(user, job);
 }
 
@@ -88,7 +89,10 @@ static bool gemm_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
     job->sizes[2] = g->floats ? columns : blocks * g->weights.block;
     for (uint32_t e = 2; e < s->num_in; e++) add_extra(p, b, s, e, &z, i, job);
     job->extent[0] = z.m, job->extent[1] = (n + QN_BPACK_PANEL - 1) / QN_BPACK_PANEL, job->grain = 1;
-    job->cost = (double)z.m * (double)n * (double)job->sizes[2] * (g->floats ? 0.03 : 0.005);
+    double right = (double)job->strides[2] * (double)job->extent[1], macs = (double)z.m * (double)n * (double)blocks;
+    double read = right * qn__machine_byte_ns(&p->machine, right), mac = g->floats ? 1.5 : 2; /* of plain products */
+    macs *= (double)g->weights.block * mac * qn__machine_mac_ns(&p->machine, p->isa, g->floats ? QN_F32 : QN_I8);
+    job->cost = macs > read ? macs : read;
     if (!fn(user, job)) return false;
   }
   return true;

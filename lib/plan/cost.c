@@ -6,10 +6,6 @@
 static const char *const narrow_layouts[] = {"k4n16", "k4n32", "k4n48", "k4n8",  "k2n16", "k2n32", "k2n48",
                                              "k2n8",  "k2n4",  "k1n16", "k1n32", "k1n48", "k1n8",  "k1n4"};
 
-/* Time of a vector of columns in panels of 1 .. 4 vectors, against that in the row's own: narrower panels have more
- * loads of A to a product, and A is read once for each. */
-static const double vector_cost[5] = {1, 1.12, 1.04, 1.01, 1};
-
 static uint32_t lanes_of(const qn_isa *isa, qn_scalar acc) {
   return isa->vector_bits / qn_scalar_get(acc)->storage_bits;
 }
@@ -19,22 +15,25 @@ static bool has_narrow(const qn_isa *isa, qn_scalar acc) {
   return !strcmp(isa->arch, "x86_64") && isa->vector_bits >= 256 && qn_scalar_get(acc)->storage_bits == 32;
 }
 
-static double cost_of(int64_t n, uint32_t lanes, uint32_t width, uint32_t own) {
+/* Narrower panels have more loads of A to a product, and A is read once for each. */
+static double cost_of(const qn_machine *m, int64_t n, uint32_t lanes, uint32_t width, uint32_t own) {
+  const double vector_cost[5] = {1, m->vector1_cost, m->vector2_cost, m->vector3_cost, 1};
   uint32_t vectors = width / lanes;
   double per_vector = width == own || vectors > 4 ? 1 : vector_cost[vectors];
   return (double)((n + width - 1) / width * vectors) * per_vector;
 }
 
-const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n) {
+const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n,
+                                   const qn_machine *machine) {
   const char *best = qn_isa_gemm_layout(isa, lhs, rhs, acc);
   qn_layout own, other;
   if (!best || n <= 0 || !has_narrow(isa, acc) || !qn_layout_parse(qn_str_of(best), &own)) return best;
   uint32_t lanes = lanes_of(isa, acc);
-  double least = cost_of(n, lanes, own.panel_width, own.panel_width);
+  double least = cost_of(machine, n, lanes, own.panel_width, own.panel_width);
   for (size_t i = 0; i < sizeof narrow_layouts / sizeof *narrow_layouts; i++) {
     if (!qn_layout_parse(qn_str_of(narrow_layouts[i]), &other) || other.k_block != own.k_block) continue;
     if (other.panel_width >= own.panel_width || other.panel_width % lanes) continue;
-    double cost = cost_of(n, lanes, other.panel_width, own.panel_width);
+    double cost = cost_of(machine, n, lanes, other.panel_width, own.panel_width);
     if (cost < least) least = cost, best = narrow_layouts[i];
   }
   return best;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* syscall */
 #include "cpu.h"
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #  include <cpuid.h>
@@ -72,6 +73,27 @@ qn_cpu qn__cpu_detect(void) {
   return cpu;
 }
 
+/* 48 characters in three leaves. */
+void qn__cpu_brand(char name[64]) {
+  char text[49] = "";
+  for (uint32_t i = 0; i < 3; i++) {
+    regs r = leaf(0x80000002u + i, 0);
+    memcpy(text + 16 * (size_t)i, &r, 16);
+  }
+  size_t from = strspn(text, " "), size = strlen(text);
+  while (size > from && text[size - 1] == ' ') size--;
+  memcpy(name, text + from, size - from);
+  name[size - from] = 0;
+}
+
+#else
+/* No instruction tells it: which row is the best says most of what matters here. */
+void qn__cpu_brand(char name[64]) {
+  name[0] = 0;
+}
+#endif
+
+#if defined(__x86_64__) && defined(__GNUC__)
 #elif defined(__aarch64__) && defined(__linux__)
 #  include <sys/auxv.h>
 

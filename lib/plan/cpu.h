@@ -14,4 +14,6 @@ typedef struct qn_cpu {
 
 /* Where tile registers have to be asked for, asks the operating system for them, for the whole process. */
 qn_cpu qn__cpu_detect(void);
+/* The processor's name for itself, without blanks around it; empty where it cannot be asked. */
+void qn__cpu_brand(char name[64]);
 #endif

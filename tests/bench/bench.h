@@ -17,6 +17,7 @@ typedef struct options {
   const char *tool;        /* the quern binary, for the set-up rows */
   bool quick;
   uint32_t threads;
+  const qn_parallel *parallel; /* Quern's, of so many threads; null for one */
 } options;
 
 /* ---- time (clock.c) ---- */

@@ -27,7 +27,8 @@ static void usage(FILE *f) {
              "  --only ROW,..     only these rows\n"
              "  --list            the rows\n"
              "  --quick           a third of the time and fewer shapes\n"
-             "  --threads N       threads for Quern and peers in the rows that are not about threads (default 1)\n"
+             "  --threads N       threads for Quern and peers in the rows that are not about threads (default 1);\n"
+             "                    the machine's limits are those of one\n"
              "  --onnxruntime LIB also against ONNX Runtime: its libonnxruntime.so\n"
              "  --cpu NAME        Quern compiles for this instruction set ('quern isa' lists them)\n"
              "rows:\n");
@@ -112,12 +113,20 @@ int main(int argc, char **argv) {
   qn_context_options context = {.on_diag = on_diag};
   qn_context *ctx = qn_context_create(&context);
   if (!ctx) return bad("out of memory", "");
+  qn_pool *pool = NULL;
+  qn_parallel parallel;
   if (o.threads == 1) pin_thread();
+  if (o.threads > 1) {
+    if (qn_pool_create(ctx, o.threads, &pool)) return qn_context_destroy(ctx), 1;
+    parallel = qn_pool_parallel(pool);
+    o.parallel = &parallel;
+  }
   report *r = report_create(&o);
   bool good = true;
   for (int i = 0; i < NUM_ROWS && good; i++)
     if (!o.only || has_row(o.only, rows[i].name)) good = rows[i].run(ctx, &o, r);
   status = report_finish(r, ctx);
+  qn_pool_destroy(pool);
   qn_context_destroy(ctx);
   return good ? status : 1;
 }

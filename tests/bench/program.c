@@ -75,7 +75,7 @@ bool checked_program(qn_context *ctx, const text *t, const options *o, const qn_
   qn_program *p;
   const void *result;
   if (!program_from_text(ctx, t, "llvm", o, quiet, &p)) return false;
-  if (!ours_program(ctx, p, in, NULL, out, &result)) return false;
+  if (!ours_program(ctx, p, in, o->parallel, out, &result)) return false;
   out->run(out->state);
   *wrong = !same(ctx, t, o, in, result);
   if (y) *y = result;

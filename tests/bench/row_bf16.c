@@ -67,7 +67,7 @@ static bool one(qn_context *ctx, const options *o, report *r, const int64_t *sha
   *missing = !program_from_text(ctx, &t, "llvm", o, true, &program);
   if (*missing)
     report_note(r, "bf16 left out: this version cannot compile it");
-  else if (ours_program(ctx, program, &in, NULL, &c[n], &ours)) {
+  else if (ours_program(ctx, program, &in, o->parallel, &c[n], &ours)) {
     c[n].run(c[n].state), n++;
     peer_note why = {""};
     if (!right(ctx, &t, o, &in, ours, y))

@@ -45,7 +45,7 @@ static bool ours_copies(qn_context *ctx, const product *p, const options *o, con
   int n = far_copies((size_t)(p->k * p->n)), made = 0;
   for (; made < n; made++) {
     const void *y;
-    if (!ours_product(ctx, p, o, NULL, &each[made], &y)) break;
+    if (!ours_product(ctx, p, o, o->parallel, &each[made], &y)) break;
     each[made].run(each[made].state);
     *wrong |= !product_same(p, y);
   }

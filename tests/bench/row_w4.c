@@ -86,7 +86,7 @@ static bool ours(qn_context *ctx, block_product *p, const options *o, contender 
   for (; n < p->copies && good; n += good) {
     const void *y;
     qn_program *program;
-    good = our_program(ctx, p, p->m, "llvm", o, &program) && ours_program(ctx, program, &in, NULL, &each[n], &y);
+    good = our_program(ctx, p, p->m, "llvm", o, &program) && ours_program(ctx, program, &in, o->parallel, &each[n], &y);
     if (!good) break;
     each[n].run(each[n].state);
     if (n == 0) *wrong = !right(ctx, p, o, y);

@@ -15,7 +15,7 @@ ours), median and spread of the rounds' ratios and our time, then geometric mean
   --only ROW,..         only these rows; --list names them
   --list                the rows, and nothing is measured
   --quick               a third of the time and fewer shapes
-  --threads N           threads for the rows that are not about threads (default 1)
+  --threads N           threads for the rows that are not about threads (default 1); limits are those of one
   --cpu NAME            Quern compiles for this instruction set ('quern isa' lists them)
   --onnxruntime         also against ONNX Runtime, from PyPI into a virtual environment in build/bench-python
   --ggml PREFIX         also against ggml: a prefix with its include/ and lib/, built by you for this machine

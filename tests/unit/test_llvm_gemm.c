@@ -248,6 +248,7 @@ static void tiles(void **state) {
   const qn_isa *rows[MAX_ROWS];
   uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
   qn_context *ctx = test_context();
+  const qn_machine machine = qn_machine_default();
   for (uint32_t r = 0; r < num_rows; r++)
     for (size_t t = 0; t < sizeof all_types / sizeof *all_types; t++) {
       types ty = all_types[t];
@@ -261,7 +262,7 @@ static void tiles(void **state) {
       wrong += check_heights(ctx, rows[r], ty, own, tallest);
       /* Panels for few columns, and the taller tiles over them. */
       qn_layout narrow;
-      name = qn_isa_gemm_layout_for(rows[r], ty.lhs, ty.rhs, ty.acc, 1 + rnd_below(3) * 16);
+      name = qn_isa_gemm_layout_for(rows[r], ty.lhs, ty.rhs, ty.acc, 1 + rnd_below(3) * 16, &machine);
       assert_true(qn_layout_parse(qn_str_of(name), &narrow));
       uint32_t tall = qn__tallest_tile(rows[r], &narrow, &own, ty.acc, tallest);
       if (narrow.panel_width < own.panel_width) wrong += check_heights(ctx, rows[r], ty, narrow, tall);

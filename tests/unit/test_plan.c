@@ -76,12 +76,13 @@ static void isa_table(void **state) {
 /* Panels fit the columns: never more padding than the row's own, layouts that kernels are made for, tall tiles. */
 static void narrow_panels(void **state) {
   (void)state;
+  const qn_machine machine = qn_machine_default();
   for (size_t r = 0; qn_isa_get(r); r++) {
     const qn_isa *isa = qn_isa_get(r);
     qn_layout own, l;
     assert_true(qn_layout_parse(qn_str_of(isa->int8_layout), &own));
     for (int64_t n = -1; n < 300; n++) {
-      const char *name = qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, n);
+      const char *name = qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, n, &machine);
       assert_true(qn_layout_parse(qn_str_of(name), &l));
       assert_true(qn__layout_is_own(isa, &l, &own, QN_I32));
       assert_int_equal(l.k_block, own.k_block);
@@ -99,8 +100,8 @@ static void narrow_panels(void **state) {
     const char *layout;
   } cases[] = {{1, "k4n16"}, {16, "k4n16"}, {17, "k4n32"}, {48, "k4n48"}, {64, "k4n64"}, {96, "k4n48"}, {768, "k4n64"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    assert_string_equal(qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, cases[i].n), cases[i].layout);
-  assert_null(qn_isa_gemm_layout_for(isa, QN_F16, QN_F16, QN_F32, 10));
+    assert_string_equal(qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, cases[i].n, &machine), cases[i].layout);
+  assert_null(qn_isa_gemm_layout_for(isa, QN_F16, QN_F16, QN_F32, 10, &machine));
 }
 
 static void row_splits(void **state) {

@@ -4,6 +4,7 @@
 
 #include <quern/context.h>
 #include <quern/scalar.h>
+#include <quern/tuning.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,8 +49,10 @@ QN_API bool qn_isa_runs_here(const qn_isa *isa);
  * the sum; null when no kernel multiplies them. lhs ui8 x rhs i8 -> i32; i16 x i16 -> i32; f32 x f32; f64 x f64; on
  * rows with QN_ISA_BF16 also bf16 x bf16 -> f32, not in the contract's order. */
 QN_API const char *qn_isa_gemm_layout(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc);
-/* The same for a matrix of n columns, whose panels may be narrower, so that less of the last one is padding. */
-QN_API const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n);
+/* The same for a matrix of n columns, whose panels may be narrower, so that less of the last one is padding: what that
+ * costs, the machine's constants say. */
+QN_API const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n,
+                                          const qn_machine *machine);
 
 #ifdef __cplusplus
 }
