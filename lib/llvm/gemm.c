@@ -2,9 +2,9 @@
  * registers, then through a small buffer into the epilogue. Panels are the outer loop, so that B, which may be larger
  * than a cache, is read once and A, a few bytes per step, is what is read again.
  *
- * Rows are taken in blocks that stay in a second-level cache over all panels. While a panel is read, each tile
- * prefetches its share of the next. (Cutting K, so that a piece of a panel stays in the first level while sums wait in
- * a buffer, was 3 to 8% slower than streaming panels from the second level: rows of A become short streams.) */
+ * Rows are taken in blocks that stay in a second-level cache over all panels. (Cutting K, so that a piece of a panel
+ * stays in the first level while sums wait in a buffer, was 3 to 8% slower than streaming panels from the second level:
+ * rows of A become short streams.) */
 #include "gemm_impl.h"
 
 /* Bytes of A that are kept while panels pass by, and how many are cut for that: half a second-level cache and more than
@@ -83,22 +83,12 @@ static void copy_start(loops *l, LLVMValueRef first, uint32_t width) {
 
 /* ---- loops over rows ---- */
 
-/* The tile's share of the next panel. */
-static void aim_ahead(loops *l) {
-  gemm_state *s = &l->s;
-  qn_ll *g = s->g;
-  s->ahead = NULL;
-  if (s->tile.panels > 1 || s->tile.rows * s->tile.vectors < 8) return;
-  LLVMValueRef next = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, 1)), s->b_stride));
-  s->ahead = qn__ll_gep(g, next, qn__ll_mul(g, qn__ll_sub(g, s->row, l->begin), l->ahead_row));
-}
-
 static void one_tile(loops *l, LLVMValueRef column) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
   int64_t bytes = qn__ll_mem_bits(s->plan->acc) / 8;
   s->start = l->start_extra == UINT32_MAX ? NULL : qn__ll_gep(g, l->start, qn__ll_mul(g, column, qn__ll_i64(g, bytes)));
-  aim_ahead(l);
+  qn__ll_gemm_fetch_aim(s, column, l->begin, l->ahead_row);
   qn__ll_gemm_sums(s, column);
   LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
   qn__ll_epilogue_call(g, s->epilogue, s->sums, s->row, s->tile.rows, qn__ll_add(g, first, column),
@@ -129,9 +119,11 @@ static void rows_loop(loops *l, LLVMValueRef begin, LLVMValueRef end, uint32_t f
 /* All rows of columns from .. to-1 of the panels at hand, `lanes` to a vector: tall tiles, then low ones. */
 static void columns_loop(loops *l, uint32_t panels, uint32_t lanes, uint32_t from, uint32_t to) {
   shape_tile(&l->s, l->rows, panels, lanes, to - from);
+  qn__ll_gemm_fetch_shape(&l->s);
   rows_loop(l, l->begin, l->high_end, from, to);
   if (!l->low) return;
   shape_tile(&l->s, l->rows - 1, panels, lanes, to - from);
+  qn__ll_gemm_fetch_shape(&l->s);
   rows_loop(l, l->high_end, l->end, from, to);
 }
 
@@ -222,7 +214,7 @@ static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t 
   int64_t block = (int64_t)s->plan->layout.k_block * s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
   LLVMValueRef rows = LLVMBuildOr(g->b, qn__ll_sub(g, l->end, l->begin), qn__ll_i64(g, 1), "");
   l->ahead_row = LLVMBuildUDiv(g->b, s->b_stride, rows, "");
-  s->ahead_step = LLVMBuildUDiv(g->b, qn__ll_i64(g, block * l->rows), rows, "");
+  s->fetch.ahead_step = LLVMBuildUDiv(g->b, qn__ll_i64(g, block * l->rows), rows, "");
   if (panels > 1) {
     LLVMValueRef count = qn__ll_sub(g, end, start), by = qn__ll_i64(g, panels);
     LLVMValueRef whole = LLVMBuildSub(g->b, end, LLVMBuildSRem(g->b, count, by, ""), "");

@@ -3,6 +3,16 @@
 #define QN_LL_GEMM_IMPL_H
 #include "tile.h"
 
+/* What a tile fetches before it is needed (gemm_fetch.c). */
+typedef struct gemm_fetch {
+  bool some;                      /* the tile fetches anything */
+  LLVMValueRef ahead, ahead_step; /* of the next panel, and how much further per block; null for nothing */
+  LLVMValueRef a, a_step;         /* the next tile's rows, and how much further per block; null step for nothing */
+  LLVMValueRef y, y_stride;       /* the tile's part of Y */
+  LLVMValueRef y_step;            /* its rows per block, times 65536 */
+  uint32_t y_lines;               /* of a row */
+} gemm_fetch;
+
 typedef struct gemm_state {
   qn_ll *g;
   const qn_gemm_plan *plan;
@@ -15,11 +25,19 @@ typedef struct gemm_state {
   LLVMValueRef start;                   /* memory that each row's sums start from; null: at zero */
   LLVMValueRef sums;                    /* memory that they are left in, row by row */
   LLVMValueRef tail;                    /* function; null where no block is partial */
-  LLVMValueRef ahead, ahead_step;       /* what to prefetch, and how much further per block; null for nothing */
+  gemm_fetch fetch;
 } gemm_state;
 
 /* A function i32(bytes, count) that gives the first 0 to 3 bytes as the low ones of a word. */
 LLVMValueRef qn__ll_gemm_tail_function(qn_ll *g, const qn_body *body);
+/* For tiles as s->tile is shaped now; fetch.ahead_step has been set. */
+void qn__ll_gemm_fetch_shape(gemm_state *s);
+/* For the tile at s->row, from `column` of s->panel on; rows from `begin` on fetch `ahead_row` bytes of a panel each.
+ */
+void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef column, LLVMValueRef begin, LLVMValueRef ahead_row);
+/* At a block of K. */
+void qn__ll_gemm_fetch(gemm_state *s, LLVMValueRef block, LLVMValueRef ahead);
+
 /* Sums of the tile from `column` of its first panel on, into s->sums. */
 void qn__ll_gemm_sums(gemm_state *s, LLVMValueRef column);
 #endif

@@ -35,17 +35,8 @@ static void blocks_step(qn_ll_tile *t, LLVMValueRef block, uint32_t blocks, bool
   }
 }
 
-/* Two lines a block; `ahead` moves by runtime steps, so that each pass over a panel fetches its share of the next. */
-static void prefetch_step(gemm_state *s, LLVMValueRef ahead) {
-  qn_ll *g = s->g;
-  for (int64_t line = 0; line < 128; line += 64) {
-    LLVMValueRef args[4] = {qn__ll_gep_const(g, ahead, line), qn__ll_i32(g, 0), qn__ll_i32(g, 2), qn__ll_i32(g, 1)};
-    qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
-  }
-}
-
 /* Rows of tall tiles in groups of three, so that one register per group and one for the stride address them all. */
-enum { FEW_ROWS = 6, ROW_GROUP = 3, MOST_GROUPS = (QN_LL_MAX_ROWS + ROW_GROUP - 1) / ROW_GROUP };
+enum { FEW_ROWS = 5, ROW_GROUP = 3, MOST_GROUPS = (QN_LL_MAX_ROWS + ROW_GROUP - 1) / ROW_GROUP };
 
 /* The rows' addresses at the present block, from those of each group's first row. */
 static void group_rows(gemm_state *s, LLVMValueRef *groups) {
@@ -64,14 +55,14 @@ static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uin
   uint32_t sums = t->acc_rows * t->vectors * (unroll >= t->sets ? t->sets : 1), n = sums + t->panels;
   int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
   int64_t a_bytes = (int64_t)t->plan->layout.k_block * qn__ll_mem_bits(t->plan->lhs) / 8;
-  bool fetch = s->ahead && !partial, grouped = t->rows > FEW_ROWS && !partial && !s->plan->window;
+  bool fetch = s->fetch.ahead && !partial, grouped = t->rows > FEW_ROWS && !partial && !s->plan->window;
   uint32_t groups = grouped ? (t->rows + ROW_GROUP - 1) / ROW_GROUP : 0, first_group = n + fetch;
   LLVMValueRef carried[QN_LL_MAX_CARRIED], rows[QN_LL_MAX_ROWS];
   qn_ll_for f;
   copy_values(rows, t->a, t->rows);
   copy_values(carried, t->acc, sums);
   copy_values(carried + sums, t->b, t->panels);
-  if (fetch) carried[n] = s->ahead;
+  if (fetch) carried[n] = s->fetch.ahead;
   for (uint32_t i = 0; i < groups; i++)
     carried[first_group + i] = qn__ll_gep(g, t->a[i * ROW_GROUP], qn__ll_mul(g, start, qn__ll_i64(g, a_bytes)));
   qn__ll_for_begin(g, &f, start, end, unroll, first_group + groups, carried);
@@ -79,12 +70,12 @@ static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uin
   copy_values(t->b, carried + sums, t->panels);
   LLVMValueRef ahead = fetch ? carried[n] : NULL, at[MOST_GROUPS];
   copy_values(at, carried + first_group, groups);
-  if (fetch) prefetch_step(s, ahead);
+  if (fetch) qn__ll_gemm_fetch(s, f.i, ahead);
   if (grouped) group_rows(s, at);
   blocks_step(t, grouped ? qn__ll_i64(g, 0) : f.i, unroll, partial);
   for (uint32_t p = 0; p < t->panels; p++)
     carried[sums + p] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, t->b[p], bytes * unroll), "");
-  if (fetch) carried[n] = LLVMBuildFreeze(g->b, qn__ll_gep(g, ahead, s->ahead_step), "");
+  if (fetch) carried[n] = LLVMBuildFreeze(g->b, qn__ll_gep(g, ahead, s->fetch.ahead_step), "");
   for (uint32_t i = 0; i < groups; i++)
     carried[first_group + i] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, at[i], a_bytes * unroll), "");
   copy_values(carried, t->acc, sums);
@@ -92,7 +83,7 @@ static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uin
   copy_values(t->acc, carried, sums);
   copy_values(t->b, carried + sums, t->panels);
   copy_values(t->a, rows, t->rows);
-  if (fetch) s->ahead = carried[n];
+  if (fetch) s->fetch.ahead = carried[n];
 }
 
 /* ---- partial blocks ---- */
@@ -186,22 +177,22 @@ static void segments_loop(gemm_state *s, LLVMValueRef count, LLVMValueRef step, 
   copy_values(first, t->a, t->rows);
   copy_values(carried, t->acc, sums);
   copy_values(carried + sums, t->b, t->panels);
-  carried[n] = s->ahead;
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, 1, n + (s->ahead ? 1 : 0), carried);
+  carried[n] = s->fetch.ahead;
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, 1, n + (s->fetch.ahead ? 1 : 0), carried);
   copy_values(t->acc, carried, sums);
   copy_values(t->b, carried + sums, t->panels);
-  if (s->ahead) s->ahead = carried[n];
+  if (s->fetch.ahead) s->fetch.ahead = carried[n];
   LLVMValueRef offset = qn__ll_mul(g, f.i, step);
   for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, first[r], offset);
   inner(s);
   copy_values(carried, t->acc, sums);
   copy_values(carried + sums, t->b, t->panels);
-  carried[n] = s->ahead;
+  carried[n] = s->fetch.ahead;
   qn__ll_for_end(g, &f, carried);
   copy_values(t->acc, carried, sums);
   copy_values(t->b, carried + sums, t->panels);
   copy_values(t->a, first, t->rows);
-  if (s->ahead) s->ahead = carried[n];
+  if (s->fetch.ahead) s->fetch.ahead = carried[n];
 }
 
 static void inner_segments(gemm_state *s) {
