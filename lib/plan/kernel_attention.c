@@ -110,7 +110,7 @@ qn_status qn__plan_attention(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_
     out->slow_reason =
         p->codes ? "the ISA row has no dot-product instruction" : "the ISA row has no fused multiply-add";
   snprintf(out->tile, sizeof out->tile, "%u queries x %u keys", p->rows, p->key_block);
-  char score[64] = "", end[64] = "";
+  char score[48] = "", end[48] = "";
   qn__plan_describe(m, qn_op_region(m, op, 0), true, score, sizeof score);
   qn__plan_describe(m, qn_op_region(m, op, 2), true, end, sizeof end);
   snprintf(out->fused, sizeof out->fused, "scores: %s%s, softmax, values: %s", score, p->causal ? ", causal" : "", end);
