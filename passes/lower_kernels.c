@@ -131,6 +131,7 @@ static qn_status lower_function(lowering *l, qn_op func) {
     status = lower_op(l, op);
   }
   if (!status && qn_run_bool(l->run, "fuse")) status = qn__fuse_kernels(l, func);
+  if (!status) status = qn__separate_bits(l, func);
   if (!status) status = copy_outputs(l, func);
   if (!status) qn_func_update_type(m, func);
   return status;

@@ -31,6 +31,9 @@ qn_status qn__lower_dynamic_quantize(lowering *l, qn_op op);
 /* Merges kern.map ops into their neighbours, over one function. */
 qn_status qn__fuse_kernels(lowering *l, qn_op func);
 
+/* Elements that share bytes become bytes around kernels that do not walk them in order, over one function. */
+qn_status qn__separate_bits(lowering *l, qn_op func);
+
 /* Results of the op get the values; the op is gone. */
 qn_status qn__lower_done(lowering *l, qn_op op, const qn_value *values);
 
@@ -41,6 +44,10 @@ qn_type qn__body_type(lowering *l, qn_type tensor_or_elem);
 bool qn__is_unsigned(lowering *l, qn_type tensor_or_elem);
 bool qn__is_float(lowering *l, qn_type tensor_or_elem);
 uint32_t qn__bits(lowering *l, qn_type tensor_or_elem);
+/* Elements of the tensor lie several to a byte. */
+bool qn__shares_bytes(lowering *l, qn_value v);
+/* Equal sizes for certain: static ones, or dynamic ones of one name. */
+bool qn__same_shape(lowering *l, qn_type a, qn_type b);
 
 /* ---- kernel ops ---- */
 /* kern.map or kern.row over the inputs with an empty body whose arguments stand in *body. */
@@ -55,6 +62,8 @@ qn_value qn__dense_f32(lowering *l, qn_builder *b, uint32_t rank, const int64_t 
 qn_value qn__dense_i32(lowering *l, qn_builder *b, uint32_t rank, const int64_t *shape, const int32_t *data);
 /* Permutes axes through kern.map. */
 qn_value qn__make_transpose(lowering *l, qn_builder *b, qn_value x, const int64_t *perm);
+/* The same for elements that share bytes. */
+qn_value qn__transpose_bits(lowering *l, qn_builder *b, qn_value x, const int64_t *perm);
 
 /* ---- region bodies: scalar ops; b.block is the region ---- */
 qn_value qn__s1(qn_builder *b, qn_op_kind kind, qn_value x);

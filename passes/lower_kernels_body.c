@@ -127,6 +127,19 @@ qn_value qn__dequantize(lowering *l, qn_builder *b, qn_value code, bool is_unsig
   return qn__s2(b, QN_OP_MULF, qn__convert(b, QN_OP_SITOFP, q, qn__scalar_t(l, QN_F32)), s);
 }
 
+bool qn__same_shape(lowering *l, qn_type a, qn_type b) {
+  uint32_t rank = qn_type_rank(l->ctx, a);
+  if (rank != qn_type_rank(l->ctx, b)) return false;
+  for (uint32_t d = 0; d < rank; d++) {
+    int64_t x = qn_type_shape(l->ctx, a)[d], y = qn_type_shape(l->ctx, b)[d];
+    if (x != y) return false;
+    if (x == QN_DYNAMIC &&
+        (!qn_type_symbol(l->ctx, a, d).id || qn_type_symbol(l->ctx, a, d).id != qn_type_symbol(l->ctx, b, d).id))
+      return false;
+  }
+  return true;
+}
+
 /* ---- loops ---- */
 
 qn_op qn__make_loop(qn_builder *b, qn_op_kind kind, uint32_t n, const qn_value *inputs, uint32_t num_results,
@@ -172,28 +185,6 @@ qn_value qn__dense_i32(lowering *l, qn_builder *b, uint32_t rank, const int64_t 
   return dense(l, b, QN_I32, rank, shape, data);
 }
 
-/* The same elements in the low bits of bytes, or back: which conversion ops make of `from` an element of `to`. */
-static qn_value convert_bits(lowering *l, qn_builder *b, qn_value x, qn_type to, qn_op_kind kind) {
-  qn_builder body;
-  qn_op op = qn__make_loop(b, QN_OP_MAP, 1, &x, 1, &to, &body);
-  qn_value v = qn_block_arg(l->m, body.block, 0);
-  qn_type from = qn__body_type(l, qn_value_type(l->m, x)), elem = qn__body_type(l, to), i4 = qn__scalar_t(l, QN_I4);
-  if (qn__is_float(l, from)) v = qn__convert(&body, QN_OP_BITCAST, v, i4); /* f4E2M1FN is the float below 8 bits */
-  v = qn__convert(&body, kind, v, qn__is_float(l, elem) ? i4 : elem);
-  if (qn__is_float(l, elem)) v = qn__convert(&body, QN_OP_BITCAST, v, elem);
-  qn__yield(&body, 1, &v);
-  return qn_op_result(l->m, op, 0);
-}
-
-/* Elements that share bytes cannot be walked out of order: they are bytes meanwhile. */
-static qn_value transpose_bits(lowering *l, qn_builder *b, qn_value x, const int64_t *perm) {
-  qn_type t = qn_value_type(l->m, x), i8 = qn__scalar_t(l, QN_I8);
-  qn_value bytes = convert_bits(l, b, x, qn_type_with_elem(l->ctx, t, i8), QN_OP_EXTUI);
-  bytes = qn__make_transpose(l, b, bytes, perm);
-  return convert_bits(l, b, bytes, qn_type_with_elem(l->ctx, qn_value_type(l->m, bytes), qn_type_elem(l->ctx, t)),
-                      QN_OP_TRUNCI);
-}
-
 qn_type qn__permuted_type(lowering *l, qn_type t, const int64_t *perm) {
   uint32_t rank = qn_type_rank(l->ctx, t);
   int64_t shape[QN_MAX_RANK];
@@ -207,8 +198,7 @@ qn_type qn__permuted_type(lowering *l, qn_type t, const int64_t *perm) {
 
 qn_value qn__make_transpose(lowering *l, qn_builder *b, qn_value x, const int64_t *perm) {
   qn_type t = qn_value_type(l->m, x);
-  if (qn_scalar_get(qn_type_memory(l->ctx, qn_type_elem(l->ctx, t)))->storage_bits < 8)
-    return transpose_bits(l, b, x, perm);
+  if (qn__shares_bytes(l, x)) return qn__transpose_bits(l, b, x, perm);
   uint32_t rank = qn_type_rank(l->ctx, t);
   qn_type to = qn__permuted_type(l, t, perm);
   qn_builder body;

@@ -4,7 +4,8 @@
  * full-size result more of its body, another map's result one body; kern.window has an epilogue as gemm has. A gemm
  * takes a map that only feeds its left operand in as prologue, unless it follows windows, and one that only feeds an
  * operand of its epilogue into that; kern.pad takes one that only feeds it, a row short maps that only feed
- * it. The merged op stands where its consumer stood, so every operand is defined before it. */
+ * it. Maps of elements that share bytes merge with maps only: other kernels do not walk them in order. The merged op
+ * stands where its consumer stood, so every operand is defined before it. */
 #include "lower_kernels.h"
 #include "map.h"
 #include <string.h>
@@ -79,20 +80,6 @@ static qn_type value_type(lowering *l, qn_value v) {
   return qn_value_type(l->m, v);
 }
 
-/* Equal sizes for certain: static ones, or dynamic ones of one name. */
-static bool same_shape(lowering *l, qn_type a, qn_type b) {
-  uint32_t rank = qn_type_rank(l->ctx, a);
-  if (rank != qn_type_rank(l->ctx, b)) return false;
-  for (uint32_t d = 0; d < rank; d++) {
-    int64_t x = qn_type_shape(l->ctx, a)[d], y = qn_type_shape(l->ctx, b)[d];
-    if (x != y) return false;
-    if (x == QN_DYNAMIC &&
-        (!qn_type_symbol(l->ctx, a, d).id || qn_type_symbol(l->ctx, a, d).id != qn_type_symbol(l->ctx, b, d).id))
-      return false;
-  }
-  return true;
-}
-
 /* A map of one unpermuted result. */
 static bool is_plain_map(lowering *l, qn_op op) {
   return qn_op_kind_of(l->m, op) == QN_OP_MAP && qn_op_num_results(l->m, op) == 1 && !qn_op_attr(l->m, op, "perm").id;
@@ -104,7 +91,7 @@ static bool can_take(lowering *l, qn_op op, qn_value v, qn_op *producer) {
   if (!producer->id || qn_op_num_results(l->m, *producer) != 1 || !qn_value_has_one_use(l->m, v)) return false;
   if (qn_op_parent(l->m, *producer).id != qn_op_parent(l->m, op).id) return false;
   if (qn_op_num_operands(l->m, *producer) + qn_op_num_operands(l->m, op) > MAX_OPERANDS) return false;
-  return same_shape(l, value_type(l, v), value_type(l, qn_op_result(l->m, op, 0)));
+  return qn__same_shape(l, value_type(l, v), value_type(l, qn_op_result(l->m, op, 0)));
 }
 
 static qn_op create(merge *g, qn_op at, qn_op_kind kind, const operand_list *operands, uint32_t num_results,
@@ -232,7 +219,7 @@ static qn_op into_prologue(merge *g, qn_op gemm, qn_op map) {
   qn_type t = value_type(l, qn_op_result(m, map, 0));
   uint32_t n = qn_op_num_operands(m, map), main_input = n;
   for (uint32_t i = n; i-- > 0;)
-    if (same_shape(l, value_type(l, qn_op_operand(m, map, i)), t)) main_input = i;
+    if (qn__same_shape(l, value_type(l, qn_op_operand(m, map, i)), t)) main_input = i;
   if (main_input == n || qn_op_get_bool(m, gemm, "transpose_a")) return (qn_op){0};
   uint32_t prologue = (uint32_t)qn_op_get_int(m, gemm, "num_prologue");
   qn_block inner = qn_op_region(m, gemm, 0), outer = qn_op_region(m, map, 0);
@@ -316,7 +303,7 @@ static qn_op into_pad(merge *g, qn_op pad, qn_op map) {
   qn_type t = value_type(l, qn_op_result(m, map, 0));
   uint32_t n = qn_op_num_operands(m, map), main_input = n;
   for (uint32_t i = n; i-- > 0;)
-    if (same_shape(l, value_type(l, qn_op_operand(m, map, i)), t)) main_input = i;
+    if (qn__same_shape(l, value_type(l, qn_op_operand(m, map, i)), t)) main_input = i;
   for (uint32_t i = 0; i < n; i++)
     if (i != main_input && qn_type_count(l->ctx, value_type(l, qn_op_operand(m, map, i))) != 1) return (qn_op){0};
   if (main_input == n) return (qn_op){0};
@@ -337,14 +324,22 @@ static qn_op into_pad(merge *g, qn_op pad, qn_op map) {
   return replace(g, scratch, pad, map, QN_OP_PAD, &operands, qn_op_attrs(m, pad), 1);
 }
 
+/* An operand or the result of the map has elements that share bytes. */
+static bool shares_bytes(lowering *l, qn_op map) {
+  bool any = qn__shares_bytes(l, qn_op_result(l->m, map, 0));
+  for (uint32_t i = 0; i < qn_op_num_operands(l->m, map); i++) any |= qn__shares_bytes(l, qn_op_operand(l->m, map, i));
+  return any;
+}
+
 static qn_op fuse_map(merge *g, qn_op map) {
   static const qn_op_kind order[] = {QN_OP_GEMM, QN_OP_BLOCK_GEMM, QN_OP_WINDOW, QN_OP_ROW, QN_OP_MAP};
+  bool shared = shares_bytes(g->l, map);
   for (size_t k = 0; k < sizeof order / sizeof order[0]; k++)
     for (uint32_t i = 0; i < qn_op_num_operands(g->l->m, map); i++) {
       qn_op producer;
       if (!can_take(g->l, map, qn_op_operand(g->l->m, map, i), &producer)) continue;
       qn_op_kind kind = qn_op_kind_of(g->l->m, producer);
-      if (kind != order[k] || (kind == QN_OP_MAP && !is_plain_map(g->l, producer))) continue;
+      if (kind != order[k] || (kind == QN_OP_MAP ? !is_plain_map(g->l, producer) : shared)) continue;
       bool epilogue = kind == QN_OP_GEMM || kind == QN_OP_BLOCK_GEMM || kind == QN_OP_WINDOW;
       return epilogue ? into_epilogue(g, map, i, producer) : into_body(g, map, i, producer);
     }
@@ -356,8 +351,8 @@ static bool only_feeds(merge *g, qn_op op, uint32_t slot, qn_op *map) {
   qn_module *m = g->l->m;
   qn_value v = qn_op_operand(m, op, slot);
   *map = qn_value_op(m, v);
-  return map->id && is_plain_map(g->l, *map) && qn_value_has_one_use(m, v) && qn_op_num_operands(m, *map) > 0 &&
-         qn_op_parent(m, *map).id == qn_op_parent(m, op).id &&
+  return map->id && is_plain_map(g->l, *map) && !shares_bytes(g->l, *map) && qn_value_has_one_use(m, v) &&
+         qn_op_num_operands(m, *map) > 0 && qn_op_parent(m, *map).id == qn_op_parent(m, op).id &&
          qn_op_num_operands(m, *map) + qn_op_num_operands(m, op) <= MAX_OPERANDS;
 }
 
@@ -368,7 +363,7 @@ static qn_op fuse_extra(merge *g, qn_op gemm) {
   qn_type y = value_type(g->l, qn_op_result(m, gemm, 0));
   for (uint32_t i = first; i < qn_op_num_operands(m, gemm); i++) {
     qn_op map;
-    if (only_feeds(g, gemm, i, &map) && same_shape(g->l, value_type(g->l, qn_op_operand(m, gemm, i)), y))
+    if (only_feeds(g, gemm, i, &map) && qn__same_shape(g->l, value_type(g->l, qn_op_operand(m, gemm, i)), y))
       return into_extra(g, gemm, i, map);
   }
   return (qn_op){0};
@@ -406,7 +401,7 @@ static qn_op fuse_row(merge *g, qn_op row) {
     if (!only_feeds(g, row, i, &map) || num_ops(m, qn_op_region(m, map, 0)) > SHORT) continue;
     qn_type t = value_type(g->l, qn_op_operand(m, row, i));
     for (uint32_t r = 0; r < qn_op_num_results(m, row); r++)
-      if (same_shape(g->l, t, value_type(g->l, qn_op_result(m, row, r)))) return into_row(g, row, i, map);
+      if (qn__same_shape(g->l, t, value_type(g->l, qn_op_result(m, row, r)))) return into_row(g, row, i, map);
   }
   return (qn_op){0};
 }

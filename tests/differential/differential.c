@@ -3,6 +3,7 @@
  * an embedder's flush-to-zero and rounding mode. Every bit must agree (any NaN equals any other).
  *
  *   differential [CASES [SEED [FAMILY]]] */
+#include "program.h"
 #include <fenv.h>
 #include <math.h>
 #include <quern/quern.h>
@@ -22,20 +23,19 @@ static uint32_t next(void) {
   state = state * 6364136223846793005u + 1442695040888963407u;
   return (uint32_t)(state >> 33);
 }
-static int pick(int n) {
+int pick(int n) {
   return (int)(next() % (uint32_t)n);
 }
-/* Sizes from 1 to 200, small and odd ones more often. */
-static int size(void) {
+int size(void) {
   return pick(3) ? 1 + pick(20) : 1 + pick(200);
 }
-static float uniform(void) {
+float uniform(void) {
   return (float)next() / 1073741824.0f - 1.0f;
 }
 
 static char text[1 << 18];
 static size_t at;
-static void put(const char *fmt, ...) {
+void put(const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   int n = vsnprintf(text + at, sizeof text - at, fmt, args);
@@ -48,7 +48,7 @@ static void put(const char *fmt, ...) {
 
 static const char *const activations[] = {"relu", "sigmoid", "tanh", "gelu", "exp", "erf"};
 
-static void scales(int n) {
+void scales(int n) {
   put("{");
   for (int i = 0; i < n; i++) put("%s%.6e", i ? ", " : "", 0.001 + 0.0001 * pick(500));
   put("}");
@@ -197,7 +197,7 @@ static void softmax(void) {
 static void codecs(void) {
   static const char *const storages[] = {"i8", "u8", "i8<-127:127>", "u8<1:255>", "i16", "u16", "i4", "u4"};
   const char *s = storages[pick(8)];
-  int n = size(), k = 2 * (1 + pick(9)), axis = pick(3);
+  int n = size(), k = 1 + pick(19), axis = pick(3);
   put("func.func @main(%%x: tensor<%dx%dxf32>) -> tensor<%dx%dxf32> {\n", n, k, n, k);
   put("  %%q = quant.qcast %%x : tensor<%dx%dxf32> to tensor<%dx%dx", n, k, n, k);
   size_t start = at;
@@ -377,7 +377,11 @@ static const family families[] = {{"quantized matmul", quantized_matmul, 6},
                                   {"block products", block_products, 4},
                                   {"codecs", codecs, 3},
                                   {"shapes", shapes, 1},
-                                  {"attention", attention, 3}};
+                                  {"attention", attention, 3},
+                                  {"layers", layers, 5},
+                                  {"wide codes", wide_codes, 2},
+                                  {"long sums", long_sums, 2},
+                                  {"layer norms", layer_norms, 2}};
 
 /* ---- running ---- */
 
@@ -479,10 +483,13 @@ static bool run_case(tester *t, bool wild) {
   if (qn_parse_text(t->ctx, (qn_str){text, at}, "case", NULL, &t->m)) return false;
   bool ok = qn_program_compile(t->m, &interp, &oracle) == QN_OK;
   uint32_t n = ok ? qn_program_num_inputs(oracle) : 0;
+  int64_t rows = size();
   for (uint32_t i = 0; i < n; i++) {
     qn_port_info port = qn_program_input(oracle, i);
     t->in[i] = (qn_tensor){.elem = port.elem, .rank = port.rank};
     memcpy(t->in[i].shape, port.shape, sizeof port.shape);
+    for (uint32_t d = 0; d < port.rank; d++) /* all the same size that the program does not say */
+      if (port.shape[d] == QN_DYNAMIC) t->in[i].shape[d] = rows;
     t->in[i].data = calloc(1, qn_tensor_bytes(&t->in[i]) + 1);
     fill(&t->in[i], wild);
   }

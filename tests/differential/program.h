@@ -1,0 +1,21 @@
+/* Random programs as text: what their makers share. */
+#ifndef QN_TEST_PROGRAM_H
+#define QN_TEST_PROGRAM_H
+
+/* One of 0 .. n-1. */
+int pick(int n);
+/* From 1 to 200, small and odd ones more often. */
+int size(void);
+/* From -1 to 1. */
+float uniform(void);
+/* Appends to the program. */
+void put(const char *fmt, ...);
+/* n scales in braces. */
+void scales(int n);
+
+/* networks.c */
+void layers(void);
+void wide_codes(void);
+void long_sums(void);
+void layer_norms(void);
+#endif
