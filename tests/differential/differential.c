@@ -381,7 +381,8 @@ static const family families[] = {{"quantized matmul", quantized_matmul, 6},
                                   {"layers", layers, 5},
                                   {"wide codes", wide_codes, 2},
                                   {"long sums", long_sums, 2},
-                                  {"layer norms", layer_norms, 2}};
+                                  {"layer norms", layer_norms, 2},
+                                  {"batches", batches, 3}};
 
 /* ---- running ---- */
 

@@ -166,3 +166,44 @@ void layer_norms(void) {
       axis, a, b, c, t, tail, t, tail, t, a, b, c, t);
   put("  return %%y : tensor<%dx%dx%dx%s>\n}\n", a, b, c, t);
 }
+
+/* Products of every element type, of vectors, with leading axes that broadcast, transposed on either side. */
+void batches(void) {
+  static const char *const floats[] = {"f32", "f16", "bf16", "f64"};
+  int m = size(), k = 1 + pick(60), n = size(), form = pick(6), lead = pick(3), ta = pick(4) == 0, tb = pick(2);
+  bool codes = pick(2);
+  const char *elem = floats[pick(4)], *result = codes ? "i32" : elem;
+  char a[64], b[64], y[64], one[24] = "", both[24] = "", flags[80] = "";
+  if (lead) snprintf(both, sizeof both, lead == 1 ? "%dx" : "%dx3x", 1 + pick(3));
+  if (lead == 2 && pick(2)) snprintf(one, sizeof one, "3x");
+  if (lead && pick(3) == 0) snprintf(one, sizeof one, "%s", both);
+  if (form == 0) { /* vectors */
+    ta = 0;
+    snprintf(a, sizeof a, "%d", k);
+    snprintf(b, sizeof b, tb ? "%1$s%3$dx%2$d" : "%1$s%2$dx%3$d", both, k, n);
+    snprintf(y, sizeof y, "%s%d", both, n);
+  } else if (form == 1) {
+    tb = 0;
+    snprintf(a, sizeof a, ta ? "%1$s%3$dx%2$d" : "%1$s%2$dx%3$d", both, m, k);
+    snprintf(b, sizeof b, "%d", k);
+    snprintf(y, sizeof y, "%s%d", both, m);
+  } else {
+    snprintf(a, sizeof a, ta ? "%1$s%3$dx%2$d" : "%1$s%2$dx%3$d", form == 2 ? one : both, m, k);
+    snprintf(b, sizeof b, tb ? "%1$s%3$dx%2$d" : "%1$s%2$dx%3$d", form == 2 ? both : one, k, n);
+    snprintf(y, sizeof y, "%s%dx%d", both, m, n);
+  }
+  if (ta || tb)
+    snprintf(flags, sizeof flags, "{transpose_a = %s, transpose_b = %s} ", ta ? "true" : "false",
+             tb ? "true" : "false");
+  put("!a = !quant.uniform<%s:f32, 0.5:%d>\n!b = !quant.uniform<%s:f32, 0.25:%d>\n", pick(2) ? "u8" : "i8", pick(100),
+      pick(2) ? "u8" : "i8", pick(3) ? 0 : pick(100));
+  const char *in = codes ? "i8" : elem;
+  put("func.func @main(%%x: tensor<%sx%s>, %%w: tensor<%sx%s>) -> tensor<%sx%s> {\n", a, in, b, in, y, result);
+  if (codes)
+    put("  %%p = quant.scast %%x : tensor<%sxi8> to tensor<%sx!a>\n  %%r = quant.scast %%w : tensor<%sxi8> to "
+        "tensor<%sx!b>\n",
+        a, a, b, b);
+  put("  %%y = quern.matmul %s, %s %s: (tensor<%sx%s>, tensor<%sx%s>) -> tensor<%sx%s>\n", codes ? "%p" : "%x",
+      codes ? "%r" : "%w", flags, a, codes ? "!a" : elem, b, codes ? "!b" : elem, y, result);
+  put("  return %%y : tensor<%sx%s>\n}\n", y, result);
+}

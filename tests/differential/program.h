@@ -18,4 +18,5 @@ void layers(void);
 void wide_codes(void);
 void long_sums(void);
 void layer_norms(void);
+void batches(void);
 #endif
