@@ -382,7 +382,8 @@ static const family families[] = {{"quantized matmul", quantized_matmul, 6},
                                   {"wide codes", wide_codes, 2},
                                   {"long sums", long_sums, 2},
                                   {"layer norms", layer_norms, 2},
-                                  {"batches", batches, 3}};
+                                  {"batches", batches, 3},
+                                  {"reductions", reductions, 2}};
 
 /* ---- running ---- */
 

@@ -207,3 +207,24 @@ void batches(void) {
       codes ? "%r" : "%w", flags, a, codes ? "!a" : elem, b, codes ? "!b" : elem, y, result);
   put("  return %%y : tensor<%sx%s>\n}\n", y, result);
 }
+
+/* A few kinds of rows in one program, over axes of every size, of every type that holds codes. */
+void reductions(void) {
+  static const char *const storages[] = {"i8", "u8", "i4", "u4"};
+  const char *storage = storages[pick(4)];
+  bool per_row = pick(2);
+  int m = size(), n = size();
+  const char *memory = storage[0] == 'u' ? (storage[1] == '4' ? "ui4" : "ui8") : storage;
+  char p[32] = "";
+  if (per_row) snprintf(p, sizeof p, "%dx1x", m);
+  put("func.func @main(%%x: tensor<%dx%dxf32>) -> (tensor<%dx%dxf32>, tensor<%sf32>) {\n", m, n, m, n, p);
+  put("  %%e = quern.softmax %%x {axis = 1} : (tensor<%dx%dxf32>) -> tensor<%dx%dxf32>\n", m, n, m, n);
+  put("  %%d = quern.sub %%x, %%e : (tensor<%dx%dxf32>, tensor<%dx%dxf32>) -> tensor<%dx%dxf32>\n", m, n, m, n, m, n);
+  put("  %%q, %%s, %%z = quern.dynamic_quantize %%d {storage = %s, scheme = \"%s\"%s} : (tensor<%dx%dxf32>) -> "
+      "(tensor<%dx%dx%s>, tensor<%sf32>, tensor<%s%s>)\n",
+      memory, pick(2) ? "symmetric" : "asymmetric", per_row ? ", per_row = true" : "", m, n, m, n, memory, p, p,
+      memory);
+  put("  %%y = quern.dequantize %%q, %%s, %%z : (tensor<%dx%dx%s>, tensor<%sf32>, tensor<%s%s>) -> tensor<%dx%dxf32>\n",
+      m, n, memory, p, p, memory, m, n);
+  put("  return %%y, %%s : tensor<%dx%dxf32>, tensor<%sf32>\n}\n", m, n, p);
+}

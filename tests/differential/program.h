@@ -19,4 +19,5 @@ void wide_codes(void);
 void long_sums(void);
 void layer_norms(void);
 void batches(void);
+void reductions(void);
 #endif
