@@ -65,7 +65,7 @@ static uint32_t root_of(const build *b, uint32_t v) {
 
 static qn_status body_for(build *b, const qn_kernel_plan *plan, qn_body_part part, uint32_t rows, uint32_t *out) {
   qn_body body = {.plan = plan, .part = part, .rows = rows};
-  static const char *const suffix[] = {"", "_t", "_p", "_t"};
+  static const char *const suffix[] = {"", "_t", "_p", "_t", "_s"};
   if (part == QN_PART_TILES || part == QN_PART_ATTENTION)
     snprintf(body.symbol, sizeof body.symbol, "%s_t%u", plan->name, rows);
   else
@@ -118,7 +118,7 @@ static qn_status attention_bodies(build *b, qn_step *s) {
 }
 
 static qn_status step_bodies(build *b, qn_step *s) {
-  s->main_body = s->prologue_body = UINT32_MAX;
+  s->main_body = s->prologue_body = s->stream_body = UINT32_MAX;
   switch (s->plan->kind) {
   case QN_KERNEL_VIEW: return QN_OK;
   case QN_KERNEL_GEMM: return gemm_bodies(b, s);
@@ -303,6 +303,17 @@ static qn_status copy_constants(build *b) {
   return QN_OK;
 }
 
+/* When it is known where every value lies. */
+static qn_status stream_bodies(build *b) {
+  qn_status status = QN_OK;
+  for (uint32_t i = 0; i < b->steps.size && !status; i++) {
+    qn_step *s = &b->steps.data[i];
+    if (qn__step_may_stream(b->p->isa, s, b->values.data, b->steps.size, b->steps.data))
+      status = body_for(b, s->plan, QN_PART_STREAM, 0, &s->stream_body);
+  }
+  return status;
+}
+
 static qn_status finish(build *b) {
   qn_program *p = b->p;
   p->num_values = b->values.size, p->num_steps = b->steps.size, p->num_bodies = b->bodies.size;
@@ -325,6 +336,7 @@ static qn_status run(build *b) {
     number_slots(b);
     status = copy_constants(b);
   }
+  if (!status) status = stream_bodies(b);
   return status ? status : finish(b);
 }
 

@@ -18,7 +18,7 @@ void qn__mark_needed(const qn_program *p, const qn_bound *b, bool *needed) {
 }
 
 void qn__mark_always(const qn_program *p, bool *needed) {
-  for (uint32_t i = 0; i < p->num_bodies; i++) needed[i] |= !qn__is_tile(p->bodies[i].part);
+  for (uint32_t i = 0; i < p->num_bodies; i++) needed[i] |= !qn__by_size(p->bodies[i].part);
 }
 
 /* ---- while a call waits ---- */

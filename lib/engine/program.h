@@ -3,6 +3,7 @@
  *   build.c     lowered module -> values, steps, bodies (kernel plans by lib/plan)
  *   bind.c      input shapes -> shapes of all values, workspace layout
  *   schedule.c  step + shapes -> jobs (one kernel over index ranges) -> pieces (one call of one body)
+ *   stream.c    which jobs write past the caches
  *   chain.c     jobs that follow each other row by row, run together in blocks of rows
  *   frozen.c    the same once and for all, where every size is known
  *   call.c      jobs run on the caller's threads
@@ -46,13 +47,13 @@ typedef struct qn_pvalue {
 typedef struct qn_step {
   qn_kernel_plan *plan;
   uint32_t num_in, num_out;
-  uint32_t *values;                  /* operands, then results */
-  uint32_t main_body, prologue_body; /* indices into bodies; UINT32_MAX when there is none */
-  uint32_t *tile_bodies;             /* by height h and h | QN_ROWS_MIXED, up to the plan's rows */
-  bool transpose;                    /* gemm: of a; pack: of b */
-  bool bottom_right;                 /* attention: causal from the last query and key on */
-  const int64_t *view_shape;         /* view: the shape attribute, or null */
-  int64_t pads[4];                   /* pad: top, left, bottom, right */
+  uint32_t *values;                               /* operands, then results */
+  uint32_t main_body, prologue_body, stream_body; /* indices into bodies; UINT32_MAX when there is none */
+  uint32_t *tile_bodies;                          /* by height h and h | QN_ROWS_MIXED, up to the plan's rows */
+  bool transpose;                                 /* gemm: of a; pack: of b */
+  bool bottom_right;                              /* attention: causal from the last query and key on */
+  const int64_t *view_shape;                      /* view: the shape attribute, or null */
+  int64_t pads[4];                                /* pad: top, left, bottom, right */
   qn_str op_name;
 } qn_step;
 
@@ -164,9 +165,14 @@ double qn__block_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
 size_t qn__job_parts(const qn_program *p, const qn_job *job, const qn_parallel *parallel);
 /* The element type of a product's right side; NONE for kernels that multiply no matrices. */
 qn_scalar qn__step_multiplies(const qn_step *s);
-static inline bool qn__is_tile(qn_body_part part) {
-  return part == QN_PART_TILES || part == QN_PART_ATTENTION;
+/* Whether it depends on a call's sizes that a body is needed. */
+static inline bool qn__by_size(qn_body_part part) {
+  return part == QN_PART_TILES || part == QN_PART_ATTENTION || part == QN_PART_STREAM;
 }
+/* Whether a step can have a body that writes past the caches, and whether a call of these sizes should use it. */
+bool qn__step_may_stream(const qn_isa *isa, const qn_step *s, const qn_pvalue *values, uint32_t num_steps,
+                         const qn_step *steps);
+bool qn__job_streams(const qn_program *p, const qn_bound *b, const qn_job *job);
 /* Bytes of prologue codes that a gemm step needs. */
 size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b);
 /* Into how many parts work of this cost may be cut: 1 where that does not pay. */

@@ -346,6 +346,7 @@ static bool loop_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
   job->extent[1] = 1;
   job->grain = l->num_loops == 1 ? 256 : 1;
   job->cost = count * p->machine.op_ns * (double)l->tape.num_insts;
+  if (qn__job_streams(p, b, job)) job->part = QN_PART_STREAM;
   return fn(user, job);
 }
 
@@ -466,6 +467,7 @@ uint32_t qn__job_pieces(const qn_job *job, size_t i, size_t n, qn_piece pieces[2
   if (lo >= hi) return 0;
   uint32_t body = job->part == QN_PART_PROLOGUE ? job->step->prologue_body : job->step->main_body;
   if (job->part == QN_PART_ATTENTION) body = job->body;
+  if (job->part == QN_PART_STREAM) body = job->step->stream_body;
   pieces[0] = (qn_piece){body, {lo, 0}, {hi, 1}};
   return 1;
 }

@@ -3,18 +3,20 @@
  * next to nothing. Addresses past the end of a tensor do no harm. */
 #include "row.h"
 
-enum { READ_AHEAD = 2048, WRITE_AHEAD = 1024, ROW_AHEAD = 16384, FRACTION = 10 };
+enum { READ_AHEAD = 2048, WRITE_AHEAD = 1024, FAR_AHEAD = 8192, ROW_AHEAD = 16384, FRACTION = 10 };
+enum { INTO_SECOND = 2, INTO_FIRST = 3 };
 
-static void fetch(qn_ll *g, LLVMValueRef at, bool write) {
-  LLVMValueRef args[4] = {at, qn__ll_i32(g, write), qn__ll_i32(g, 3), qn__ll_i32(g, 1)};
+static void fetch(qn_ll *g, LLVMValueRef at, bool write, uint32_t into) {
+  LLVMValueRef args[4] = {at, qn__ll_i32(g, write), qn__ll_i32(g, into), qn__ll_i32(g, 1)};
   LLVMTypeRef type = g->ptr;
   qn__ll_intrinsic(g, "llvm.prefetch", 1, &type, 4, args);
 }
 
-/* What is read again for every row stays near by itself. */
+/* What is read again for every row stays near by itself; what is written past the caches needs nothing in them. */
 static bool is_walked(const qn_ll_nest *n, uint32_t operand) {
   const qn_ll_place *p = &n->places[operand];
   uint32_t loops = n->plan->num_loops;
+  if (n->stream && operand >= n->plan->num_inputs) return false;
   if (loops > 1 && n->plan->access[operand * loops + loops - 2] == QN_ACCESS_NONE) return false;
   return p->base && p->access == QN_ACCESS_DENSE && qn__ll_mem_bits(p->mem) >= 8;
 }
@@ -23,14 +25,24 @@ static LLVMValueRef bytes_of(qn_ll *g, const qn_ll_place *p, LLVMValueRef elemen
   return qn__ll_mul(g, elements, qn__ll_i64(g, qn__ll_mem_bits(p->mem) / 8));
 }
 
-void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index) {
+enum { LINE = 64 };
+
+/* Lines of an operand that `vectors` vectors make up, one at least. */
+static uint32_t lines_of(const qn_ll *g, const qn_ll_place *p, uint32_t vectors) {
+  uint32_t bytes = vectors * g->lanes * qn__ll_mem_bits(p->mem) / 8;
+  return bytes < LINE ? 1 : bytes / LINE;
+}
+
+void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index, uint32_t vectors) {
   qn_ll *g = n->g;
   for (uint32_t o = 0; o < n->num_operands; o++) {
     const qn_ll_place *p = &n->places[o];
     bool write = o >= n->plan->num_inputs;
     if (!is_walked(n, o)) continue;
     LLVMValueRef at = qn__ll_gep(g, p->base, bytes_of(g, p, index));
-    fetch(g, qn__ll_gep_const(g, at, write ? WRITE_AHEAD : READ_AHEAD), write);
+    int64_t ahead = n->stream ? FAR_AHEAD : write ? WRITE_AHEAD : READ_AHEAD;
+    for (uint32_t line = 0; line < lines_of(g, p, vectors); line++)
+      fetch(g, qn__ll_gep_const(g, at, ahead + line * LINE), write, n->stream ? INTO_SECOND : INTO_FIRST);
   }
 }
 
@@ -57,13 +69,14 @@ void qn__ll_row_ahead_begin(row_state *s) {
   }
 }
 
-void qn__ll_row_ahead(row_state *s, LLVMValueRef index) {
+void qn__ll_row_ahead(row_state *s, LLVMValueRef index, uint32_t vectors) {
   qn_ll *g = s->n->g;
   for (uint32_t o = 0; s->ahead && o < s->n->num_operands; o++) {
     const qn_ll_place *p = &s->n->places[o];
     if (!is_walked(s->n, o)) continue;
     LLVMValueRef along = LLVMBuildLShr(g->b, qn__ll_mul(g, index, s->ahead[o].share), qn__ll_i64(g, FRACTION), "");
     LLVMValueRef at = qn__ll_gep(g, qn__ll_gep(g, p->base, s->ahead[o].start), along);
-    fetch(g, at, o >= s->n->plan->num_inputs);
+    for (uint32_t line = 0; line < lines_of(g, p, vectors); line++)
+      fetch(g, qn__ll_gep_const(g, at, line * LINE), o >= s->n->plan->num_inputs, INTO_FIRST);
   }
 }

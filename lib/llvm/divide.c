@@ -7,8 +7,8 @@
  * The remainder a - q s of such a q has no more bits than a float and is exact in one fma, and then the last step
  * rounds to a / s correctly (Markstein, IBM J. Res. Dev. 34, 1990) where nothing underflows or overflows. That is so
  * for s in [2^-20, 2^20] and a = 0 or |a| > 2^-95: the remainder is a multiple of 2^-143, the quotient a normal number.
- * Where a is not finite, or the quotient is not, the last step gives NaN. Vectors with such lanes or smaller ones, and
- * other s, are divided. The sign of a is put on the quotient, for -0. */
+ * Where a is not finite, or the quotient is not, the last step gives NaN. Vectors with such lanes or smaller ones,
+ * those next to them that are done at once, and other s, are divided. The sign of a is put on the quotient, for -0. */
 #include "ll.h"
 
 enum { FEW = 8 }; /* instructions beside it: with more of them division costs nothing, as they run meanwhile */
@@ -59,30 +59,41 @@ static LLVMValueRef splat(qn_ll *g, LLVMValueRef v) {
   return qn__ll_splat(g, v, 16);
 }
 
-LLVMValueRef qn__ll_divide(qn_ll *g, const qn_ll_divisor *d, LLVMValueRef a, LLVMValueRef s) {
+/* a / s where nothing is odd, and which lanes are. */
+static LLVMValueRef fast(qn_ll *g, const qn_ll_divisor *d, LLVMValueRef a, LLVMValueRef *odd) {
   LLVMTypeRef type = LLVMTypeOf(a), bits = LLVMVectorType(g->i32, 16);
   LLVMValueRef inverse = splat(g, d->inverse), minus = splat(g, d->minus);
   LLVMValueRef q = qn__ll_fma(g, a, inverse, LLVMBuildFMul(g->b, a, splat(g, d->rest), ""), false, 16);
   q = qn__ll_fma(g, qn__ll_fma(g, q, minus, a, false, 16), inverse, q, false, 16);
   LLVMValueRef ai = LLVMBuildBitCast(g->b, a, bits, "");
   LLVMValueRef sign = LLVMBuildAnd(g->b, ai, qn__ll_bits(g, bits, 0x80000000u), "");
-  LLVMValueRef fast =
-      LLVMBuildBitCast(g->b, LLVMBuildOr(g->b, LLVMBuildBitCast(g->b, q, bits, ""), sign, ""), type, "");
   /* One less, so that 0 is large: three bits of the exponent are 0 up to 2^-95 only. */
   LLVMValueRef less = LLVMBuildAdd(g->b, ai, LLVMConstAllOnes(bits), "");
   LLVMValueRef high = LLVMBuildAnd(g->b, less, qn__ll_bits(g, bits, 0x70000000u), "");
-  LLVMValueRef odd = LLVMBuildOr(g->b, LLVMBuildICmp(g->b, LLVMIntEQ, high, LLVMConstNull(bits), ""),
-                                 LLVMBuildFCmp(g->b, LLVMRealUNO, q, q, ""), "");
+  *odd = LLVMBuildOr(g->b, LLVMBuildICmp(g->b, LLVMIntEQ, high, LLVMConstNull(bits), ""),
+                     LLVMBuildFCmp(g->b, LLVMRealUNO, q, q, ""), "");
+  return LLVMBuildBitCast(g->b, LLVMBuildOr(g->b, LLVMBuildBitCast(g->b, q, bits, ""), sign, ""), type, "");
+}
+
+void qn__ll_divide(qn_ll *g, const qn_ll_divisor *d, uint32_t count, const LLVMValueRef *a, LLVMValueRef s,
+                   LLVMValueRef *quotients) {
+  LLVMValueRef all = NULL, exact[QN_LL_MAX_GROUP];
+  for (uint32_t k = 0; k < count; k++) {
+    LLVMValueRef odd;
+    quotients[k] = fast(g, d, a[k], &odd);
+    all = all ? LLVMBuildOr(g->b, all, odd, "") : odd;
+  }
   LLVMTypeRef mask = LLVMIntTypeInContext(g->ctx, 16);
-  LLVMValueRef any = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildBitCast(g->b, odd, mask, ""), LLVMConstNull(mask), "");
-  LLVMBasicBlockRef before = LLVMGetInsertBlock(g->b);
+  LLVMValueRef any = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildBitCast(g->b, all, mask, ""), LLVMConstNull(mask), "");
+  LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
   qn_ll_if slow;
   qn__ll_if_begin(g, &slow, LLVMBuildOr(g->b, any, LLVMBuildNot(g->b, d->usual, ""), ""));
-  LLVMValueRef exact = LLVMBuildFDiv(g->b, a, s, "");
-  LLVMBasicBlockRef inside = LLVMGetInsertBlock(g->b);
+  for (uint32_t k = 0; k < count; k++) exact[k] = LLVMBuildFDiv(g->b, a[k], s, "");
+  from[1] = LLVMGetInsertBlock(g->b);
   qn__ll_if_end(g, &slow);
-  LLVMValueRef quotient = LLVMBuildPhi(g->b, type, ""), values[2] = {fast, exact};
-  LLVMBasicBlockRef from[2] = {before, inside};
-  LLVMAddIncoming(quotient, values, from, 2);
-  return quotient;
+  for (uint32_t k = 0; k < count; k++) {
+    LLVMValueRef values[2] = {quotients[k], exact[k]};
+    quotients[k] = LLVMBuildPhi(g->b, LLVMTypeOf(a[k]), "");
+    LLVMAddIncoming(quotients[k], values, from, 2);
+  }
 }

@@ -86,14 +86,23 @@ bool qn__ll_row_keep(row_state *s) {
   return true;
 }
 
-void qn__ll_row_kept_load(row_state *s, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+/* Where it is kept: in the output, or where that goes past the caches, in memory of its own. */
+static qn_ll_place place_of(row_state *s) {
+  qn_ll_place p = s->n->places[s->n->plan->num_inputs + s->keeper];
+  uint32_t size = qn__ll_mem_bits(p.mem) / 8;
+  if (s->n->stream && !s->room) s->room = qn__ll_slot(s->n->g, qn__ll_mem_type(s->n->g, p.mem), QN_STREAM_ROW / size);
+  if (s->n->stream) p.base = s->room;
+  return p;
+}
+
+void qn__ll_row_kept_load(row_state *s, qn_ll_region *r, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   if (!s->keeps || !qn__ll_row_last_pass(s)) return;
-  const qn_ll_place *p = &s->n->places[s->n->plan->num_inputs + s->keeper];
-  s->n->region.v[s->kept] = qn__ll_load(s->n->g, p, index, lanes, mask);
+  qn_ll_place p = place_of(s);
+  r->v[s->kept] = qn__ll_load(s->n->g, &p, index, lanes, mask);
 }
 
 void qn__ll_row_kept_store(row_state *s, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   if (!s->keeps || s->pass + 2 != s->n->region.num_passes) return;
-  const qn_ll_place *p = &s->n->places[s->n->plan->num_inputs + s->keeper];
-  qn__ll_store(s->n->g, p, index, lanes, mask, qn__ll_region_get(&s->n->region, s->kept, lanes));
+  qn_ll_place p = place_of(s);
+  qn__ll_store(s->n->g, &p, index, lanes, mask, qn__ll_region_get(&s->n->region, s->kept, lanes));
 }

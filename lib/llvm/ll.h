@@ -22,9 +22,10 @@ typedef struct qn_ll {
   LLVMBasicBlockRef entry; /* its first block, where scratch memory is reserved */
   uint32_t lanes;          /* 32-bit lanes of a vector register: every vector loop steps by this */
   bool masked;             /* masked loads and stores of every width are instructions */
-  bool x86;                /* instructions of x86 may be used: sse2, avx2 and avx512 by vector_bits */
-  const char *what;        /* plan name, for messages */
-  bool failed;             /* an LLVM function that must exist does not, or: */
+  bool past_caches; /* for now, whole vectors of dense elements go past the caches; they are aligned (outputs.c) */
+  bool x86;         /* instructions of x86 may be used: sse2, avx2 and avx512 by vector_bits */
+  const char *what; /* plan name, for messages */
+  bool failed;      /* an LLVM function that must exist does not, or: */
   bool out_of_memory;
 } qn_ll;
 
@@ -116,6 +117,8 @@ void qn__ll_store(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t l
 /* The vector at a byte address, unaligned or aligned to `align`. */
 LLVMValueRef qn__ll_load_vec(qn_ll *g, LLVMTypeRef type, LLVMValueRef ptr, uint32_t align);
 void qn__ll_store_vec(qn_ll *g, LLVMValueRef v, LLVMValueRef ptr, uint32_t align);
+/* A vector to an address aligned to it, or to 64 bytes where it is longer, past the caches. */
+void qn__ll_store_past(qn_ll *g, LLVMValueRef v, LLVMValueRef ptr);
 
 /* ---- control.c ---- */
 enum { QN_LL_MAX_CARRIED = 48 };
@@ -173,6 +176,12 @@ bool qn__ll_region_init(qn_ll_region *r, qn_ll *g, const qn_tape *tape, const ui
 /* Emits all needed instructions with this `vary` that are ready in passes first .. last, but inputs and reductions,
  * whose values must be in `v`. Values that do not vary by lane are scalars. */
 void qn__ll_region_emit(qn_ll_region *r, uint8_t vary, uint32_t first, uint32_t last, uint32_t lanes);
+/* The same for vectors next to each other, one region each, all of one tape: instruction by instruction. */
+enum { QN_LL_MAX_GROUP = 4 };
+void qn__ll_region_emit_group(qn_ll_region *regions, uint32_t count, uint8_t vary, uint32_t first, uint32_t last,
+                              uint32_t lanes);
+/* Computes no more than the outputs of the regions' tape, which was changed. False when memory runs out. */
+bool qn__ll_region_need_outputs(qn_ll_region *regions, uint32_t count);
 /* Loads needed inputs with this `vary` from places[input], but those without a base; `index` counts elements along the
  * lanes. */
 void qn__ll_region_load(qn_ll_region *r, uint8_t vary, const qn_ll_place *places, LLVMValueRef index, uint32_t lanes,
@@ -187,8 +196,9 @@ LLVMValueRef qn__ll_region_get(qn_ll_region *r, uint32_t i, uint32_t lanes);
 bool qn__ll_is_reduction(uint8_t op);
 /* After values with this `vary`, ready in passes first .. last, are known: readies divisions by them. */
 void qn__ll_divisors_prepare(qn_ll_region *r, uint8_t vary, uint32_t first, uint32_t last);
-/* a / s, 16 lanes. */
-LLVMValueRef qn__ll_divide(qn_ll *g, const qn_ll_divisor *d, LLVMValueRef a, LLVMValueRef s);
+/* a[k] / s for each k below count, 16 lanes. */
+void qn__ll_divide(qn_ll *g, const qn_ll_divisor *d, uint32_t count, const LLVMValueRef *a, LLVMValueRef s,
+                   LLVMValueRef *quotients);
 uint32_t qn__ll_args(const qn_tinst *inst, uint32_t args[3]); /* how many operands, and which registers */
 
 typedef struct qn_ll_operands {
@@ -222,10 +232,11 @@ struct qn_ll_nest {
   qn_ll_place *places;   /* per operand, for the innermost loop: bases are right inside `inner` */
   qn_ll_region region;
   LLVMValueRef start, end; /* of the innermost loop */
+  bool stream;             /* PART_STREAM */
   void (*inner)(qn_ll_nest *n);
 };
-/* Fetches what a map's loop will reach a little later (ahead.c). */
-void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index);
+/* Fetches what a map's loop, `vectors` at once, will reach a little later (ahead.c). */
+void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index, uint32_t vectors);
 /* Loops over all but the last axis around `inner`. */
 qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n));
 

@@ -1,17 +1,25 @@
 /* MAP: elementwise loops. What does not change along the innermost loop is computed once before it. */
-#include "ll.h"
+#include "outputs.h"
 
 static void store_outputs(qn_ll_nest *n, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   for (uint32_t i = 0; i < n->plan->num_outputs; i++)
     qn__ll_region_store(&n->region, i, &n->places[n->plan->num_inputs + i], index, lanes, mask);
 }
 
-static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+static void load(void *user, qn_ll_region *r, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   qn_ll_nest *n = user;
-  if (lanes > 1 && !mask) qn__ll_map_ahead(n, index);
-  qn__ll_region_load(&n->region, QN_LL_BY_LANE, n->places, index, lanes, mask);
-  qn__ll_region_emit(&n->region, QN_LL_BY_LANE, 0, 0, lanes);
-  store_outputs(n, index, lanes, mask);
+  qn__ll_region_load(r, QN_LL_BY_LANE, n->places, index, lanes, mask);
+}
+
+static void ahead(void *user, LLVMValueRef index, uint32_t vectors) {
+  qn__ll_map_ahead(user, index, vectors);
+}
+
+static void span(qn_ll_nest *n) {
+  qn_ll_outputs o = {.n = n, .user = n, .load = load, .ahead = ahead};
+  o.may_pack = n->plan->num_outputs == 1;
+  o.past_caches = n->stream;
+  qn__ll_outputs_span(&o);
 }
 
 /* Operands with a stride told at the call are mostly dense after all (sizes whose names the planner could not connect).
@@ -37,7 +45,7 @@ static void dense_span(qn_ll_nest *n) {
   } else {
     for (uint32_t o = 0; o < n->num_operands; o++)
       if (n->places[o].access == QN_ACCESS_STRIDED) n->places[o].access = QN_ACCESS_DENSE;
-    qn__ll_span(n->g, n->start, n->end, step, n);
+    span(n);
   }
   n->places = kept;
 }
@@ -46,7 +54,7 @@ static void spans(qn_ll_nest *n) {
   qn_ll *g = n->g;
   LLVMValueRef dense = dense_after_all(n);
   if (!dense) {
-    qn__ll_span(g, n->start, n->end, step, n);
+    span(n);
     return;
   }
   qn_ll_if yes, no;
@@ -54,7 +62,7 @@ static void spans(qn_ll_nest *n) {
   dense_span(n);
   qn__ll_if_end(g, &yes);
   qn__ll_if_begin(g, &no, LLVMBuildNot(g->b, dense, ""));
-  qn__ll_span(g, n->start, n->end, step, n);
+  span(n);
   qn__ll_if_end(g, &no);
 }
 

@@ -52,6 +52,20 @@ void qn__ll_store_vec(qn_ll *g, LLVMValueRef v, LLVMValueRef ptr, uint32_t align
   LLVMSetAlignment(LLVMBuildStore(g->b, v, ptr), align);
 }
 
+void qn__ll_store_past(qn_ll *g, LLVMValueRef v, LLVMValueRef ptr) {
+  LLVMTypeRef type = LLVMTypeOf(v);
+  uint32_t lanes = LLVMGetVectorSize(type);
+  LLVMTypeRef elem = LLVMGetElementType(type);
+  uint32_t bits = elem == g->f32 ? 32 : elem == g->f64 ? 64 : LLVMGetIntTypeWidth(elem), bytes = lanes * bits / 8;
+  /* Not as what narrowing gives: LLVM would make one instruction of both, which has no such form. */
+  if (bits < 32 && bytes % 4 == 0) v = LLVMBuildBitCast(g->b, v, LLVMVectorType(g->i32, bytes / 4), "");
+  LLVMValueRef store = LLVMBuildStore(g->b, v, ptr);
+  LLVMSetAlignment(store, bytes < 64 ? bytes : 64);
+  LLVMMetadataRef one = LLVMValueAsMetadata(qn__ll_i32(g, 1));
+  unsigned kind = LLVMGetMDKindIDInContext(g->ctx, "nontemporal", sizeof "nontemporal" - 1);
+  LLVMSetMetadata(store, kind, LLVMMetadataAsValue(g->ctx, LLVMMDNodeInContext2(g->ctx, &one, 1)));
+}
+
 static LLVMValueRef lane_index(qn_ll *g, LLVMValueRef index, uint32_t lane) {
   return lane ? qn__ll_add(g, index, qn__ll_i64(g, lane)) : index;
 }
@@ -169,6 +183,8 @@ void qn__ll_store(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t l
     store_lanes(g, p, index, lanes, mask, value);
   else if (mask)
     store_masked(g, value, address(g, p, index), mask);
+  else if (g->past_caches)
+    qn__ll_store_past(g, value, address(g, p, index));
   else
     qn__ll_store_vec(g, value, address(g, p, index), 1);
 }

@@ -85,15 +85,27 @@ static bool within(const qn_tape *t, uint32_t reg, double lo, double hi) {
   return t->ranges && t->ranges[reg].lo >= lo && t->ranges[reg].hi <= hi;
 }
 
-bool qn__ll_narrow_find(const qn_ll *g, const qn_tape *t, qn_scalar mem, qn_ll_narrow *out) {
+/* What is narrowed to the bytes of the tape's only output. */
+static bool narrowed(const qn_ll *g, const qn_tape *t, qn_scalar mem, uint32_t *x) {
   const qn_tinst *o = &t->insts[t->outputs[0]];
   if (!g->masked || g->lanes != 16 || qn__ll_mem_bits(mem) != 8 || mem == QN_I1) return false;
-  if (o->op != QN_T_TRUNC || t->insts[o->a].type != QN_TI32) return false;
-  uint32_t x = o->a;
+  *x = o->a;
+  return o->op == QN_T_TRUNC && t->insts[o->a].type == QN_TI32;
+}
+
+bool qn__ll_narrow_find(const qn_ll *g, const qn_tape *t, qn_scalar mem, qn_ll_narrow *out) {
+  uint32_t x;
+  if (!narrowed(g, t, mem, &x)) return false;
   *out = (qn_ll_narrow){.is_unsigned = true};
   if (find_scaled(t, x, 0, 255, out)) return true;
   *out = (qn_ll_narrow){.is_unsigned = false};
   if (find_scaled(t, x, -128, 127, out)) return true;
+  return qn__ll_narrow_find_plain(g, t, mem, out);
+}
+
+bool qn__ll_narrow_find_plain(const qn_ll *g, const qn_tape *t, qn_scalar mem, qn_ll_narrow *out) {
+  uint32_t x;
+  if (!narrowed(g, t, mem, &x)) return false;
   bool is_unsigned = within(t, x, 0, 255);
   if (!is_unsigned && !within(t, x, -128, 127)) return false;
   *out = (qn_ll_narrow){.reg = x, .is_unsigned = is_unsigned};
@@ -164,7 +176,11 @@ static void store_part(qn_ll *g, LLVMValueRef all, uint32_t from, uint32_t count
   }
   LLVMValueRef part =
       LLVMBuildShuffleVector(g->b, all, LLVMGetPoison(LLVMTypeOf(all)), LLVMConstVector(picks, count), "");
-  qn__ll_store_vec(g, part, qn__ll_gep_const(g, at, (int64_t)from * 4), 1);
+  at = qn__ll_gep_const(g, at, (int64_t)from * 4);
+  if (g->past_caches)
+    qn__ll_store_past(g, part, at);
+  else
+    qn__ll_store_vec(g, part, at, 1);
 }
 
 void qn__ll_narrow_store(qn_ll_region *regions, uint32_t count, const qn_ll_narrow *n, LLVMValueRef at) {

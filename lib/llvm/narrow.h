@@ -19,6 +19,8 @@ typedef struct qn_ll_narrow {
 
 /* Whether the tape's only output can be stored so, as elements of type mem. */
 bool qn__ll_narrow_find(const qn_ll *g, const qn_tape *tape, qn_scalar mem, qn_ll_narrow *out);
+/* The same, but never `scaled`. */
+bool qn__ll_narrow_find_plain(const qn_ll *g, const qn_tape *tape, qn_scalar mem, qn_ll_narrow *out);
 /* Whether all multipliers, one or more values of equal type, are as `scaled` wants them: i1. Minus zero is not. */
 LLVMValueRef qn__ll_narrow_check(qn_ll *g, uint32_t count, const LLVMValueRef *multipliers);
 /* The output of `count` (2 to 4) regions, whose vectors stand next to each other. */

@@ -1,5 +1,5 @@
 /* The loops around the innermost one of MAP and ROW kernels. */
-#include "ll.h"
+#include "outputs.h"
 
 static qn_access access_of(const qn_ll_nest *n, uint32_t operand, uint32_t loop) {
   return n->plan->access[operand * n->plan->num_loops + loop];
@@ -64,7 +64,7 @@ static void outer(qn_ll_nest *n, uint32_t d) {
 
 qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n)) {
   const qn_loop_plan *plan = &body->plan->u.loop;
-  qn_ll_nest n = {.g = g, .plan = plan, .inner = inner};
+  qn_ll_nest n = {.g = g, .plan = plan, .inner = inner, .stream = body->part == QN_PART_STREAM};
   uint32_t loops = plan->num_loops;
   uint8_t *vary = qn__arena_array(g->arena, plan->num_inputs, 1);
   if (!vary || !load_args(&n)) return qn_error_no_memory(g->qctx);
@@ -74,5 +74,6 @@ qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n
   n.start = loops == 1 && !whole_row ? qn__ll_arg_begin(g, 0) : qn__ll_i64(g, 0);
   n.end = loops == 0 ? qn__ll_i64(g, 1) : loops == 1 && !whole_row ? qn__ll_arg_end(g, 0) : n.size[loops - 1];
   outer(&n, 0);
+  if (n.stream) qn__ll_outputs_end(g);
   return QN_OK;
 }

@@ -120,17 +120,23 @@ typedef struct rewrite {
   uint32_t *to;
 } rewrite;
 
+static const qn_trange unknown = {-INFINITY, INFINITY, true};
+
+static uint32_t append(rewrite *w, qn_tinst inst, qn_trange range) {
+  if (w->t->ranges) w->t->ranges[w->t->num_insts] = range;
+  w->t->insts[w->t->num_insts] = inst;
+  return w->t->num_insts++;
+}
+
 static uint32_t put(rewrite *w, uint8_t op, uint8_t pred, uint32_t a, uint32_t b, uint32_t c) {
   uint8_t type = op == QN_T_FCMP ? QN_TI1 : QN_TF32;
-  w->t->insts[w->t->num_insts] = (qn_tinst){.op = op, .type = type, .pred = pred, .a = a, .b = b, .c = c};
-  return w->t->num_insts++;
+  return append(w, (qn_tinst){.op = op, .type = type, .pred = pred, .a = a, .b = b, .c = c}, unknown);
 }
 
 static uint32_t put_const(rewrite *w, float v) {
   uint32_t bits;
   memcpy(&bits, &v, sizeof bits);
-  w->t->insts[w->t->num_insts] = (qn_tinst){.op = QN_T_CONST, .type = QN_TF32, .imm = bits};
-  return w->t->num_insts++;
+  return append(w, (qn_tinst){.op = QN_T_CONST, .type = QN_TF32, .imm = bits}, unknown);
 }
 
 /* The comparisons leave NaN in y, so that removing it and the last of them can be one instruction. */
@@ -151,7 +157,9 @@ static bool start(qn_ll *g, const qn_tape *tape, rewrite *w) {
   w->to = qn__arena_array(g->arena, tape->num_insts, sizeof *w->to);
   if (!w->t || !w->to) return false;
   w->t->num_insts = 0;
-  w->t->insts = qn__arena_array(g->arena, tape->num_insts + (size_t)found * MOST, sizeof *w->t->insts);
+  size_t room = tape->num_insts + (size_t)found * MOST;
+  w->t->insts = qn__arena_array(g->arena, room, sizeof *w->t->insts);
+  if (tape->ranges && !(w->t->ranges = qn__arena_array(g->arena, room, sizeof *w->t->ranges))) return false;
   w->t->outputs = qn__arena_array(g->arena, tape->num_outputs, sizeof *w->t->outputs);
   return w->t->insts && w->t->outputs;
 }
@@ -177,8 +185,7 @@ const qn_tape *qn__ll_without_quotients(qn_ll *g, const qn_tape *tape) {
       if (n > 1) x.b = w.to[args[1]];
       if (n > 2) x.c = w.to[args[2]];
     }
-    w.to[i] = w.t->num_insts;
-    w.t->insts[w.t->num_insts++] = x;
+    w.to[i] = append(&w, x, tape->ranges ? tape->ranges[i] : unknown);
   }
   qn__fp_leave(saved);
   for (uint32_t i = 0; i < tape->num_outputs; i++) w.t->outputs[i] = w.to[tape->outputs[i]];

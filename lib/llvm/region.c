@@ -36,6 +36,14 @@ static void mark_needed(qn_ll_region *r) {
   }
 }
 
+bool qn__ll_region_need_outputs(qn_ll_region *regions, uint32_t count) {
+  regions[0].needed = qn__arena_array(regions[0].g->arena, regions[0].tape->num_insts, sizeof(bool));
+  if (!regions[0].needed) return false;
+  mark_needed(&regions[0]);
+  for (uint32_t k = 1; k < count; k++) regions[k].needed = regions[0].needed;
+  return true;
+}
+
 bool qn__ll_region_init(qn_ll_region *r, qn_ll *g, const qn_tape *tape, const uint8_t *input_vary) {
   tape = qn__ll_without_quotients(g, tape);
   uint32_t n = tape->num_insts;
@@ -91,17 +99,35 @@ static LLVMValueRef emit_one(qn_ll_region *r, uint32_t i, uint32_t lanes) {
   static const uint8_t bits[] = {
       [QN_TI1] = 1, [QN_TI8] = 8, [QN_TI16] = 16, [QN_TI32] = 32, [QN_TI64] = 64, [QN_TF32] = 32, [QN_TF64] = 64};
   o.bits = bits[inst->type];
-  if (inst->op == QN_T_FDIV && r->divisors[i].inverse && lanes == 16)
-    return qn__ll_divide(g, &r->divisors[i], o.a, o.b);
   return emitters[inst->op](g, &o);
 }
 
+/* Register i of all regions, 16 lanes, by their common divisor. */
+static void divide_group(qn_ll_region *regions, uint32_t count, uint32_t i) {
+  const qn_tinst *inst = &regions[0].tape->insts[i];
+  LLVMValueRef a[QN_LL_MAX_GROUP], quotients[QN_LL_MAX_GROUP];
+  for (uint32_t k = 0; k < count; k++) a[k] = qn__ll_region_get(&regions[k], inst->a, 16);
+  qn__ll_divide(regions[0].g, &regions[0].divisors[i], count, a, qn__ll_region_get(&regions[0], inst->b, 16),
+                quotients);
+  for (uint32_t k = 0; k < count; k++) regions[k].v[i] = quotients[k];
+}
+
 void qn__ll_region_emit(qn_ll_region *r, uint8_t vary, uint32_t first, uint32_t last, uint32_t lanes) {
+  qn__ll_region_emit_group(r, 1, vary, first, last, lanes);
+}
+
+void qn__ll_region_emit_group(qn_ll_region *regions, uint32_t count, uint8_t vary, uint32_t first, uint32_t last,
+                              uint32_t lanes) {
+  qn_ll_region *r = &regions[0];
   for (uint32_t i = 0; i < r->tape->num_insts; i++) {
-    uint8_t op = r->tape->insts[i].op;
+    const qn_tinst *inst = &r->tape->insts[i];
     if (!r->needed[i] || r->vary[i] != vary || r->ready[i] < first || r->ready[i] > last) continue;
-    if (op == QN_T_INPUT || qn__ll_is_reduction(op)) continue;
-    r->v[i] = emit_one(r, i, (vary & QN_LL_BY_LANE) ? lanes : 1);
+    if (inst->op == QN_T_INPUT || qn__ll_is_reduction(inst->op)) continue;
+    if (inst->op == QN_T_FDIV && r->divisors[i].inverse && lanes == 16)
+      divide_group(regions, count, i);
+    else
+      for (uint32_t k = 0; k < count; k++)
+        regions[k].v[i] = emit_one(&regions[k], i, (vary & QN_LL_BY_LANE) ? lanes : 1);
   }
   qn__ll_divisors_prepare(r, vary, first, last);
 }

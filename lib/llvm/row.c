@@ -5,6 +5,7 @@
  * always the next. Where a mask covers the rest of the row, it is added to that first one; elsewhere the partials go to
  * memory and the rest is added there one by one. */
 #include "row.h"
+#include "outputs.h"
 #include <string.h>
 
 static LLVMValueRef slot_at(qn_ll *g, LLVMTypeRef elem, LLVMValueRef slots, LLVMValueRef index) {
@@ -117,9 +118,8 @@ static void accumulate_register(row_state *s, uint32_t i, LLVMValueRef *queue, L
 static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   row_state *s = user;
   qn_ll_nest *n = s->n;
-  if (lanes > 1 && !mask) qn__ll_row_ahead(s, index);
+  if (lanes > 1 && !mask) qn__ll_row_ahead(s, index, 1);
   qn__ll_region_load(&n->region, QN_LL_BY_LANE, n->places, index, lanes, mask);
-  qn__ll_row_kept_load(s, index, lanes, mask);
   qn__ll_region_emit(&n->region, QN_LL_BY_LANE, 0, s->pass, lanes);
   qn__ll_row_kept_store(s, index, lanes, mask);
   for (uint32_t i = 0, q = 0; i < n->region.tape->num_insts; i++) {
@@ -130,9 +130,6 @@ static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef ma
       accumulate(s, i, index, lanes, mask);
     q += num_registers(s, i);
   }
-  for (uint32_t i = 0; i < n->plan->num_outputs && qn__ll_row_last_pass(s); i++)
-    if (!qn__ll_row_reduced(n, i))
-      qn__ll_region_store(&n->region, i, &n->places[n->plan->num_inputs + i], index, lanes, mask);
 }
 
 /* All partials of the reductions of this pass at their starting value, in memory. */
@@ -279,6 +276,28 @@ static bool pass_has_work(const row_state *s) {
   return false;
 }
 
+static void load(void *user, qn_ll_region *r, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+  row_state *s = user;
+  qn__ll_region_load(r, QN_LL_BY_LANE, s->n->places, index, lanes, mask);
+  qn__ll_row_kept_load(s, r, index, lanes, mask);
+}
+
+static void ahead(void *user, LLVMValueRef index, uint32_t vectors) {
+  qn__ll_row_ahead(user, index, vectors);
+}
+
+/* In which no reduction ends. */
+static void last_pass(row_state *s) {
+  qn_ll_nest *n = s->n;
+  qn_ll_outputs o = {.n = n, .user = s, .load = load, .ahead = ahead, .past_caches = n->stream};
+  uint32_t stored = 0;
+  for (uint32_t i = 0; i < n->plan->num_outputs; i++) stored += !qn__ll_row_reduced(n, i);
+  o.pass = (uint8_t)s->pass;
+  o.may_pack = stored == 1 && !qn__ll_row_reduced(n, 0) && !s->keeps;
+  qn__ll_row_ahead_begin(s);
+  qn__ll_outputs_span(&o);
+}
+
 static void one_pass(row_state *s) {
   qn_ll_nest *n = s->n;
   bool registers = n->g->masked && all_registers(s) + 1 <= QN_LL_MAX_CARRIED;
@@ -307,7 +326,7 @@ static void inner(qn_ll_nest *n) {
   qn__ll_region_emit(&n->region, 0, 0, 0, 1);
   for (s.pass = 0; s.pass < n->region.num_passes; s.pass++) {
     if (s.keeps && qn__ll_row_last_pass(&s)) n->region.needed = s.last_needs;
-    if (pass_has_work(&s)) one_pass(&s);
+    if (pass_has_work(&s)) (qn__ll_row_last_pass(&s) ? last_pass : one_pass)(&s);
   }
   for (uint32_t i = 0; i < n->plan->num_outputs; i++) {
     if (!qn__ll_row_reduced(n, i)) continue;

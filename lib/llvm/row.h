@@ -13,6 +13,7 @@ typedef struct row_state {
   LLVMValueRef queue[QN_LL_MAX_CARRIED];
   bool keeps; /* register `kept` is stored to output `keeper` in the last pass but one, and loaded in the last */
   uint32_t kept, keeper;
+  LLVMValueRef room; /* memory of its own for it, on the stack; null where the output serves */
   struct {
     LLVMValueRef start, share; /* bytes; thousandths (of 1024) of a byte per element */
   } * ahead;                   /* per operand: what this pass fetches */
@@ -21,12 +22,13 @@ typedef struct row_state {
 
 /* ahead.c */
 void qn__ll_row_ahead_begin(row_state *s); /* before the loop of a pass */
-void qn__ll_row_ahead(row_state *s, LLVMValueRef index);
+void qn__ll_row_ahead(row_state *s, LLVMValueRef index, uint32_t vectors);
 bool qn__ll_row_ends_in(const row_state *s, uint32_t i); /* register i is a reduction over this pass */
 bool qn__ll_row_last_pass(const row_state *s);
 bool qn__ll_row_reduced(const qn_ll_nest *n, uint32_t output);
 /* Decides whether to keep something. False when memory runs out. */
 bool qn__ll_row_keep(row_state *s);
-void qn__ll_row_kept_load(row_state *s, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
+/* Into region r. */
+void qn__ll_row_kept_load(row_state *s, qn_ll_region *r, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
 void qn__ll_row_kept_store(row_state *s, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
 #endif

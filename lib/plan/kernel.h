@@ -194,7 +194,16 @@ typedef struct qn_kernel_plan {
   } u;
 } qn_kernel_plan;
 
-typedef enum qn_body_part { QN_PART_MAIN, QN_PART_TILES, QN_PART_PROLOGUE, QN_PART_ATTENTION } qn_body_part;
+/* STREAM, of MAP and ROW: as MAIN, but what it writes passes by the caches, where a row's elements lie one after the
+ * other; rows of at most QN_STREAM_ROW bytes (ROW). */
+typedef enum qn_body_part {
+  QN_PART_MAIN,
+  QN_PART_TILES,
+  QN_PART_PROLOGUE,
+  QN_PART_ATTENTION,
+  QN_PART_STREAM
+} qn_body_part;
+enum { QN_STREAM_ROW = 32768 };
 
 /* One function to generate. */
 typedef struct qn_body {

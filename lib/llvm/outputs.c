@@ -1,0 +1,224 @@
+/* Storing the outputs of a loop, several vectors at once where that pays: bytes as packs of four, other vectors so that
+ * they take turns in the processor instead of waiting for their own chains of operations.
+ *
+ * Past the caches, vectors are stored aligned, and what stands before the first aligned place under a mask, or element
+ * by element where there are no masks. Where the outputs cannot be aligned at one element, everything is stored so. */
+#include "outputs.h"
+#include "narrow.h"
+
+enum { SHORT_WORK = 8, LONG_WORK = 48 }; /* operations per vector: four at once up to the first, two to the second */
+
+typedef struct group {
+  qn_ll_outputs *o;
+  uint32_t count;
+  qn_ll_region region[QN_LL_MAX_GROUP];
+  bool packs;
+  qn_ll_narrow narrow;
+} group;
+
+/* ---- what is done at once ---- */
+
+static bool is_work(const qn_ll_outputs *o, uint32_t i) {
+  const qn_ll_region *r = &o->n->region;
+  uint8_t op = r->tape->insts[i].op;
+  return op != QN_T_INPUT && op != QN_T_CONST && op != QN_T_BITCAST && r->needed[i] && (r->vary[i] & QN_LL_BY_LANE) &&
+         r->ready[i] <= o->pass;
+}
+
+static bool all_dense(const qn_ll_nest *n) {
+  for (uint32_t i = 0; i < n->num_operands; i++)
+    if (n->places[i].access == QN_ACCESS_STRIDED || qn__ll_mem_bits(n->places[i].mem) < 8) return false;
+  return true;
+}
+
+static uint32_t count_of(const qn_ll_outputs *o) {
+  const qn_ll *g = o->n->g;
+  uint32_t work = 0;
+  if (!g->masked || g->lanes != 16 || !all_dense(o->n)) return 1;
+  for (uint32_t i = 0; i < o->n->region.tape->num_insts; i++) work += is_work(o, i);
+  return work <= SHORT_WORK ? 4 : work <= LONG_WORK ? 2 : 1;
+}
+
+/* The tape up to what is packed. */
+static const qn_tape *packed_tape(group *p, const qn_tape *tape) {
+  qn_arena *arena = p->o->n->g->arena;
+  qn_tape *t = qn__arena_copy(arena, tape, sizeof *tape);
+  if (!t) return NULL;
+  t->outputs = qn__arena_copy(arena, &p->narrow.reg, sizeof p->narrow.reg);
+  t->num_outputs = 1;
+  t->insts = qn__arena_copy(arena, tape->insts, tape->num_insts * sizeof *tape->insts);
+  if (!t->outputs || !t->insts) return NULL;
+  if (p->narrow.scaled) t->insts[p->narrow.convert].a = p->narrow.convert_from;
+  return t;
+}
+
+static bool find_packs(group *p) {
+  qn_ll_nest *n = p->o->n;
+  const qn_ll_region *r = &n->region;
+  const qn_ll_place *y = &n->places[n->plan->num_inputs];
+  if (!p->o->may_pack || y->access != QN_ACCESS_DENSE || !all_dense(n)) return false;
+  if (!qn__ll_narrow_find(n->g, r->tape, y->mem, &p->narrow)) return false;
+  if (!p->narrow.scaled || !(r->vary[p->narrow.multiplier] & QN_LL_BY_LANE)) return true;
+  return qn__ll_narrow_find_plain(n->g, r->tape, y->mem, &p->narrow);
+}
+
+/* Regions that know what is known by now, and go their own ways. */
+static bool make_regions(group *p) {
+  const qn_ll_region *from = &p->o->n->region;
+  qn_ll *g = from->g;
+  uint32_t n = from->tape->num_insts;
+  const qn_tape *tape = p->packs ? packed_tape(p, from->tape) : from->tape;
+  if (!tape) return false;
+  for (uint32_t k = 0; k < p->count; k++) {
+    p->region[k] = *from;
+    p->region[k].tape = tape;
+    p->region[k].v = qn__ll_values(g, n);
+    if (!p->region[k].v) return false;
+    for (uint32_t i = 0; i < n; i++) p->region[k].v[i] = from->v[i];
+  }
+  return !p->packs || qn__ll_region_need_outputs(p->region, p->count);
+}
+
+/* ---- one vector, and a group ---- */
+
+static void store_outputs(qn_ll_outputs *o, qn_ll_region *r, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+  qn_ll_nest *n = o->n;
+  for (uint32_t i = 0; i < n->plan->num_outputs; i++)
+    if (!n->plan->reduced || !n->plan->reduced[i])
+      qn__ll_region_store(r, i, &n->places[n->plan->num_inputs + i], index, lanes, mask);
+}
+
+static void one(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+  qn_ll_outputs *o = user;
+  qn_ll_region *r = &o->n->region;
+  if (lanes > 1 && !mask) o->ahead(o->user, index, 1);
+  o->load(o->user, r, index, lanes, mask);
+  qn__ll_region_emit(r, QN_LL_BY_LANE, 0, o->pass, lanes);
+  store_outputs(o, r, index, lanes, mask);
+}
+
+static LLVMValueRef vector_at(qn_ll *g, LLVMValueRef index, uint32_t k) {
+  return k ? qn__ll_add(g, index, qn__ll_i64(g, (int64_t)k * g->lanes)) : index;
+}
+
+static void several(group *p, LLVMValueRef index) {
+  qn_ll_outputs *o = p->o;
+  qn_ll *g = o->n->g;
+  o->ahead(o->user, index, p->count);
+  for (uint32_t k = 0; k < p->count; k++) o->load(o->user, &p->region[k], vector_at(g, index, k), g->lanes, NULL);
+  qn__ll_region_emit_group(p->region, p->count, QN_LL_BY_LANE, 0, o->pass, g->lanes);
+  if (p->packs) {
+    qn__ll_narrow_store(p->region, p->count, &p->narrow,
+                        qn__ll_gep(g, o->n->places[o->n->plan->num_inputs].base, index));
+    return;
+  }
+  for (uint32_t k = 0; k < p->count; k++) store_outputs(o, &p->region[k], vector_at(g, index, k), g->lanes, NULL);
+}
+
+/* ---- past the caches ---- */
+
+static bool goes_past(const qn_ll_nest *n, uint32_t operand) {
+  const qn_ll_place *p = &n->places[operand];
+  return operand >= n->plan->num_inputs && p->access == QN_ACCESS_DENSE && qn__ll_mem_bits(p->mem) >= 8;
+}
+
+/* Bytes of an output that are stored at once. */
+static int64_t alignment(const group *p, uint32_t operand) {
+  const qn_ll_nest *n = p->o->n;
+  uint32_t bytes = (p->packs ? p->count : 1) * n->g->lanes * qn__ll_mem_bits(n->places[operand].mem) / 8;
+  return bytes < 64 ? bytes : 64;
+}
+
+/* Bytes that an element of an output stands beyond an aligned place. */
+static LLVMValueRef beyond(const group *p, uint32_t operand, LLVMValueRef index) {
+  const qn_ll_nest *n = p->o->n;
+  qn_ll *g = n->g;
+  const qn_ll_place *y = &n->places[operand];
+  LLVMValueRef at = LLVMBuildGEP2(g->b, qn__ll_mem_type(g, y->mem), y->base, &index, 1, "");
+  at = LLVMBuildPtrToInt(g->b, at, g->i64, "");
+  return LLVMBuildAnd(g->b, at, qn__ll_i64(g, alignment(p, operand) - 1), "");
+}
+
+/* The first element at which all outputs are aligned; the end where there is none. */
+static LLVMValueRef first_aligned(const group *p) {
+  const qn_ll_nest *n = p->o->n;
+  qn_ll *g = n->g;
+  LLVMValueRef first = NULL, good = NULL;
+  for (uint32_t i = n->plan->num_inputs; i < n->num_operands; i++) {
+    if (!goes_past(n, i)) continue;
+    if (!first) {
+      int64_t size = qn__ll_mem_bits(n->places[i].mem) / 8;
+      LLVMValueRef past = LLVMBuildUDiv(g->b, beyond(p, i, n->start), qn__ll_i64(g, size), "");
+      LLVMValueRef more =
+          LLVMBuildAnd(g->b, LLVMBuildNeg(g->b, past, ""), qn__ll_i64(g, alignment(p, i) / size - 1), "");
+      first = qn__ll_add(g, n->start, more);
+    }
+    LLVMValueRef here = LLVMBuildICmp(g->b, LLVMIntEQ, beyond(p, i, first), qn__ll_i64(g, 0), "");
+    good = good ? LLVMBuildAnd(g->b, good, here, "") : here;
+  }
+  return first ? LLVMBuildSelect(g->b, good, qn__ll_min(g, first, n->end), n->end, "") : n->end;
+}
+
+void qn__ll_outputs_end(qn_ll *g) {
+  qn__ll_intrinsic(g, "llvm.x86.sse.sfence", 0, NULL, 0, NULL);
+}
+
+/* ---- the loops ---- */
+
+/* Whole vectors and the rest alike under a mask, or one by one. */
+static void piece_by_piece(qn_ll_outputs *o, LLVMValueRef from, LLVMValueRef to) {
+  qn_ll *g = o->n->g;
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, from, to, g->masked ? g->lanes : 1, 0, NULL);
+  if (g->masked)
+    one(o, f.i, g->lanes, qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, to, f.i), qn__ll_i64(g, g->lanes))));
+  else
+    one(o, f.i, 1, NULL);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+/* Up to where groups go: nowhere when multipliers are not as packs want them. */
+static LLVMValueRef groups_end(const group *p) {
+  qn_ll_nest *n = p->o->n;
+  qn_ll *g = n->g;
+  LLVMValueRef last = qn__ll_sub(g, n->end, qn__ll_i64(g, (int64_t)p->count * g->lanes - 1));
+  if (!p->packs || !p->narrow.scaled) return last;
+  LLVMValueRef m = qn__ll_region_get(&n->region, p->narrow.multiplier, 1);
+  return LLVMBuildSelect(g->b, qn__ll_narrow_check(g, 1, &m), last, qn__ll_i64(g, INT64_MIN), "");
+}
+
+static LLVMValueRef groups(group *p, LLVMValueRef start) {
+  qn_ll *g = p->o->n->g;
+  int64_t step = (int64_t)p->count * g->lanes;
+  LLVMValueRef next = start;
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, start, groups_end(p), step, 1, &next);
+  several(p, f.i);
+  next = qn__ll_add(g, f.i, qn__ll_i64(g, step));
+  qn__ll_for_end(g, &f, &next);
+  return next;
+}
+
+void qn__ll_outputs_span(qn_ll_outputs *o) {
+  qn_ll_nest *n = o->n;
+  qn_ll *g = n->g;
+  group p = {.o = o, .count = count_of(o)};
+  p.packs = find_packs(&p);
+  if (p.packs) p.count = 4;
+  if (p.count > 1 && !make_regions(&p)) {
+    g->failed = g->out_of_memory = true;
+    return;
+  }
+  LLVMValueRef start = n->start;
+  if (o->past_caches) {
+    start = first_aligned(&p);
+    piece_by_piece(o, n->start, start);
+  }
+  g->past_caches = o->past_caches;
+  LLVMValueRef next = p.count > 1 ? groups(&p, start) : qn__ll_span_vectors(g, start, n->end, one, o, 0, NULL);
+  g->past_caches = false;
+  if (p.count > 1)
+    piece_by_piece(o, next, n->end);
+  else
+    qn__ll_span_rest(g, next, n->end, one, o);
+}
