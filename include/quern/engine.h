@@ -140,6 +140,7 @@ typedef struct qn_kernel_info {
   const char *fused;       /* "quantize | bias, relu, requantize" */
   const char *slow_reason; /* null when nothing faster applies */
   qn_place place;
+  const char *notes; /* what was found out about constant operands: "sparsity: 62% zeros, .."; null */
 } qn_kernel_info;
 /* One per kern op that runs code, in order. False past the end. */
 QN_API bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out);

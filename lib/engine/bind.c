@@ -60,6 +60,7 @@ void qn__fix_bytes(qn_program *p) {
   for (uint32_t i = 0; i < p->num_values; i++) {
     qn_pvalue *v = &p->values[i];
     bool known = true;
+    if (v->packed && v->layout.granule) continue; /* its constant told */
     for (uint32_t d = 0; d < v->rank; d++) known &= v->shape[d] >= 0;
     v->fixed_bytes = known ? bytes_of(v, v->shape) : SIZE_MAX;
   }

@@ -138,11 +138,18 @@ static qn_status packed_layout(build *b, qn_op op, uint32_t value) {
                      (int)qn_op_get_string(b->m, op, "layout").size, qn_op_get_string(b->m, op, "layout").data);
 }
 
+static size_t constant_bytes(const build *b, qn_op op) {
+  qn_type t = qn_attr_type_of(b->m, qn_op_attr(b->m, op, "value"));
+  qn_scalar mem = qn_type_memory(b->p->ctx, qn_type_elem(b->p->ctx, t));
+  return qn_scalar_bytes(mem, (uint64_t)qn_type_count(b->p->ctx, t));
+}
+
 static qn_status add_constant(build *b, qn_op op) {
   uint32_t v = 0;
   qn_status status = add_value(b, qn_op_result(b->m, op, 0), QN_AT_CONSTANT, 0, &v);
   if (status) return status;
   if (qn_op_kind_of(b->m, op) == QN_OP_PACKED && (status = packed_layout(b, op, v))) return status;
+  if (at(b, v)->layout.granule) at(b, v)->fixed_bytes = constant_bytes(b, op);
   return qn__push(&b->p->allocator, &b->constant_ops, op) && qn__push(&b->p->allocator, &b->constant_values, v)
              ? QN_OK
              : no_memory(b);
@@ -263,12 +270,6 @@ static void number_slots(build *b) {
     pv->where = root->where, pv->index = root->index;
   }
   b->p->num_slots = next;
-}
-
-static size_t constant_bytes(const build *b, qn_op op) {
-  qn_type t = qn_attr_type_of(b->m, qn_op_attr(b->m, op, "value"));
-  qn_scalar mem = qn_type_memory(b->p->ctx, qn_type_elem(b->p->ctx, t));
-  return qn_scalar_bytes(mem, (uint64_t)qn_type_count(b->p->ctx, t));
 }
 
 static qn_status copy_constants(build *b) {

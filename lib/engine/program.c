@@ -270,6 +270,7 @@ qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s) {
                           .tile = k->tile,
                           .fused = k->fused,
                           .slow_reason = slow_reason(p, k),
+                          .notes = k->notes,
                           .place = k->place};
 }
 

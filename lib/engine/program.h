@@ -41,7 +41,7 @@ typedef struct qn_pvalue {
   uint32_t index; /* which input, output or slot */
   size_t offset;  /* of a constant in the block */
   qn_str type_text;
-  size_t fixed_bytes; /* when the declared sizes are all known, else SIZE_MAX */
+  size_t fixed_bytes; /* when the declared sizes are all known, else SIZE_MAX; a constant's with granules */
 } qn_pvalue;
 
 typedef struct qn_step {

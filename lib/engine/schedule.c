@@ -231,6 +231,10 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
   job->strides[0] = codes_stride;
   job->strides[1] = y_columns * elem_bytes(g->y_mem);
   job->strides[2] = panel;
+  qn_granules granules;
+  if (g->layout.granule &&
+      qn_layout_granules(&g->layout, (size_t)elem_bytes(g->rhs), z->k, z->n, qn__value_bytes(p, b, w), &granules))
+    job->sizes[job->num_sizes++] = (int64_t)granules.data;
   for (uint32_t i = 0; i < g->num_epilogue_extras; i++)
     add_extra(p, b, job, s->values[2 + g->num_prologue_extras + i], &g->epilogue_extras[i], z, at, merged);
   job->extent[0] = z->m, job->extent[1] = panels, job->grain = 1;

@@ -120,9 +120,18 @@ static qn_status layout_of(qn__frame *f, qn_op op, const char *attr, qn_layout *
   return qn_op_error(f->m, op, QN_DIAG_ATTRIBUTE, "no layout is called \"%.*s\"", (int)name.size, name.data);
 }
 
-/* Bytes of all matrices of a packed value whose last axes are k and n; SIZE_MAX when that does not fit. */
-static size_t packed_bytes(const qn_layout *layout, qn_scalar elem, const qn__shape *shape, size_t *one) {
+/* Bytes of all matrices of a packed value whose last axes are k and n, of `have` where it has granules; SIZE_MAX when
+ * that does not fit. */
+static size_t packed_bytes(const qn_layout *layout, qn_scalar elem, const qn__shape *shape, size_t have, size_t *one) {
   uint32_t r = shape->rank;
+  qn_granules g;
+  if (layout->granule) {
+    *one = have; /* what the granules take the data tells */
+    return r == 2 && qn_layout_granules(layout, qn_scalar_get(elem)->storage_bits / 8u, shape->size[0], shape->size[1],
+                                        have, &g)
+               ? have
+               : SIZE_MAX;
+  }
   *one = qn__layout_bytes(layout, qn_scalar_get(elem)->storage_bits / 8u, shape->size[r - 2], shape->size[r - 1]);
   size_t all = *one;
   for (uint32_t d = 0; d + 2 < r; d++)
@@ -150,7 +159,7 @@ static qn_status eval_pack(qn__frame *f, qn_op op) {
     shape.size[r - 2] = b->shape[r - 1];
     shape.size[r - 1] = b->shape[r - 2];
   }
-  size_t one, all = packed_bytes(&layout, b->elem, &shape, &one);
+  size_t one, all = packed_bytes(&layout, b->elem, &shape, 0, &one);
   qn_tensor *y;
   s = qn__result_bytes(f, 0, r, shape.size, all, &y);
   if (s != QN_OK || all == 0) return s;
@@ -179,7 +188,7 @@ static qn_status eval_packed_constant(qn__frame *f, qn_op op) {
   if (!qn_type_is_static(f->ctx, declared))
     return qn_op_error(f->m, op, QN_DIAG_SHAPE, "a packed constant has known sizes");
   qn__shape shape = qn__shape_of(&y);
-  size_t one, all = packed_bytes(&layout, y.elem, &shape, &one), have = qn_tensor_bytes(&t);
+  size_t have = qn_tensor_bytes(&t), one, all = packed_bytes(&layout, y.elem, &shape, have, &one);
   if (all != have)
     return qn_op_error(f->m, op, QN_DIAG_SHAPE, "value holds %zu bytes, but %s takes %zu in this layout", have,
                        qn_type_text(f->ctx, declared).data, all);
@@ -187,6 +196,18 @@ static qn_status eval_packed_constant(qn__frame *f, qn_op op) {
   return qn__result_borrow(f, 0, &y, all);
 }
 const qn__evaluator qn__eval_PACKED = {.eval = eval_packed_constant};
+
+static qn_status unpack_granules(qn__frame *f, const qn_layout *l, size_t elem_bytes, const qn_tensor *b, size_t size,
+                                 void *plain) {
+  qn_layout dense = *l;
+  dense.granule = 0;
+  size_t bytes = qn_layout_bytes(&dense, elem_bytes, b->shape[0], b->shape[1]);
+  void *packed = bytes == SIZE_MAX ? NULL : qn__scratch(f, bytes, 1);
+  if (!packed) return QN_ERR_NO_MEMORY;
+  qn_layout_expand(l, elem_bytes, b->shape[0], b->shape[1], b->data, size, packed);
+  qn__layout_unpack(&dense, elem_bytes, b->shape[0], b->shape[1], packed, false, plain);
+  return QN_OK;
+}
 
 qn_status qn__unpack(qn__frame *f, qn_op op, const char *attr, uint32_t i, qn_tensor *plain) {
   const qn_tensor *b = f->in[i];
@@ -197,7 +218,7 @@ qn_status qn__unpack(qn__frame *f, qn_op op, const char *attr, uint32_t i, qn_te
   s = need_packable(f, b->elem, b->rank);
   if (s != QN_OK) return s;
   qn__shape shape = qn__shape_of(b);
-  size_t one, all = packed_bytes(&layout, b->elem, &shape, &one),
+  size_t one, all = packed_bytes(&layout, b->elem, &shape, f->in_bytes[i], &one),
               elem_bytes = qn_scalar_get(b->elem)->storage_bits / 8u;
   char text[QN__SHAPE_TEXT];
   if (all != f->in_bytes[i])
@@ -207,6 +228,7 @@ qn_status qn__unpack(qn__frame *f, qn_op op, const char *attr, uint32_t i, qn_te
   s = qn__scratch_tensor(f, b->elem, b->rank, b->shape, plain);
   if (s != QN_OK || all == 0) return s;
   int64_t k = b->shape[b->rank - 2], n = b->shape[b->rank - 1];
+  if (layout.granule) return unpack_granules(f, &layout, elem_bytes, b, all, plain->data);
   size_t matrix = (size_t)k * (size_t)n * elem_bytes;
   for (size_t at = 0; at < all / one; at++)
     qn__layout_unpack(&layout, elem_bytes, k, n, (const char *)b->data + at * one, false,

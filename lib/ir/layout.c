@@ -3,7 +3,7 @@
 #include "alloc.h"
 #include <string.h>
 
-enum { MAX_K_BLOCK = 64, MAX_PANEL = 4096, MAX_SEGMENTS = 1 << 16 };
+enum { MAX_K_BLOCK = 64, MAX_PANEL = 4096, MAX_SEGMENTS = 1 << 16, MAX_GRANULE = 4096 };
 
 /* A decimal without sign or leading zeros, at most `max`; 0 when there is none. */
 static uint32_t take_number(qn_str *s, uint32_t max) {
@@ -32,8 +32,10 @@ bool qn_layout_parse(qn_str name, qn_layout *out) {
   uint32_t k = take_char(&name, 'k') ? take_number(&name, MAX_K_BLOCK) : 0;
   uint32_t w = take_char(&name, 'n') ? take_number(&name, MAX_PANEL) : 0;
   uint32_t s = take_char(&name, 's') ? take_number(&name, MAX_SEGMENTS) : 1;
-  if (!k || !w || !s || name.size || (k & (k - 1))) return false;
-  *out = (qn_layout){.plain = false, .k_block = k, .panel_width = w, .segments = s};
+  bool granules = take_char(&name, 'z');
+  uint32_t g = granules ? take_number(&name, MAX_GRANULE) : 0;
+  if (!k || !w || !s || name.size || (k & (k - 1)) || (granules && (!g || g % k || s > 1))) return false;
+  *out = (qn_layout){.plain = false, .k_block = k, .panel_width = w, .segments = s, .granule = g};
   return true;
 }
 
@@ -53,7 +55,7 @@ int64_t qn_layout_padded_k(const qn_layout *l, int64_t k_size) {
 }
 
 size_t qn_layout_bytes(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size) {
-  if (k_size < 0 || n_size < 0 || k_size % qn__layout_segments(l)) return SIZE_MAX;
+  if (k_size < 0 || n_size < 0 || k_size % qn__layout_segments(l) || l->granule) return SIZE_MAX;
   size_t k = l->plain ? (size_t)k_size : padded(l, (size_t)k_size);
   size_t n = l->plain ? (size_t)n_size : round_up((size_t)n_size, l->panel_width);
   size_t count, bytes;

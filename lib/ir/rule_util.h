@@ -2,6 +2,7 @@
 #ifndef QN_RULE_UTIL_H
 #define QN_RULE_UTIL_H
 #include "rules.h"
+#include <quern/unstable/layout.h>
 
 typedef struct qn_dims {
   uint32_t rank;
@@ -60,6 +61,13 @@ qn_status qn__permuted_dims(qn_module *m, qn_op op, const qn_dims *x, qn_dims *y
 /* Exchanges the last two dimensions (rank 2 or more); of a type too, with the scales that belong to them. */
 void qn__swap_last(qn_dims *d);
 qn_status qn__transposed_type(qn_module *m, qn_op op, qn_type t, qn_type *out);
+
+/* ---- packed matrices ---- */
+/* The op's layout, which exists. */
+qn_status qn__need_layout(qn_module *m, qn_op op, qn_layout *layout);
+/* A matrix, or a batch of them, whose elements fill whole bytes. */
+qn_status qn__need_packable(qn_module *m, qn_op op, qn_type t);
+bool qn__is_pack(qn_op_kind kind);
 
 /* Names for messages: the type's text; the table's name of operand i. */
 const char *qn__type_c(const qn_module *m, qn_type t);

@@ -139,123 +139,21 @@ qn_status qn__rule_row(qn_module *m, qn_op op, qn_type *results) {
   return status;
 }
 
-/* ---- layouts ---- */
-
-static qn_status need_layout(qn_module *m, qn_op op, qn_layout *layout) {
-  qn_str name = qn_op_get_string(m, op, "layout");
-  if (qn__layout_parse(name, layout)) return QN_OK;
-  return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
-                     "layout is \"%.*s\", expected \"plain\", kBnW with B a power of two, such as \"k4n64\", or kBnWsS",
-                     (int)name.size, name.data);
-}
-
-static qn_status need_packed(qn_module *m, qn_op op, qn_layout *layout) {
-  qn_status status = need_layout(m, op, layout);
-  if (status != QN_OK || !layout->plain) return status;
-  return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "layout is \"plain\", expected a packed one such as \"k4n64\"");
-}
-
-/* A matrix, or a batch of them, whose elements fill whole bytes. */
-static qn_status need_packable(qn_module *m, qn_op op, qn_type t) {
-  qn_context *ctx = qn_module_context(m);
-  uint32_t bits = qn_scalar_get(qn_type_memory(ctx, qn_type_elem(ctx, t)))->storage_bits;
-  if (qn_type_kind_of(ctx, t) != QN_TYPE_TENSOR || qn_type_rank(ctx, t) < 2)
-    return qn_op_error(m, op, QN_DIAG_SHAPE, "packs %s, expected a tensor of rank 2 or more", qn__type_c(m, t));
-  if (bits == 0 || bits % 8)
-    return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH, "packs %s, expected elements of whole bytes", qn__type_c(m, t));
-  return QN_OK;
-}
-
-static bool is_pack(qn_op_kind kind) {
-  return kind == QN_OP_PACK || kind == QN_OP_PACKED;
-}
-
-/* The layout in which a kernel reads its operand i; empty when it takes none packed there. */
-static qn_str layout_read(const qn_module *m, qn_op user, uint32_t i) {
-  qn_op_kind kind = qn_op_kind_of(m, user);
-  if ((kind == QN_OP_GEMM || kind == QN_OP_WINDOW) && i == 1) return qn_op_get_string(m, user, "layout");
-  if (kind == QN_OP_KERN_ATTENTION && i == 1) return qn_op_get_string(m, user, "layout_k");
-  if (kind == QN_OP_KERN_ATTENTION && i == 2) return qn_op_get_string(m, user, "layout_v");
-  return qn_str_of("");
-}
-
-/* Only a kernel that reads this layout can read packed bytes. */
-static qn_status check_packed_uses(qn_module *m, qn_op op) {
-  qn_str layout = qn_op_get_string(m, op, "layout");
-  for (qn_use u = qn_value_first_use(m, qn_op_result(m, op, 0)); u.id; u = qn_use_next(m, u)) {
-    qn_op user = qn_use_op(m, u);
-    if (qn_str_eq(layout_read(m, user, qn_use_index(m, u)), layout)) continue;
-    qn_str name = qn_op_name(m, user);
-    return qn_op_error(
-        m, op, QN_DIAG_VERIFY,
-        "the packed matrix is used by %.*s, expected only kern.gemm or kern.window of layout \"%.*s\", as its 'b'",
-        (int)name.size, name.data, (int)layout.size, layout.data);
-  }
-  return QN_OK;
-}
-
-static qn_status check_segments(qn_module *m, qn_op op, const qn_layout *layout, qn_type b) {
-  const qn_dims dims = qn__dims_of(qn_module_context(m), b);
-  int64_t k = dims.rank >= 2 ? dims.size[dims.rank - 2] : 0;
-  if (k == QN_DYNAMIC || k % qn__layout_segments(layout) == 0) return QN_OK;
-  return qn_op_error(m, op, QN_DIAG_SHAPE, "%s has %lld rows, which cannot be cut into the layout's %u segments",
-                     qn__type_c(m, b), (long long)k, qn__layout_segments(layout));
-}
-
-qn_status qn__rule_pack(qn_module *m, qn_op op, qn_type *results) {
-  qn_layout layout;
-  qn_type b = qn__operand_type(m, op, 0);
-  qn_status status = need_packed(m, op, &layout);
-  if (status == QN_OK) status = need_packable(m, op, b);
-  if (status == QN_OK) status = check_packed_uses(m, op);
-  if (status != QN_OK) return status;
-  results[0] = b;
-  if (qn_op_get_bool(m, op, "transpose")) status = qn__transposed_type(m, op, b, &results[0]);
-  return status == QN_OK ? check_segments(m, op, &layout, results[0]) : status;
-}
-
-qn_status qn__rule_packed_constant(qn_module *m, qn_op op, qn_type *results) {
-  qn_context *ctx = qn_module_context(m);
-  qn_layout layout;
-  qn_type declared = qn__declared(m, op, 0);
-  qn_status status = need_packed(m, op, &layout);
-  if (status == QN_OK) status = need_packable(m, op, declared);
-  if (status != QN_OK) return status;
-  const qn_dims dims = qn__dims_of(ctx, declared);
-  if (!qn_type_is_static(ctx, declared))
-    return qn_op_error(m, op, QN_DIAG_SHAPE, "the result is %s, expected sizes that are known",
-                       qn__type_c(m, declared));
-  status = check_segments(m, op, &layout, declared);
-  if (status != QN_OK) return status;
-  size_t elem_bytes = (size_t)qn_scalar_get(qn_type_memory(ctx, qn_type_elem(ctx, declared)))->storage_bits / 8;
-  uint64_t want = qn__layout_bytes(&layout, elem_bytes, dims.size[dims.rank - 2], dims.size[dims.rank - 1]);
-  for (uint32_t i = 0; i + 2 < dims.rank; i++)
-    want = want && (uint64_t)dims.size[i] > UINT64_MAX / want ? UINT64_MAX : want * (uint64_t)dims.size[i];
-  qn_type held = qn_attr_type_of(m, qn_op_attr(m, op, "value"));
-  int64_t count = qn_type_count(ctx, held);
-  uint64_t have = qn_scalar_bytes(qn_type_memory(ctx, qn_type_elem(ctx, held)), count < 0 ? 0 : (uint64_t)count);
-  if (have != want)
-    return qn_op_error(m, op, QN_DIAG_SHAPE, "value holds %llu bytes, but %s takes %llu in this layout",
-                       (unsigned long long)have, qn__type_c(m, declared), (unsigned long long)want);
-  results[0] = declared;
-  return check_packed_uses(m, op);
-}
-
 /* ---- gemm ---- */
 
 static qn_status check_gemm_layout(qn_module *m, qn_op op) {
   qn_layout layout;
-  qn_status status = need_layout(m, op, &layout);
+  qn_status status = qn__need_layout(m, op, &layout);
   if (status != QN_OK) return status;
   qn_op def = qn_value_op(m, qn_op_operand(m, op, 1));
-  bool packed = is_pack(qn_op_kind_of(m, def));
+  bool packed = qn__is_pack(qn_op_kind_of(m, def));
   if (layout.plain)
     return packed ? qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
                                 "layout is \"plain\", but operand 'b' is packed: give its layout")
                   : QN_OK;
   qn_str want = qn_op_get_string(m, op, "layout");
   if (packed && qn_str_eq(qn_op_get_string(m, def, "layout"), want))
-    return need_packable(m, op, qn__operand_type(m, op, 1));
+    return qn__need_packable(m, op, qn__operand_type(m, op, 1));
   return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
                      "layout is \"%.*s\", but operand 'b' does not come from kern.pack or kern.packed_constant of that "
                      "layout",

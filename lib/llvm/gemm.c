@@ -147,7 +147,7 @@ static void panels_loop(loops *l, LLVMValueRef start, LLVMValueRef end, uint32_t
 static uint32_t panels_at_once(loops *l, uint32_t rows) {
   gemm_state *s = &l->s;
   uint32_t width = s->plan->layout.panel_width, lanes = s->g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
-  if (width % lanes) return 1;
+  if (width % lanes || s->plan->layout.granule) return 1;
   shape_tile(s, rows, 4, lanes, width);
   return s->tile.panels;
 }

@@ -16,7 +16,7 @@ void qn__ll_gemm_fetch_shape(gemm_state *s) {
   gemm_fetch *f = &s->fetch;
   const qn_ll_tile *t = &s->tile;
   *f = (gemm_fetch){.ahead_step = f->ahead_step};
-  f->some = t->panels == 1 && t->rows * t->vectors >= FEWEST;
+  f->some = t->panels == 1 && t->rows * t->vectors >= FEWEST && !s->plan->layout.granule;
   if (!f->some || s->plan->window) return;
   LLVMValueRef rows = qn__ll_i64(g, t->rows);
   f->a_step = per_block(s, qn__ll_mul(g, s->a_stride, rows));

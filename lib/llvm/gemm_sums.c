@@ -18,6 +18,10 @@ static void block_by_columns(qn_ll_tile *t, LLVMValueRef block, uint32_t j, uint
 }
 
 static void blocks_step(qn_ll_tile *t, LLVMValueRef block, uint32_t blocks, bool partial) {
+  if (t->dot->step && !partial && blocks == t->dot->shares) {
+    t->dot->step(t, block, blocks);
+    return;
+  }
   LLVMValueRef shared[QN_LL_MAX_OPERANDS] = {0};
   for (uint32_t j = 0; j < blocks; j++) {
     qn_ll_operand b[QN_LL_MAX_VECTORS], a;
@@ -167,8 +171,9 @@ static void accumulate_run(gemm_state *s) {
 }
 
 /* Inside a loop over segments: sums, the panels' pointers and what is prefetched are carried around it, rows move by
- * `step` bytes. */
-static void segments_loop(gemm_state *s, LLVMValueRef count, LLVMValueRef step, void (*inner)(gemm_state *)) {
+ * `step` bytes; or granules, whose rows are so many values of k from the first as the list says. */
+static void segments_loop(gemm_state *s, LLVMValueRef count, LLVMValueRef step, LLVMValueRef list,
+                          void (*inner)(gemm_state *)) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   uint32_t sums = t->acc_rows * t->vectors * t->sets, n = sums + t->panels;
@@ -182,7 +187,12 @@ static void segments_loop(gemm_state *s, LLVMValueRef count, LLVMValueRef step, 
   copy_values(t->acc, carried, sums);
   copy_values(t->b, carried + sums, t->panels);
   if (s->fetch.ahead) s->fetch.ahead = carried[n];
-  LLVMValueRef offset = qn__ll_mul(g, f.i, step);
+  LLVMValueRef at = f.i;
+  if (list) {
+    at = qn__ll_load_vec(g, g->i32, qn__ll_gep(g, list, qn__ll_mul(g, f.i, qn__ll_i64(g, 4))), 4);
+    at = LLVMBuildZExt(g->b, at, g->i64, "");
+  }
+  LLVMValueRef offset = qn__ll_mul(g, at, step);
   for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, first[r], offset);
   inner(s);
   copy_values(carried, t->acc, sums);
@@ -197,9 +207,37 @@ static void segments_loop(gemm_state *s, LLVMValueRef count, LLVMValueRef step, 
 
 static void inner_segments(gemm_state *s) {
   if (s->plan->window_inner)
-    segments_loop(s, s->image[6], s->image[11], accumulate_run);
+    segments_loop(s, s->image[6], s->image[11], NULL, accumulate_run);
   else
     accumulate_run(s);
+}
+
+/* The granules of the panel at hand: where they are, and their sums. */
+static LLVMValueRef granule_number(gemm_state *s, LLVMValueRef index) {
+  qn_ll *g = s->g;
+  LLVMValueRef at = qn__ll_gep(g, s->b, qn__ll_mul(g, index, qn__ll_i64(g, 4)));
+  return LLVMBuildZExt(g->b, qn__ll_load_vec(g, g->i32, at, 4), g->i64, "");
+}
+
+static LLVMValueRef granules_at(gemm_state *s, LLVMValueRef index) {
+  qn_ll *g = s->g;
+  const qn_layout *l = &s->plan->layout;
+  int64_t bytes = (int64_t)l->granule * l->panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
+  return qn__ll_gep(g, qn__ll_gep(g, s->b, qn__ll_arg_size(g, 3)), qn__ll_mul(g, index, qn__ll_i64(g, bytes)));
+}
+
+static void accumulate_granules(gemm_state *s) {
+  qn_ll *g = s->g;
+  const qn_layout *l = &s->plan->layout;
+  gemm_state outer = *s;
+  LLVMValueRef width = qn__ll_i64(g, l->panel_width), one = qn__ll_i64(g, 1);
+  LLVMValueRef panels = LLVMBuildUDiv(g->b, qn__ll_add(g, qn__ll_arg_size(g, 1), qn__ll_sub(g, width, one)), width, "");
+  LLVMValueRef from = granule_number(s, s->panel), to = granule_number(s, qn__ll_add(g, s->panel, one));
+  LLVMValueRef first = qn__ll_add(g, qn__ll_add(g, panels, one), from);
+  LLVMValueRef list = qn__ll_gep(g, s->b, qn__ll_mul(g, first, qn__ll_i64(g, 4)));
+  s->full_blocks = s->all_blocks = qn__ll_i64(g, l->granule / l->k_block);
+  segments_loop(s, qn__ll_sub(g, to, from), qn__ll_i64(g, qn__ll_mem_bits(s->plan->lhs) / 8), list, accumulate_run);
+  s->full_blocks = outer.full_blocks, s->all_blocks = outer.all_blocks;
 }
 
 /* Where accumulators are something else than the sums of their rows, start values are added in the end. */
@@ -277,12 +315,16 @@ void qn__ll_gemm_sums(gemm_state *s, LLVMValueRef column) {
   int64_t column_bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
   row_addresses(s);
   for (uint32_t p = 0; p < t->panels; p++) {
-    LLVMValueRef at = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, p)), s->b_stride));
+    LLVMValueRef at = s->plan->layout.granule
+                          ? granules_at(s, granule_number(s, s->panel))
+                          : qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, p)), s->b_stride));
     t->b[p] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, column_bytes)));
   }
   begin_sums(s);
-  if (s->plan->window)
-    segments_loop(s, s->image[5], s->image[10], inner_segments);
+  if (s->plan->layout.granule)
+    accumulate_granules(s);
+  else if (s->plan->window)
+    segments_loop(s, s->image[5], s->image[10], NULL, inner_segments);
   else
     accumulate_run(s);
   keep_sums(s);

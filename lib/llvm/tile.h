@@ -48,6 +48,8 @@ struct qn_ll_dot {
   void (*load_a)(qn_ll_tile *t, uint32_t r, LLVMValueRef block, uint32_t j, uint32_t blocks, bool partial,
                  LLVMValueRef *shared, qn_ll_operand *out);
   LLVMValueRef (*madd)(qn_ll_tile *t, LLVMValueRef acc, const qn_ll_operand *a, const qn_ll_operand *b);
+  /* In place of the three for `blocks` whole blocks, where several of them are added up before they join the sums. */
+  void (*step)(qn_ll_tile *t, LLVMValueRef block, uint32_t blocks);
   /* Makes the sums of the tile's rows of the accumulators, once all blocks are added; null when they are that. */
   void (*finish)(qn_ll_tile *t);
 };
@@ -77,6 +79,10 @@ void qn__ll_dot_word_b(qn_ll_tile *t, uint32_t v, uint32_t j, qn_ll_operand *out
 /* dot_x86.c */
 extern const qn_ll_dot qn__ll_dot_vpdpbusd, qn__ll_dot_vpdpwssd, qn__ll_dot_vdpbf16ps;
 extern const qn_ll_dot qn__ll_dot_pmaddwd8, qn__ll_dot_pmaddwd16;
+/* dot_pairs.c: products of bytes two by two in 16 bits, where the weights are proven to let those hold 4, 2 or 1 of
+ * them
+ */
+extern const qn_ll_dot qn__ll_dot_vpmaddubsw4, qn__ll_dot_vpmaddubsw2, qn__ll_dot_vpmaddubsw1;
 /* dot_arm.c */
 extern const qn_ll_dot qn__ll_dot_usmmla, qn__ll_dot_sdot;
 /* dot.c: products of 16 bits into 32, which are instructions on Arm and RISC-V */

@@ -52,6 +52,8 @@ typedef struct qn_extra {
  *     n * size[7] + oh * size[8] + ow * size[9] + i * size[10] + j * size[11]    bytes, m = (n * OH + oh) * OW + ow
  *   size    2 K of a segment, 3 OH, 4 OW, 5 segments i, 6 segments j; stride 0 is not used. B's blocks of all segments
  *           follow each other, each segment padded to kb. j takes no other value than 0 unless `window_inner`.
+ *   When `layout` has granules, panel p is begin[p] .. begin[p + 1] of them, K a multiple of theirs:
+ *   size    3 bytes from ptr 1 to the first granule
  *   A rows hold at least K elements; when `lhs_padded`, they are readable and finite up to K rounded up to the layout's
  *   kb, else code must not read past K. B is zero-padded to kb and nb. Sums start at 0 and add k in
  *   ascending order (floats: one fma chain; integers wrap).
@@ -78,6 +80,8 @@ typedef struct qn_gemm_plan {
   qn_layout layout; /* never plain: that is given as one panel as wide as the matrix, k_block 1 */
   uint32_t rows;    /* tallest tile */
   bool tiles;       /* the row's registers for tiles of bytes hold tall ones */
+  uint32_t
+      sums16; /* blocks of k whose products, two by two, add up to 16 bits at most, where the row makes use of it */
   bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
   qn_window shape;    /* with `window`: not part of a GEMM's code */
   qn_combine combine; /* of WINDOW; DOT for GEMM */
@@ -181,6 +185,7 @@ typedef struct qn_kernel_plan {
   uint64_t hash;           /* of everything below and the ISA row */
   uint64_t check;          /* the same from another seed: both together stand for the plan where plans are compared */
   const char *slow_reason; /* why a faster form does not apply; null */
+  const char *notes;       /* what was found out about the operands: "sparsity: .."; null */
   char fused[160];         /* what prologue and epilogue do, for people: "bias, relu, requantize" */
   char tile[48];           /* for people: "6x64 k4n64"; empty when there is none */
   qn_place place;          /* of the op, strings in the arena */

@@ -89,6 +89,24 @@ static qn_status plan_types(qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_p
   return QN_OK;
 }
 
+/* What pack-constants found out about b. */
+static qn_status plan_constant(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
+  qn_gemm_plan *g = &out->u.gemm;
+  qn_op def = qn_value_op(m, qn_op_operand(m, op, 1));
+  if (qn_op_kind_of(m, def) != QN_OP_PACKED) return QN_OK;
+  bool bytes = g->lhs == QN_UI8 && (g->rhs == QN_I8 || g->rhs == QN_SI8) && (g->acc == QN_I32 || g->acc == QN_SI32);
+  if (bytes && (out->isa->has & QN_ISA_PAIRS8)) g->sums16 = (uint32_t)qn_op_get_int(m, def, "sums16");
+  qn_attr note = qn_op_attr(m, def, "quern.sparsity");
+  if (qn_attr_kind_of(m, note) != QN_ATTR_STRING && !g->sums16) return QN_OK;
+  qn_str text = note.id ? qn_attr_as_string(m, note) : qn_str_of("");
+  qn_str notes = g->sums16 ? qn__arena_fmt(arena, "%s%.*s%ssums of %u products of bytes fit 16 bits",
+                                           text.size ? "sparsity: " : "", (int)text.size, text.data,
+                                           text.size ? "; " : "", 2 * g->sums16)
+                           : qn__arena_fmt(arena, "sparsity: %.*s", (int)text.size, text.data);
+  out->notes = notes.data;
+  return notes.data ? QN_OK : qn_error_no_memory(qn_module_context(m));
+}
+
 /* Code may keep a panel's row of sums on the stack. */
 enum { MAX_PLAIN = 16384 };
 
@@ -111,6 +129,7 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
   }
   qn_layout made;
   qn_layout_parse(qn_str_of(best), &made);
+  if (g->sums16) made.k_block = 4;
   if (!qn__layout_is_own(isa, &g->layout, &made, g->acc)) {
     qn_str why = qn__arena_fmt(arena, "b is in layout %.*s, the %s kernels are made for %s", (int)name.size, name.data,
                                isa->name, best);
@@ -119,7 +138,7 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
   } else if (!isa->has_fma) {
     out->slow_reason = g->acc == QN_I32 || g->acc == QN_I64 ? "the ISA row has no dot-product instruction"
                                                             : "the ISA row has no fused multiply-add";
-  } else if (g->lhs == QN_UI8 && !(isa->has & (QN_ISA_DOT8 | QN_ISA_MATRIX8))) {
+  } else if (g->lhs == QN_UI8 && !g->sums16 && !(isa->has & (QN_ISA_DOT8 | QN_ISA_MATRIX8))) {
     out->slow_reason = "the ISA row has no dot product of bytes: they are multiplied as numbers of 16 bits";
   } else if (g->acc == QN_I64) {
     out->slow_reason = "sums have 64 bits: no dot-product instruction adds into them";
@@ -130,7 +149,7 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
 /* Registers for tiles read blocks of four k by sixteen columns, from matrices. */
 static bool in_tiles(const qn_isa *isa, const qn_gemm_plan *g) {
   return (isa->has & QN_ISA_TILES) && g->lhs == QN_UI8 && g->acc == QN_I32 && g->layout.k_block == 4 &&
-         g->layout.panel_width % 16 == 0 && !g->window;
+         g->layout.panel_width % 16 == 0 && !g->window && !g->layout.granule;
 }
 
 static uint32_t tallest(const qn_isa *isa, const qn_gemm_plan *g) {
@@ -141,6 +160,8 @@ static uint32_t tallest(const qn_isa *isa, const qn_gemm_plan *g) {
 
 static qn_status follow_window(qn_module *m, qn_op op, qn_gemm_plan *g) {
   if (!qn_op_attr(m, op, "window").id) return QN_OK;
+  if (g->layout.granule)
+    return qn_op_error(m, op, QN_DIAG_UNSUPPORTED, "windows are not multiplied by a matrix cut into granules");
   qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
   if (!qn_window_read(m, op, &g->shape) || !is_identity(&g->prologue) || a.rank != 4 || a.size[3] < 0)
     return qn_op_error(m, op, QN_DIAG_VERIFY, "has a window that no kernel can follow");
@@ -186,6 +207,7 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
                        (long long)before);
   g->num_prologue_extras = (uint32_t)before;
   qn_status s = plan_types(m, op, out->isa, g);
+  if (!s) s = plan_constant(m, op, arena, out);
   if (!s) s = plan_layout(m, op, out->isa, arena, out);
   if (!s) s = plan_extras(m, op, 2, g->num_prologue_extras, arena, &g->prologue_extras);
   if (!s) s = plan_regions(m, op, arena, g);
@@ -197,6 +219,8 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   g->rows = tallest(out->isa, g);
   qn_layout own;
   qn_layout_parse(qn_str_of(qn_isa_gemm_layout(out->isa, g->lhs, g->rhs, g->acc)), &own);
+  if (g->sums16) own.k_block = 4;
+  if (g->layout.granule) g->lhs_padded = true; /* K is a multiple of theirs */
   if (!g->tiles && !g->window) g->rows = qn__tallest_tile(out->isa, &g->layout, &own, g->acc, g->rows);
   snprintf(out->tile, sizeof out->tile, "%ux%u %.*s", g->rows, g->layout.panel_width, (int)layout.size, layout.data);
   char pro[80] = "", epi[80] = "";
@@ -223,7 +247,7 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   h = qn__layout_hash(&g->layout, h);
   h = qn__mix(h, (uint64_t)g->rows | (uint64_t)g->has_prologue << 32 | (uint64_t)g->lhs_padded << 33 |
                      (uint64_t)g->lhs_strided << 34 | (uint64_t)g->tiles << 37 | (uint64_t)g->window << 35 |
-                     (uint64_t)g->window_inner << 36);
+                     (uint64_t)g->window_inner << 36 | (uint64_t)g->sums16 << 40);
   h = qn__extras_hash(g->prologue_extras, g->num_prologue_extras, h);
   h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, qn__tape_hash(&g->prologue, h));

@@ -43,6 +43,7 @@ uint64_t qn__attention_hash(const qn_attention_plan *p, uint64_t h);
 qn_extra qn__plan_extra(const qn_module *m, qn_value v);
 static inline uint64_t qn__layout_hash(const qn_layout *l, uint64_t h) {
   h = qn__mix(h, (uint64_t)l->plain | (uint64_t)l->k_block << 8 | (uint64_t)l->panel_width << 32);
+  if (l->granule) h = qn__mix(h, l->granule);
   return l->segments > 1 ? qn__mix(h, l->segments > 1) : h; /* how many does not change code */
 }
 

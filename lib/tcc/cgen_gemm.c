@@ -62,11 +62,16 @@ static bool bytes_into_i32(const gemm_gen *w) {
   return w->p->lhs == QN_UI8 && w->acc == QN_TI32;
 }
 
+/* The left-hand rows are several runs of memory: of a window, or of what granules there are. */
+static bool in_segments(const gemm_gen *w) {
+  return w->p->window || w->p->layout.granule;
+}
+
 /* One column: pa along the row of A, pb down the column of the panel. */
 static void column(gemm_gen *w) {
   uint32_t kb = w->p->layout.k_block, nb = w->p->layout.panel_width;
   char a[96], b[96];
-  if (w->p->window) {
+  if (in_segments(w)) {
     qn__c_line(w->g, "const unsigned char *pb = segment_b + j * %d;", (int)kb * w->b_bytes);
     qn__c_line(w->g, "const unsigned char *pa = segment_a;");
   } else {
@@ -86,9 +91,27 @@ static void column(gemm_gen *w) {
   qn__c_close(w->g);
 }
 
+/* The same over the granules of the panel. */
+static void granules(gemm_gen *w, void (*body)(gemm_gen *)) {
+  const qn_layout *l = &w->p->layout;
+  uint32_t bytes = l->granule * l->panel_width * (uint32_t)w->b_bytes;
+  qn__c_line(w->g, "const int64_t panels = (size_n + %u) / %u;", l->panel_width - 1, l->panel_width);
+  qn__c_line(w->g, "const int64_t last_granule = ld_u32(b + (p + 1) * 4);");
+  qn__c_open(w->g, "for (int64_t i = ld_u32(b + p * 4); i < last_granule; i++)");
+  qn__c_line(w->g, "const unsigned char *const segment_a = row_a + (int64_t)ld_u32(b + (panels + 1 + i) * 4) * %d;",
+             w->a_bytes);
+  qn__c_line(w->g, "const unsigned char *const segment_b = b + args->size[3] + i * %u;", bytes);
+  body(w);
+  qn__c_close(w->g);
+}
+
 /* One column over all segments of a window. */
 static void segments(gemm_gen *w, void (*body)(gemm_gen *)) {
   uint32_t kb = w->p->layout.k_block, nb = w->p->layout.panel_width;
+  if (w->p->layout.granule) {
+    granules(w, body);
+    return;
+  }
   qn__c_line(w->g, "const unsigned char *segment_b = panel;");
   qn__c_open(w->g, "for (int64_t i = 0; i < args->size[5]; i++)");
   qn__c_open(w->g, "for (int64_t s = 0; s < args->size[6]; s++)");
@@ -103,7 +126,7 @@ static void segments(gemm_gen *w, void (*body)(gemm_gen *)) {
 static void panel_run(gemm_gen *w) {
   uint32_t kb = w->p->layout.k_block, nb = w->p->layout.panel_width;
   char index[64], a[128], b[128];
-  if (!w->p->window) qn__c_line(w->g, "const unsigned char *const segment_a = row_a, *const segment_b = panel;");
+  if (!in_segments(w)) qn__c_line(w->g, "const unsigned char *const segment_a = row_a, *const segment_b = panel;");
   qn__c_line(w->g, "int64_t k = 0;");
   qn__c_open(w->g, "for (; k + %u <= size_k; k += %u)", kb, kb);
   qn__c_line(w->g, "const unsigned char *const block = segment_b + k * %u;", nb * (uint32_t)w->b_bytes);
@@ -132,14 +155,14 @@ static void panel_sums(gemm_gen *w) {
   uint32_t nb = w->p->layout.panel_width;
   qn__c_line(w->g, "%s sums[%u];", w->acc_type, nb);
   qn__c_line(w->g, "for (int j = 0; j < %u; j++) sums[j] = 0;", nb);
-  if (w->p->window)
+  if (in_segments(w))
     segments(w, panel_run);
   else
     panel_run(w);
 }
 
 static void column_sum(gemm_gen *w) {
-  if (!w->p->window) {
+  if (!in_segments(w)) {
     column(w);
     return;
   }
@@ -209,7 +232,11 @@ void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   if (!qn__c_nest_init(&n, g, &p->epilogue, p->epilogue_extras, p->num_epilogue_extras, "sum", arena)) return;
   qn__c_line(g, "const unsigned char *const a = args->ptr[0], *const b = args->ptr[1];");
   qn__c_line(g, "unsigned char *const y = args->ptr[2];");
-  qn__c_line(g, "const int64_t size_n = args->size[1], size_k = args->size[2];");
+  qn__c_line(g, "const int64_t size_n = args->size[1];");
+  if (p->layout.granule)
+    qn__c_line(g, "const int64_t size_k = %u;", p->layout.granule);
+  else
+    qn__c_line(g, "const int64_t size_k = args->size[2];");
   qn__c_nest_pointers(g, &n, p->num_epilogue_extras, 3);
   qn__c_constants(g, &p->epilogue);
   qn__c_nest_level(g, &n, 0, "", "");
@@ -221,7 +248,7 @@ void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");
   qn__c_nest_level(g, &n, 1, "m", "");
   qn__c_open(g, "for (int64_t p = args->begin[1]; p < args->end[1]; p++)");
-  qn__c_line(g, "const unsigned char *const panel = b + p * args->stride[2];");
+  if (!p->layout.granule) qn__c_line(g, "const unsigned char *const panel = b + p * args->stride[2];");
   qn__c_line(g, "const int64_t left = size_n - p * %u, columns = left < %u ? left : %u;", nb, nb, nb);
   if (g->portable) panel_sums(&w);
   qn__c_open(g, "for (int64_t j = 0; j < columns; j++)");

@@ -19,7 +19,7 @@
 enum { MAX_IN = 8, MAX_OUT = 4 };
 
 static uint64_t state;
-static uint32_t next(void) {
+uint32_t next(void) {
   state = state * 6364136223846793005u + 1442695040888963407u;
   return (uint32_t)(state >> 33);
 }
@@ -33,7 +33,7 @@ float uniform(void) {
   return (float)next() / 1073741824.0f - 1.0f;
 }
 
-static char text[1 << 18];
+static char text[1 << 20];
 static size_t at;
 void put(const char *fmt, ...) {
   va_list args;
@@ -54,7 +54,7 @@ void scales(int n) {
   put("}");
 }
 
-static void tail_f32(const char *v, int m, int n) {
+void tail_f32(const char *v, int m, int n) {
   const char *act = activations[pick(6)];
   put("  %%bias = arith.constant dense<%.5e> : tensor<%dxf32>\n", (double)uniform(), n);
   put("  %%t1 = quern.add %s, %%bias : (tensor<%dx%dxf32>, tensor<%dxf32>) -> tensor<%dx%dxf32>\n", v, m, n, n, m, n);
@@ -383,7 +383,10 @@ static const family families[] = {{"quantized matmul", quantized_matmul, 6},
                                   {"long sums", long_sums, 2},
                                   {"layer norms", layer_norms, 2},
                                   {"batches", batches, 3},
-                                  {"reductions", reductions, 2}};
+                                  {"reductions", reductions, 2},
+                                  {"constant weights", constant_weights, 4},
+                                  {"convolutions", convolutions, 4},
+                                  {"float convolutions", float_convolutions, 2}};
 
 /* ---- running ---- */
 

@@ -1,6 +1,7 @@
 /* Random programs as text: what their makers share. */
 #ifndef QN_TEST_PROGRAM_H
 #define QN_TEST_PROGRAM_H
+#include <stdint.h>
 
 /* One of 0 .. n-1. */
 int pick(int n);
@@ -12,6 +13,9 @@ float uniform(void);
 void put(const char *fmt, ...);
 /* n scales in braces. */
 void scales(int n);
+uint32_t next(void);
+/* A bias and an activation behind f32 value v, and the end of the function. */
+void tail_f32(const char *v, int m, int n);
 
 /* networks.c */
 void layers(void);
@@ -20,4 +24,10 @@ void long_sums(void);
 void layer_norms(void);
 void batches(void);
 void reductions(void);
+
+/* constants.c */
+void constant_weights(void);
+/* convolutions.c */
+void convolutions(void);
+void float_convolutions(void);
 #endif

@@ -17,9 +17,10 @@ static void test_names(void **state) {
   assert_int_equal(l.panel_width, 64);
   l = parse("k1n4096");
   assert_int_equal(l.panel_width, 4096);
-  static const char *const bad[] = {"",       "k",       "k4",     "n64",    "k4n",    "k0n64",
-                                    "k4n0",   "k3n64",   "k04n64", "k4n064", "k4n64x", " k4n64",
-                                    "k128n8", "k4n4097", "k-4n64", "Plain",  "plain ", "k4294967300n64"};
+  static const char *const bad[] = {"",       "k",       "k4",      "n64",        "k4n",       "k0n64",
+                                    "k4n0",   "k3n64",   "k04n64",  "k4n064",     "k4n64x",    " k4n64",
+                                    "k128n8", "k4n4097", "k-4n64",  "Plain",      "plain ",    "k4294967300n64",
+                                    "k4n64z", "k4n64z0", "k4n64z6", "k4n64z4100", "k4n64s2z8", "k4n64z8s2"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     qn_layout out;
     if (qn_layout_parse(qn_str_of(bad[i]), &out)) fail_msg("'%s' was read as a layout", bad[i]);
@@ -100,12 +101,66 @@ static void test_round_trips(void **state) {
   }
 }
 
+/* Granules of which about a half is zero, there and back; what names granules that are not there is told. */
+static void test_granules(void **state) {
+  (void)state;
+  static const char *const names[] = {"k4n8z16", "k2n4z2", "k1n5z3", "k4n64z32"};
+  srand(11);
+  for (int round = 0; round < 60; round++) {
+    qn_layout l = parse(names[round % 4]), dense = l;
+    dense.granule = 0;
+    size_t elem = (size_t)1 << rand() % 3;
+    int64_t k = (int64_t)(rand() % 6) * l.granule, n = rand() % 140, panels = (n + l.panel_width - 1) / l.panel_width;
+    size_t bytes = qn_layout_bytes(&dense, elem, k, n), one = l.granule * l.panel_width * elem;
+    assert_true(qn_layout_bytes(&l, elem, k, n) == SIZE_MAX);
+    unsigned char *packed = calloc(1, bytes + 1), *back = malloc(bytes + 1);
+    assert_non_null(packed);
+    assert_non_null(back);
+    uint64_t kept = 0;
+    for (size_t i = 0; i < bytes / one; i++)
+      if (rand() % 2) packed[i * one + (size_t)rand() % one] = 9, kept++;
+    assert_int_equal(qn_layout_count_granules(&l, elem, k, n, packed), kept);
+    size_t size = qn_layout_granules_bytes(&l, elem, n, kept);
+    unsigned char *compact = malloc(size + 1);
+    assert_non_null(compact);
+    compact[size] = 0xEE;
+    qn_layout_compact(&l, elem, k, n, packed, size, compact);
+    assert_int_equal(compact[size], 0xEE);
+    qn_granules g;
+    assert_true(qn_layout_granules(&l, elem, k, n, size, &g));
+    assert_int_equal(g.count, kept);
+    assert_int_equal(g.panels, panels);
+    assert_true(qn_layout_granules_valid(&l, k, &g, compact));
+    memset(back, 0xEE, bytes + 1);
+    qn_layout_expand(&l, elem, k, n, compact, size, back);
+    assert_memory_equal(packed, back, bytes);
+    assert_int_equal(back[bytes], 0xEE);
+    assert_false(qn_layout_granules(&l, elem, k + 1, n, size, &g) && l.granule > 1);
+    for (size_t odd = 1; odd < 4; odd++) assert_false(qn_layout_granules(&l, elem, k, n, size + odd, &g));
+    if (kept && panels) {
+      uint32_t far = (uint32_t)k;
+      memcpy(compact + (size_t)(panels + 1) * 4, &far, 4); /* the first granule begins where K ends */
+      assert_false(qn_layout_granules_valid(&l, k, &g, compact));
+      far = (uint32_t)kept + 1;
+      memcpy(compact + (size_t)panels * 4, &far, 4); /* more granules than there are */
+      assert_false(qn_layout_granules_valid(&l, k, &g, compact));
+    }
+    free(packed);
+    free(back);
+    free(compact);
+  }
+  qn_layout l = parse("k4n8z16");
+  qn_granules g;
+  assert_false(qn_layout_granules(&l, 1, INT64_MAX - 15, 8, 128, &g));
+  assert_false(qn_layout_granules(&l, 1, 16, INT64_MAX, 128, &g));
+  assert_false(qn_layout_granules(&l, 1, 16, 8, 0, &g));
+  assert_true(qn_layout_granules_bytes(&l, 8, INT64_MAX, 1) == SIZE_MAX);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_names),
-      cmocka_unit_test(test_sizes),
-      cmocka_unit_test(test_index),
-      cmocka_unit_test(test_round_trips),
+      cmocka_unit_test(test_names),       cmocka_unit_test(test_sizes),    cmocka_unit_test(test_index),
+      cmocka_unit_test(test_round_trips), cmocka_unit_test(test_granules),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

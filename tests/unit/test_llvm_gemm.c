@@ -266,8 +266,8 @@ static void tiles(void **state) {
       assert_true(qn_layout_parse(qn_str_of(name), &narrow));
       uint32_t tall = qn__tallest_tile(rows[r], &narrow, &own, ty.acc, tallest);
       if (narrow.panel_width < own.panel_width) wrong += check_heights(ctx, rows[r], ty, narrow, tall);
-      const qn_layout foreign[] = {{false, 4, 64, 1}, {false, 2, 16, 1}, {false, 1, 8, 1},
-                                   {false, 1, 37, 1}, {false, 2, 5, 1},  {false, 8, 24, 1}};
+      const qn_layout foreign[] = {{false, 4, 64, 1, 0}, {false, 2, 16, 1, 0}, {false, 1, 8, 1, 0},
+                                   {false, 1, 37, 1, 0}, {false, 2, 5, 1, 0},  {false, 8, 24, 1, 0}};
       wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], tallest);
       wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], 3);
     }
@@ -326,7 +326,7 @@ static void make_prologue(gemm_case *c, const qn_isa *isa, qn_scalar a_mem, uint
                       .rhs = QN_I8,
                       .acc = QN_I32,
                       .y_mem = QN_I32,
-                      .layout = {false, 4, 64, 1},
+                      .layout = {false, 4, 64, 1, 0},
                       .has_prologue = true,
                       .lhs_strided = strided};
   tape_room *r = &c->prologue;

@@ -58,8 +58,8 @@ static uint32_t check_pack(const pack_case *c, qn_kernel_fn fn) {
 
 static void packing(void **state) {
   (void)state;
-  static const qn_layout layouts[] = {{false, 4, 64, 1}, {false, 2, 16, 1}, {false, 1, 8, 1},
-                                      {false, 1, 64, 1}, {false, 3, 10, 1}, {false, 16, 32, 1}};
+  static const qn_layout layouts[] = {{false, 4, 64, 1, 0}, {false, 2, 16, 1, 0}, {false, 1, 8, 1, 0},
+                                      {false, 1, 64, 1, 0}, {false, 3, 10, 1, 0}, {false, 16, 32, 1, 0}};
   static const qn_scalar mems[] = {QN_I8, QN_I16, QN_F32, QN_F64};
   static pack_case cases[24];
   const qn_isa *rows[MAX_ROWS];
@@ -297,7 +297,7 @@ static void refusals(void **state) {
       .kind = QN_KERNEL_PACK, .isa = qn_isa_host(), .name = "plain", .u.pack = {QN_I8, {.plain = true, .k_block = 1}}};
   qn_body body = {.plan = &plain, .part = QN_PART_MAIN, .symbol = "plain"};
   assert_int_equal(b->jit(ctx, 1, &body, &code), QN_ERR_UNSUPPORTED);
-  plain.u.pack = (qn_pack_plan){QN_I4, {false, 1, 8, 1}};
+  plain.u.pack = (qn_pack_plan){QN_I4, {false, 1, 8, 1, 0}};
   assert_int_equal(b->jit(ctx, 1, &body, &code), QN_ERR_UNSUPPORTED);
   assert_int_equal(messages, 7);
   assert_null(code);
