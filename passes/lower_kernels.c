@@ -7,7 +7,8 @@
  *   %y = kern.gemm %x, %p, .. prologue {quantize} epilogue {^bb0(%acc: i32, ..): ..} {..} : .. -> tensor<4x10xi32>
  *
  * Every op becomes one or a few kernels of its own (files lower_kernels_*.c); then neighbours are merged
- * (lower_kernels_fuse.c), unless fuse=false, which shows them apart. relaxed=true takes every product for one of
+ * (lower_kernels_fuse.c), unless fuse=false, which shows them apart; what the
+ * context's tuning chooses is attached (lower_kernels_choose.c). relaxed=true takes every product for one of
  * precision = relaxed. Results that are inputs, constants or returned
  * twice get a copying kernel, so that compiled code writes each output.
  *
@@ -133,6 +134,8 @@ static qn_status lower_function(lowering *l, qn_op func) {
   if (!status && qn_run_bool(l->run, "fuse")) status = qn__fuse_kernels(l, func);
   if (!status) status = qn__separate_bits(l, func);
   if (!status) status = copy_outputs(l, func);
+  if (!status) qn__choose_kernels(l, func);
+  if (!status && qn_module_failed(m)) status = qn_error_no_memory(l->ctx);
   if (!status) qn_func_update_type(m, func);
   return status;
 }

@@ -30,6 +30,8 @@ qn_status qn__lower_softmax(lowering *l, qn_op op);
 qn_status qn__lower_dynamic_quantize(lowering *l, qn_op op);
 /* Merges kern.map ops into their neighbours, over one function. */
 qn_status qn__fuse_kernels(lowering *l, qn_op func);
+/* Attaches what the context's tuning chooses for kernels. */
+void qn__choose_kernels(lowering *l, qn_op func);
 
 /* Elements that share bytes become bytes around kernels that do not walk them in order, over one function. */
 qn_status qn__separate_bits(lowering *l, qn_op func);

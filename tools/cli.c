@@ -1,10 +1,12 @@
 /* Option parsing, diagnostics and help for all subcommands. */
 #include "cli.h"
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -255,6 +257,7 @@ static int general_help(FILE *out) {
   fputs("environment:\n"
         "  QUERN_CACHE    folder in which machine code is kept between runs (without it $XDG_CACHE_HOME/quern or\n"
         "                 ~/.cache/quern), or 'off', as --no-cache\n"
+        "  QUERN_TUNING   a tuning file for commands that take --tuning and are given none\n"
         "  QUERN_VERBOSE  1: a line for each kernel made and each kernel run, to standard error; csv: runs as a table\n"
         "  QUERN_SYMBOLS  gdb, perf-map, jitdump, or several with commas: tools that learn the names of machine code\n",
         out);
@@ -276,21 +279,58 @@ static int help(cli *c, int argc, char **argv) {
 }
 
 /* Where machine code is kept between runs: QUERN_CACHE names the folder ("off" for none), else the user's own. */
-static qn_status set_cache(const cli *c) {
+static const char *cache_folder(const cli *c, char *room, size_t size) {
   static const struct {
     const char *variable, *below;
   } homes[] = {{"XDG_CACHE_HOME", "/quern"}, {"HOME", "/.cache/quern"}};
   const char *named = getenv("QUERN_CACHE");
-  char folder[4096];
-  if (c->no_cache || (named && (!*named || !strcmp(named, "off")))) return QN_OK;
-  if (named) return qn_engine_set_cache(c->ctx, named, 0);
+  if (c->no_cache || (named && (!*named || !strcmp(named, "off")))) return NULL;
+  if (named) return named;
   for (size_t i = 0; i < sizeof homes / sizeof homes[0]; i++) {
     const char *home = getenv(homes[i].variable);
     if (!home || *home != '/') continue;
-    int n = snprintf(folder, sizeof folder, "%s%s", home, homes[i].below);
-    return n > 0 && (size_t)n < sizeof folder ? qn_engine_set_cache(c->ctx, folder, 0) : QN_OK;
+    int n = snprintf(room, size, "%s%s", home, homes[i].below);
+    return n > 0 && (size_t)n < size ? room : NULL;
   }
-  return QN_OK;
+  return NULL;
+}
+
+static qn_status set_cache(const cli *c) {
+  char room[4096];
+  const char *folder = cache_folder(c, room, sizeof room);
+  return folder ? qn_engine_set_cache(c->ctx, folder, 0) : QN_OK;
+}
+
+/* ---- tuning files ---- */
+
+const char *cli_tuning_path(const cli *c, const char *given, char *room, size_t size) {
+  char folder[4096], cpu[64];
+  if (given && strcmp(given, "auto")) return given;
+  const char *cache = cache_folder(c, folder, sizeof folder);
+  if (!cache) {
+    qn_error(c->ctx, QN_DIAG_MISSING, qn_place_file(""), "there is no cache folder: name the tuning file");
+    return NULL;
+  }
+  qn_cpu_name(cpu, sizeof cpu);
+  for (char *at = cpu; *at; at++)
+    if (!isalnum((unsigned char)*at)) *at = '-';
+  mkdir(cache, 0700); /* what is wrong with the folder, opening the file tells */
+  int n = snprintf(room, size, "%s/tuning-%s.txt", cache, cpu);
+  return n > 0 && (size_t)n < size ? room : NULL;
+}
+
+static bool takes_tuning(const cli_command *command) {
+  return find_option(command, "--tuning", 8) != NULL;
+}
+
+/* With an instruction set given by name, code may be for another machine, and so may be the file. */
+static qn_status read_tuning(const cli *c) {
+  char room[4352];
+  if (!takes_tuning(c->command)) return QN_OK;
+  const char *given = cli_value(c, "--tuning", getenv("QUERN_TUNING"));
+  if (!given || !*given) return QN_OK;
+  const char *path = cli_tuning_path(c, given, room, sizeof room);
+  return path ? qn_tuning_read(c->ctx, path, cli_flag(c, "--cpu")) : QN_ERR_INPUT;
 }
 
 static int run_command(cli *c, int argc, char **argv) {
@@ -307,6 +347,7 @@ static int run_command(cli *c, int argc, char **argv) {
     return CLI_INPUT;
   }
   qn_status status = set_cache(c);
+  if (!status) status = read_tuning(c);
   int code = status ? cli_status(status) : c->command->run(c);
   qn_context_destroy(c->ctx);
   return code;

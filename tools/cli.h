@@ -4,6 +4,7 @@
 #define QN_CLI_H
 #include <quern/driver.h>
 #include <quern/report.h>
+#include <quern/tuning.h>
 #include <stdio.h>
 
 enum { CLI_OK = 0, CLI_INPUT = 1, CLI_USAGE = 2, CLI_MAX_VALUES = 256 };
@@ -61,6 +62,9 @@ void cli_help(FILE *out, const cli_command *command);
 
 /* Model from --dim, --const options and a path. */
 qn_status cli_load(cli *c, const char *path, qn_module **out);
+/* A tuning file by its name; "auto" or null: the one beside the code cache, which is named by the processor. Null after
+ * a message where there is none. */
+const char *cli_tuning_path(const cli *c, const char *given, char *room, size_t size);
 /* Writes a module to -o (standard output without). */
 qn_status cli_print_module(cli *c, qn_module *m, const char *path, const qn_print_options *options);
 bool cli_write_stdout(void *user, const char *data, size_t size);

@@ -12,6 +12,11 @@
   }
 #define FUNCTION                                                                                                       \
   { "--function", "NAME", "which public function; the first without" }
+#define TUNING                                                                                                         \
+  {                                                                                                                    \
+    "--tuning", "FILE",                                                                                                \
+        "use the constants and choices of a tuning file; auto for the one that bench wrote beside the code cache"      \
+  }
 #define END                                                                                                            \
   { NULL, NULL, NULL }
 
@@ -35,6 +40,7 @@ static const cli_option opt_options[] = {
     {"--time-passes", NULL, "how long each pass took, to standard error"},
     {"--stats", NULL, "what each pass counted, to standard error"},
     {"--reproducer", "FILE", "when a pass fails: the program before it and the passes left"},
+    TUNING,
     LOADING,
     END};
 static const cli_option import_options[] = {
@@ -80,6 +86,7 @@ static const cli_option run_options[] = {
     {"--threads", "N", "threads to use (default 1)"},
     ENGINE,
     FUNCTION,
+    TUNING,
     LOADING,
     END};
 static const cli_option compare_options[] = {
@@ -88,6 +95,7 @@ static const cli_option compare_options[] = {
     {"--labels", "NAME", "array of class labels in the data: prints how often each is right"},
     {"--json", NULL, "as JSON"},
     ENGINE,
+    TUNING,
     LOADING,
     END};
 static const cli_option compile_options[] = {
@@ -98,6 +106,7 @@ static const cli_option compile_options[] = {
     {"--save", NULL, "write a program file that 'quern run' loads, instead of --emit"},
     ENGINE,
     FUNCTION,
+    TUNING,
     LOADING,
     END};
 static const cli_option inspect_options[] = {
@@ -108,6 +117,7 @@ static const cli_option inspect_options[] = {
     {"--dot", "FILE", "the graph for graphviz"},
     ENGINE,
     FUNCTION,
+    TUNING,
     LOADING,
     END};
 static const cli_option bench_options[] = {
@@ -122,6 +132,7 @@ static const cli_option bench_options[] = {
     {"--json", NULL, "as JSON"},
     ENGINE,
     FUNCTION,
+    TUNING,
     LOADING,
     END};
 

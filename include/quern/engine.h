@@ -12,6 +12,7 @@
 
 #include <dlpack/dlpack.h>
 #include <quern/module.h>
+#include <quern/tuning.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -138,6 +139,8 @@ typedef struct qn_kernel_info {
   const char *isa;         /* "avx512vnni" */
   const char *tile;        /* "6x64 k4n64", "" when there is none */
   const char *fused;       /* "quantize | bias, relu, requantize" */
+  const char *tuned;       /* "rows=8 panel=48": what a tuning file chose; "" when nothing */
+  const qn_tuned *product; /* what a tuning file calls it; null for what it has no choices for */
   const char *slow_reason; /* null when nothing faster applies */
   qn_place place;
   const char *notes; /* what was found out about constant operands: "sparsity: 62% zeros, .."; null */

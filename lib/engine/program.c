@@ -269,6 +269,8 @@ qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s) {
                           .isa = p->isa->name,
                           .tile = k->tile,
                           .fused = k->fused,
+                          .tuned = k->tuned,
+                          .product = k->product.kind ? &k->product : NULL,
                           .slow_reason = slow_reason(p, k),
                           .notes = k->notes,
                           .place = k->place};

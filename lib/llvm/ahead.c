@@ -3,8 +3,7 @@
  * next to nothing. Addresses past the end of a tensor do no harm. */
 #include "row.h"
 
-enum { READ_AHEAD = 2048, WRITE_AHEAD = 1024, FAR_AHEAD = 8192, ROW_AHEAD = 16384, FRACTION = 10 };
-enum { INTO_SECOND = 2, INTO_FIRST = 3 };
+enum { FRACTION = 10, INTO_SECOND = 2, INTO_FIRST = 3 };
 
 static void fetch(qn_ll *g, LLVMValueRef at, bool write, uint32_t into) {
   LLVMValueRef args[4] = {at, qn__ll_i32(g, write), qn__ll_i32(g, into), qn__ll_i32(g, 1)};
@@ -40,7 +39,7 @@ void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index, uint32_t vectors)
     bool write = o >= n->plan->num_inputs;
     if (!is_walked(n, o)) continue;
     LLVMValueRef at = qn__ll_gep(g, p->base, bytes_of(g, p, index));
-    int64_t ahead = n->stream ? FAR_AHEAD : write ? WRITE_AHEAD : READ_AHEAD;
+    int64_t ahead = n->stream ? n->plan->far_ahead : write ? n->plan->write_ahead : n->plan->read_ahead;
     for (uint32_t line = 0; line < lines_of(g, p, vectors); line++)
       fetch(g, qn__ll_gep_const(g, at, ahead + line * LINE), write, n->stream ? INTO_SECOND : INTO_FIRST);
   }
@@ -57,10 +56,10 @@ void qn__ll_row_ahead_begin(row_state *s) {
     const qn_ll_place *p = &s->n->places[o];
     if (!is_walked(s->n, o)) continue;
     LLVMValueRef row = bytes_of(g, p, s->n->end), part = LLVMBuildUDiv(g->b, row, qn__ll_i64(g, passes), "");
-    LLVMValueRef fits = LLVMBuildICmp(g->b, LLVMIntSLE, row, qn__ll_i64(g, ROW_AHEAD), "");
+    LLVMValueRef fits = LLVMBuildICmp(g->b, LLVMIntSLE, row, qn__ll_i64(g, s->n->plan->row_ahead), "");
     LLVMValueRef begin = qn__ll_add(g, row, qn__ll_mul(g, part, qn__ll_i64(g, s->pass)));
     int64_t one = qn__ll_mem_bits(p->mem) / 8 * (1 << FRACTION);
-    s->ahead[o].start = LLVMBuildSelect(g->b, fits, begin, qn__ll_i64(g, READ_AHEAD), "");
+    s->ahead[o].start = LLVMBuildSelect(g->b, fits, begin, qn__ll_i64(g, s->n->plan->read_ahead), "");
     for (uint32_t e = 0; e < o && !s->ahead[o].share; e++) /* one for all elements of a size */
       if (qn__ll_mem_bits(s->n->places[e].mem) == qn__ll_mem_bits(p->mem)) s->ahead[o].share = s->ahead[e].share;
     if (!s->ahead[o].share)

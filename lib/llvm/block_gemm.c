@@ -5,7 +5,7 @@
  * the first two passes over a panel each prefetch half of the next one. */
 #include "block.h"
 
-enum { AHEAD = 9216, LINE = 64 };
+enum { LINE = 64 };
 
 static LLVMValueRef mul_const(qn_ll *g, LLVMValueRef v, int64_t by) {
   return qn__ll_mul(g, v, qn__ll_i64(g, by));
@@ -34,7 +34,7 @@ static void fetch_ahead(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, uint3
   LLVMValueRef step = qn__ll_add(g, i, LLVMBuildSelect(g->b, later, s->blocks, qn__ll_i64(g, 0), ""));
   LLVMValueRef next = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, 1)), s->b_stride));
   next = qn__ll_gep(g, next, mul_const(g, step, (int64_t)half * LINE));
-  LLVMValueRef ahead = qn__ll_gep_const(g, here, AHEAD);
+  LLVMValueRef ahead = qn__ll_gep_const(g, here, s->plan->ahead);
   LLVMValueRef first = LLVMBuildSelect(g->b, s->one_pass, ahead, next, "");
   LLVMValueRef second = LLVMBuildSelect(g->b, s->one_pass, qn__ll_gep_const(g, ahead, (int64_t)half * LINE), next, "");
   for (uint32_t l = 0; l < lines; l++)

@@ -7,10 +7,6 @@
  * rows of A become short streams.) */
 #include "gemm_impl.h"
 
-/* Bytes of A that are kept while panels pass by, and how many are cut for that: half a second-level cache and more than
- * that. */
-enum { KEPT_BYTES = 768 * 1024, LARGE_BYTES = 1280 * 1024 };
-
 typedef struct loops {
   gemm_state s;
   uint32_t rows;                     /* tallest tile */
@@ -41,7 +37,8 @@ static void shape_tile(gemm_state *s, uint32_t rows, uint32_t panels, uint32_t l
   t->vectors = group * t->panels;
   uint32_t in_flight = rows * t->vectors;
   /* Tall tiles gain less than half a percent from a second block in the loop and cost a quarter more to compile. */
-  t->unroll = t->dot->shares > 1 ? t->dot->shares : in_flight < 16 ? 2 : 1;
+  uint32_t turn = s->plan->unroll ? s->plan->unroll : in_flight < s->plan->unroll_below ? 2 : 1;
+  t->unroll = t->dot->shares > 1 ? t->dot->shares : turn;
   t->sets = t->dot->reorders && t->unroll > 1 && in_flight < 8 && 2 * in_flight + t->vectors < registers ? 2 : 1;
 }
 
@@ -191,10 +188,10 @@ static LLVMValueRef tiles_in_block(loops *l, LLVMValueRef tiles) {
   qn_ll *g = s->g;
   int64_t bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->lhs) / 8 * l->rows;
   LLVMValueRef tile_bytes = qn__ll_mul(g, LLVMBuildOr(g->b, s->all_blocks, qn__ll_i64(g, 1), ""), qn__ll_i64(g, bytes));
-  LLVMValueRef few = LLVMBuildUDiv(g->b, qn__ll_i64(g, KEPT_BYTES), tile_bytes, "");
+  LLVMValueRef few = LLVMBuildUDiv(g->b, qn__ll_i64(g, s->plan->kept_bytes), tile_bytes, "");
   few = LLVMBuildOr(g->b, few, qn__ll_i64(g, 4), ""); /* at least 4 */
   LLVMValueRef large =
-      LLVMBuildICmp(g->b, LLVMIntSGT, qn__ll_mul(g, tiles, tile_bytes), qn__ll_i64(g, LARGE_BYTES), "");
+      LLVMBuildICmp(g->b, LLVMIntSGT, qn__ll_mul(g, tiles, tile_bytes), qn__ll_i64(g, s->plan->large_bytes), "");
   return LLVMBuildSelect(g->b, large, few, tiles, "");
 }
 

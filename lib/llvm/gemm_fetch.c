@@ -16,8 +16,8 @@ void qn__ll_gemm_fetch_shape(gemm_state *s) {
   gemm_fetch *f = &s->fetch;
   const qn_ll_tile *t = &s->tile;
   *f = (gemm_fetch){.ahead_step = f->ahead_step};
-  f->some = t->panels == 1 && t->rows * t->vectors >= FEWEST && !s->plan->layout.granule;
-  if (!f->some || s->plan->window) return;
+  f->some = s->plan->fetch > 0 && t->panels == 1 && t->rows * t->vectors >= FEWEST && !s->plan->layout.granule;
+  if (!f->some || s->plan->fetch < 2 || s->plan->window) return;
   LLVMValueRef rows = qn__ll_i64(g, t->rows);
   f->a_step = per_block(s, qn__ll_mul(g, s->a_stride, rows));
   f->y_lines = t->vectors * t->acc_lanes * qn__ll_mem_bits(s->plan->y_mem) / 8 / LINE;

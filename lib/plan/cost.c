@@ -1,5 +1,6 @@
 /* What choices cost: how wide panels are for so many columns, and how tall tiles are over panels so wide. */
 #include "kernel.h"
+#include <stdio.h>
 #include <string.h>
 
 /* Layouts of panels narrower than a row's own. */
@@ -53,4 +54,14 @@ uint32_t qn__tallest_tile(const qn_isa *isa, const qn_layout *layout, const qn_l
     return rows;
   uint32_t tall = rows * own->panel_width / layout->panel_width;
   return tall < MOST ? tall : MOST;
+}
+
+bool qn_isa_gemm_panel(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t panel, char *name,
+                       size_t size) {
+  const char *best = qn_isa_gemm_layout(isa, lhs, rhs, acc);
+  qn_layout own, asked;
+  if (!best || panel < 1 || panel > UINT16_MAX || !qn_layout_parse(qn_str_of(best), &own)) return false;
+  int n = snprintf(name, size, "k%un%u", own.k_block, (unsigned)panel);
+  return n > 0 && (size_t)n < size && qn_layout_parse(qn_str_of(name), &asked) &&
+         qn__layout_is_own(isa, &asked, &own, acc);
 }

@@ -165,6 +165,7 @@ qn_status qn__kernel_plan(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *a
                        name.data);
   }
   out->kind = planner->kind;
+  if (!qn_tuned_of_op(m, op, isa, &out->product) || out->product.kind == QN_TUNED_LOOP) out->product.kind = 0;
   s = planner->plan(m, op, arena, out);
   if (s) return s;
   out->check = set_name(out, 0xC3A5C85C97CB3127u);

@@ -11,6 +11,7 @@
 #include <quern/unstable/isa.h>
 #include <quern/unstable/kargs.h>
 #include <quern/unstable/layout.h>
+#include <quern/unstable/tuned.h>
 #include <quern/unstable/window.h>
 
 typedef enum qn_kernel_kind {
@@ -81,7 +82,11 @@ typedef struct qn_gemm_plan {
   uint32_t rows;    /* tallest tile */
   bool tiles;       /* the row's registers for tiles of bytes hold tall ones */
   uint32_t
-      sums16; /* blocks of k whose products, two by two, add up to 16 bits at most, where the row makes use of it */
+      sums16;     /* blocks of k whose products, two by two, add up to 16 bits at most, where the row makes use of it */
+  uint32_t fetch; /* 1: tiles fetch the next panel while they use one, 2: also their next rows and results */
+  uint32_t unroll; /* blocks of k a turn, a power of two; 0: 2 with fewer vectors of sums than unroll_below, else 1 */
+  uint32_t unroll_below;
+  uint32_t kept_bytes, large_bytes; /* rows of A are cut into blocks of so many bytes where they have more than this */
   bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
   qn_window shape;    /* with `window`: not part of a GEMM's code */
   qn_combine combine; /* of WINDOW; DOT for GEMM */
@@ -112,6 +117,9 @@ typedef struct qn_loop_plan {
   bool *reduced;             /* per output; null for MAP */
   int64_t perm[QN_MAX_RANK]; /* transposition of the single input, identity mostly */
   bool has_perm;
+  uint32_t read_ahead, write_ahead; /* bytes ahead at which memory is fetched */
+  uint32_t far_ahead;               /* the same where outputs go past the caches */
+  uint32_t row_ahead;               /* ROW: the longest row, in bytes, whose passes fetch the next row */
   qn_tape tape;
 } qn_loop_plan;
 
@@ -152,7 +160,8 @@ typedef struct qn_block_rows_plan {
 typedef struct qn_block_plan {
   qn_gemm_plan gemm; /* rows, acc (f32), y_mem and epilogue as in GEMM; no prologue; layout is not used */
   qn_bpack_layout weights;
-  bool floats; /* A is f32: one fma chain in ascending k over dequantized weights */
+  bool floats;    /* A is f32: one fma chain in ascending k over dequantized weights */
+  uint32_t ahead; /* bytes ahead at which weights are fetched when all rows are one tile */
 } qn_block_plan;
 enum { QN_ROWS_MIXED = 64 };
 /* ATTENTION (quern/attention.h has the arithmetic). One body per tile height h (qn_body.rows), PART_ATTENTION: units
@@ -188,6 +197,9 @@ typedef struct qn_kernel_plan {
   const char *notes;       /* what was found out about the operands: "sparsity: .."; null */
   char fused[160];         /* what prologue and epilogue do, for people: "bias, relu, requantize" */
   char tile[48];           /* for people: "6x64 k4n64"; empty when there is none */
+  char tuned[112];         /* what quern.choice says, "rows=8 panel=48"; empty when it says nothing */
+  uint32_t parts;          /* of the work for each thread; no part of the code */
+  qn_tuned product;        /* what a tuning file calls it, with what is chosen; kind 0 when it is no product */
   qn_place place;          /* of the op, strings in the arena */
   union {
     qn_gemm_plan gemm;

@@ -1,4 +1,5 @@
 /* Plans of products with a scale per block of k. */
+#include "choice.h"
 #include "plan_util.h"
 #include <stdio.h>
 
@@ -16,6 +17,23 @@ qn_status qn__plan_block_rows(qn_module *m, qn_op op, qn_arena *arena, qn_kernel
 static uint32_t tallest(const qn_isa *isa, bool floats) {
   if (isa->num_registers >= 32) return floats ? 8 : 6;
   return isa->num_registers >= 16 ? (floats ? 4 : 2) : 1;
+}
+
+enum { MOST_ROWS = 8 };
+
+static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
+  qn_block_plan *b = &out->u.block;
+  qn_choice c;
+  qn_status s = qn__choice_of_op(m, op, QN_TUNED_BLOCK, &c, out->tuned, sizeof out->tuned);
+  int64_t rows = s ? 0 : c.value[QN_CHOICE_ROWS], parts = s ? 0 : c.value[QN_CHOICE_PARTS];
+  if (!s && rows > MOST_ROWS)
+    s = qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "quern.choice: 'rows' is %lld, and a tile of such weights has %d at most",
+                    (long long)rows, MOST_ROWS);
+  if (s) return s;
+  b->gemm.rows = rows > 0 ? (uint32_t)rows : tallest(out->isa, b->floats);
+  b->ahead = (uint32_t)c.value[QN_CHOICE_AHEAD];
+  out->parts = parts > 0 ? (uint32_t)parts : 1;
+  return QN_OK;
 }
 
 qn_status qn__plan_block_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
@@ -36,9 +54,9 @@ qn_status qn__plan_block_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel
     return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
                        "the result has elements of %s, which share bytes: convert them with kern.map after the product",
                        qn_scalar_get(g->y_mem)->text);
-  g->rows = tallest(out->isa, b->floats);
   g->lhs_padded = true;
-  qn_status s = qn__plan_epilogue(m, op, 0, 2, arena, g);
+  qn_status s = choose(m, op, out);
+  if (!s) s = qn__plan_epilogue(m, op, 0, 2, arena, g);
   if (s) return s;
   if (!out->isa->has_fma)
     out->slow_reason =
@@ -56,6 +74,7 @@ uint64_t qn__block_hash(const qn_kernel_plan *p, uint64_t h) {
   const qn_block_plan *b = &p->u.block;
   h = qn__mix(h, (uint64_t)b->weights.block | (uint64_t)b->weights.codes << 32 | (uint64_t)b->weights.scales << 40 |
                      (uint64_t)b->floats << 56);
+  h = qn__mix(h, b->ahead);
   qn_gemm_plan shape = b->gemm;
   shape.layout = (qn_layout){.plain = true};
   return qn__gemm_hash(&shape, h);

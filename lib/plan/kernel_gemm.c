@@ -1,4 +1,5 @@
 /* Plans of matrix products. */
+#include "choice.h"
 #include "plan_util.h"
 #include <stdio.h>
 
@@ -197,6 +198,23 @@ static qn_status plan_codes(qn_module *m, qn_op op, qn_gemm_plan *g) {
   return QN_OK;
 }
 
+static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
+  qn_gemm_plan *g = &out->u.gemm;
+  qn_choice c;
+  qn_tuned_kind kind = g->window ? QN_TUNED_CONV : QN_TUNED_GEMM;
+  qn_status s = qn__choice_of_op(m, op, kind, &c, out->tuned, sizeof out->tuned);
+  if (s) return s;
+  const int64_t *v = c.value;
+  if (v[QN_CHOICE_ROWS] > 0 && !g->tiles) g->rows = (uint32_t)v[QN_CHOICE_ROWS]; /* tile registers have their own */
+  g->unroll = v[QN_CHOICE_UNROLL] > 0 ? (uint32_t)v[QN_CHOICE_UNROLL] : 0;
+  g->unroll_below = (uint32_t)v[QN_CHOICE_UNROLL_BELOW];
+  g->fetch = v[QN_CHOICE_FETCH] >= 0 ? (uint32_t)v[QN_CHOICE_FETCH] : 2;
+  g->kept_bytes = (uint32_t)v[QN_CHOICE_KEPT];
+  g->large_bytes = (uint32_t)v[QN_CHOICE_LARGE];
+  out->parts = v[QN_CHOICE_PARTS] > 0 ? (uint32_t)v[QN_CHOICE_PARTS] : 1;
+  return QN_OK;
+}
+
 qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
   qn_gemm_plan *g = &out->u.gemm;
   qn_attr before_attr = qn_op_attr(m, op, "num_prologue");
@@ -222,6 +240,8 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (g->sums16) own.k_block = 4;
   if (g->layout.granule) g->lhs_padded = true; /* K is a multiple of theirs */
   if (!g->tiles && !g->window) g->rows = qn__tallest_tile(out->isa, &g->layout, &own, g->acc, g->rows);
+  s = choose(m, op, out);
+  if (s) return s;
   snprintf(out->tile, sizeof out->tile, "%ux%u %.*s", g->rows, g->layout.panel_width, (int)layout.size, layout.data);
   char pro[80] = "", epi[80] = "";
   qn__plan_describe(m, qn_op_region(m, op, 0), false, pro, sizeof pro);
@@ -248,6 +268,8 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   h = qn__mix(h, (uint64_t)g->rows | (uint64_t)g->has_prologue << 32 | (uint64_t)g->lhs_padded << 33 |
                      (uint64_t)g->lhs_strided << 34 | (uint64_t)g->tiles << 37 | (uint64_t)g->window << 35 |
                      (uint64_t)g->window_inner << 36 | (uint64_t)g->sums16 << 40);
+  h = qn__mix(h, (uint64_t)g->unroll | (uint64_t)g->unroll_below << 8 | (uint64_t)g->fetch << 16);
+  h = qn__mix(h, (uint64_t)g->kept_bytes | (uint64_t)g->large_bytes << 32);
   h = qn__extras_hash(g->prologue_extras, g->num_prologue_extras, h);
   h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, qn__tape_hash(&g->prologue, h));

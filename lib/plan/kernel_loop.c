@@ -1,4 +1,5 @@
 /* Plans of elementwise kernels and of row programs: which axes are one loop, and how each operand moves along it. */
+#include "choice.h"
 #include "plan_util.h"
 #include <string.h>
 
@@ -210,6 +211,17 @@ static qn_status read_reduced(loop_builder *b, qn_arena *arena) {
   return QN_OK;
 }
 
+static qn_status choose(loop_builder *b, qn_kernel_plan *out) {
+  qn_choice c;
+  qn_status s = qn__choice_of_op(b->m, b->op, QN_TUNED_LOOP, &c, out->tuned, sizeof out->tuned);
+  if (s) return s;
+  b->p->read_ahead = (uint32_t)c.value[QN_CHOICE_READ_AHEAD];
+  b->p->write_ahead = (uint32_t)c.value[QN_CHOICE_WRITE_AHEAD];
+  b->p->far_ahead = (uint32_t)c.value[QN_CHOICE_FAR_AHEAD];
+  b->p->row_ahead = (uint32_t)c.value[QN_CHOICE_ROW_AHEAD];
+  return QN_OK;
+}
+
 qn_status qn__plan_loop(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
   qn_loop_plan *p = &out->u.loop;
   loop_builder b = {.m = m, .op = op, .p = p};
@@ -231,6 +243,8 @@ qn_status qn__plan_loop(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
     for (uint32_t d = 0; d < p->num_loops; d++) p->access[i * p->num_loops + d] = access_of(&b, i, last[d]);
   for (uint32_t i = 0; i < b.num_operands && !s; i++) s = check_sub_byte(&b, i, last);
   if (s) return s;
+  s = choose(&b, out);
+  if (s) return s;
   out->slow_reason = slow_reason(&b);
   size_t at = 0;
   if (p->has_perm) {
@@ -245,5 +259,6 @@ uint64_t qn__loop_hash(const qn_loop_plan *p, uint64_t h) {
   h = qn__mix(h, (uint64_t)p->num_loops | (uint64_t)p->num_inputs << 8 | (uint64_t)p->num_outputs << 32);
   for (uint32_t i = 0; i < (p->num_inputs + p->num_outputs) * p->num_loops; i++) h = qn__mix(h, (uint64_t)p->access[i]);
   for (uint32_t i = 0; p->reduced && i < p->num_outputs; i++) h = qn__mix(h, p->reduced[i]);
-  return qn__tape_hash(&p->tape, h);
+  h = qn__mix(h, (uint64_t)p->read_ahead | (uint64_t)p->write_ahead << 32);
+  return qn__tape_hash(&p->tape, qn__mix(h, (uint64_t)p->row_ahead | (uint64_t)p->far_ahead << 32));
 }

@@ -8,6 +8,7 @@
 
 typedef struct qn_tuning {
   qn_machine machine;
+  QN_VEC(qn_tuned) rows;
 } qn_tuning;
 
 /* Null where the context has never been told anything. */

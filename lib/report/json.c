@@ -45,7 +45,8 @@ static bool add_kernels(cJSON *root, const qn_program *p) {
     cJSON *o = cJSON_CreateObject();
     bool ok = o && cJSON_AddItemToArray(rows, o) && cJSON_AddStringToObject(o, "name", k.name) &&
               cJSON_AddStringToObject(o, "op", k.op) && cJSON_AddStringToObject(o, "isa", k.isa) &&
-              cJSON_AddStringToObject(o, "tile", k.tile) && cJSON_AddStringToObject(o, "fused", k.fused);
+              cJSON_AddStringToObject(o, "tile", k.tile) && cJSON_AddStringToObject(o, "fused", k.fused) &&
+              cJSON_AddStringToObject(o, "tuned", k.tuned);
     ok = ok && (k.slow_reason ? cJSON_AddStringToObject(o, "slow_reason", k.slow_reason)
                               : cJSON_AddNullToObject(o, "slow_reason")) != NULL;
     if (ok && k.notes) ok = cJSON_AddStringToObject(o, "notes", k.notes) != NULL;

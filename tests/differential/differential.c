@@ -468,7 +468,10 @@ static bool compare_run(tester *t, const qn_program *p, const char *what, bool t
   return ok;
 }
 
-static bool check_engine(tester *t, const char *engine, const qn_isa *isa) {
+static bool check_tuned(tester *t, const qn_program *plain, const char *engine, const qn_isa *isa);
+
+/* Also, now and then, with choices that no one would make. */
+static bool check_engine(tester *t, const char *engine, const qn_isa *isa, bool plain) {
   char what[64];
   snprintf(what, sizeof what, "%s, %s", engine, isa->name);
   qn_module *lowered = qn_module_clone(t->m);
@@ -477,9 +480,45 @@ static bool check_engine(tester *t, const char *engine, const qn_isa *isa) {
   bool ok = qn_lower(lowered, isa->name) == QN_OK && qn_program_compile(lowered, &options, &p) == QN_OK;
   if (!ok) fprintf(stderr, "%s: does not compile\n", what);
   if (ok) ok = compare_run(t, p, what, false, false) && compare_run(t, p, what, true, true);
+  if (ok && plain && strcmp(engine, "interp") && !pick(6)) ok = check_tuned(t, p, engine, isa);
   qn_program_destroy(p);
   qn_module_destroy(lowered);
   return ok;
+}
+
+/* Anything that may be chosen for the products of a program, or for a machine. */
+static void choose_anything(tester *t, const qn_program *p) {
+  qn_kernel_info k;
+  qn_machine machine = qn_machine_default();
+  for (size_t i = 0; qn_machine_constant_get(i); i++) {
+    const qn_machine_constant *c = qn_machine_constant_get(i);
+    if (pick(2)) *qn_machine_at(&machine, i) = pick(2) ? c->least : c->otherwise * (1 + pick(4));
+  }
+  if (!pick(4)) qn_context_set_machine(t->ctx, &machine);
+  for (size_t i = 0; qn_program_kernel(p, i, &k); i++) {
+    if (!k.product) continue;
+    qn_tuned tuned = *k.product;
+    if (tuned.m_least < 0) tuned.m_least = 0, tuned.m_most = INT64_MAX;
+    for (size_t c = 0; c < QN_CHOICE_COUNT; c++) {
+      const qn_choice_info *info = qn_choice_info_get(c);
+      if (!(info->kinds & tuned.kind) || pick(2)) continue;
+      int most = info->most > 4096 ? 65536 : (int)info->most;
+      tuned.choice.value[c] = info->least + pick(most);
+      if (c == QN_CHOICE_UNROLL) tuned.choice.value[c] = 1 << pick(3);
+      if (c == QN_CHOICE_PANEL) tuned.choice.value[c] = 4 << pick(5);
+      if (c == QN_CHOICE_ROWS) tuned.choice.value[c] = 1 + pick(tuned.kind == QN_TUNED_BLOCK ? 8 : 16);
+    }
+    bool any = false;
+    for (size_t c = 0; c < QN_CHOICE_COUNT; c++) any |= tuned.choice.value[c] >= 0;
+    if (any && qn_tuning_put(t->ctx, &tuned)) exit(1);
+  }
+}
+
+static bool check_tuned(tester *t, const qn_program *plain, const char *engine, const qn_isa *isa) {
+  choose_anything(t, plain);
+  bool ok = check_engine(t, engine, isa, false);
+  if (!ok && qn_tuning_write(t->ctx, "/dev/stderr")) ok = false;
+  return qn_tuning_read(t->ctx, NULL, false) == QN_OK && ok;
 }
 
 static bool run_case(tester *t, bool wild) {
@@ -504,7 +543,7 @@ static bool run_case(tester *t, bool wild) {
       for (size_t r = 0; qn_isa_get(r); r++) {
         bool interpreter = !strcmp(qn_engine_name(e), "interp"), tcc = !strcmp(qn_engine_name(e), "tcc");
         if (!qn_isa_runs_here(qn_isa_get(r)) || (tcc && r > 0 && pick(4))) continue;
-        ok = check_engine(t, qn_engine_name(e), qn_isa_get(r)) && ok;
+        ok = check_engine(t, qn_engine_name(e), qn_isa_get(r), true) && ok;
         if (interpreter && r > 0) break; /* lowered programs on the interpreter: two layouts are enough */
       }
     for (uint32_t i = 0; i < qn_program_num_outputs(oracle); i++) qn_tensor_free(t->ctx, &t->expected[i]);

@@ -54,6 +54,9 @@ QN_API const char *qn_isa_gemm_layout(const qn_isa *isa, qn_scalar lhs, qn_scala
  * costs, the machine's constants say. */
 QN_API const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n,
                                           const qn_machine *machine);
+/* The name of the layout with panels of so many columns, when kernels are made for it; false when not. */
+QN_API bool qn_isa_gemm_panel(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t panel, char *name,
+                              size_t size);
 
 #ifdef __cplusplus
 }
