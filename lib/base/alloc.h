@@ -12,6 +12,11 @@ void qn__free(const qn_allocator *a, void *ptr, size_t size);
 /* Zero-terminated copy; free with size n + 1. */
 char *qn__strdup(const qn_allocator *a, qn_str s);
 
+/* Asks for large pages under what of a block, not touched yet, they can hold. Most use is that of a block aligned so.
+ */
+enum { QN_LARGE_PAGE = 2 << 20 };
+void qn__want_large_pages(void *block, size_t size);
+
 /* a * b, or false when it does not fit. */
 bool qn__mul_size(size_t a, size_t b, size_t *out);
 bool qn__add_size(size_t a, size_t b, size_t *out);

@@ -15,8 +15,7 @@ typedef struct loops {
   LLVMValueRef begin, high_end, end; /* rows of the block at hand: of tall tiles, then of low ones */
   uint32_t start_extra;              /* epilogue extra that sums start from; UINT32_MAX when there is none */
   bool start_minus;
-  LLVMValueRef start;     /* buffer of start values for the columns at hand */
-  LLVMValueRef ahead_row; /* bytes of the next panel that a row prefetches */
+  LLVMValueRef start; /* buffer of start values for the columns at hand */
 } loops;
 
 /* Chooses the vectors taken at once, out of `columns` of each panel: accumulators, one block of B and an operand of A
@@ -85,7 +84,7 @@ static void one_tile(loops *l, LLVMValueRef column) {
   qn_ll *g = s->g;
   int64_t bytes = qn__ll_mem_bits(s->plan->acc) / 8;
   s->start = l->start_extra == UINT32_MAX ? NULL : qn__ll_gep(g, l->start, qn__ll_mul(g, column, qn__ll_i64(g, bytes)));
-  qn__ll_gemm_fetch_aim(s, column, l->begin, l->ahead_row);
+  qn__ll_gemm_fetch_aim(s, column, l->begin);
   qn__ll_gemm_sums(s, column);
   LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
   qn__ll_epilogue_call(g, s->epilogue, s->sums, s->row, s->tile.rows, qn__ll_add(g, first, column),
@@ -207,11 +206,7 @@ static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t 
     LLVMValueRef before = LLVMBuildICmp(g->b, LLVMIntSLT, high, l->begin, "");
     l->high_end = qn__ll_min(g, LLVMBuildSelect(g->b, before, l->begin, high, ""), l->end);
   }
-  /* All rows of the block together prefetch one panel. */
-  int64_t block = (int64_t)s->plan->layout.k_block * s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
-  LLVMValueRef rows = LLVMBuildOr(g->b, qn__ll_sub(g, l->end, l->begin), qn__ll_i64(g, 1), "");
-  l->ahead_row = LLVMBuildUDiv(g->b, s->b_stride, rows, "");
-  s->fetch.ahead_step = LLVMBuildUDiv(g->b, qn__ll_i64(g, block * l->rows), rows, "");
+  qn__ll_gemm_fetch_block(s, qn__ll_sub(g, l->end, l->begin), l->rows, l->low);
   if (panels > 1) {
     LLVMValueRef count = qn__ll_sub(g, end, start), by = qn__ll_i64(g, panels);
     LLVMValueRef whole = LLVMBuildSub(g->b, end, LLVMBuildSRem(g->b, count, by, ""), "");

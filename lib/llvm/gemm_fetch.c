@@ -1,21 +1,43 @@
 /* What the tiles of a product fetch before it is needed, a little at every block of K, since fetches that come together
  * hold up the tile's own loads: its share of the next panel, the rows of the tile after it, and for writing the lines
  * that its results go to, which stores in order would otherwise wait for one after the other. Addresses past the end of
- * a tensor do no harm. */
+ * a tensor do no harm.
+ *
+ * Where all rows are one tile, each panel is read once, at the speed of the memory that it lies in: a tile fetches what
+ * it will reach itself, into the first level, and of weights that lie in no cache also what is further on into the
+ * second, since the first has too few lines on their way at once. (From a cache the latter would be the slower.) */
 #include "gemm_impl.h"
 
 enum { LINE = 64, FRACTION = 16, FEWEST = 8 }; /* smaller tiles have other things to wait for */
+enum { NEAR = 8192, FAR = 16384, FAR_BYTES = 16 << 20 };
 
 /* `by` as a fraction of the blocks. */
 static LLVMValueRef per_block(gemm_state *s, LLVMValueRef by) {
   return LLVMBuildUDiv(s->g->b, by, LLVMBuildOr(s->g->b, s->all_blocks, qn__ll_i64(s->g, 1), ""), "");
 }
 
+void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, bool mixed) {
+  qn_ll *g = s->g;
+  gemm_fetch *f = &s->fetch;
+  const qn_layout *l = &s->plan->layout;
+  /* All rows of the block together fetch one panel. */
+  f->block_bytes = (int64_t)l->k_block * l->panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
+  f->row_bytes = LLVMBuildUDiv(g->b, s->b_stride, rows, "");
+  f->ahead_step = LLVMBuildUDiv(g->b, qn__ll_i64(g, f->block_bytes * height), rows, "");
+  f->alone = f->far = NULL;
+  if (mixed || s->plan->window) return;
+  LLVMValueRef panels = qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1));
+  LLVMValueRef bytes = qn__ll_mul(g, panels, s->b_stride);
+  f->alone = LLVMBuildICmp(g->b, LLVMIntSLE, rows, qn__ll_i64(g, height), "");
+  f->far = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, qn__ll_i64(g, FAR_BYTES), "");
+  f->ahead_step = LLVMBuildSelect(g->b, f->alone, qn__ll_i64(g, f->block_bytes), f->ahead_step, "");
+}
+
 void qn__ll_gemm_fetch_shape(gemm_state *s) {
   qn_ll *g = s->g;
   gemm_fetch *f = &s->fetch;
   const qn_ll_tile *t = &s->tile;
-  *f = (gemm_fetch){.ahead_step = f->ahead_step};
+  f->a_step = NULL;
   f->some = s->plan->fetch > 0 && t->panels == 1 && t->rows * t->vectors >= FEWEST && !s->plan->layout.granule;
   if (!f->some || s->plan->fetch < 2 || s->plan->window) return;
   LLVMValueRef rows = qn__ll_i64(g, t->rows);
@@ -25,13 +47,15 @@ void qn__ll_gemm_fetch_shape(gemm_state *s) {
   f->y_step = per_block(s, qn__ll_i64(g, (int64_t)t->rows << FRACTION));
 }
 
-void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef column, LLVMValueRef begin, LLVMValueRef ahead_row) {
+void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef column, LLVMValueRef begin) {
   qn_ll *g = s->g;
   gemm_fetch *f = &s->fetch;
   f->ahead = NULL;
   if (!f->some) return;
-  LLVMValueRef next = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, 1)), s->b_stride));
-  f->ahead = qn__ll_gep(g, next, qn__ll_mul(g, qn__ll_sub(g, s->row, begin), ahead_row));
+  LLVMValueRef panel = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
+  f->ahead = qn__ll_gep(g, panel, s->b_stride);
+  f->ahead = qn__ll_gep(g, f->ahead, qn__ll_mul(g, qn__ll_sub(g, s->row, begin), f->row_bytes));
+  if (f->alone) f->ahead = LLVMBuildSelect(g->b, f->alone, panel, f->ahead, "");
   if (!f->a_step) return;
   LLVMValueRef rows = qn__ll_i64(g, s->tile.rows), width = qn__ll_i64(g, s->plan->layout.panel_width);
   f->a = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, rows), s->a_stride));
@@ -40,10 +64,12 @@ void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef column, LLVMValueRef begi
   f->y = qn__ll_gep(g, f->y, qn__ll_mul(g, first, qn__ll_i64(g, qn__ll_mem_bits(s->plan->y_mem) / 8)));
 }
 
-static void lines(qn_ll *g, LLVMValueRef at, uint32_t count, bool write) {
-  for (uint32_t i = 0; i < count; i++) {
-    LLVMValueRef args[4] = {qn__ll_gep_const(g, at, (int64_t)i * LINE), qn__ll_i32(g, write),
-                            qn__ll_i32(g, write ? 3 : 2), qn__ll_i32(g, 1)};
+typedef enum level { FIRST = 3, SECOND = 2 } level;
+
+static void lines(qn_ll *g, LLVMValueRef at, int64_t count, bool write, level into) {
+  for (int64_t i = 0; i < count; i++) {
+    LLVMValueRef args[4] = {qn__ll_gep_const(g, at, i * LINE), qn__ll_i32(g, write), qn__ll_i32(g, into),
+                            qn__ll_i32(g, 1)};
     qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
   }
 }
@@ -53,13 +79,40 @@ static void written(gemm_state *s, LLVMValueRef block) {
   qn_ll *g = s->g;
   gemm_fetch *f = &s->fetch;
   LLVMValueRef row = LLVMBuildLShr(g->b, qn__ll_mul(g, block, f->y_step), qn__ll_i64(g, FRACTION), "");
-  lines(g, qn__ll_gep(g, f->y, qn__ll_mul(g, row, f->y_stride)), f->y_lines ? f->y_lines : 1, true);
+  lines(g, qn__ll_gep(g, f->y, qn__ll_mul(g, row, f->y_stride)), f->y_lines ? f->y_lines : 1, true, FIRST);
 }
 
-void qn__ll_gemm_fetch(gemm_state *s, LLVMValueRef block, LLVMValueRef ahead) {
+/* One of several tiles. */
+static void for_others(gemm_state *s, LLVMValueRef block, LLVMValueRef ahead) {
   gemm_fetch *f = &s->fetch;
-  lines(s->g, ahead, 2, false);
+  lines(s->g, ahead, 2, false, SECOND);
   if (!f->a_step) return;
-  lines(s->g, qn__ll_gep(s->g, f->a, qn__ll_mul(s->g, block, f->a_step)), 1, false);
+  lines(s->g, qn__ll_gep(s->g, f->a, qn__ll_mul(s->g, block, f->a_step)), 1, false, SECOND);
   written(s, block);
+}
+
+/* The only one: `count` lines of its own panel. */
+static void for_itself(gemm_state *s, LLVMValueRef here, int64_t count) {
+  qn_ll *g = s->g;
+  qn_ll_if far;
+  lines(g, qn__ll_gep_const(g, here, NEAR), count, false, FIRST);
+  qn__ll_if_begin(g, &far, s->fetch.far);
+  lines(g, qn__ll_gep_const(g, here, FAR), count, false, SECOND);
+  qn__ll_if_end(g, &far);
+}
+
+void qn__ll_gemm_fetch(gemm_state *s, LLVMValueRef block, uint32_t blocks, LLVMValueRef ahead) {
+  qn_ll *g = s->g;
+  gemm_fetch *f = &s->fetch;
+  qn_ll_if alone, several;
+  if (!f->alone) {
+    for_others(s, block, ahead);
+    return;
+  }
+  qn__ll_if_begin(g, &alone, f->alone);
+  for_itself(s, ahead, (f->block_bytes * blocks + LINE - 1) / LINE);
+  qn__ll_if_end(g, &alone);
+  qn__ll_if_begin(g, &several, LLVMBuildNot(g->b, f->alone, ""));
+  for_others(s, block, ahead);
+  qn__ll_if_end(g, &several);
 }

@@ -62,6 +62,7 @@ static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uin
   bool fetch = s->fetch.ahead && !partial, grouped = t->rows > FEW_ROWS && !partial && !s->plan->window;
   uint32_t groups = grouped ? (t->rows + ROW_GROUP - 1) / ROW_GROUP : 0, first_group = n + fetch;
   LLVMValueRef carried[QN_LL_MAX_CARRIED], rows[QN_LL_MAX_ROWS];
+  LLVMValueRef ahead_step = fetch ? qn__ll_mul(g, s->fetch.ahead_step, qn__ll_i64(g, unroll)) : NULL;
   qn_ll_for f;
   copy_values(rows, t->a, t->rows);
   copy_values(carried, t->acc, sums);
@@ -74,12 +75,12 @@ static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uin
   copy_values(t->b, carried + sums, t->panels);
   LLVMValueRef ahead = fetch ? carried[n] : NULL, at[MOST_GROUPS];
   copy_values(at, carried + first_group, groups);
-  if (fetch) qn__ll_gemm_fetch(s, f.i, ahead);
+  if (fetch) qn__ll_gemm_fetch(s, f.i, unroll, ahead);
   if (grouped) group_rows(s, at);
   blocks_step(t, grouped ? qn__ll_i64(g, 0) : f.i, unroll, partial);
   for (uint32_t p = 0; p < t->panels; p++)
     carried[sums + p] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, t->b[p], bytes * unroll), "");
-  if (fetch) carried[n] = LLVMBuildFreeze(g->b, qn__ll_gep(g, ahead, s->fetch.ahead_step), "");
+  if (fetch) carried[n] = LLVMBuildFreeze(g->b, qn__ll_gep(g, ahead, ahead_step), "");
   for (uint32_t i = 0; i < groups; i++)
     carried[first_group + i] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, at[i], a_bytes * unroll), "");
   copy_values(carried, t->acc, sums);

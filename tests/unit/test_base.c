@@ -41,6 +41,22 @@ static void test_alloc(void **state) {
   assert_null(qn__resize(&c, p, 5, 0));
 }
 
+/* A hint: whatever of the block it can be taken for, contents and what lies around stay. */
+static void test_large_pages(void **state) {
+  (void)state;
+  qn_allocator a = qn_allocator_default();
+  const size_t size = 5 * (size_t)QN_LARGE_PAGE + 777;
+  unsigned char *p = qn__alloc(&a, size);
+  assert_non_null(p);
+  for (size_t i = 0; i < size; i += 511) p[i] = (unsigned char)(i * 7);
+  qn__want_large_pages(p, size);
+  qn__want_large_pages(p + 13, size - 13);
+  qn__want_large_pages(p + 1, 100);
+  qn__want_large_pages(p, 0);
+  for (size_t i = 0; i < size; i += 511) assert_int_equal(p[i], (unsigned char)(i * 7));
+  qn__free(&a, p, size);
+}
+
 static void test_str(void **state) {
   (void)state;
   assert_int_equal(qn_str_of(NULL).size, 0);
@@ -318,7 +334,7 @@ int main(void) {
       cmocka_unit_test(test_sizes),      cmocka_unit_test(test_alloc),     cmocka_unit_test(test_str),
       cmocka_unit_test(test_vec),        cmocka_unit_test(test_arena),     cmocka_unit_test(test_map),
       cmocka_unit_test(test_map_memory), cmocka_unit_test(test_idmap),     cmocka_unit_test(test_hash),
-      cmocka_unit_test(test_buf),        cmocka_unit_test(test_buf_flush),
+      cmocka_unit_test(test_buf),        cmocka_unit_test(test_buf_flush), cmocka_unit_test(test_large_pages),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

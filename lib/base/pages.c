@@ -1,0 +1,15 @@
+#define _DEFAULT_SOURCE /* madvise */
+#include "alloc.h"
+#include <stdint.h>
+#include <sys/mman.h>
+
+void qn__want_large_pages(void *block, size_t size) {
+#ifdef MADV_HUGEPAGE
+  const uintptr_t page = QN_LARGE_PAGE;
+  uintptr_t from = ((uintptr_t)block + page - 1) & ~(page - 1), to = ((uintptr_t)block + size) & ~(page - 1);
+  /* Only a hint: when it fails, the pages are small. */
+  if (from < to) (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+#else
+  (void)block, (void)size;
+#endif
+}
