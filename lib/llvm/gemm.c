@@ -15,7 +15,8 @@ typedef struct loops {
   LLVMValueRef begin, high_end, end; /* rows of the block at hand: of tall tiles, then of low ones */
   uint32_t start_extra;              /* epilogue extra that sums start from; UINT32_MAX when there is none */
   bool start_minus;
-  LLVMValueRef start; /* buffer of start values for the columns at hand */
+  LLVMValueRef start;           /* buffer of start values for the columns at hand */
+  uint32_t panels, lanes, wide; /* taken at once; of a vector; columns of a panel that are in whole vectors */
 } loops;
 
 /* Chooses the vectors taken at once, out of `columns` of each panel: accumulators, one block of B and an operand of A
@@ -84,11 +85,15 @@ static void one_tile(loops *l, LLVMValueRef column) {
   qn_ll *g = s->g;
   int64_t bytes = qn__ll_mem_bits(s->plan->acc) / 8;
   s->start = l->start_extra == UINT32_MAX ? NULL : qn__ll_gep(g, l->start, qn__ll_mul(g, column, qn__ll_i64(g, bytes)));
+  qn__ll_gemm_pieces_aim(s);
   qn__ll_gemm_fetch_aim(s, column, l->begin);
   qn__ll_gemm_sums(s, column);
+  qn_ll_if done;
+  if (s->pieces.some) qn__ll_if_begin(g, &done, s->pieces.last);
   LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
   qn__ll_epilogue_call(g, s->epilogue, s->sums, s->row, s->tile.rows, qn__ll_add(g, first, column),
                        s->tile.vectors * s->tile.acc_lanes);
+  if (s->pieces.some) qn__ll_if_end(g, &done);
 }
 
 /* Rows begin .. end-1, columns from .. to-1 of the panels at hand. */
@@ -123,6 +128,11 @@ static void columns_loop(loops *l, uint32_t panels, uint32_t lanes, uint32_t fro
   rows_loop(l, l->high_end, l->end, from, to);
 }
 
+static void whole_columns(void *user) {
+  loops *l = user;
+  columns_loop(l, l->panels, l->lanes, 0, l->wide);
+}
+
 /* Panels start .. end-1, `panels` at a time: whole vectors of columns, then what is left of a panel one by one. */
 static void panels_loop(loops *l, LLVMValueRef start, LLVMValueRef end, uint32_t panels) {
   gemm_state *s = &l->s;
@@ -134,17 +144,20 @@ static void panels_loop(loops *l, LLVMValueRef start, LLVMValueRef end, uint32_t
   qn__ll_for_begin(g, &f, start, last, panels, 0, NULL);
   s->panel = f.i;
   if (l->start_extra != UINT32_MAX) copy_start(l, qn__ll_mul(g, f.i, qn__ll_i64(g, width)), panels * width);
-  if (wide) columns_loop(l, panels, lanes, 0, wide);
+  l->panels = panels, l->lanes = lanes, l->wide = wide;
+  if (wide) qn__ll_gemm_pieces_loop(s, l->begin, whole_columns, l);
   if (wide < width) columns_loop(l, panels, 1, wide, width);
   qn__ll_for_end(g, &f, NULL);
 }
 
-/* Low tiles take several panels, so that enough sums are in flight to hide the latency of adding to each. */
+/* Low tiles take several panels, so that enough sums are in flight to hide the latency of adding to each. High ones may
+ * cut K instead. */
 static uint32_t panels_at_once(loops *l, uint32_t rows) {
   gemm_state *s = &l->s;
   uint32_t width = s->plan->layout.panel_width, lanes = s->g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
   if (width % lanes || s->plan->layout.granule) return 1;
   shape_tile(s, rows, 4, lanes, width);
+  qn__ll_gemm_pieces_init(s, rows);
   return s->tile.panels;
 }
 
@@ -181,6 +194,10 @@ static LLVMValueRef row_of_tile(loops *l, LLVMValueRef tile) {
   return qn__ll_add(g, at, qn__ll_mul(g, low, qn__ll_i64(g, l->rows - 1)));
 }
 
+static LLVMValueRef round_up_div(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildUDiv(g->b, qn__ll_add(g, a, qn__ll_sub(g, b, qn__ll_i64(g, 1))), b, "");
+}
+
 /* Tiles of a block of rows: all of them unless A is large. */
 static LLVMValueRef tiles_in_block(loops *l, LLVMValueRef tiles) {
   gemm_state *s = &l->s;
@@ -188,10 +205,19 @@ static LLVMValueRef tiles_in_block(loops *l, LLVMValueRef tiles) {
   int64_t bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->lhs) / 8 * l->rows;
   LLVMValueRef tile_bytes = qn__ll_mul(g, LLVMBuildOr(g->b, s->all_blocks, qn__ll_i64(g, 1), ""), qn__ll_i64(g, bytes));
   LLVMValueRef few = LLVMBuildUDiv(g->b, qn__ll_i64(g, s->plan->kept_bytes), tile_bytes, "");
-  few = LLVMBuildOr(g->b, few, qn__ll_i64(g, 4), ""); /* at least 4 */
+  LLVMValueRef fewest = qn__ll_i64(g, 4), less = LLVMBuildICmp(g->b, LLVMIntSLT, few, fewest, "");
+  few = LLVMBuildSelect(g->b, less, fewest, few, "");
   LLVMValueRef large =
       LLVMBuildICmp(g->b, LLVMIntSGT, qn__ll_mul(g, tiles, tile_bytes), qn__ll_i64(g, s->plan->large_bytes), "");
-  return LLVMBuildSelect(g->b, large, few, tiles, "");
+  if (s->pieces.some) {
+    LLVMValueRef most = qn__ll_min(g, few, qn__ll_i64(g, s->pieces.most_tiles));
+    few = LLVMBuildSelect(g->b, s->pieces.cut, most, few, "");
+    large = LLVMBuildOr(g->b, large, s->pieces.cut, "");
+  }
+  few = LLVMBuildSelect(g->b, large, few, LLVMBuildOr(g->b, tiles, qn__ll_i64(g, 1), ""), "");
+  /* As many blocks, of about equal heights: a low one would read all of B for little. */
+  LLVMValueRef blocks = round_up_div(g, tiles, few);
+  return round_up_div(g, tiles, LLVMBuildOr(g->b, blocks, qn__ll_i64(g, 1), ""));
 }
 
 /* Rows of tiles first .. last-1, all panels. */
@@ -245,6 +271,7 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
   s->full_blocks = LLVMBuildUDiv(g->b, s->tile.k_size, block, "");
   s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, s->tile.k_size, up), block, "");
+  s->pieces = (gemm_pieces){.from = qn__ll_i64(g, 0), .to = s->all_blocks};
   uint32_t panels = panels_at_once(&l, l.rows);
   s->sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
   s->epilogue = qn__ll_epilogue_function(g, body, &l.start_extra, &l.start_minus);

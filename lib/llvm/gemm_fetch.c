@@ -1,7 +1,7 @@
 /* What the tiles of a product fetch before it is needed, a little at every block of K, since fetches that come together
- * hold up the tile's own loads: its share of the next panel, the rows of the tile after it, and for writing the lines
- * that its results go to, which stores in order would otherwise wait for one after the other. Addresses past the end of
- * a tensor do no harm.
+ * hold up the tile's own loads: its share of the next panel or piece of one, the rows of the tile after it, and for
+ * writing the lines that its results go to, which stores in order would otherwise wait for one after the other.
+ * Addresses past the end of a tensor do no harm.
  *
  * Where all rows are one tile, each panel is read once, at the speed of the memory that it lies in: a tile fetches what
  * it will reach itself, into the first level, and of weights that lie in no cache also what is further on into the
@@ -20,9 +20,11 @@ void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, 
   qn_ll *g = s->g;
   gemm_fetch *f = &s->fetch;
   const qn_layout *l = &s->plan->layout;
-  /* All rows of the block together fetch one panel. */
+  /* All rows of the block together fetch one panel, or what of it is taken at once. */
   f->block_bytes = (int64_t)l->k_block * l->panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
-  f->row_bytes = LLVMBuildUDiv(g->b, s->b_stride, rows, "");
+  LLVMValueRef piece = s->b_stride;
+  if (s->pieces.some) piece = qn__ll_mul(g, s->pieces.blocks, qn__ll_i64(g, f->block_bytes));
+  f->row_bytes = LLVMBuildUDiv(g->b, piece, rows, "");
   f->ahead_step = LLVMBuildUDiv(g->b, qn__ll_i64(g, f->block_bytes * height), rows, "");
   f->alone = f->far = NULL;
   if (mixed || s->plan->window) return;
@@ -53,7 +55,9 @@ void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef column, LLVMValueRef begi
   f->ahead = NULL;
   if (!f->some) return;
   LLVMValueRef panel = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
-  f->ahead = qn__ll_gep(g, panel, s->b_stride);
+  LLVMValueRef bytes = s->b_stride;
+  if (s->pieces.some) bytes = qn__ll_mul(g, s->pieces.to, qn__ll_i64(g, f->block_bytes));
+  f->ahead = qn__ll_gep(g, panel, bytes);
   f->ahead = qn__ll_gep(g, f->ahead, qn__ll_mul(g, qn__ll_sub(g, s->row, begin), f->row_bytes));
   if (f->alone) f->ahead = LLVMBuildSelect(g->b, f->alone, panel, f->ahead, "");
   if (!f->a_step) return;

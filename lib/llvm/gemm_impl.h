@@ -18,6 +18,18 @@ typedef struct gemm_fetch {
   LLVMValueRef alone, far;
 } gemm_fetch;
 
+/* Pieces of K (gemm_pieces.c). */
+typedef struct gemm_pieces {
+  bool some;                 /* the body can cut K */
+  LLVMValueRef cut;          /* whether it does */
+  LLVMValueRef blocks;       /* of a piece */
+  LLVMValueRef from, to;     /* blocks of the piece at hand */
+  LLVMValueRef first, last;  /* whether it is */
+  LLVMValueRef waiting;      /* memory: sums of the rows from `begin` on */
+  LLVMValueRef begin, pitch; /* pitch: bytes from row to row, 0 where K is not cut */
+  uint32_t most_tiles;       /* of a block of rows where K is cut */
+} gemm_pieces;
+
 typedef struct gemm_state {
   qn_ll *g;
   const qn_gemm_plan *plan;
@@ -31,10 +43,20 @@ typedef struct gemm_state {
   LLVMValueRef sums;                    /* memory that they are left in, row by row */
   LLVMValueRef tail;                    /* function; null where no block is partial */
   gemm_fetch fetch;
+  gemm_pieces pieces;
 } gemm_state;
 
 /* A function i32(bytes, count) that gives the first 0 to 3 bytes as the low ones of a word. */
 LLVMValueRef qn__ll_gemm_tail_function(qn_ll *g, const qn_body *body);
+/* For tiles of `rows` rows as s->tile is shaped now. */
+void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows);
+/* Calls `rows` for each piece of the panel at hand, to take all rows of a block that begins at `begin`. */
+void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, void (*rows)(void *user), void *user);
+/* Where the sums of the tile at s->row are left. */
+void qn__ll_gemm_pieces_aim(gemm_state *s);
+/* The tile's sums as they are now, or as an earlier piece left them. */
+void qn__ll_gemm_pieces_resume(gemm_state *s);
+
 /* For a block of `rows` rows, tiles as tall as `height`, lower ones among them or not. */
 void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, bool mixed);
 /* For tiles as s->tile is shaped now. */

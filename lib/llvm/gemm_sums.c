@@ -160,7 +160,8 @@ static void accumulate_run(gemm_state *s) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   bool partial = !s->plan->lhs_padded && s->plan->layout.k_block > 1;
-  LLVMValueRef done = qn__ll_i64(g, 0), blocks = partial ? s->full_blocks : s->all_blocks;
+  LLVMValueRef done = s->pieces.from, blocks = s->pieces.to;
+  if (partial) blocks = qn__ll_min(g, blocks, s->full_blocks);
   if (partial && t->tails) keep_tails(s);
   if (t->unroll > 1) {
     LLVMValueRef whole = LLVMBuildAnd(g->b, blocks, qn__ll_i64(g, -(int64_t)t->unroll), "");
@@ -168,7 +169,7 @@ static void accumulate_run(gemm_state *s) {
     done = whole;
   }
   blocks_loop(s, done, blocks, 1, false);
-  if (partial) blocks_loop(s, blocks, s->all_blocks, 1, true);
+  if (partial) blocks_loop(s, s->full_blocks, s->pieces.to, 1, true);
 }
 
 /* Inside a loop over segments: sums, the panels' pointers and what is prefetched are carried around it, rows move by
@@ -236,9 +237,9 @@ static void accumulate_granules(gemm_state *s) {
   LLVMValueRef from = granule_number(s, s->panel), to = granule_number(s, qn__ll_add(g, s->panel, one));
   LLVMValueRef first = qn__ll_add(g, qn__ll_add(g, panels, one), from);
   LLVMValueRef list = qn__ll_gep(g, s->b, qn__ll_mul(g, first, qn__ll_i64(g, 4)));
-  s->full_blocks = s->all_blocks = qn__ll_i64(g, l->granule / l->k_block);
+  s->full_blocks = s->all_blocks = s->pieces.to = qn__ll_i64(g, l->granule / l->k_block);
   segments_loop(s, qn__ll_sub(g, to, from), qn__ll_i64(g, qn__ll_mem_bits(s->plan->lhs) / 8), list, accumulate_run);
-  s->full_blocks = outer.full_blocks, s->all_blocks = outer.all_blocks;
+  s->full_blocks = outer.full_blocks, s->all_blocks = outer.all_blocks, s->pieces = outer.pieces;
 }
 
 /* Where accumulators are something else than the sums of their rows, start values are added in the end. */
@@ -259,6 +260,7 @@ static void begin_sums(gemm_state *s) {
     LLVMValueRef x = start_value(s, v);
     for (uint32_t r = 0; r < t->rows; r++) t->acc[r * t->vectors + v] = x;
   }
+  qn__ll_gemm_pieces_resume(s);
 }
 
 static void keep_sums(gemm_state *s) {
@@ -320,6 +322,8 @@ void qn__ll_gemm_sums(gemm_state *s, LLVMValueRef column) {
                           ? granules_at(s, granule_number(s, s->panel))
                           : qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, p)), s->b_stride));
     t->b[p] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, column_bytes)));
+    t->b[p] = qn__ll_gep(g, t->b[p],
+                         qn__ll_mul(g, s->pieces.from, qn__ll_i64(g, column_bytes * s->plan->layout.panel_width)));
   }
   begin_sums(s);
   if (s->plan->layout.granule)

@@ -144,14 +144,13 @@ static void pack(const qn_gemm_plan *p, gemm_data *d) {
                   false);
 }
 
-static void make_data(const qn_gemm_plan *p, gemm_data *d, uint32_t rows, bool low) {
+static void make_sized(const qn_gemm_plan *p, gemm_data *d, uint32_t rows, bool low, int64_t n, int64_t k) {
   memset(d, 0, sizeof *d);
   int64_t kb = p->layout.k_block, nb = p->layout.panel_width, la = mem_bits(p->lhs) / 8;
   d->high_tiles = low ? (uint32_t)rnd_below(4) : 1 + (uint32_t)rnd_below(3);
   uint32_t low_tiles = low ? (uint32_t)rnd_below(4) + (d->high_tiles == 0) : 0;
   d->m = (int64_t)rows * d->high_tiles + (int64_t)(rows - 1) * low_tiles;
-  d->n = 1 + rnd_below(rnd_below(2) ? 200 : 30);
-  d->k = rnd_below(20) == 0 ? 0 : 1 + rnd_below(rnd_below(2) ? 200 : 12);
+  d->n = n, d->k = k;
   int64_t padded = (d->k + kb - 1) / kb * kb, a_columns = p->lhs_padded ? padded : d->k;
   d->panels = (d->n + nb - 1) / nb;
   d->panel_bytes = padded * nb * mem_bits(p->rhs) / 8;
@@ -163,6 +162,11 @@ static void make_data(const qn_gemm_plan *p, gemm_data *d, uint32_t rows, bool l
   pack(p, d);
   d->y = guarded_alloc((size_t)((d->m - 1) * d->y_stride + d->n * mem_bits(p->y_mem) / 8), 0xA5);
   make_extras(d, p->epilogue_extras, p->num_epilogue_extras, d->m, d->n);
+}
+
+static void make_data(const qn_gemm_plan *p, gemm_data *d, uint32_t rows, bool low) {
+  int64_t n = 1 + rnd_below(rnd_below(2) ? 200 : 30);
+  make_sized(p, d, rows, low, n, rnd_below(20) == 0 ? 0 : 1 + rnd_below(rnd_below(2) ? 200 : 12));
 }
 
 static void free_data(gemm_data *d) {
@@ -273,6 +277,34 @@ static void tiles(void **state) {
                                    {false, 1, 37, 1, 0}, {false, 2, 5, 1, 0},  {false, 8, 24, 1, 0}};
       wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], tallest);
       wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], 3);
+    }
+  qn_context_destroy(ctx);
+  assert_int_equal(wrong, 0);
+}
+
+/* Panels that are taken in pieces, while sums wait: those of more than half a megabyte. */
+static void long_panels(void **state) {
+  (void)state;
+  static gemm_case c;
+  const qn_isa *rows[MAX_ROWS];
+  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
+  qn_context *ctx = test_context();
+  for (uint32_t r = 0; r < num_rows; r++)
+    for (size_t t = 0; t < 3; t++) {
+      types ty = all_types[t];
+      qn_layout own;
+      assert_true(qn_layout_parse(qn_str_of(qn_isa_gemm_layout(rows[r], ty.lhs, ty.rhs, ty.acc)), &own));
+      uint32_t tallest = t == 0 ? rows[r]->int8_rows : t == 1 ? rows[r]->int16_rows : rows[r]->float_rows;
+      make_case(&c, rows[r], ty, own, tallest, (uint32_t)t, rnd_below(2) == 0, 0);
+      qn_code *code = compile(ctx, 1, &c.body);
+      gemm_data d;
+      int64_t least = 512 * 1024 / own.panel_width / (mem_bits(ty.rhs) / 8);
+      make_sized(&c.plan.u.gemm, &d, tallest, c.body.rows > QN_ROWS_MIXED, 1 + rnd_below(own.panel_width + 2),
+                 least + own.k_block + rnd_below(3000));
+      call_tiles(&c, &d, code->functions[0]);
+      wrong += compare(&c, &d, rows[r]->name);
+      free_data(&d);
+      code->destroy(code);
     }
   qn_context_destroy(ctx);
   assert_int_equal(wrong, 0);
@@ -414,6 +446,7 @@ static void prologues(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(tiles), cmocka_unit_test(extremes), cmocka_unit_test(prologues)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(tiles), cmocka_unit_test(long_panels), cmocka_unit_test(extremes),
+                                     cmocka_unit_test(prologues)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

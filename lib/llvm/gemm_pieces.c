@@ -1,0 +1,83 @@
+/* Cutting K. A panel that is longer than a second-level cache would come from memory again for every tile of rows. So
+ * it is taken in pieces, and the tiles of a block of rows take turns at each: between pieces their sums wait in a
+ * buffer, from which they also go into the epilogue. Blocks of rows are as low as the buffer. Panels that are not so
+ * long, and single tiles, are one piece. */
+#include "gemm_impl.h"
+
+/* A piece stays in a second-level cache together with a block of A, a panel that is cut does not. */
+enum { PIECE_BYTES = 128 * 1024, LONG_BYTES = 512 * 1024, WAITING_ROWS = 64, FEWEST_TILES = 4 };
+/* Pieces begin where a turn of the loop over K does. */
+enum { GRAIN = 64 };
+
+void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows) {
+  qn_ll *g = s->g;
+  gemm_pieces *p = &s->pieces;
+  const qn_ll_tile *t = &s->tile;
+  uint32_t acc = qn__ll_mem_bits(s->plan->acc) / 8;
+  int64_t pitch = (int64_t)s->plan->layout.panel_width * acc;
+  bool plain = !t->dot->finish && !t->dot->more && !t->dot->even && !s->plan->window;
+  p->some = plain && t->panels == 1 && rows * FEWEST_TILES <= WAITING_ROWS &&
+            t->vectors * t->acc_lanes == s->plan->layout.panel_width && t->acc_lanes > 1;
+  if (!p->some) return;
+  LLVMValueRef count = qn__ll_sub(g, qn__ll_arg_end(g, 0), qn__ll_arg_begin(g, 0));
+  LLVMValueRef several = LLVMBuildICmp(g->b, LLVMIntSGT, count, qn__ll_i64(g, rows), "");
+  LLVMValueRef is_long = LLVMBuildICmp(g->b, LLVMIntSGT, s->b_stride, qn__ll_i64(g, LONG_BYTES), "");
+  int64_t turn =
+      (int64_t)GRAIN * s->plan->layout.k_block * s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
+  int64_t turns = PIECE_BYTES / turn;
+  p->cut = LLVMBuildAnd(g->b, several, is_long, "");
+  p->blocks = LLVMBuildSelect(g->b, p->cut, qn__ll_i64(g, GRAIN * (turns ? turns : 1)), s->all_blocks, "");
+  p->pitch = LLVMBuildSelect(g->b, p->cut, qn__ll_i64(g, pitch), qn__ll_i64(g, 0), "");
+  p->most_tiles = WAITING_ROWS / rows;
+  p->waiting = qn__ll_slot(g, g->i8, (uint32_t)pitch * WAITING_ROWS);
+}
+
+void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, void (*rows)(void *user), void *user) {
+  qn_ll *g = s->g;
+  gemm_pieces *p = &s->pieces;
+  if (!p->some) {
+    rows(user);
+    return;
+  }
+  qn_ll_for f;
+  p->begin = begin;
+  /* Once where K is 0, too. */
+  LLVMValueRef none = LLVMBuildICmp(g->b, LLVMIntEQ, s->all_blocks, qn__ll_i64(g, 0), "");
+  LLVMValueRef end = LLVMBuildSelect(g->b, none, qn__ll_i64(g, 1), s->all_blocks, "");
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), end, 1, 0, NULL);
+  f.step = LLVMBuildSelect(g->b, none, qn__ll_i64(g, 1), p->blocks, "");
+  p->from = f.i;
+  p->to = qn__ll_min(g, qn__ll_add(g, f.i, p->blocks), s->all_blocks);
+  p->first = LLVMBuildICmp(g->b, LLVMIntEQ, f.i, qn__ll_i64(g, 0), "");
+  p->last = LLVMBuildICmp(g->b, LLVMIntEQ, p->to, s->all_blocks, "");
+  rows(user);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+void qn__ll_gemm_pieces_aim(gemm_state *s) {
+  qn_ll *g = s->g;
+  gemm_pieces *p = &s->pieces;
+  if (!p->some) return;
+  s->sums = qn__ll_gep(g, p->waiting, qn__ll_mul(g, qn__ll_sub(g, s->row, p->begin), p->pitch));
+}
+
+void qn__ll_gemm_pieces_resume(gemm_state *s) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  qn_ll_if again;
+  if (!s->pieces.some) return;
+  uint32_t count = t->rows * t->vectors;
+  int64_t bytes = (int64_t)t->acc_lanes * qn__ll_mem_bits(s->plan->acc) / 8;
+  LLVMValueRef left[QN_LL_MAX_ACC];
+  LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
+  qn__ll_if_begin(g, &again, LLVMBuildNot(g->b, s->pieces.first, ""));
+  from[1] = LLVMGetInsertBlock(g->b);
+  for (uint32_t i = 0; i < count; i++)
+    left[i] = qn__ll_load_vec(g, t->acc_type, qn__ll_gep_const(g, s->sums, i * bytes), 1);
+  qn__ll_if_end(g, &again);
+  for (uint32_t i = 0; i < count; i++) {
+    LLVMValueRef both[2] = {t->acc[i], left[i]}, x = LLVMBuildPhi(g->b, t->acc_type, "");
+    LLVMAddIncoming(x, both, from, 2);
+    t->acc[i] = x;
+  }
+}
