@@ -163,6 +163,7 @@ static qn_status pack_one(qn_rewriter *r, qn_op op) {
   if (!packed.id) return QN_ERR_NO_MEMORY;
   for (qn_use u = qn_value_first_use(m, qn_op_result(m, op, 0)); changed && u.id; u = qn_use_next(m, u))
     qn_op_set_attr(m, qn_use_op(m, u), "layout", layout);
+  qn_module_passed(m, source.data, d.source_bytes * (size_t)d.count);
   qn_run_count(qn_rewriter_run(r), "bytes packed", (int64_t)(f.bytes * (size_t)d.count));
   qn_rewriter_replace(r, op, &packed);
   return QN_OK;
@@ -184,6 +185,7 @@ static qn_status pack_blocks(qn_rewriter *r, qn_op op) {
   if (!value.id) return QN_ERR_NO_MEMORY;
   qn_bpack_pack(ctx, qn_type_elem(ctx, qn_value_type(m, b)), &layout, qn_op_get_bool(m, op, "transpose"), &source,
                 data);
+  qn_module_passed(m, source.data, qn_tensor_bytes(&source));
   qn_builder at = qn_builder_before(m, op);
   qn_value packed = qn_build_constant(&at, value);
   if (!packed.id) return QN_ERR_NO_MEMORY;

@@ -55,6 +55,12 @@ QN_API qn_op qn_module_function(const qn_module *m, const char *name);
 /* Calls destroy(object) when the module (and every clone of it) is gone: for files whose data attributes borrow. On
  * failure the object is destroyed at once. */
 QN_API qn_status qn_module_keep(qn_module *m, void *object, void (*destroy)(void *object));
+/* The same for an object whose memory constants borrow: `passed` is told which bytes will hardly be read again, and may
+ * let the system have their pages as long as they come back with the same contents. */
+QN_API qn_status qn_module_keep_memory(qn_module *m, void *object, void (*destroy)(void *object),
+                                       void (*passed)(void *object, const void *data, size_t size));
+/* Tells what is kept that these bytes of a constant have been read for good: packed, say, or copied. */
+QN_API void qn_module_passed(const qn_module *m, const void *data, size_t size);
 QN_API uint32_t qn_module_op_limit(const qn_module *m);    /* all op ids are below this: size for side tables */
 QN_API uint32_t qn_module_value_limit(const qn_module *m); /* likewise for values */
 

@@ -53,6 +53,9 @@ QN_API qn_status qn_store_tensor(qn_store *store, size_t i, qn_tensor *out);
 QN_API qn_status qn_store_get(qn_store *store, qn_str name, qn_tensor *out);
 /* Frees the memory that tensor i holds beside the file, if any. */
 QN_API void qn_store_drop(qn_store *store, size_t i);
+/* Lets the system take back the pages of the mapped file that lie within these bytes of a tensor's data; they are read
+ * from the file again if they are needed again. Other memory is left alone. */
+QN_API void qn_store_passed(const qn_store *store, const void *data, size_t size);
 
 /* Text pairs of a safetensors file, without those that name true types. */
 QN_API size_t qn_store_metadata_count(const qn_store *store);

@@ -16,6 +16,8 @@ qn_status qn__file_open(qn_context *ctx, const char *path, qn_file *file);
 void qn__file_close(qn_file *file);
 /* Lets the system take back the pages of a mapped file before `at`: they are read again if they are needed again. */
 void qn__file_passed(qn_file *file, const char *at);
+/* The same for the whole pages among these bytes, if they are the file's. */
+void qn__file_passed_range(const qn_file *file, const char *data, size_t size);
 
 /* Writes beside `path` and renames on commit; devices, pipes, "-", /dev/stdout, /dev/stderr and /dev/fd/N are written
  * through and never replaced. A link is followed: the file it names is replaced, not the link. On any failure the

@@ -305,6 +305,7 @@ static qn_status copy_constants(build *b) {
     char *to = block + at(b, b->constant_values.data[i])->offset;
     if (n) memcpy(to, t.data, n);
     memset(to + n, 0, gap); /* saved programs of the same module are the same bytes */
+    qn_module_passed(b->m, t.data, n);
   }
   return QN_OK;
 }

@@ -93,6 +93,11 @@ void qn__onnx_keep_destroy(void *object) {
   qn__free(a, keep, sizeof *keep);
 }
 
+void qn__onnx_keep_passed(void *object, const void *data, size_t size) {
+  qn_onnx_keep *keep = object;
+  for (uint32_t i = 0; i < keep->files.size; i++) qn__file_passed_range(&keep->files.data[i].file, data, size);
+}
+
 void qn__onnx_keep_block(qn_onnx_keep *keep, void *data) {
   qn_onnx_block *b = (qn_onnx_block *)data - 1;
   ring_remove(b);

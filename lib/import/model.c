@@ -87,7 +87,7 @@ static qn_status make_module(qn_onnx *im) {
     return qn_error_no_memory(im->ctx);
   }
   im->errors = qn_context_error_count(im->ctx);
-  return qn_module_keep(im->m, im->keep, qn__onnx_keep_destroy);
+  return qn_module_keep_memory(im->m, im->keep, qn__onnx_keep_destroy, qn__onnx_keep_passed);
 }
 
 static qn_status run(qn_onnx *im, const void *data, size_t size) {

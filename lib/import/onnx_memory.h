@@ -40,6 +40,7 @@ typedef struct qn_onnx_keep {
 
 qn_onnx_keep *qn__onnx_keep_create(const qn_allocator *allocator); /* null when memory is exhausted */
 void qn__onnx_keep_destroy(void *keep);
+void qn__onnx_keep_passed(void *object, const void *data, size_t size);
 /* Moves the block that protobuf-c allocated at `data` from `mem` to `keep`. */
 void qn__onnx_keep_block(qn_onnx_keep *keep, void *data);
 /* The file beside the model `model_path` that `location` names, opened once. The name must stay inside the model's

@@ -193,6 +193,11 @@ qn_op qn__symbol_find(qn_module *m, qn_str name) {
 /* ---- what is kept ---- */
 
 qn_status qn_module_keep(qn_module *m, void *object, void (*destroy)(void *object)) {
+  return qn_module_keep_memory(m, object, destroy, NULL);
+}
+
+qn_status qn_module_keep_memory(qn_module *m, void *object, void (*destroy)(void *object),
+                                void (*passed)(void *object, const void *data, size_t size)) {
   qn_keep *keep = qn__alloc(m->allocator, sizeof *keep);
   if (!keep || !qn__push(m->allocator, &m->keeps, keep)) {
     if (keep) qn__free(m->allocator, keep, sizeof *keep);
@@ -200,8 +205,13 @@ qn_status qn_module_keep(qn_module *m, void *object, void (*destroy)(void *objec
     qn__module_fail(m);
     return QN_ERR_NO_MEMORY;
   }
-  *keep = (qn_keep){1, object, destroy};
+  *keep = (qn_keep){1, object, destroy, passed};
   return QN_OK;
+}
+
+void qn_module_passed(const qn_module *m, const void *data, size_t size) {
+  for (uint32_t i = 0; i < m->keeps.size; i++)
+    if (m->keeps.data[i]->passed) m->keeps.data[i]->passed(m->keeps.data[i]->object, data, size);
 }
 
 static bool has_keep(const qn_module *m, const qn_keep *keep) {

@@ -47,6 +47,7 @@ typedef struct qn_keep {
   uint32_t refs;
   void *object;
   void (*destroy)(void *object);
+  void (*passed)(void *object, const void *data, size_t size); /* may be null */
 } qn_keep;
 
 typedef struct qn_source {

@@ -232,3 +232,7 @@ bool qn_store_metadata(const qn_store *store, qn_str key, qn_str *value) {
   if (id) *value = store->metadata.data[id - 1].value;
   return id != 0;
 }
+
+void qn_store_passed(const qn_store *store, const void *data, size_t size) {
+  qn__file_passed_range(&store->file, data, size);
+}

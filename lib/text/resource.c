@@ -108,6 +108,9 @@ bool qn__parse_resource_section(qn__parser *p) {
 static void close_store(void *store) {
   qn_store_close(store);
 }
+static void passed(void *store, const void *data, size_t size) {
+  qn_store_passed(store, data, size);
+}
 
 /* The file of the same stem is opened when the first resource is asked for. */
 static bool open_store(qn__parser *p) {
@@ -116,7 +119,7 @@ static bool open_store(qn__parser *p) {
   r->tried = true;
   if (r->path.size == 0 || !p->m || access(r->path.data, F_OK) != 0) return true;
   if (qn_store_open(p->ctx, r->path.data, &r->store) != QN_OK) return qn__failed(p);
-  if (qn_module_keep(p->m, r->store, close_store) == QN_OK) return true;
+  if (qn_module_keep_memory(p->m, r->store, close_store, passed) == QN_OK) return true;
   r->store = NULL;
   return qn__out_of_memory(p);
 }

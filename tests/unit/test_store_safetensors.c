@@ -283,6 +283,49 @@ static void test_alignment(void **state) {
   qn_store_close(store);
 }
 
+static long resident_pages(void) {
+  long size = 0, resident = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  assert_non_null(f);
+  assert_int_equal(fscanf(f, "%ld %ld", &size, &resident), 2);
+  fclose(f);
+  return resident;
+}
+
+static uint64_t sum_of(const qn_tensor *t) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < qn_tensor_bytes(t); i++) sum = sum * 31 + ((const uint8_t *)t->data)[i];
+  return sum;
+}
+
+/* Bytes that were read for good leave memory and come back when they are read after all. */
+static void test_passed(void **state) {
+  (void)state;
+  enum { SIZE = 16 << 20 };
+  uint8_t *data = malloc(SIZE);
+  assert_non_null(data);
+  for (size_t i = 0; i < SIZE; i++) data[i] = (uint8_t)(i * i >> 7);
+  qn_tensor t = {.elem = QN_UI8, .rank = 1, .shape = {SIZE}, .data = data};
+  qn_store_writer *w;
+  qn_store *store;
+  assert_int_equal(qn_store_writer_create(ctx, at("large.safetensors"), QN_STORE_SAFETENSORS, &w), QN_OK);
+  assert_int_equal(qn_store_writer_add(w, qn_str_of("t"), &t), QN_OK);
+  assert_int_equal(qn_store_writer_commit(w), QN_OK);
+  assert_int_equal(qn_store_open(ctx, at("large.safetensors"), &store), QN_OK);
+  assert_int_equal(qn_store_get(store, qn_str_of("t"), &t), QN_OK);
+  uint64_t sum = sum_of(&t);
+  long before = resident_pages(), page = sysconf(_SC_PAGESIZE);
+  qn_store_passed(store, t.data, SIZE + 1); /* more than there is: nothing happens */
+  assert_true(resident_pages() > before - 64);
+  qn_store_passed(store, data, SIZE); /* another's memory: nothing either */
+  assert_memory_equal(data, t.data, SIZE);
+  qn_store_passed(store, t.data, SIZE);
+  assert_true(resident_pages() < before - SIZE / page / 2);
+  assert_true(sum_of(&t) == sum);
+  qn_store_close(store);
+  free(data);
+}
+
 static void test_mutations(void **state) {
   (void)state;
   build("{\"__metadata__\":{\"quern.type.q\":\"3x1xi4\",\"a\":\"b\"},"
@@ -331,9 +374,9 @@ static void test_exhausted(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      T(test_read),          T(test_refused_one_by_one), T(test_hostile),
-      T(test_header_length), T(test_shown_names),        T(test_write_all_types),
-      T(test_alignment),     T(test_mutations),          T(test_exhausted),
+      T(test_read),        T(test_refused_one_by_one), T(test_hostile),   T(test_header_length),
+      T(test_shown_names), T(test_write_all_types),    T(test_alignment), T(test_passed),
+      T(test_mutations),   T(test_exhausted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
