@@ -16,9 +16,8 @@ static void ahead(void *user, LLVMValueRef index, uint32_t vectors) {
 }
 
 static void span(qn_ll_nest *n) {
-  qn_ll_outputs o = {.n = n, .user = n, .load = load, .ahead = ahead};
-  o.may_pack = n->plan->num_outputs == 1;
-  o.past_caches = n->stream;
+  qn_ll_outputs o = qn__ll_nest_outputs(n);
+  o.user = n, o.load = load, o.ahead = ahead;
   qn__ll_outputs_span(&o);
 }
 

@@ -77,7 +77,7 @@ static bool find_scaled(const qn_tape *t, uint32_t x, int32_t low, int32_t high,
     out->convert_from = sum->a;
     if (least < 0) least = 0;
   }
-  out->scaled = true, out->add = zero, out->least = least + zero, out->most = most + zero;
+  out->scaled = out->floats = out->limits = true, out->add = zero, out->least = least + zero, out->most = most + zero;
   return out->least >= low && out->most <= high && out->least <= out->most;
 }
 
@@ -137,7 +137,7 @@ LLVMValueRef qn__ll_narrow_check(qn_ll *g, uint32_t count, const LLVMValueRef *m
 static LLVMValueRef integers(qn_ll_region *r, const qn_ll_narrow *n) {
   qn_ll *g = r->g;
   LLVMValueRef x = qn__ll_region_get(r, n->reg, 16);
-  if (!n->scaled) return x;
+  if (!n->floats) return x;
   LLVMTypeRef type = LLVMVectorType(g->i32, 16);
   LLVMValueRef args[4] = {x, LLVMConstNull(type), LLVMConstAllOnes(g->i16), qn__ll_i32(g, 4)};
   return qn__ll_target_intrinsic(g, "llvm.x86.avx512.mask.cvtps2dq.512", type, 4, args);
@@ -148,15 +148,15 @@ static LLVMValueRef pack_pair(qn_ll *g, const qn_ll_narrow *n, LLVMValueRef a, L
   LLVMTypeRef type = LLVMVectorType(g->i16, 32);
   LLVMValueRef both[2] = {a, b};
   both[0] = qn__ll_target_intrinsic(g, "llvm.x86.avx512.packssdw.512", type, 2, both);
-  if (!n->add) return both[0];
-  both[1] = qn__ll_bits(g, type, (uint64_t)(int64_t)n->add & 0xFFFF);
+  if (!n->add && !n->add_more) return both[0];
+  both[1] = n->add_more ? qn__ll_splat(g, n->add_more, 32) : qn__ll_bits(g, type, (uint64_t)(int64_t)n->add & 0xFFFF);
   return qn__ll_intrinsic(g, "llvm.sadd.sat", 1, &type, 2, both);
 }
 
 static LLVMValueRef limited(qn_ll *g, const qn_ll_narrow *n, LLVMValueRef bytes) {
   LLVMTypeRef type = LLVMTypeOf(bytes);
   const char *max = n->is_unsigned ? "llvm.umax" : "llvm.smax", *min = n->is_unsigned ? "llvm.umin" : "llvm.smin";
-  if (!n->scaled) return bytes;
+  if (!n->limits) return bytes;
   if (n->least > (n->is_unsigned ? 0 : -128)) {
     LLVMValueRef args[2] = {bytes, qn__ll_bits(g, type, (uint64_t)(int64_t)n->least & 0xFF)};
     bytes = qn__ll_intrinsic(g, max, 1, &type, 2, args);

@@ -5,14 +5,17 @@
 #include "ll.h"
 
 typedef struct qn_ll_narrow {
-  uint32_t reg; /* what is packed: 32-bit integers that fit, or with `scaled` floats that are to be rounded first */
-  int32_t add;  /* to be added to them when they have 16 bits */
+  uint32_t reg; /* what is packed: 32-bit integers that fit, or with `floats` floats that are to be rounded first */
+  bool floats;
+  int32_t add;           /* to be added to them when they have 16 bits */
+  LLVMValueRef add_more; /* i16, the same for all; null for none */
   bool is_unsigned;
   /* scaled: reg is f32(sum) * multiplier. Right only while 0 <= multiplier <= 0.5: then nothing is beyond 2^30, and
    * a negative sum gives no positive product. */
   bool scaled;
   uint32_t multiplier;
-  int32_t least, most;            /* of the bytes */
+  bool limits;                    /* least and most are not those of the type, or not known to be kept by themselves */
+  int32_t least, most;            /* of the bytes, with `limits` */
   bool apart;                     /* vector j has four elements of each 16 that follow each other: 16 L + 4 j .. + 3 */
   uint32_t convert, convert_from; /* the conversion f32(sum), and the register it may read: the sum without its relu */
 } qn_ll_narrow;

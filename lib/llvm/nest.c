@@ -62,6 +62,24 @@ static void outer(qn_ll_nest *n, uint32_t d) {
   qn__ll_for_end(g, &f, NULL);
 }
 
+static bool is_simple(const qn_ll_nest *n) {
+  for (uint32_t o = 0; o < n->num_operands; o++)
+    if (n->places[o].access == QN_ACCESS_STRIDED || qn__ll_mem_bits(n->places[o].mem) < 8) return false;
+  return true;
+}
+
+qn_ll_outputs qn__ll_nest_outputs(qn_ll_nest *n) {
+  return (qn_ll_outputs){.g = n->g,
+                         .region = &n->region,
+                         .places = n->places + n->plan->num_inputs,
+                         .num_outputs = n->plan->num_outputs,
+                         .skip = n->plan->reduced,
+                         .start = n->start,
+                         .end = n->end,
+                         .simple = is_simple(n),
+                         .past_caches = n->stream};
+}
+
 qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n)) {
   const qn_loop_plan *plan = &body->plan->u.loop;
   qn_ll_nest n = {.g = g, .plan = plan, .inner = inner, .stream = body->part == QN_PART_STREAM};

@@ -1,70 +1,69 @@
-/* Storing the outputs of a loop, several vectors at once where that pays: bytes as packs of four, other vectors so that
- * they take turns in the processor instead of waiting for their own chains of operations.
+/* Storing the outputs of a loop, several vectors at once where that pays: bytes as packs of four, other vectors where
+ * there is little to do for each beside counting and fetching ahead.
  *
  * Past the caches, vectors are stored aligned, and what stands before the first aligned place under a mask, or element
  * by element where there are no masks. Where the outputs cannot be aligned at one element, everything is stored so. */
 #include "outputs.h"
-#include "narrow.h"
+#include "codes.h"
 
-enum { SHORT_WORK = 8, LONG_WORK = 48 }; /* operations per vector: four at once up to the first, two to the second */
+enum { SHORT_WORK = 8 }; /* operations per vector */
 
 typedef struct group {
   qn_ll_outputs *o;
   uint32_t count;
   qn_ll_region region[QN_LL_MAX_GROUP];
-  bool packs;
+  bool packs, divides; /* divides: by a number that is known at run time only */
   qn_ll_narrow narrow;
+  qn_ll_codes codes;
 } group;
 
 /* ---- what is done at once ---- */
 
 static bool is_work(const qn_ll_outputs *o, uint32_t i) {
-  const qn_ll_region *r = &o->n->region;
+  const qn_ll_region *r = o->region;
   uint8_t op = r->tape->insts[i].op;
   return op != QN_T_INPUT && op != QN_T_CONST && op != QN_T_BITCAST && r->needed[i] && (r->vary[i] & QN_LL_BY_LANE) &&
          r->ready[i] <= o->pass;
 }
 
-static bool all_dense(const qn_ll_nest *n) {
-  for (uint32_t i = 0; i < n->num_operands; i++)
-    if (n->places[i].access == QN_ACCESS_STRIDED || qn__ll_mem_bits(n->places[i].mem) < 8) return false;
-  return true;
-}
-
 static uint32_t count_of(const qn_ll_outputs *o) {
-  const qn_ll *g = o->n->g;
   uint32_t work = 0;
-  if (!g->masked || g->lanes != 16 || !all_dense(o->n)) return 1;
-  for (uint32_t i = 0; i < o->n->region.tape->num_insts; i++) work += is_work(o, i);
-  return work <= SHORT_WORK ? 4 : work <= LONG_WORK ? 2 : 1;
+  if (!o->g->masked || o->g->lanes != 16 || !o->simple) return 1;
+  for (uint32_t i = 0; i < o->region->tape->num_insts; i++) work += is_work(o, i);
+  return work <= SHORT_WORK ? 4 : 1;
 }
 
 /* The tape up to what is packed. */
 static const qn_tape *packed_tape(group *p, const qn_tape *tape) {
-  qn_arena *arena = p->o->n->g->arena;
+  qn_arena *arena = p->o->g->arena;
   qn_tape *t = qn__arena_copy(arena, tape, sizeof *tape);
   if (!t) return NULL;
   t->outputs = qn__arena_copy(arena, &p->narrow.reg, sizeof p->narrow.reg);
   t->num_outputs = 1;
   t->insts = qn__arena_copy(arena, tape->insts, tape->num_insts * sizeof *tape->insts);
   if (!t->outputs || !t->insts) return NULL;
-  if (p->narrow.scaled) t->insts[p->narrow.convert].a = p->narrow.convert_from;
+  if (!p->divides && p->narrow.scaled) t->insts[p->narrow.convert].a = p->narrow.convert_from;
   return t;
 }
 
+/* Of the only output that is stored, when it is the first. */
 static bool find_packs(group *p) {
-  qn_ll_nest *n = p->o->n;
-  const qn_ll_region *r = &n->region;
-  const qn_ll_place *y = &n->places[n->plan->num_inputs];
-  if (!p->o->may_pack || y->access != QN_ACCESS_DENSE || !all_dense(n)) return false;
-  if (!qn__ll_narrow_find(n->g, r->tape, y->mem, &p->narrow)) return false;
+  const qn_ll_outputs *o = p->o;
+  const qn_ll_region *r = o->region;
+  for (uint32_t i = 0; i < o->num_outputs; i++)
+    if ((i == 0) == (o->skip && o->skip[i])) return false;
+  if (!o->simple) return false;
+  p->divides = qn__ll_codes_find(r, o->places[0].mem, &p->codes);
+  p->narrow.reg = p->codes.x;
+  if (p->divides) return true;
+  if (!qn__ll_narrow_find(o->g, r->tape, o->places[0].mem, &p->narrow)) return false;
   if (!p->narrow.scaled || !(r->vary[p->narrow.multiplier] & QN_LL_BY_LANE)) return true;
-  return qn__ll_narrow_find_plain(n->g, r->tape, y->mem, &p->narrow);
+  return qn__ll_narrow_find_plain(o->g, r->tape, o->places[0].mem, &p->narrow);
 }
 
 /* Regions that know what is known by now, and go their own ways. */
 static bool make_regions(group *p) {
-  const qn_ll_region *from = &p->o->n->region;
+  const qn_ll_region *from = p->o->region;
   qn_ll *g = from->g;
   uint32_t n = from->tape->num_insts;
   const qn_tape *tape = p->packs ? packed_tape(p, from->tape) : from->tape;
@@ -82,19 +81,16 @@ static bool make_regions(group *p) {
 /* ---- one vector, and a group ---- */
 
 static void store_outputs(qn_ll_outputs *o, qn_ll_region *r, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
-  qn_ll_nest *n = o->n;
-  for (uint32_t i = 0; i < n->plan->num_outputs; i++)
-    if (!n->plan->reduced || !n->plan->reduced[i])
-      qn__ll_region_store(r, i, &n->places[n->plan->num_inputs + i], index, lanes, mask);
+  for (uint32_t i = 0; i < o->num_outputs; i++)
+    if (!o->skip || !o->skip[i]) qn__ll_region_store(r, i, &o->places[i], index, lanes, mask);
 }
 
 static void one(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   qn_ll_outputs *o = user;
-  qn_ll_region *r = &o->n->region;
-  if (lanes > 1 && !mask) o->ahead(o->user, index, 1);
-  o->load(o->user, r, index, lanes, mask);
-  qn__ll_region_emit(r, QN_LL_BY_LANE, 0, o->pass, lanes);
-  store_outputs(o, r, index, lanes, mask);
+  if (lanes > 1 && !mask && o->ahead) o->ahead(o->user, index, 1);
+  o->load(o->user, o->region, index, lanes, mask);
+  qn__ll_region_emit(o->region, QN_LL_BY_LANE, 0, o->pass, lanes);
+  store_outputs(o, o->region, index, lanes, mask);
 }
 
 static LLVMValueRef vector_at(qn_ll *g, LLVMValueRef index, uint32_t k) {
@@ -103,13 +99,13 @@ static LLVMValueRef vector_at(qn_ll *g, LLVMValueRef index, uint32_t k) {
 
 static void several(group *p, LLVMValueRef index) {
   qn_ll_outputs *o = p->o;
-  qn_ll *g = o->n->g;
-  o->ahead(o->user, index, p->count);
+  qn_ll *g = o->g;
+  if (o->ahead) o->ahead(o->user, index, p->count);
   for (uint32_t k = 0; k < p->count; k++) o->load(o->user, &p->region[k], vector_at(g, index, k), g->lanes, NULL);
   qn__ll_region_emit_group(p->region, p->count, QN_LL_BY_LANE, 0, o->pass, g->lanes);
+  if (p->divides) qn__ll_codes_quotients(p->region, p->count, &p->codes);
   if (p->packs) {
-    qn__ll_narrow_store(p->region, p->count, &p->narrow,
-                        qn__ll_gep(g, o->n->places[o->n->plan->num_inputs].base, index));
+    qn__ll_narrow_store(p->region, p->count, &p->narrow, qn__ll_gep(g, o->places[0].base, index));
     return;
   }
   for (uint32_t k = 0; k < p->count; k++) store_outputs(o, &p->region[k], vector_at(g, index, k), g->lanes, NULL);
@@ -117,46 +113,44 @@ static void several(group *p, LLVMValueRef index) {
 
 /* ---- past the caches ---- */
 
-static bool goes_past(const qn_ll_nest *n, uint32_t operand) {
-  const qn_ll_place *p = &n->places[operand];
-  return operand >= n->plan->num_inputs && p->access == QN_ACCESS_DENSE && qn__ll_mem_bits(p->mem) >= 8;
+static bool goes_past(const qn_ll_outputs *o, uint32_t i) {
+  const qn_ll_place *y = &o->places[i];
+  return (!o->skip || !o->skip[i]) && y->access == QN_ACCESS_DENSE && qn__ll_mem_bits(y->mem) >= 8;
 }
 
 /* Bytes of an output that are stored at once. */
-static int64_t alignment(const group *p, uint32_t operand) {
-  const qn_ll_nest *n = p->o->n;
-  uint32_t bytes = (p->packs ? p->count : 1) * n->g->lanes * qn__ll_mem_bits(n->places[operand].mem) / 8;
+static int64_t alignment(const group *p, uint32_t i) {
+  uint32_t bytes = (p->packs ? p->count : 1) * p->o->g->lanes * qn__ll_mem_bits(p->o->places[i].mem) / 8;
   return bytes < 64 ? bytes : 64;
 }
 
 /* Bytes that an element of an output stands beyond an aligned place. */
-static LLVMValueRef beyond(const group *p, uint32_t operand, LLVMValueRef index) {
-  const qn_ll_nest *n = p->o->n;
-  qn_ll *g = n->g;
-  const qn_ll_place *y = &n->places[operand];
+static LLVMValueRef beyond(const group *p, uint32_t i, LLVMValueRef index) {
+  qn_ll *g = p->o->g;
+  const qn_ll_place *y = &p->o->places[i];
   LLVMValueRef at = LLVMBuildGEP2(g->b, qn__ll_mem_type(g, y->mem), y->base, &index, 1, "");
   at = LLVMBuildPtrToInt(g->b, at, g->i64, "");
-  return LLVMBuildAnd(g->b, at, qn__ll_i64(g, alignment(p, operand) - 1), "");
+  return LLVMBuildAnd(g->b, at, qn__ll_i64(g, alignment(p, i) - 1), "");
 }
 
 /* The first element at which all outputs are aligned; the end where there is none. */
 static LLVMValueRef first_aligned(const group *p) {
-  const qn_ll_nest *n = p->o->n;
-  qn_ll *g = n->g;
+  const qn_ll_outputs *o = p->o;
+  qn_ll *g = o->g;
   LLVMValueRef first = NULL, good = NULL;
-  for (uint32_t i = n->plan->num_inputs; i < n->num_operands; i++) {
-    if (!goes_past(n, i)) continue;
+  for (uint32_t i = 0; i < o->num_outputs; i++) {
+    if (!goes_past(o, i)) continue;
     if (!first) {
-      int64_t size = qn__ll_mem_bits(n->places[i].mem) / 8;
-      LLVMValueRef past = LLVMBuildUDiv(g->b, beyond(p, i, n->start), qn__ll_i64(g, size), "");
+      int64_t size = qn__ll_mem_bits(o->places[i].mem) / 8;
+      LLVMValueRef past = LLVMBuildUDiv(g->b, beyond(p, i, o->start), qn__ll_i64(g, size), "");
       LLVMValueRef more =
           LLVMBuildAnd(g->b, LLVMBuildNeg(g->b, past, ""), qn__ll_i64(g, alignment(p, i) / size - 1), "");
-      first = qn__ll_add(g, n->start, more);
+      first = qn__ll_add(g, o->start, more);
     }
     LLVMValueRef here = LLVMBuildICmp(g->b, LLVMIntEQ, beyond(p, i, first), qn__ll_i64(g, 0), "");
     good = good ? LLVMBuildAnd(g->b, good, here, "") : here;
   }
-  return first ? LLVMBuildSelect(g->b, good, qn__ll_min(g, first, n->end), n->end, "") : n->end;
+  return first ? LLVMBuildSelect(g->b, good, qn__ll_min(g, first, o->end), o->end, "") : o->end;
 }
 
 void qn__ll_outputs_end(qn_ll *g) {
@@ -167,7 +161,7 @@ void qn__ll_outputs_end(qn_ll *g) {
 
 /* Whole vectors and the rest alike under a mask, or one by one. */
 static void piece_by_piece(qn_ll_outputs *o, LLVMValueRef from, LLVMValueRef to) {
-  qn_ll *g = o->n->g;
+  qn_ll *g = o->g;
   qn_ll_for f;
   qn__ll_for_begin(g, &f, from, to, g->masked ? g->lanes : 1, 0, NULL);
   if (g->masked)
@@ -177,18 +171,25 @@ static void piece_by_piece(qn_ll_outputs *o, LLVMValueRef from, LLVMValueRef to)
   qn__ll_for_end(g, &f, NULL);
 }
 
-/* Up to where groups go: nowhere when multipliers are not as packs want them. */
-static LLVMValueRef groups_end(const group *p) {
-  qn_ll_nest *n = p->o->n;
-  qn_ll *g = n->g;
-  LLVMValueRef last = qn__ll_sub(g, n->end, qn__ll_i64(g, (int64_t)p->count * g->lanes - 1));
-  if (!p->packs || !p->narrow.scaled) return last;
-  LLVMValueRef m = qn__ll_region_get(&n->region, p->narrow.multiplier, 1);
-  return LLVMBuildSelect(g->b, qn__ll_narrow_check(g, 1, &m), last, qn__ll_i64(g, INT64_MIN), "");
+/* Up to where groups go: nowhere when multipliers or divisors are not as packs want them. */
+static LLVMValueRef groups_end(group *p) {
+  qn_ll *g = p->o->g;
+  LLVMValueRef last = qn__ll_sub(g, p->o->end, qn__ll_i64(g, (int64_t)p->count * g->lanes - 1));
+  LLVMValueRef good;
+  if (p->divides) {
+    good = qn__ll_codes_begin(p->o->region, &p->codes);
+    p->narrow = p->codes.narrow;
+  } else if (p->packs && p->narrow.scaled) {
+    LLVMValueRef m = qn__ll_region_get(p->o->region, p->narrow.multiplier, 1);
+    good = qn__ll_narrow_check(g, 1, &m);
+  } else {
+    return last;
+  }
+  return LLVMBuildSelect(g->b, good, last, qn__ll_i64(g, INT64_MIN), "");
 }
 
 static LLVMValueRef groups(group *p, LLVMValueRef start) {
-  qn_ll *g = p->o->n->g;
+  qn_ll *g = p->o->g;
   int64_t step = (int64_t)p->count * g->lanes;
   LLVMValueRef next = start;
   qn_ll_for f;
@@ -200,8 +201,7 @@ static LLVMValueRef groups(group *p, LLVMValueRef start) {
 }
 
 void qn__ll_outputs_span(qn_ll_outputs *o) {
-  qn_ll_nest *n = o->n;
-  qn_ll *g = n->g;
+  qn_ll *g = o->g;
   group p = {.o = o, .count = count_of(o)};
   p.packs = find_packs(&p);
   if (p.packs) p.count = 4;
@@ -209,16 +209,16 @@ void qn__ll_outputs_span(qn_ll_outputs *o) {
     g->failed = g->out_of_memory = true;
     return;
   }
-  LLVMValueRef start = n->start;
+  LLVMValueRef start = o->start;
   if (o->past_caches) {
     start = first_aligned(&p);
-    piece_by_piece(o, n->start, start);
+    piece_by_piece(o, o->start, start);
   }
   g->past_caches = o->past_caches;
-  LLVMValueRef next = p.count > 1 ? groups(&p, start) : qn__ll_span_vectors(g, start, n->end, one, o, 0, NULL);
+  LLVMValueRef next = p.count > 1 ? groups(&p, start) : qn__ll_span_vectors(g, start, o->end, one, o, 0, NULL);
   g->past_caches = false;
   if (p.count > 1)
-    piece_by_piece(o, next, n->end);
+    piece_by_piece(o, next, o->end);
   else
-    qn__ll_span_rest(g, next, n->end, one, o);
+    qn__ll_span_rest(g, next, o->end, one, o);
 }

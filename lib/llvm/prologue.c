@@ -1,5 +1,5 @@
 /* GEMM prologues: rows of A through the prologue region into the codes that tiles read, zero up to the padded K. */
-#include "ll.h"
+#include "outputs.h"
 
 typedef struct prologue_state {
   qn_ll *g;
@@ -7,11 +7,9 @@ typedef struct prologue_state {
   qn_ll_place *places, codes;
 } prologue_state;
 
-static void step(void *user, LLVMValueRef k, uint32_t lanes, LLVMValueRef mask) {
+static void load(void *user, qn_ll_region *r, LLVMValueRef k, uint32_t lanes, LLVMValueRef mask) {
   prologue_state *s = user;
-  qn__ll_region_load(&s->region, QN_LL_BY_LANE, s->places, k, lanes, mask);
-  qn__ll_region_emit(&s->region, QN_LL_BY_LANE, 0, 0, lanes);
-  qn__ll_region_store(&s->region, 0, &s->codes, k, lanes, mask);
+  qn__ll_region_load(r, QN_LL_BY_LANE, s->places, k, lanes, mask);
 }
 
 qn_status qn__ll_gemm_prologue(qn_ll *g, const qn_body *body) {
@@ -27,11 +25,13 @@ qn_status qn__ll_gemm_prologue(qn_ll *g, const qn_body *body) {
   stride[0] = qn__ll_arg_stride(g, 0);
   s.places[0] = (qn_ll_place){.mem = plan->a_mem, .access = plan->lhs_strided ? QN_ACCESS_STRIDED : QN_ACCESS_DENSE};
   if (plan->lhs_strided) s.places[0].stride = qn__ll_arg_stride(g, 1);
+  bool simple = qn__ll_mem_bits(plan->a_mem) >= 8 && qn__ll_mem_bits(plan->lhs) >= 8;
   for (uint32_t i = 1; i < inputs; i++) {
     const qn_extra *x = &plan->prologue_extras[i - 1];
     vary[i] = x->by_col ? QN_LL_BY_LANE : 0;
     base[i] = qn__ll_arg_ptr(g, 1 + i);
     if (x->by_row) stride[i] = qn__ll_arg_stride(g, 2 + i);
+    simple &= qn__ll_mem_bits(x->mem) >= 8;
     s.places[i] = (qn_ll_place){.mem = x->mem, .access = x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE};
   }
   if (!qn__ll_region_init(&s.region, g, &plan->prologue, vary)) return qn_error_no_memory(g->qctx);
@@ -44,7 +44,9 @@ qn_status qn__ll_gemm_prologue(qn_ll *g, const qn_body *body) {
   s.codes = (qn_ll_place){plan->lhs, QN_ACCESS_DENSE, qn__ll_gep(g, codes, qn__ll_mul(g, rows.i, codes_stride)), NULL};
   qn__ll_region_load(&s.region, 0, s.places, zero, 1, NULL);
   qn__ll_region_emit(&s.region, 0, 0, 0, 1);
-  qn__ll_span(g, zero, k_size, step, &s);
+  qn_ll_outputs o = {.g = g, .region = &s.region, .places = &s.codes, .num_outputs = 1, .start = zero, .end = k_size};
+  o.simple = !plan->lhs_strided && simple, o.user = &s, o.load = load;
+  qn__ll_outputs_span(&o);
   qn__ll_for_begin(g, &pad, k_size, padded, 1, 0, NULL);
   qn__ll_store(g, &s.codes, pad.i, 1, NULL, LLVMConstNull(qn__ll_mem_type(g, plan->lhs)));
   qn__ll_for_end(g, &pad, NULL);

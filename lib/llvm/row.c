@@ -288,12 +288,8 @@ static void ahead(void *user, LLVMValueRef index, uint32_t vectors) {
 
 /* In which no reduction ends. */
 static void last_pass(row_state *s) {
-  qn_ll_nest *n = s->n;
-  qn_ll_outputs o = {.n = n, .user = s, .load = load, .ahead = ahead, .past_caches = n->stream};
-  uint32_t stored = 0;
-  for (uint32_t i = 0; i < n->plan->num_outputs; i++) stored += !qn__ll_row_reduced(n, i);
-  o.pass = (uint8_t)s->pass;
-  o.may_pack = stored == 1 && !qn__ll_row_reduced(n, 0) && !s->keeps;
+  qn_ll_outputs o = qn__ll_nest_outputs(s->n);
+  o.user = s, o.load = load, o.ahead = ahead, o.pass = (uint8_t)s->pass;
   qn__ll_row_ahead_begin(s);
   qn__ll_outputs_span(&o);
 }

@@ -10,20 +10,6 @@ static bool is_float(unsigned t) {
   return t == QN_TF32 || t == QN_TF64;
 }
 
-static bool const_value(const qn__tb *tb, uint32_t reg, double *out) {
-  const qn_tinst *i = qn__tb_inst(tb, reg);
-  if (i->op != QN_T_CONST || !is_float(i->type)) return false;
-  if (i->type == QN_TF64) {
-    memcpy(out, &i->imm, sizeof *out);
-  } else {
-    uint32_t low = (uint32_t)i->imm;
-    float f;
-    memcpy(&f, &low, sizeof f);
-    *out = (double)f;
-  }
-  return *out == *out;
-}
-
 static qn__frange of_const(const qn_tinst *i) {
   double v;
   if (i->type == QN_TF64) {
@@ -97,16 +83,17 @@ static const uint8_t negated[] = {QN__FCMP_TRUE, QN__FCMP_UNE, QN__FCMP_ULE, QN_
                                   QN__FCMP_UEQ,  QN__FCMP_UNO, QN__FCMP_ONE, QN__FCMP_OLE,  QN__FCMP_OLT, QN__FCMP_OGE,
                                   QN__FCMP_OGT,  QN__FCMP_OEQ, QN__FCMP_ORD, QN__FCMP_FALSE};
 
-/* The range of x where `x pred k` holds. */
-static qn__frange narrowed(qn__frange r, unsigned pred, double k) {
+/* The range of x where `x pred k` holds for a k of this range. */
+static qn__frange narrowed(qn__frange r, unsigned pred, qn__frange k) {
   bool ordered = pred >= QN__FCMP_OEQ && pred <= QN__FCMP_ORD;
   bool below = pred == QN__FCMP_OLT || pred == QN__FCMP_OLE || pred == QN__FCMP_ULT || pred == QN__FCMP_ULE ||
                pred == QN__FCMP_OEQ;
   bool above = pred == QN__FCMP_OGT || pred == QN__FCMP_OGE || pred == QN__FCMP_UGT || pred == QN__FCMP_UGE ||
                pred == QN__FCMP_OEQ;
   if (ordered) r.nan = false;
-  if (below && k < r.hi) r.hi = k;
-  if (above && k > r.lo) r.lo = k;
+  if (k.nan && !ordered) return r; /* it may hold because of that */
+  if (below && k.hi < r.hi) r.hi = k.hi;
+  if (above && k.lo > r.lo) r.lo = k.lo;
   return r;
 }
 
@@ -114,22 +101,15 @@ static qn__frange narrowed(qn__frange r, unsigned pred, double k) {
 static qn__frange in_arm(const qn__tb *tb, uint32_t reg, uint32_t mask, bool holds) {
   qn__frange r = qn__tb_range(tb, reg);
   const qn_tinst *m = qn__tb_inst(tb, mask);
-  double k = 0;
-  if (m->op != QN_T_FCMP) return r;
-  unsigned pred = m->pred;
-  if (m->a == reg && (m->b == reg || const_value(tb, m->b, &k))) {
-    /* x pred k, or x pred x, which tells of NaN only */
-  } else if (m->b == reg && const_value(tb, m->a, &k)) {
-    pred = swapped[pred];
-  } else {
-    return r;
-  }
+  if (m->op != QN_T_FCMP || (m->a != reg && m->b != reg)) return r;
+  /* x pred k, or x pred x, which tells of NaN only */
+  unsigned pred = m->a == reg ? m->pred : swapped[m->pred];
   if (!holds) pred = negated[pred];
   if (m->a == m->b) {
     if (pred == QN__FCMP_OEQ || pred == QN__FCMP_ORD) r.nan = false;
     return r;
   }
-  return narrowed(r, pred, k);
+  return narrowed(r, pred, qn__tb_range(tb, m->a == reg ? m->b : m->a));
 }
 
 static qn__frange either(qn__frange a, qn__frange b) {
