@@ -81,8 +81,14 @@ static bool has_range(const row_state *s, uint32_t i) {
          (inst->op == QN_T_ALL_FMAX || inst->op == QN_T_ALL_FMIN);
 }
 
+/* Reductions with has_range alone: whether NaN has to be looked for. */
+static bool may_be_nan(const row_state *s, uint32_t i) {
+  const qn_tape *t = s->n->region.tape;
+  return has_range(s, i) && (!t->ranges || t->ranges[t->insts[i].a].nan);
+}
+
 static uint32_t num_registers(const row_state *s, uint32_t i) {
-  return PARTIALS / s->n->g->lanes + (has_range(s, i) ? 1 : 0);
+  return PARTIALS / s->n->g->lanes + (may_be_nan(s, i) ? 1 : 0);
 }
 
 /* Of 16, 8 or 4 lanes. */
@@ -107,7 +113,8 @@ static void accumulate_register(row_state *s, uint32_t i, LLVMValueRef *queue, L
   if (mask) x = LLVMBuildSelect(g->b, mask, x, identity(g, inst, g->lanes), "");
   if (has_range(s, i)) {
     sum = range(g, inst, queue[0], x);
-    queue[count] = LLVMBuildOr(g->b, queue[count], LLVMBuildFCmp(g->b, LLVMRealUNO, x, x, ""), "");
+    if (may_be_nan(s, i))
+      queue[count] = LLVMBuildOr(g->b, queue[count], LLVMBuildFCmp(g->b, LLVMRealUNO, x, x, ""), "");
   } else {
     sum = combine(g, inst, queue[0], x, g->lanes);
   }
@@ -118,7 +125,7 @@ static void accumulate_register(row_state *s, uint32_t i, LLVMValueRef *queue, L
 static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   row_state *s = user;
   qn_ll_nest *n = s->n;
-  if (lanes > 1 && !mask) qn__ll_row_ahead(s, index, 1);
+  if (lanes > 1 && !mask && !s->fetched) qn__ll_row_ahead(s, index, 1);
   qn__ll_region_load(&n->region, QN_LL_BY_LANE, n->places, index, lanes, mask);
   qn__ll_region_emit(&n->region, QN_LL_BY_LANE, 0, s->pass, lanes);
   qn__ll_row_kept_store(s, index, lanes, mask);
@@ -152,6 +159,39 @@ static uint32_t all_registers(const row_state *s) {
   return n;
 }
 
+/* Passes with so little to do that counting and fetching ahead take as long. */
+static bool is_short(const row_state *s) {
+  const qn_ll_region *r = &s->n->region;
+  enum { SHORT = 8 };
+  uint32_t work = 0;
+  for (uint32_t i = 0; i < r->tape->num_insts; i++) {
+    uint8_t op = r->tape->insts[i].op;
+    bool here = (r->vary[i] & QN_LL_BY_LANE) ? r->ready[i] <= s->pass : qn__ll_row_ends_in(s, i);
+    work += here && r->needed[i] && op != QN_T_INPUT && op != QN_T_CONST && op != QN_T_BITCAST;
+  }
+  return s->n->g->masked && work <= SHORT;
+}
+
+/* As many vectors at once as there are partials: none has to be turned. */
+static LLVMValueRef by_rounds(row_state *s, uint32_t carried) {
+  qn_ll *g = s->n->g;
+  LLVMValueRef all[QN_LL_MAX_CARRIED], last = qn__ll_sub(g, s->n->end, qn__ll_i64(g, PARTIALS - 1));
+  qn_ll_for f;
+  all[0] = s->n->start;
+  memcpy(all + 1, s->queue, carried * sizeof *all);
+  qn__ll_for_begin(g, &f, s->n->start, last, PARTIALS, 1 + carried, all);
+  memcpy(s->queue, all + 1, carried * sizeof *all);
+  qn__ll_row_ahead(s, f.i, PARTIALS / g->lanes);
+  s->fetched = true;
+  for (uint32_t v = 0; v < PARTIALS; v += g->lanes) step(s, qn__ll_add(g, f.i, qn__ll_i64(g, v)), g->lanes, NULL);
+  s->fetched = false;
+  all[0] = qn__ll_add(g, f.i, qn__ll_i64(g, PARTIALS));
+  memcpy(all + 1, s->queue, carried * sizeof *all);
+  qn__ll_for_end(g, &f, all);
+  memcpy(s->queue, all + 1, carried * sizeof *all);
+  return all[0];
+}
+
 /* The vector part of a pass with partials in registers, and in them when it is over; where it stopped. */
 static LLVMValueRef vectors_in_registers(row_state *s) {
   qn_ll *g = s->n->g;
@@ -160,10 +200,11 @@ static LLVMValueRef vectors_in_registers(row_state *s) {
     if (!qn__ll_row_ends_in(s, i)) continue;
     for (uint32_t p = 0; p < PARTIALS / g->lanes; p++)
       s->queue[carried++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
-    if (has_range(s, i)) s->queue[carried++] = LLVMConstNull(qn__ll_lanes(g->i1, g->lanes));
+    if (may_be_nan(s, i)) s->queue[carried++] = LLVMConstNull(qn__ll_lanes(g->i1, g->lanes));
   }
   s->in_registers = true;
-  LLVMValueRef next = qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, carried, s->queue);
+  LLVMValueRef next =
+      is_short(s) ? by_rounds(s, carried) : qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, carried, s->queue);
   s->in_registers = false;
   return next;
 }
@@ -179,7 +220,7 @@ static LLVMValueRef vectors(row_state *s) {
   for (uint32_t i = 0, q = 0; i < s->n->region.tape->num_insts; i++) {
     if (!qn__ll_row_ends_in(s, i)) continue;
     s->slots[i] = qn__ll_slot(g, type_of(s, i), PARTIALS);
-    if (has_range(s, i)) {
+    if (may_be_nan(s, i)) {
       LLVMValueRef nan = qn__ll_bits(g, LLVMTypeOf(s->queue[q]), 0x7FC00000u);
       s->queue[q] = LLVMBuildSelect(g->b, s->queue[q + PARTIALS / g->lanes], nan, s->queue[q], "");
     }
@@ -192,31 +233,15 @@ static LLVMValueRef vectors(row_state *s) {
   return next;
 }
 
-/* The rest of the row under a mask: into the first register of each, which is the next, and turned back. */
+/* The rest of the row under masks, into the first register of each reduction, which is the next. */
 static void rest_in_registers(row_state *s, LLVMValueRef next) {
   qn_ll *g = s->n->g;
-  LLVMValueRef before[QN_LL_MAX_CARRIED], after[QN_LL_MAX_CARRIED];
-  uint32_t n = all_registers(s);
-  memcpy(before, s->queue, n * sizeof *before);
-  LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
-  qn_ll_if rest;
-  qn__ll_if_begin(g, &rest, LLVMBuildICmp(g->b, LLVMIntSLT, next, s->n->end, ""));
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, next, s->n->end, g->lanes, all_registers(s), s->queue);
   s->in_registers = true;
-  step(s, next, g->lanes, qn__ll_mask(g, qn__ll_sub(g, s->n->end, next)));
+  step(s, f.i, g->lanes, qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, s->n->end, f.i), qn__ll_i64(g, g->lanes))));
   s->in_registers = false;
-  from[1] = LLVMGetInsertBlock(g->b);
-  qn__ll_if_end(g, &rest);
-  for (uint32_t i = 0, q = 0, count = PARTIALS / g->lanes; i < s->n->region.tape->num_insts; i++) {
-    if (!qn__ll_row_ends_in(s, i)) continue;
-    for (uint32_t p = 0; p < count; p++) after[q + p] = s->queue[q + (p + count - 1) % count];
-    if (has_range(s, i)) after[q + count] = s->queue[q + count];
-    q += num_registers(s, i);
-  }
-  for (uint32_t q = 0; q < n; q++) {
-    LLVMValueRef both[2] = {before[q], after[q]};
-    s->queue[q] = LLVMBuildPhi(g->b, LLVMTypeOf(both[0]), "");
-    LLVMAddIncoming(s->queue[q], both, from, 2);
-  }
+  qn__ll_for_end(g, &f, s->queue);
 }
 
 static LLVMValueRef half(qn_ll *g, LLVMValueRef v, uint32_t first, uint32_t count) {
@@ -245,6 +270,7 @@ static LLVMValueRef fold_range(qn_ll *g, const qn_tinst *inst, LLVMValueRef v, L
     for (uint32_t i = 0; i < 4; i++) lanes[i] = qn__ll_i32(g, picks[k][i]);
     v = range(g, inst, v, LLVMBuildShuffleVector(g->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(lanes, 4), ""));
   }
+  if (!nans) return LLVMBuildExtractElement(g->b, v, qn__ll_i32(g, 0), "");
   LLVMTypeRef bits = LLVMIntTypeInContext(g->ctx, 16);
   LLVMValueRef any = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildBitCast(g->b, nans, bits, ""), LLVMConstNull(bits), "");
   return LLVMBuildSelect(g->b, any, qn__ll_bits(g, g->f32, 0x7FC00000u),
@@ -256,12 +282,12 @@ static LLVMValueRef fold_registers(row_state *s, uint32_t i, LLVMValueRef *queue
   qn_ll *g = s->n->g;
   const qn_tinst *inst = &s->n->region.tape->insts[i];
   uint32_t count = PARTIALS / g->lanes;
-  LLVMValueRef nans = has_range(s, i) ? queue[count] : NULL;
+  LLVMValueRef nans = may_be_nan(s, i) ? queue[count] : NULL;
   for (; count > 1; count /= 2)
     for (uint32_t p = 0; p < count / 2; p++)
-      queue[p] = nans ? range(g, inst, queue[p], queue[p + count / 2])
-                      : combine(g, inst, queue[p], queue[p + count / 2], g->lanes);
-  if (nans) return fold_range(g, inst, queue[0], nans);
+      queue[p] = has_range(s, i) ? range(g, inst, queue[p], queue[p + count / 2])
+                                 : combine(g, inst, queue[p], queue[p + count / 2], g->lanes);
+  if (has_range(s, i)) return fold_range(g, inst, queue[0], nans);
   LLVMValueRef v = queue[0];
   for (uint32_t n = g->lanes / 2; n > 1; n /= 2) v = combine(g, inst, half(g, v, 0, n), half(g, v, n, n), n);
   return combine(g, inst, LLVMBuildExtractElement(g->b, v, qn__ll_i32(g, 0), ""),

@@ -10,6 +10,7 @@ typedef struct row_state {
   LLVMValueRef *slots; /* per register that is a reduction: its partials in memory */
   uint32_t pass;
   bool in_registers; /* the partials are in `queue` */
+  bool fetched;      /* what lies ahead of the vectors that are done at once */
   LLVMValueRef queue[QN_LL_MAX_CARRIED];
   bool keeps; /* register `kept` is stored to output `keeper` in the last pass but one, and loaded in the last */
   uint32_t kept, keeper;

@@ -1,5 +1,5 @@
-/* Quantization by constant scales on every row of the instruction set table: the codes of the formula with a true
- * division, for values around every edge between two codes and for any bits. */
+/* Quantization by constant scales, and by scales that are inputs, on every row of the instruction set table: the codes
+ * of the formula with a true division, for values around every edge between two codes and for any bits. */
 #include "unit.h"
 #include <math.h>
 #include <quern/quern.h>
@@ -39,12 +39,16 @@ static void fill(const qn_qparams *p) {
   for (; n < COUNT; n++) values[n] = n % 2 ? any_bits() : ((float)next() * 0x1p-31f - 1) * 300 * p->scale;
 }
 
-static void run(qn_context *ctx, const char *isa, const char *type, const qn_qparams *p, bool is_signed) {
-  char text[600], pipeline[80];
-  snprintf(text, sizeof text,
-           "func.func @f(%%x: tensor<%dxf32>) -> tensor<%dx%s> {\n  %%y = quant.qcast %%x : tensor<%dxf32> to "
-           "tensor<%dx%s>\n  return %%y : tensor<%dx%s>\n}\n",
-           COUNT, COUNT, type, COUNT, COUNT, type, COUNT, type);
+static DLTensor tensor(void *data, uint8_t code, uint8_t bits, int ndim, int64_t *shape) {
+  DLTensor t = {.data = data, .ndim = ndim, .shape = shape, .dtype = {code, bits, 1}};
+  t.device.device_type = kDLCPU;
+  return t;
+}
+
+/* The function in `text` takes the values, and maybe scale and zero-point. */
+static void run(qn_context *ctx, const char *isa, const char *text, const char *type, const qn_qparams *p,
+                bool is_signed) {
+  char pipeline[80];
   snprintf(pipeline, sizeof pipeline, "lower-kernels{target=%s}", isa);
   qn_module *m;
   qn_program *program;
@@ -53,14 +57,16 @@ static void run(qn_context *ctx, const char *isa, const char *type, const qn_qpa
   qn_compile_options options = {.engine = "llvm", .cpu = isa};
   assert_int_equal(qn_program_compile(m, &options, &program), QN_OK);
   int64_t shape = COUNT;
-  DLTensor in = {.data = values, .ndim = 1, .shape = &shape}, out = {.data = codes, .ndim = 1, .shape = &shape};
-  in.device.device_type = out.device.device_type = kDLCPU;
-  in.dtype = (DLDataType){kDLFloat, 32, 1};
-  out.dtype = (DLDataType){is_signed ? kDLInt : kDLUInt, 8, 1};
-  size_t bytes = qn_program_workspace_size(program, &in);
+  uint8_t bytes_code = is_signed ? kDLInt : kDLUInt;
+  float scale = p->scale;
+  uint8_t zero = (uint8_t)p->zero_point;
+  DLTensor in[3] = {tensor(values, kDLFloat, 32, 1, &shape), tensor(&scale, kDLFloat, 32, 0, NULL),
+                    tensor(&zero, bytes_code, 8, 0, NULL)};
+  DLTensor out = tensor(codes, bytes_code, 8, 1, &shape);
+  size_t bytes = qn_program_workspace_size(program, in);
   void *workspace = malloc(bytes + 1);
   qn_call_error error;
-  if (qn_program_call(program, &in, &out, workspace, bytes, NULL, &error)) fail_msg("%s", error.message);
+  if (qn_program_call(program, in, &out, workspace, bytes, NULL, &error)) fail_msg("%s", error.message);
   for (int i = 0; i < COUNT; i++) {
     int32_t want = qn_quantize_f32(values[i], *p, QN_ROUND_HALF_EVEN);
     int32_t got = is_signed ? (codes[i] ^ 128) - 128 : codes[i];
@@ -99,13 +105,48 @@ static void constant_scales(void **unused) {
       snprintf(type, sizeof type, "!quant.uniform<%s:f32, %.9e%s%d>", forms[f].storage, (double)scales[s], ":",
                (int)forms[f].zero);
       fill(&p);
-      run(ctx, isa, type, &p, forms[f].is_signed);
+      char text[600];
+      snprintf(text, sizeof text,
+               "func.func @f(%%x: tensor<%dxf32>) -> tensor<%dx%s> {\n  %%y = quant.qcast %%x : tensor<%dxf32> to "
+               "tensor<%dx%s>\n  return %%y : tensor<%dx%s>\n}\n",
+               COUNT, COUNT, type, COUNT, COUNT, type, COUNT, type);
+      run(ctx, isa, text, type, &p, forms[f].is_signed);
+    }
+  }
+  qn_context_destroy(ctx);
+}
+
+/* Scales on both sides of where quotients are made without division. */
+static void scales_as_inputs(void **unused) {
+  (void)unused;
+  static const float scales[] = {0.0196f, 1.0f / 255, 0x1.fffffep-3f, 0x1.000002p5f, 3,       0x1p-20f, 0x1.fffffep-21f,
+                                 0x1p20f, 0x1.8p20f,  1.7e-7f,        9.1e12f,       1e-30f,  2e30f,    1.2e-38f,
+                                 0.0213f, 0x1.5p-9f,  77.7f,          1e-5f,         123456.f};
+  static const int32_t zeros[] = {0, 117, 255, 1, 128};
+  qn_context *ctx = qn_context_create(NULL);
+  for (size_t i = 0; qn_isa_get(i); i++) {
+    const char *isa = qn_isa_get(i)->name;
+    if (!qn_isa_runs_here(qn_isa_get(i))) continue;
+    for (size_t s = 0; s < 2 * (sizeof scales / sizeof *scales); s++) {
+      bool is_signed = s % 2;
+      const char *type = is_signed ? "i8" : "ui8";
+      qn_qparams p = {
+          .scale = scales[s / 2], .zero_point = is_signed ? 0 : zeros[s / 2 % 5], .qmin = is_signed ? -128 : 0};
+      p.qmax = p.qmin + 255;
+      char text[600];
+      snprintf(text, sizeof text,
+               "func.func @f(%%x: tensor<%dxf32>, %%s: tensor<f32>, %%z: tensor<%s>) -> tensor<%dx%s> {\n"
+               "  %%y = quern.quantize %%x, %%s, %%z : (tensor<%dxf32>, tensor<f32>, tensor<%s>) -> tensor<%dx%s>\n"
+               "  return %%y : tensor<%dx%s>\n}\n",
+               COUNT, type, COUNT, type, COUNT, type, COUNT, type, COUNT, type);
+      fill(&p);
+      run(ctx, isa, text, type, &p, is_signed);
     }
   }
   qn_context_destroy(ctx);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(constant_scales)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(constant_scales), cmocka_unit_test(scales_as_inputs)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
