@@ -1,10 +1,16 @@
 /* ATTENTION: tiles of queries by blocks of keys. A tile's scores and its row of the result stay in memory of a few
- * kilobytes; both products keep their sums in registers, as tiles of gemm do. */
+ * kilobytes; both products keep their sums in registers, as tiles of gemm do. A few tiles of a head go through the
+ * blocks together, so that keys and values that do not fit a cache are read once for all of them. */
 #include "attention.h"
+
+enum { MAX_TOGETHER = 8, TOGETHER_BYTES = 32 << 10 };
 
 typedef struct body {
   qn_ll_attention t;
-  qn_ll_tile tile; /* of the present product */
+  uint32_t together;               /* tiles at most */
+  LLVMValueRef memory;             /* of all of them */
+  LLVMValueRef q_head, first_tile; /* of the present head; of the present tiles */
+  qn_ll_tile tile;                 /* of the present product */
   LLVMValueRef softmax, finish;
   LLVMValueRef q, k, v;                 /* of the present tile and head */
   LLVMValueRef q_row, k_panel, v_panel; /* strides */
@@ -297,24 +303,84 @@ static void clear(body *w, int64_t at, int64_t bytes) {
   qn__ll_for_end(g, &f, NULL);
 }
 
-static void one_tile(body *w) {
+/* Tile i of those at hand is the present one. */
+static void go_to(body *w, LLVMValueRef i) {
   qn_ll *g = w->t.g;
-  qn_ll_attention *t = &w->t;
-  LLVMValueRef zero = qn__ll_i64(g, 0), width = qn__ll_i64(g, t->plan->key_block);
-  clear(w, t->at.out, (int64_t)t->rows * t->plan->dv_room * 4);
-  clear(w, t->at.partials, (int64_t)t->rows * 32 * 4);
-  fill(w, t->at.max, 16, qn__ll_bits(g, g->f32, 0xFF7FFFFFu)); /* -FLT_MAX, behind the rows too */
-  clear(w, t->at.factor, 64);
-  LLVMValueRef keys = qn__ll_attention_left(t, qn__ll_i64(g, t->rows - 1), zero);
-  qn_ll_for blocks;
-  qn__ll_for_begin(g, &blocks, zero, keys, t->plan->key_block, 0, NULL);
-  t->block = blocks.i;
+  LLVMValueRef tile = qn__ll_add(g, w->first_tile, i);
+  w->t.memory = qn__ll_gep(g, w->memory, qn__ll_mul(g, i, qn__ll_i64(g, w->t.at.bytes)));
+  w->t.first_row = qn__ll_add(g, qn__ll_arg_size(g, 5), qn__ll_mul(g, tile, qn__ll_i64(g, w->t.rows)));
+  w->q = qn__ll_gep(g, w->q_head, qn__ll_mul(g, w->t.first_row, w->q_row));
+}
+
+/* Keys that the present tile's last row sees. */
+static LLVMValueRef keys_of(body *w) {
+  return qn__ll_attention_left(&w->t, qn__ll_i64(w->t.g, w->t.rows - 1), qn__ll_i64(w->t.g, 0));
+}
+
+static void begin_tile(body *w) {
+  qn_ll *g = w->t.g;
+  const qn_ll_scratch *at = &w->t.at;
+  clear(w, at->out, (int64_t)w->t.rows * w->t.plan->dv_room * 4);
+  clear(w, at->partials, (int64_t)w->t.rows * 32 * 4);
+  fill(w, at->max, 16, qn__ll_bits(g, g->f32, 0xFF7FFFFFu)); /* -FLT_MAX, behind the rows too */
+  clear(w, at->factor, 64);
+}
+
+/* The present block of keys, of which there may be none for the tile. */
+static void tile_by_block(body *w) {
+  qn_ll *g = w->t.g;
+  LLVMValueRef keys = keys_of(w), width = qn__ll_i64(g, w->t.plan->key_block);
+  qn_ll_if any;
+  if (w->t.plan->causal) qn__ll_if_begin(g, &any, LLVMBuildICmp(g->b, LLVMIntSLT, w->t.block, keys, ""));
   scores(w);
   call(w, w->softmax);
-  values(w, qn__ll_min(g, qn__ll_sub(g, keys, blocks.i), width));
+  values(w, qn__ll_min(g, qn__ll_sub(g, keys, w->t.block), width));
+  if (w->t.plan->causal) qn__ll_if_end(g, &any);
+}
+
+/* `count` tiles of the present head from first_tile on. The last one sees the most keys. */
+static void some_tiles(body *w, LLVMValueRef count) {
+  qn_ll *g = w->t.g;
+  LLVMValueRef zero = qn__ll_i64(g, 0);
+  qn_ll_for tiles, blocks;
+  qn__ll_for_begin(g, &tiles, zero, count, 1, 0, NULL);
+  go_to(w, tiles.i);
+  begin_tile(w);
+  qn__ll_for_end(g, &tiles, NULL);
+  go_to(w, qn__ll_sub(g, count, qn__ll_i64(g, 1)));
+  qn__ll_for_begin(g, &blocks, zero, keys_of(w), w->t.plan->key_block, 0, NULL);
+  w->t.block = blocks.i;
+  qn__ll_for_begin(g, &tiles, zero, count, 1, 0, NULL);
+  go_to(w, tiles.i);
+  tile_by_block(w);
+  qn__ll_for_end(g, &tiles, NULL);
   qn__ll_for_end(g, &blocks, NULL);
-  t->block = zero;
+  w->t.block = zero;
+  qn__ll_for_begin(g, &tiles, zero, count, 1, 0, NULL);
+  go_to(w, tiles.i);
   call(w, w->finish);
+  qn__ll_for_end(g, &tiles, NULL);
+}
+
+/* Tiles of heads begin .. end-1, counted through all heads. */
+static void all_tiles(body *w, LLVMValueRef begin, LLVMValueRef end) {
+  qn_ll *g = w->t.g;
+  LLVMValueRef zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1), tiles = qn__ll_arg_size(g, 6);
+  LLVMValueRef last = LLVMBuildUDiv(g->b, qn__ll_sub(g, qn__ll_add(g, end, tiles), one), tiles, "");
+  qn_ll_for heads, groups;
+  qn__ll_for_begin(g, &heads, LLVMBuildUDiv(g->b, begin, tiles, ""), last, 1, 0, NULL);
+  w->t.head = heads.i;
+  w->q_head = qn__ll_gep(g, qn__ll_arg_ptr(g, 0), qn__ll_mul(g, heads.i, qn__ll_arg_stride(g, 4)));
+  w->k = qn__ll_gep(g, qn__ll_arg_ptr(g, 1), qn__ll_mul(g, heads.i, qn__ll_arg_stride(g, 5)));
+  w->v = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, heads.i, qn__ll_arg_stride(g, 6)));
+  LLVMValueRef before = qn__ll_mul(g, heads.i, tiles);
+  LLVMValueRef from = larger(g, qn__ll_sub(g, begin, before), zero);
+  LLVMValueRef to = qn__ll_min(g, qn__ll_sub(g, end, before), tiles);
+  qn__ll_for_begin(g, &groups, from, to, w->together, 0, NULL);
+  w->first_tile = groups.i;
+  some_tiles(w, qn__ll_min(g, qn__ll_sub(g, to, groups.i), qn__ll_i64(g, w->together)));
+  qn__ll_for_end(g, &groups, NULL);
+  qn__ll_for_end(g, &heads, NULL);
 }
 
 static void place_scratch(qn_ll_attention *t) {
@@ -350,21 +416,12 @@ qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
   w.softmax = qn__ll_attention_softmax(t);
   w.finish = qn__ll_attention_finish(t);
   if (g->failed) return QN_OK; /* told by the caller */
-  t->memory = qn__ll_slot(g, g->i8, (uint32_t)t->at.bytes);
+  w.together = TOGETHER_BYTES / (uint32_t)t->at.bytes;
+  w.together = w.together < 1 ? 1 : w.together > MAX_TOGETHER ? MAX_TOGETHER : w.together;
+  w.memory = qn__ll_slot(g, g->i8, (uint32_t)t->at.bytes * w.together);
   t->keys = qn__ll_arg_size(g, 1);
   t->causal_more = qn__ll_arg_size(g, 4);
   w.q_row = qn__ll_arg_stride(g, 0), w.k_panel = qn__ll_arg_stride(g, 2), w.v_panel = qn__ll_arg_stride(g, 3);
-  LLVMValueRef tiles = qn__ll_arg_size(g, 6);
-  qn_ll_for units;
-  qn__ll_for_begin(g, &units, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), 1, 0, NULL);
-  t->head = LLVMBuildUDiv(g->b, units.i, tiles, "");
-  LLVMValueRef tile = qn__ll_sub(g, units.i, qn__ll_mul(g, t->head, tiles));
-  t->first_row = qn__ll_add(g, qn__ll_arg_size(g, 5), qn__ll_mul(g, tile, qn__ll_i64(g, t->rows)));
-  w.q = qn__ll_gep(g, qn__ll_arg_ptr(g, 0), qn__ll_mul(g, t->head, qn__ll_arg_stride(g, 4)));
-  w.q = qn__ll_gep(g, w.q, qn__ll_mul(g, t->first_row, w.q_row));
-  w.k = qn__ll_gep(g, qn__ll_arg_ptr(g, 1), qn__ll_mul(g, t->head, qn__ll_arg_stride(g, 5)));
-  w.v = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, t->head, qn__ll_arg_stride(g, 6)));
-  one_tile(&w);
-  qn__ll_for_end(g, &units, NULL);
+  all_tiles(&w, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0));
   return QN_OK;
 }
