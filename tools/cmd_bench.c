@@ -1,5 +1,5 @@
 /* quern bench: how fast a model, a matrix product or the machine is. */
-#include "cli.h"
+#include "bench_conv.h"
 #include "fileio.h"
 #include <quern/num.h>
 #include <quern/unstable/isa.h>
@@ -204,7 +204,8 @@ static qn_status write_roofline(setup *s, const char *path, size_t n, const qn_k
   qn_status status = qn_engine_limits(s->c->ctx, s->options.cpu, (uint32_t)s->threads, &limits);
   if (!status) status = qn__writer_open(s->c->ctx, path, &w);
   if (status) return status;
-  const char *title = s->c->num_positional ? s->c->positional[0] : cli_value(s->c, "--matmul", "");
+  const char *title =
+      s->c->num_positional ? s->c->positional[0] : cli_value(s->c, "--matmul", cli_value(s->c, "--conv", ""));
   status = qn_report_roofline(s->c->ctx, title, n, times, &limits, qn__writer_put, &w);
   if (!status || w.error) return qn__writer_commit(&w); /* which reports what could not be written */
   qn__writer_abandon(&w);
@@ -268,10 +269,15 @@ int cmd_bench(cli *c) {
   const char *matmul = cli_value(c, "--matmul", NULL);
   qn_matmul_desc d;
   int bad = matmul ? parse_matmul(c, matmul, &d) : CLI_OK;
+  const char *conv = cli_value(c, "--conv", NULL);
+  qn_conv_desc dc;
+  if (!bad && conv) bad = bench_parse_conv(c, conv, &dc);
   if (bad) return bad;
-  if (!matmul && !c->num_positional) return cli_usage(c, "a model, --matmul or --peak is needed");
+  if (!matmul && !conv && !c->num_positional) return cli_usage(c, "a model, --matmul, --conv or --peak is needed");
   qn_bench_result r;
-  qn_status status = matmul ? build_matmul(&s, &d) : build_model(&s);
+  qn_status status = matmul ? build_matmul(&s, &d)
+                     : conv ? bench_build_conv(c->ctx, &dc, &s.options, &s.p)
+                            : build_model(&s);
   if (!status) status = random_inputs(&s);
   if (!status) status = qn_bench_program(c->ctx, s.p, s.options.cpu, s.in, (uint32_t)s.threads, s.seconds, &r);
   if (!status) print(&s, &r);

@@ -124,6 +124,25 @@ typedef struct qn_matmul_desc {
 QN_API qn_status qn_kernel_matmul(qn_context *ctx, const qn_matmul_desc *desc, const qn_compile_options *options,
                                   qn_program **out);
 
+/* y[N,OH,OW,O] = epilogue(convolution of x[N,H,W,C] with w[KH,KW,C/groups,O]), channels last; the same epilogue. */
+typedef struct qn_conv_desc {
+  int64_t batch, height, width;             /* of x; each may be QN_DYNAMIC */
+  int64_t channels, n;                      /* C, and O */
+  int64_t kernel[2];                        /* KH, KW */
+  int64_t strides[2], dilations[2], groups; /* 0 for 1; groups = C is a depthwise convolution */
+  int64_t pads[4];                          /* top, left, bottom, right; they hold 0: of codes the zero point */
+  qn_scalar x, w, y;                        /* as in qn_matmul_desc */
+  float x_scale, y_scale;
+  int32_t x_zero_point, y_zero_point;
+  const float *w_scales; /* n of them, or one when w_per_tensor */
+  bool w_per_tensor;
+  const void *w_data; /* [KH,KW,C/groups,O], copied; null: w is a second input */
+  const float *bias;  /* n of them, or null */
+  bool relu;
+} qn_conv_desc;
+QN_API qn_status qn_kernel_conv(qn_context *ctx, const qn_conv_desc *desc, const qn_compile_options *options,
+                                qn_program **out);
+
 /* ---- bench ---- */
 typedef struct qn_bench_result {
   double time_us; /* best of the repetitions */

@@ -1,20 +1,10 @@
 /* A quantized matrix product in one call: builds the program that a person would write, quantizes nothing by itself,
  * and compiles it. */
-#include "arena.h"
 #include "kernel_block.h"
-#include "vec.h"
-#include <quern/driver.h>
+#include "kernel_build.h"
 #include <quern/num.h>
-#include <string.h>
 
-typedef struct matmul {
-  qn_context *ctx;
-  const qn_matmul_desc *d;
-  qn_arena arena;
-  qn_module *m;
-  qn_builder b;
-  bool quantized, dequantize;
-} matmul;
+typedef qn__kernel matmul;
 
 static qn_type tensor(matmul *k, qn_type elem, uint32_t rank, int64_t x, int64_t y) {
   int64_t shape[2] = {x, y};
@@ -26,11 +16,11 @@ static qn_type scalar(matmul *k, qn_scalar s) {
   return qn_type_scalar(k->ctx, s);
 }
 
-static qn_type codes(matmul *k, qn_scalar storage, float scale, int32_t zero_point) {
+qn_type qn__kernel_codes(matmul *k, qn_scalar storage, float scale, int32_t zero_point) {
   return qn_type_per_tensor(k->ctx, storage, qn_scalar_min(storage), qn_scalar_max(storage), scale, zero_point);
 }
 
-static qn_status check(matmul *k) {
+qn_status qn__kernel_check(matmul *k) {
   const qn_matmul_desc *d = k->d;
   if (d->b_block) return qn__kernel_block_check(k->ctx, d);
   bool f = d->a == QN_F32 && d->b == QN_F32 && d->y == QN_F32;
@@ -39,15 +29,16 @@ static qn_status check(matmul *k) {
   qn_place here = qn_place_file("");
   if (!f && !q)
     return qn_error(k->ctx, QN_DIAG_UNSUPPORTED, here,
-                    "qn_kernel_matmul: no kernel for %s x %s -> %s; there are ui8 or i8 x i8 -> f32, ui8, i8, i32, and "
+                    "%s: no kernel for %s x %s -> %s; there are ui8 or i8 x i8 -> f32, ui8, i8, i32, and "
                     "f32 x f32 -> f32",
-                    qn_scalar_get(d->a)->text, qn_scalar_get(d->b)->text, qn_scalar_get(d->y)->text);
+                    k->name, qn_scalar_get(d->a)->text, qn_scalar_get(d->b)->text, qn_scalar_get(d->y)->text);
   if ((d->m < 0 && d->m != QN_DYNAMIC) || d->n < 0 || d->k < 0)
-    return qn_error(k->ctx, QN_DIAG_SHAPE, here, "qn_kernel_matmul: a size is negative");
+    return qn_error(k->ctx, QN_DIAG_SHAPE, here, "%s: a size is negative", k->name);
   if (q && d->y != QN_I32 && !d->b_scales)
-    return qn_error(k->ctx, QN_DIAG_DATA, here, "qn_kernel_matmul: b_scales is null; the result needs them");
+    return qn_error(k->ctx, QN_DIAG_DATA, here, "%s: the weights' scales are null; the result needs them", k->name);
   if (q && d->y == QN_I32 && (d->bias || d->relu) && !d->b_scales)
-    return qn_error(k->ctx, QN_DIAG_DATA, here, "qn_kernel_matmul: b_scales is null; the bias is quantized with them");
+    return qn_error(k->ctx, QN_DIAG_DATA, here, "%s: the weights' scales are null; the bias is quantized with them",
+                    k->name);
   k->quantized = q, k->dequantize = d->y == QN_F32;
   return QN_OK;
 }
@@ -60,7 +51,7 @@ static qn_value constant(matmul *k, qn_scalar elem, uint32_t rank, int64_t x, in
   return qn_build_constant(&k->b, qn_attr_dense(k->m, tensor(k, scalar(k, elem), rank, x, y), data));
 }
 
-static qn_value cast(matmul *k, qn_op_kind kind, qn_value v, qn_type elem) {
+qn_value qn__kernel_cast(matmul *k, qn_op_kind kind, qn_value v, qn_type elem) {
   return qn_build_cast(&k->b, kind, v, qn_type_with_elem(k->ctx, qn_value_type(k->m, v), elem));
 }
 
@@ -69,7 +60,7 @@ static qn_value right_matrix(matmul *k, qn_block body, uint32_t *next) {
   const qn_matmul_desc *d = k->d;
   qn_value w = d->b_data ? constant(k, d->b, 2, d->k, d->n, d->b_data) : qn_block_arg(k->m, body, (*next)++);
   if (!k->quantized) return w;
-  return cast(k, QN_OP_SCAST, w, codes(k, QN_I8, d->b_per_tensor ? b_scale(d, 0) : 1, 0));
+  return qn__kernel_cast(k, QN_OP_SCAST, w, qn__kernel_codes(k, QN_I8, d->b_per_tensor ? b_scale(d, 0) : 1, 0));
 }
 
 static qn_value with_bias(matmul *k, qn_value acc) {
@@ -81,7 +72,7 @@ static qn_value with_bias(matmul *k, qn_value acc) {
   if (!bias) return (qn_value){0};
   for (int64_t j = 0; j < d->n; j++)
     if (!qn_quantize_bias((double)d->bias[j], d->a_scale, b_scale(d, j), &bias[j])) {
-      qn_error(k->ctx, QN_DIAG_OVERFLOW, qn_place_file(""), "qn_kernel_matmul: bias %lld does not fit i32 at scale %g",
+      qn_error(k->ctx, QN_DIAG_OVERFLOW, qn_place_file(""), "%s: bias %lld does not fit i32 at scale %g", k->name,
                (long long)j, (double)d->a_scale * (double)b_scale(d, j));
       return (qn_value){0};
     }
@@ -98,19 +89,20 @@ static qn_value multiplier(matmul *k, bool requantize) {
   return constant(k, QN_F32, d->b_per_tensor ? 0 : 1, n, 0, m);
 }
 
-static qn_value result(matmul *k, qn_value acc) {
+qn_value qn__kernel_result(matmul *k, qn_value acc) {
   const qn_matmul_desc *d = k->d;
   if (k->quantized && k->dequantize)
-    acc = qn_build2(&k->b, QN_OP_MUL, cast(k, QN_OP_CAST, acc, scalar(k, QN_F32)), multiplier(k, false));
+    acc = qn_build2(&k->b, QN_OP_MUL, qn__kernel_cast(k, QN_OP_CAST, acc, scalar(k, QN_F32)), multiplier(k, false));
   acc = with_bias(k, acc);
   if (d->relu) acc = qn_build1(&k->b, QN_OP_RELU, acc);
   if (!k->quantized || k->dequantize || d->y == QN_I32) return acc;
   qn_value operands[2] = {acc, multiplier(k, true)};
-  qn_type y = qn_type_with_elem(k->ctx, qn_value_type(k->m, acc), codes(k, d->y, d->y_scale, d->y_zero_point));
+  qn_type y =
+      qn_type_with_elem(k->ctx, qn_value_type(k->m, acc), qn__kernel_codes(k, d->y, d->y_scale, d->y_zero_point));
   qn_op_desc desc = {
       .kind = QN_OP_REQUANTIZE, .num_operands = 2, .operands = operands, .num_results = 1, .results = &y};
   qn_value q = qn_op_result(k->m, qn_op_create(&k->b, &desc), 0);
-  return cast(k, QN_OP_SCAST, q, scalar(k, d->y));
+  return qn__kernel_cast(k, QN_OP_SCAST, q, scalar(k, d->y));
 }
 
 static qn_status build(matmul *k) {
@@ -124,7 +116,8 @@ static qn_status build(matmul *k) {
   qn_block body = qn_func_body(k->m, func);
   k->b = qn_builder_at_end(k->m, body);
   qn_value operands[2] = {qn_block_arg(k->m, body, next++)};
-  if (k->quantized) operands[0] = cast(k, QN_OP_SCAST, operands[0], codes(k, d->a, d->a_scale, d->a_zero_point));
+  if (k->quantized)
+    operands[0] = qn__kernel_cast(k, QN_OP_SCAST, operands[0], qn__kernel_codes(k, d->a, d->a_scale, d->a_zero_point));
   qn_value product;
   if (d->b_block) {
     product = qn__kernel_block_product(&k->b, d, operands[0]);
@@ -132,7 +125,7 @@ static qn_status build(matmul *k) {
     operands[1] = right_matrix(k, body, &next);
     product = qn_op_result(k->m, qn_op_build(&k->b, QN_OP_MATMUL, 2, operands, 0, NULL), 0);
   }
-  qn_value y = product.id ? result(k, product) : (qn_value){0};
+  qn_value y = product.id ? qn__kernel_result(k, product) : (qn_value){0};
   if (!y.id) return qn_module_failed(k->m) ? QN_ERR_NO_MEMORY : QN_ERR_INPUT;
   qn_op_desc ret = {.kind = QN_OP_RETURN, .num_operands = 1, .operands = &y};
   qn_op_create(&k->b, &ret);
@@ -144,9 +137,9 @@ static qn_status build(matmul *k) {
 
 qn_status qn_kernel_matmul(qn_context *ctx, const qn_matmul_desc *desc, const qn_compile_options *options,
                            qn_program **out) {
-  matmul k = {.ctx = ctx, .d = desc};
+  matmul k = {.ctx = ctx, .d = desc, .name = "qn_kernel_matmul"};
   *out = NULL;
-  qn_status status = check(&k);
+  qn_status status = qn__kernel_check(&k);
   if (status) return status;
   qn__arena_init(&k.arena, qn_context_allocator(ctx));
   k.m = qn_module_create(ctx);

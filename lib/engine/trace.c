@@ -30,16 +30,26 @@ typedef struct sizes {
 static bool see_job(void *user, const qn_job *job) {
   sizes *s = user;
   if (job->part == QN_PART_PROLOGUE) return true;
-  s->num_sizes = job->num_sizes;
-  memcpy(s->size, job->sizes, sizeof s->size);
+  const qn_kernel_plan *plan = job->step->plan;
+  uint32_t room = sizeof s->size / sizeof *s->size;
+  s->num_sizes = job->num_sizes < room ? job->num_sizes : room;
+  memcpy(s->size, job->sizes, s->num_sizes * sizeof *s->size);
+  if (plan->kind == QN_KERNEL_GEMM) {
+    s->num_sizes = 3; /* of the product, the others are strides */
+    if (plan->u.gemm.window) s->size[2] *= job->sizes[5] * job->sizes[6];
+  }
+  if (plan->kind == QN_KERNEL_WINDOW) s->num_sizes = 2;
   s->jobs++;
   return true;
 }
 
-static void put_shape(text *t, const sizes *s) {
+static void put_shape(text *t, const sizes *s, const qn_kernel_plan *plan) {
   if (s->jobs > 1) put(t, "%u of ", s->jobs);
   for (uint32_t i = 0; i < s->num_sizes; i++) put(t, "%s%lld", i ? "x" : "", (long long)s->size[i]);
   if (!s->num_sizes) put(t, "1");
+  bool windows = plan->kind == QN_KERNEL_WINDOW || (plan->kind == QN_KERNEL_GEMM && plan->u.gemm.window);
+  const qn_window *w = &plan->u.gemm.shape;
+  if (windows) put(t, " window %lldx%lld", (long long)w->size[0], (long long)w->size[1]);
 }
 
 static void put_types(text *t, const qn_program *p, const qn_step *s) {
@@ -77,7 +87,7 @@ void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, do
   if (s) {
     if (s->plan->kind == QN_KERNEL_VIEW) return;
     qn__step_jobs(p, s, b, see_job, &z);
-    put_shape(&shape, &z);
+    put_shape(&shape, &z, s->plan);
     put_types(&types, p, s);
     add_step(p, s, b, &z, &e);
     e.kernel = qn__step_info(p, s);

@@ -76,6 +76,10 @@ fails 2 "--threads must be" run "$in/good.mlir" --threads 0
 fails 2 "no number" qparams --min low --max 1
 fails 2 "is not MxNxK" bench --matmul 0x4x4:u8s8
 fails 2 "no types" bench --matmul 4x4x4:u9s9
+fails 2 "is not HxWxC" bench --conv 8x8x8:3x3:u8s8
+fails 2 "is not HxWxC" bench --conv 8x8x8:3x3x8q1:u8s8
+fails 2 "no types" bench --conv 8x8x8:3x3x8p1:u9s9
+fails 1 "cut into the groups" bench --conv 8x8x8:3x3x8g3:u8s8
 
 # ---- text: the lit tests beside this have the messages; here the exit code and what is left ----
 for f in "$here"/../invalid/*.mlir; do
@@ -237,6 +241,8 @@ if [ -n "$save" ]; then
 fi
 case $kinds in *obj*)
   works bench --matmul 4x8x16:u8s8 --seconds 0.01 --kernels --roofline roof.svg
+  works bench --conv 6x7x8:3x3x8s2p1g8:u8s8 --seconds 0.01 --kernels
+  works bench --conv 6x7x4:2x3x5d2:f32 --seconds 0.01
   grep -q '^<svg' roof.svg && grep -q '<circle' roof.svg || complain "no picture" "bench --roofline"
   fails 1 "nowhere" bench --matmul 4x8x16:u8s8 --seconds 0.01 --roofline nowhere/roof.svg
   rm roof.svg ;;
