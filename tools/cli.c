@@ -330,7 +330,7 @@ static qn_status read_tuning(const cli *c) {
   const char *given = cli_value(c, "--tuning", getenv("QUERN_TUNING"));
   if (!given || !*given) return QN_OK;
   const char *path = cli_tuning_path(c, given, room, sizeof room);
-  return path ? qn_tuning_read(c->ctx, path, cli_flag(c, "--cpu")) : QN_ERR_INPUT;
+  return path ? qn_tuning_read(c->ctx, path, cli_flag(c, "--cpu") ? QN_FOREIGN_USE : QN_FOREIGN_IGNORE) : QN_ERR_INPUT;
 }
 
 static int run_command(cli *c, int argc, char **argv) {

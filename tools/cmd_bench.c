@@ -1,22 +1,9 @@
 /* quern bench: how fast a model, a matrix product or the machine is. */
-#include "bench_conv.h"
+#include "bench.h"
 #include "fileio.h"
-#include <quern/num.h>
 #include <quern/unstable/isa.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_INPUTS = 256 };
-
-typedef struct setup {
-  cli *c;
-  int64_t threads;
-  double seconds;
-  qn_compile_options options;
-  qn_program *p;
-  qn_tensor in[MAX_INPUTS];
-  bool json;
-} setup;
 
 static void print(const setup *s, const qn_bench_result *r) {
   const char *cpu = s->options.cpu ? s->options.cpu : qn_isa_host()->name;
@@ -33,167 +20,6 @@ static void print(const setup *s, const qn_bench_result *r) {
   if (r->peak_gops > 0) printf("peak        %.1f GOPS\n", r->peak_gops);
   if (r->gops > 0 && r->peak_gops > 0) printf("fraction    %.3f\n", r->fraction);
   printf("engine      %s, %s, %lld thread%s\n", engine, cpu, (long long)s->threads, s->threads > 1 ? "s" : "");
-}
-
-/* ---- a matrix product ---- */
-
-typedef struct product_row {
-  const char *name;
-  qn_scalar a, b, y;
-} product_row;
-static const product_row products[] = {{"u8s8", QN_UI8, QN_I8, QN_UI8},
-                                       {"s8s8", QN_I8, QN_I8, QN_I8},
-                                       {"u8s8f32", QN_UI8, QN_I8, QN_F32},
-                                       {"f32", QN_F32, QN_F32, QN_F32}};
-
-/* f32FORMbN: weights with a scale per N of k; with an f at the end, products of floats. */
-typedef struct block_row {
-  const char *name;
-  qn_scalar b;
-  bool zeros, codebook;
-} block_row;
-static const block_row block_rows[] = {{"f32i4b", QN_I4, false, false},
-                                       {"f32u4b", QN_UI4, true, false},
-                                       {"f32nf4b", QN_UI4, false, true},
-                                       {"f32mxfp4b", QN_F4E2M1FN, false, false},
-                                       {"f32i8b", QN_I8, false, false}};
-
-static bool parse_blocks(const char *types, qn_matmul_desc *d) {
-  for (size_t i = 0; i < sizeof block_rows / sizeof block_rows[0]; i++) {
-    size_t n = strlen(block_rows[i].name);
-    char *end;
-    if (strncmp(types, block_rows[i].name, n) != 0) continue;
-    d->b_block = strtoll(types + n, &end, 10);
-    d->b_float = *end == 'f';
-    if (end == types + n || d->b_block < 8 || d->b_block > 1 << 20 || d->b_block % 8 || strlen(end) > d->b_float)
-      return false;
-    d->a = d->y = QN_F32, d->b = block_rows[i].b;
-    d->b_codebook_size = block_rows[i].codebook ? 16 : 0;
-    return true;
-  }
-  return false;
-}
-
-static int parse_matmul(const cli *c, const char *text, qn_matmul_desc *d) {
-  char *end;
-  const char *at = text;
-  int64_t sizes[3];
-  for (int i = 0; i < 3; i++) {
-    sizes[i] = strtoll(at, &end, 10);
-    if (end == at || sizes[i] < 1 || sizes[i] > 1 << 20 || *end != (i < 2 ? 'x' : ':'))
-      return cli_usage(c, "--matmul: '%s' is not MxNxK:TYPES, such as 384x768x768:u8s8", text);
-    at = end + 1;
-  }
-  for (size_t i = 0; i < sizeof products / sizeof products[0]; i++)
-    if (!strcmp(products[i].name, at)) {
-      *d = (qn_matmul_desc){
-          .m = sizes[0], .n = sizes[1], .k = sizes[2], .a = products[i].a, .b = products[i].b, .y = products[i].y};
-      return CLI_OK;
-    }
-  *d = (qn_matmul_desc){.m = sizes[0], .n = sizes[1], .k = sizes[2]};
-  if (parse_blocks(at, d)) return CLI_OK;
-  return cli_usage(c,
-                   "--matmul: no types '%s'; there are u8s8, u8s8f32, s8s8, f32, and f32i4b32, f32u4b32, f32nf4b32, "
-                   "f32mxfp4b32, f32i8b32 (blocks of any multiple of 8; with f at the end, products of floats)",
-                   at);
-}
-
-static uint32_t next_random(uint32_t *state) {
-  *state = *state * 1664525u + 1013904223u;
-  return *state >> 8;
-}
-
-static void fill(qn_tensor *t, uint32_t seed) {
-  bool f = qn_scalar_is_float(t->elem);
-  for (int64_t i = 0, n = qn_tensor_count(t); i < n; i++) {
-    uint32_t r = next_random(&seed);
-    if (f)
-      qn_tensor_set_f64(t, i, (double)r / 8388608.0 - 1);
-    else
-      qn_tensor_set_i64(t, i, (int64_t)(r & 255) - (qn_scalar_get(t->elem)->cls == QN_UNSIGNED ? 0 : 128));
-  }
-}
-
-static qn_status build_blocks(setup *s, qn_matmul_desc *d) {
-  size_t blocks = (size_t)((d->k + d->b_block - 1) / d->b_block), count = blocks * (size_t)d->n;
-  qn_tensor w = {.elem = d->b, .rank = 2, .shape = {d->k, d->n}};
-  w.data = malloc(qn_tensor_bytes(&w) + 1);
-  float *scales = malloc(count * sizeof *scales), *bias = malloc((size_t)d->n * sizeof *bias);
-  int32_t *zeros = malloc(count * sizeof *zeros);
-  double book[16];
-  int8_t entries[16];
-  qn_status status = w.data && scales && bias && zeros ? QN_OK : qn_error_no_memory(s->c->ctx);
-  if (!status) {
-    uint32_t state = 3;
-    uint8_t *bytes = w.data;
-    for (size_t i = 0, n = qn_tensor_bytes(&w); i < n; i++) bytes[i] = (uint8_t)next_random(&state);
-    for (size_t i = 0; i < count; i++) {
-      scales[i] = d->b == QN_F4E2M1FN ? 0.0625f : 0.0009765625f * (float)(1 + i % 7);
-      zeros[i] = (int32_t)(i % 16);
-    }
-    for (int64_t i = 0; i < d->n; i++) bias[i] = (float)(i % 13) - 6;
-    qn_codebook_to_i8(qn_codebook_nf4(), 16, entries);
-    for (int i = 0; i < 16; i++) book[i] = entries[i];
-    d->b_data = w.data, d->b_scales = scales, d->bias = bias, d->relu = true;
-    if (d->b_codebook_size)
-      d->b_codebook = book;
-    else if (d->b == QN_UI4)
-      d->b_zero_points = zeros;
-    status = qn_kernel_matmul(s->c->ctx, d, &s->options, &s->p);
-  }
-  free(w.data), free(scales), free(bias), free(zeros);
-  return status;
-}
-
-static qn_status build_matmul(setup *s, qn_matmul_desc *d) {
-  if (d->b_block) return build_blocks(s, d);
-  bool f = d->a == QN_F32;
-  size_t count = (size_t)d->n * (size_t)d->k;
-  qn_tensor w = {.elem = d->b, .rank = 2, .shape = {d->k, d->n}, .data = malloc(count * (f ? 4 : 1))};
-  float *scales = malloc((size_t)d->n * sizeof *scales), *bias = malloc((size_t)d->n * sizeof *bias);
-  qn_status status = w.data && scales && bias ? QN_OK : qn_error_no_memory(s->c->ctx);
-  if (!status) {
-    fill(&w, 1);
-    for (int64_t i = 0; i < d->n; i++) scales[i] = 0.01f + 0.00001f * (float)(i % 97), bias[i] = (float)(i % 13) - 6;
-    d->b_data = w.data, d->b_scales = scales, d->bias = bias;
-    d->a_scale = 0.02f, d->y_scale = 4, d->relu = true;
-    d->a_zero_point = d->a == QN_UI8 ? 117 : 0, d->y_zero_point = d->y == QN_UI8 ? 3 : 0;
-    status = qn_kernel_matmul(s->c->ctx, d, &s->options, &s->p);
-  }
-  free(w.data), free(scales), free(bias);
-  return status;
-}
-
-/* ---- inputs ---- */
-
-static qn_status random_inputs(setup *s) {
-  if (qn_program_num_inputs(s->p) > MAX_INPUTS)
-    return qn_error(s->c->ctx, QN_DIAG_LIMIT, qn_place_file(""), "more than %d inputs", MAX_INPUTS);
-  for (uint32_t i = 0; i < qn_program_num_inputs(s->p); i++) {
-    qn_port_info port = qn_program_input(s->p, i);
-    s->in[i] = (qn_tensor){.elem = port.elem, .rank = port.rank};
-    for (uint32_t d = 0; d < port.rank; d++) {
-      if (port.shape[d] == QN_DYNAMIC)
-        return qn_error(s->c->ctx, QN_DIAG_SHAPE, qn_place_file(""),
-                        "input '%.*s' is %.*s: fix its sizes with --dim NAME=N", (int)port.name.size, port.name.data,
-                        (int)port.type.size, port.type.data);
-      s->in[i].shape[d] = port.shape[d];
-    }
-    size_t bytes = qn_tensor_bytes(&s->in[i]);
-    s->in[i].data = bytes == SIZE_MAX ? NULL : calloc(1, bytes + 1);
-    if (!s->in[i].data) return qn_error_no_memory(s->c->ctx);
-    fill(&s->in[i], 7 + i);
-  }
-  return QN_OK;
-}
-
-static qn_status build_model(setup *s) {
-  qn_module *m;
-  qn_status status = cli_load(s->c, s->c->positional[0], &m);
-  if (status) return status;
-  status = qn_build_program(m, &s->options, &s->p);
-  qn_module_destroy(m);
-  return status;
 }
 
 /* ---- kernel by kernel ---- */
@@ -266,19 +92,23 @@ int cmd_bench(cli *c) {
   if (!ok || s.threads < 1 || s.threads > 1024 || !(s.seconds > 0 && s.seconds <= 3600))
     return ok ? cli_usage(c, "--threads must be 1 to 1024, --seconds above 0 and at most 3600") : CLI_USAGE;
   if (cli_flag(c, "--peak")) return bench_peak(&s);
-  const char *matmul = cli_value(c, "--matmul", NULL);
-  qn_matmul_desc d;
-  int bad = matmul ? parse_matmul(c, matmul, &d) : CLI_OK;
-  const char *conv = cli_value(c, "--conv", NULL);
-  qn_conv_desc dc;
-  if (!bad && conv) bad = bench_parse_conv(c, conv, &dc);
+  s.matmul = cli_value(c, "--matmul", NULL);
+  int bad = s.matmul ? bench_parse_matmul(c, s.matmul, &s.product) : CLI_OK;
+  s.conv_text = cli_value(c, "--conv", NULL);
+  if (!bad && s.conv_text) bad = bench_parse_conv(c, s.conv_text, &s.conv);
   if (bad) return bad;
-  if (!matmul && !conv && !c->num_positional) return cli_usage(c, "a model, --matmul, --conv or --peak is needed");
+  bool subject = s.matmul || s.conv_text || c->num_positional, machine = cli_flag(c, "--machine");
+  if (!subject && (!machine || cli_flag(c, "--tune")))
+    return cli_usage(c, "a model, --matmul, --conv, --peak or --machine is needed");
+  const char *engine = s.options.engine;
+  if (cli_flag(c, "--tune") && engine && strcmp(engine, "llvm") && strcmp(engine, "auto"))
+    return cli_usage(c, "--tune: choices are for the code of llvm, not of %s", engine);
+  qn_status status = machine ? bench_machine(&s) : QN_OK;
+  if (!subject) return cli_status(status);
+  if (!status) status = bench_build(&s);
+  if (!status) status = bench_random_inputs(&s);
+  if (!status && cli_flag(c, "--tune")) status = bench_tune(&s);
   qn_bench_result r;
-  qn_status status = matmul ? build_matmul(&s, &d)
-                     : conv ? bench_build_conv(c->ctx, &dc, &s.options, &s.p)
-                            : build_model(&s);
-  if (!status) status = random_inputs(&s);
   if (!status) status = qn_bench_program(c->ctx, s.p, s.options.cpu, s.in, (uint32_t)s.threads, s.seconds, &r);
   if (!status) print(&s, &r);
   const char *roofline = cli_value(c, "--roofline", NULL);

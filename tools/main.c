@@ -132,6 +132,13 @@ static const cli_option bench_options[] = {
     {"--roofline", "FILE.svg", "draws every kernel under the limits of this machine"},
     {"--threads", "N", "threads to use (default 1)"},
     {"--seconds", "S", "how long to measure (default 1)"},
+    {"--tune", NULL,
+     "search better choices (tile, panel, unrolling, fetching, row blocks, parts) for the products, by measuring; what "
+     "is "
+     "surely faster is recorded in the tuning file, for these sizes"},
+    {"--tune-file", "FILE", "the tuning file to add to; beside the code cache without"},
+    {"--tune-seconds", "S", "how long to measure each choice at most (default 0.2)"},
+    {"--machine", NULL, "measure the machine's constants, which the cost model uses, into the tuning file"},
     {"--json", NULL, "as JSON"},
     ENGINE,
     FUNCTION,

@@ -161,6 +161,44 @@ QN_API qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const ch
 QN_API qn_status qn_bench_kernels(qn_context *ctx, const qn_program *p, const qn_tensor *inputs, uint32_t threads,
                                   double seconds, size_t room, qn_kernel_time *times, size_t *count);
 
+/* ---- tune ---- */
+
+/* One choice that was tried for one product, against the best so far: of neighbouring calls that nothing disturbed the
+ * median ratio (above 1: faster), the range that holds it with a confidence of 99.7%, and how many those were. */
+typedef enum qn_tune_verdict {
+  QN_TUNE_TRIED,    /* no faster, or not surely */
+  QN_TUNE_BETTER,   /* taken as the best so far */
+  QN_TUNE_RECORDED, /* against the program as it was, twice, with code and memory made afresh */
+  QN_TUNE_REFUTED   /* was the best, but that did not hold: nothing is recorded */
+} qn_tune_verdict;
+typedef struct qn_tune_step {
+  const qn_tuned *product; /* with the choice that was tried */
+  double us, gain, low, high;
+  uint32_t pairs;
+  qn_tune_verdict verdict;
+} qn_tune_step;
+
+typedef struct qn_tune_options {
+  /* Makes the program again, with the context's choices as they stand then. */
+  qn_status (*build)(void *user, qn_program **out);
+  void *build_user;
+  const qn_tensor *inputs;
+  uint32_t threads;
+  double seconds;                                     /* to measure each choice at most; 0 for 0.2 */
+  double least;                                       /* how much faster a choice must be to be recorded; 0 for 1.01 */
+  void (*each)(void *user, const qn_tune_step *step); /* null for none */
+  void *each_user;
+} qn_tune_options;
+/* Searches better choices for the products of a program by measuring, all products at once, and puts those that are
+ * surely faster into the context's tuning, each for its number of rows: qn_tuning_write keeps them. Results are
+ * compared bit by bit meanwhile. `recorded` may be null. LLVM engine. */
+QN_API qn_status qn_tune_program(qn_context *ctx, const qn_tune_options *options, size_t *recorded);
+
+/* Measures the machine's constants, those of an instruction set row that runs here (null: the best): speeds, caches,
+ * what threads cost, what narrow panels cost. Takes a few seconds. Constants that cannot be measured have their
+ * defaults. The context's stay as they are. */
+QN_API qn_status qn_measure_machine(qn_context *ctx, const char *cpu, qn_machine *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -190,6 +190,8 @@ typedef struct qn_limits {
   double int8_ops, f32_ops, cache_bytes, memory_bytes;
 } qn_limits;
 QN_API qn_status qn_engine_limits(qn_context *ctx, const char *cpu, uint32_t num_threads, qn_limits *out);
+/* Bytes per second that one thread reads of a buffer of so many bytes (rounded down to 64 KB), again and again. */
+QN_API qn_status qn_engine_read_speed(qn_context *ctx, const char *cpu, size_t bytes, double *bytes_per_second);
 QN_API size_t qn_program_code_bytes(const qn_program *p);
 QN_API size_t qn_program_constant_bytes(const qn_program *p);
 

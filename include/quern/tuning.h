@@ -82,6 +82,13 @@ typedef struct qn_tuned {
 
 enum { QN_TUNED_MOST = 65536 };
 
+/* What becomes of a file that was measured on another processor. */
+typedef enum qn_foreign {
+  QN_FOREIGN_IGNORE, /* a warning; the defaults are used */
+  QN_FOREIGN_USE,    /* taken as it is: for code that will run there */
+  QN_FOREIGN_REFUSE  /* an error: for those that are going to add to it */
+} qn_foreign;
+
 /* Replaces the context's constants and choices by those of a file; null for the defaults. Lines:
  *   # a comment
  *   version = 1
@@ -89,11 +96,10 @@ enum { QN_TUNED_MOST = 65536 };
  *   l2_bytes = 2097152
  *   gemm isa=avx512vnni types=ui8,i8,i32 m=64 n=768 k=768 : rows=8 panel=48 gain=1.043
  * `m` is one number, a range (17-64) or * for any. What is malformed, unknown, out of range or said twice is a
- * diagnostic at its line, and nothing changes. A file of another processor (`cpu`) is a warning and nothing of it is
- * used, unless `any_cpu`: for code that will run elsewhere. */
-QN_API qn_status qn_tuning_read(qn_context *ctx, const char *path, bool any_cpu);
+ * diagnostic at its line, and nothing changes. */
+QN_API qn_status qn_tuning_read(qn_context *ctx, const char *path, qn_foreign foreign);
 /* The same from text; `name` is for messages. */
-QN_API qn_status qn_tuning_parse(qn_context *ctx, const char *name, qn_str text, bool any_cpu);
+QN_API qn_status qn_tuning_parse(qn_context *ctx, const char *name, qn_str text, qn_foreign foreign);
 /* Writes the context's constants and choices, whole or not at all. */
 QN_API qn_status qn_tuning_write(qn_context *ctx, const char *path);
 
@@ -101,6 +107,8 @@ QN_API qn_status qn_tuning_write(qn_context *ctx, const char *path);
 QN_API const qn_tuned *qn_tuning_get(const qn_context *ctx, size_t i);
 /* Adds one, in place of what is there for the same kernel and rows. One that cannot be is a diagnostic. */
 QN_API qn_status qn_tuning_put(qn_context *ctx, const qn_tuned *tuned);
+/* Takes the one for the same kernel and rows away, if there is one. */
+QN_API void qn_tuning_remove(qn_context *ctx, const qn_tuned *tuned);
 /* What the context chooses for a kernel: `like` has kind, isa, types, n, k, and its rows as m_least = m_most, or -1
  * where they are not known. The narrowest range that fits is taken, then the machine's constants where they are not at
  * their defaults. True when anything is chosen. */

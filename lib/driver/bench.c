@@ -2,6 +2,7 @@
  * is compared with itself. */
 #include "alloc.h"
 #include "clock.h"
+#include "runner.h"
 #include <quern/driver.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,61 +14,40 @@ static int by_value(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
+/* A runner with what measuring adds to it. */
 typedef struct bench {
-  const qn_program *p;
-  qn_context *ctx;
-  const qn_allocator *allocator;
-  uint32_t num_in, num_out;
-  DLTensor *dl;
-  int64_t (*shapes)[QN_MAX_RANK];
-  void *workspace, **buffers;
-  size_t workspace_bytes, *buffer_bytes;
+  qn__runner run;
   qn_pool *pool;
-  qn_parallel pool_parallel;
-  const qn_parallel *parallel; /* null for one thread */
+  qn_parallel parallel;
   double *samples;
 } bench;
 
-static qn_status prepare(bench *b, const qn_tensor *inputs) {
-  qn_call_error error = {.message = ""};
-  for (uint32_t i = 0; i < b->num_in; i++) b->dl[i] = qn_tensor_as_dlpack(&inputs[i], b->shapes[i]);
-  int64_t(*out)[QN_MAX_RANK] = b->shapes + b->num_in;
-  qn_status status = qn_program_sizes(b->p, b->dl, &b->workspace_bytes, out, &error);
-  if (status) return qn_error(b->ctx, error.code, qn_place_file(""), "%s", error.message);
-  b->workspace = qn__alloc(b->allocator, b->workspace_bytes + 1);
-  for (uint32_t i = 0; i < b->num_out; i++) {
-    qn_port_info port = qn_program_output(b->p, i);
-    qn_tensor t = {.elem = port.elem, .rank = port.rank};
-    memcpy(t.shape, out[i], sizeof t.shape);
-    b->buffer_bytes[i] = qn_tensor_bytes(&t) + 1;
-    t.data = b->buffers[i] = qn__alloc(b->allocator, b->buffer_bytes[i]);
-    if (!t.data) return qn_error_no_memory(b->ctx);
-    b->dl[b->num_in + i] = qn_tensor_as_dlpack(&t, out[i]);
-  }
-  if (!b->workspace) return qn_error_no_memory(b->ctx);
-  if (qn_program_prepare(b->p, b->dl, &error)) return qn_error(b->ctx, error.code, error.place, "%s", error.message);
-  return QN_OK;
+static qn_status bench_open(bench *b, qn_context *ctx, const qn_program *p, const qn_tensor *inputs, uint32_t threads) {
+  memset(b, 0, sizeof *b);
+  qn_status status = threads > 1 ? qn_pool_create(ctx, threads, &b->pool) : QN_OK;
+  if (b->pool) b->parallel = qn_pool_parallel(b->pool);
+  if (!status) status = qn__runner_open(&b->run, ctx, p, inputs, b->pool ? &b->parallel : NULL);
+  b->samples = status ? NULL : qn__alloc(qn_context_allocator(ctx), MAX_SAMPLES * sizeof *b->samples);
+  return status || b->samples ? status : qn_error_no_memory(ctx);
 }
 
-static qn_status call(bench *b, int repeat) {
-  qn_call_error error = {.message = ""};
-  for (int i = 0; i < repeat; i++)
-    if (qn_program_call(b->p, b->dl, b->dl + b->num_in, b->workspace, b->workspace_bytes, b->parallel, &error))
-      return qn_error(b->ctx, error.code, qn_place_file(""), "%s", error.message);
-  return QN_OK;
+static void bench_close(bench *b, qn_context *ctx) {
+  qn__runner_close(&b->run);
+  qn__free(qn_context_allocator(ctx), b->samples, b->samples ? MAX_SAMPLES * sizeof *b->samples : 0);
+  qn_pool_destroy(b->pool);
 }
 
 /* Samples of at least 20 us each, until the time is used up. */
 static qn_status measure(bench *b, double seconds, qn_bench_result *out) {
-  qn_status status = call(b, 1);
+  qn_status status = qn__runner_call(&b->run, 1);
   double start = qn__now_ns();
-  if (!status) status = call(b, 1);
+  if (!status) status = qn__runner_call(&b->run, 1);
   double once = (qn__now_ns() - start) * 1e-9;
   int repeat = once < 20e-6 ? (int)(20e-6 / (once > 1e-8 ? once : 1e-8)) + 1 : 1;
   size_t n = 0;
   for (double end = qn__now_ns() + seconds * 1e9; !status && n < MAX_SAMPLES;) {
     double t = qn__now_ns();
-    status = call(b, repeat);
+    status = qn__runner_call(&b->run, repeat);
     double after = qn__now_ns();
     b->samples[n++] = (after - t) / repeat * 1e-3;
     if (after > end) break;
@@ -79,50 +59,12 @@ static qn_status measure(bench *b, double seconds, qn_bench_result *out) {
   return QN_OK;
 }
 
-/* Everything that calls need. */
-static qn_status bench_open(bench *b, const qn_tensor *inputs, uint32_t threads) {
-  size_t n = (size_t)b->num_in + b->num_out + 1;
-  b->dl = qn__alloc_zero(b->allocator, n * sizeof *b->dl);
-  b->shapes = qn__alloc_zero(b->allocator, n * sizeof *b->shapes);
-  b->buffers = qn__alloc_zero(b->allocator, n * sizeof *b->buffers);
-  b->buffer_bytes = qn__alloc_zero(b->allocator, n * sizeof *b->buffer_bytes);
-  b->samples = qn__alloc(b->allocator, MAX_SAMPLES * sizeof *b->samples);
-  if (!b->dl || !b->shapes || !b->buffers || !b->buffer_bytes || !b->samples) return qn_error_no_memory(b->ctx);
-  if (threads > 1) {
-    qn_status status = qn_pool_create(b->ctx, threads, &b->pool);
-    if (status) return status;
-    b->pool_parallel = qn_pool_parallel(b->pool);
-    b->parallel = &b->pool_parallel;
-  }
-  return prepare(b, inputs);
-}
-
-static void bench_close(bench *b) {
-  const qn_allocator *a = b->allocator;
-  size_t n = (size_t)b->num_in + b->num_out + 1;
-  for (uint32_t i = 0; b->buffers && b->buffer_bytes && i < b->num_out; i++)
-    qn__free(a, b->buffers[i], b->buffers[i] ? b->buffer_bytes[i] : 0);
-  qn__free(a, b->workspace, b->workspace ? b->workspace_bytes + 1 : 0);
-  qn__free(a, b->dl, n * sizeof *b->dl), qn__free(a, b->shapes, n * sizeof *b->shapes);
-  qn__free(a, b->buffers, n * sizeof *b->buffers), qn__free(a, b->buffer_bytes, n * sizeof *b->buffer_bytes);
-  qn__free(a, b->samples, MAX_SAMPLES * sizeof *b->samples);
-  qn_pool_destroy(b->pool);
-}
-
-static bench bench_of(qn_context *ctx, const qn_program *p) {
-  return (bench){.p = p,
-                 .ctx = ctx,
-                 .allocator = qn_context_allocator(ctx),
-                 .num_in = qn_program_num_inputs(p),
-                 .num_out = qn_program_num_outputs(p)};
-}
-
 qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs,
                            uint32_t threads, double seconds, qn_bench_result *out) {
-  bench b = bench_of(ctx, p);
+  bench b;
   memset(out, 0, sizeof *out);
-  qn_status status = bench_open(&b, inputs, threads);
-  double ops = status ? 0 : qn_program_ops(p, b.dl), before = 0, after = 0;
+  qn_status status = bench_open(&b, ctx, p, inputs, threads);
+  double ops = status ? 0 : qn_program_ops(p, b.run.dl), before = 0, after = 0;
   bool limited = strcmp(qn_program_engine(p), "llvm") == 0 && qn_program_multiplies_bytes(p);
   if (!status && ops > 0 && limited) status = qn_engine_peak(ctx, cpu, threads, &before);
   if (!status) status = measure(&b, seconds, out);
@@ -132,7 +74,7 @@ qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu
     out->peak_gops = (before > after ? before : after) * 1e-9;
     if (out->peak_gops > 0) out->fraction = out->gops / out->peak_gops;
   }
-  bench_close(&b);
+  bench_close(&b, ctx);
   return status;
 }
 
@@ -166,7 +108,7 @@ static void on_call(void *user, const qn_call_event *e) {
 
 qn_status qn_bench_kernels(qn_context *ctx, const qn_program *p, const qn_tensor *inputs, uint32_t threads,
                            double seconds, size_t room, qn_kernel_time *times, size_t *count) {
-  bench b = bench_of(ctx, p);
+  bench b;
   qn_kernel_info info;
   qn_call_handler old;
   void *old_user;
@@ -175,14 +117,14 @@ qn_status qn_bench_kernels(qn_context *ctx, const qn_program *p, const qn_tensor
   while (qn_program_kernel(p, *count, &info)) ++*count;
   memset(times, 0, room * sizeof *times);
   qn_context_set_call_handler(ctx, NULL, NULL, &old, &old_user);
-  qn_status status = bench_open(&b, inputs, threads);
-  if (!status) status = call(&b, 2);
+  qn_status status = bench_open(&b, ctx, p, inputs, threads);
+  if (!status) status = qn__runner_call(&b.run, 2);
   qn_context_set_call_handler(ctx, on_call, &k, NULL, NULL);
   for (double end = qn__now_ns() + seconds * 1e9; !status;) {
-    status = call(&b, 1);
+    status = qn__runner_call(&b.run, 1);
     if (qn__now_ns() > end) break;
   }
   qn_context_set_call_handler(ctx, old, old_user, NULL, NULL);
-  bench_close(&b);
+  bench_close(&b, ctx);
   return status;
 }

@@ -99,20 +99,16 @@ static qn_status find_row(qn_context *ctx, const char *cpu, const qn_isa **out) 
   return QN_OK;
 }
 
-/* Amount per second of one limit; for reads, from the second-level cache or from memory. */
-static qn_status limit(qn_context *ctx, const qn_isa *isa, qn_limit_kind kind, bool memory, uint32_t threads,
+/* Amount per second of one limit; for reads, of `each` bytes again and again on each thread. */
+static qn_status limit(qn_context *ctx, const qn_isa *isa, qn_limit_kind kind, size_t each, uint32_t threads,
                        double *out) {
   const qn_backend *backend;
   qn_code *code;
   double amount;
   *out = 0;
-  if (threads < 1) threads = 1;
-  if (threads > MAX_THREADS) threads = MAX_THREADS;
   qn_status status = qn__backend_find(ctx, "llvm", &backend);
   if (!status) status = backend->limit(ctx, isa, kind, &code, &amount);
   if (status) return status;
-  size_t each = kind == QN_LIMIT_READ ? bytes_to_read(memory) : 0;
-  if (memory) each /= threads;
   char *from = each ? map_bytes(each * threads) : NULL;
   if (each && !from)
     status = qn_error_no_memory(ctx);
@@ -123,20 +119,34 @@ static qn_status limit(qn_context *ctx, const qn_isa *isa, qn_limit_kind kind, b
   return status;
 }
 
+static uint32_t some_threads(uint32_t n) {
+  return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
+}
+
 qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads, double *ops_per_second) {
   const qn_isa *isa;
   *ops_per_second = 0;
   qn_status status = find_row(ctx, cpu, &isa);
-  return status ? status : limit(ctx, isa, QN_LIMIT_INT8, false, num_threads, ops_per_second);
+  return status ? status : limit(ctx, isa, QN_LIMIT_INT8, 0, some_threads(num_threads), ops_per_second);
 }
 
 qn_status qn_engine_limits(qn_context *ctx, const char *cpu, uint32_t num_threads, qn_limits *out) {
   const qn_isa *isa;
   memset(out, 0, sizeof *out);
+  uint32_t threads = some_threads(num_threads);
+  size_t memory = bytes_to_read(true) / threads;
   qn_status status = find_row(ctx, cpu, &isa);
-  if (!status) status = limit(ctx, isa, QN_LIMIT_INT8, false, num_threads, &out->int8_ops);
-  if (!status) status = limit(ctx, isa, QN_LIMIT_F32, false, num_threads, &out->f32_ops);
-  if (!status) status = limit(ctx, isa, QN_LIMIT_READ, false, num_threads, &out->cache_bytes);
-  if (!status) status = limit(ctx, isa, QN_LIMIT_READ, true, num_threads, &out->memory_bytes);
+  if (!status) status = limit(ctx, isa, QN_LIMIT_INT8, 0, threads, &out->int8_ops);
+  if (!status) status = limit(ctx, isa, QN_LIMIT_F32, 0, threads, &out->f32_ops);
+  if (!status) status = limit(ctx, isa, QN_LIMIT_READ, bytes_to_read(false), threads, &out->cache_bytes);
+  if (!status) status = limit(ctx, isa, QN_LIMIT_READ, memory, threads, &out->memory_bytes);
   return status;
+}
+
+qn_status qn_engine_read_speed(qn_context *ctx, const char *cpu, size_t bytes, double *bytes_per_second) {
+  const qn_isa *isa;
+  *bytes_per_second = 0;
+  qn_status status = find_row(ctx, cpu, &isa);
+  bytes = bytes < 65536 ? 65536 : bytes & ~(size_t)65535;
+  return status ? status : limit(ctx, isa, QN_LIMIT_READ, bytes, 1, bytes_per_second);
 }

@@ -349,7 +349,11 @@ static bool loop_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, 
   job->extent[0] = splits ? job->sizes[0] : 1;
   job->extent[1] = 1;
   job->grain = l->num_loops == 1 ? 256 : 1;
-  job->cost = count * p->machine.op_ns * (double)l->tape.num_insts;
+  double bytes = 0;
+  for (uint32_t i = 0; i < job->num_ptrs; i++) bytes += (double)qn__value_bytes(p, b, s->values[i]);
+  double compute = count * p->machine.op_ns * (double)l->tape.num_insts;
+  double move = bytes * qn__machine_byte_ns(&p->machine, bytes);
+  job->cost = compute > move ? compute : move;
   if (qn__job_streams(p, b, job)) job->part = QN_PART_STREAM;
   return fn(user, job);
 }
@@ -401,7 +405,7 @@ bool qn__step_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_
 uint32_t qn__cost_parts(const qn_program *p, double cost, const qn_parallel *parallel) {
   if (!parallel || !parallel->run || parallel->num_threads < 2) return 1;
   if (parallel->min_ns) return cost >= parallel->min_ns ? parallel->num_threads : 1;
-  double most = cost / p->machine.part_ns;
+  double most = cost / (2 * p->machine.thread_ns);
   return most >= parallel->num_threads ? parallel->num_threads : most < 2 ? 1 : (uint32_t)most;
 }
 

@@ -114,6 +114,14 @@ qn_status qn_tuning_put(qn_context *ctx, const qn_tuned *tuned) {
   return qn__push(&ctx->allocator, &t->rows, *tuned) ? QN_OK : qn_error_no_memory(ctx);
 }
 
+void qn_tuning_remove(qn_context *ctx, const qn_tuned *tuned) {
+  qn_tuning *t = ctx->slots[QN__SLOT_PLAN].state;
+  uint32_t left = 0;
+  for (uint32_t i = 0; t && i < t->rows.size; i++)
+    if (!qn__tuned_same(&t->rows.data[i], tuned)) t->rows.data[left++] = t->rows.data[i];
+  if (t) t->rows.size = left;
+}
+
 /* ---- which of them fits ---- */
 
 static bool holds(const qn_tuned *row, int64_t m) {

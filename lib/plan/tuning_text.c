@@ -13,7 +13,8 @@ typedef struct reader {
   const char *line;
   qn_tuning read;
   bool *given; /* per constant */
-  bool version, cpu, foreign, any_cpu;
+  bool version, cpu, foreign;
+  qn_foreign policy;
 } reader;
 
 static bool is_blank(char c) {
@@ -74,7 +75,10 @@ static qn_status read_cpu(reader *r, qn_str value) {
   if (r->cpu) return bad(r, REDEFINED, value, "the processor is named twice");
   r->cpu = true;
   qn_cpu_name(here, sizeof here);
-  if (r->any_cpu || qn_str_eq(value, qn_str_of(here))) return QN_OK;
+  if (r->policy == QN_FOREIGN_USE || qn_str_eq(value, qn_str_of(here))) return QN_OK;
+  if (r->policy == QN_FOREIGN_REFUSE)
+    return bad(r, DATA, value, "measured on '%.*s', but this is '%s': what is measured here goes into another file",
+               shown(value), value.data, here);
   r->foreign = true;
   qn_warning(r->ctx, QN_DIAG_DATA, place_of(r, value),
              "measured on '%.*s', but this is '%s': the defaults are used, and nothing of this file", shown(value),
@@ -231,9 +235,9 @@ static qn_status read_lines(reader *r, qn_str text) {
   return r->version ? QN_OK : qn_error(r->ctx, QN_DIAG_FORMAT, r->place, "an empty file");
 }
 
-qn_status qn_tuning_parse(qn_context *ctx, const char *name, qn_str text, bool any_cpu) {
+qn_status qn_tuning_parse(qn_context *ctx, const char *name, qn_str text, qn_foreign foreign) {
   size_t constants = 0;
-  reader r = {.ctx = ctx, .any_cpu = any_cpu, .place = {.file = qn_str_of(name), .source = text}};
+  reader r = {.ctx = ctx, .policy = foreign, .place = {.file = qn_str_of(name), .source = text}};
   if (text.size > MOST_BYTES || (text.size && memchr(text.data, 0, text.size)))
     return qn_error(ctx, QN_DIAG_FORMAT, qn_place_file(name), "no tuning file: %s",
                     text.size > MOST_BYTES ? "more than 16 MB" : "it holds zero bytes");
@@ -255,13 +259,13 @@ qn_status qn_tuning_parse(qn_context *ctx, const char *name, qn_str text, bool a
   return status;
 }
 
-qn_status qn_tuning_read(qn_context *ctx, const char *path, bool any_cpu) {
+qn_status qn_tuning_read(qn_context *ctx, const char *path, qn_foreign foreign) {
   static const char nothing[] = "version = 1\n";
   qn_file file;
-  if (!path) return qn_tuning_parse(ctx, "", qn_str_of(nothing), true);
+  if (!path) return qn_tuning_parse(ctx, "", qn_str_of(nothing), QN_FOREIGN_IGNORE);
   qn_status status = qn__file_open(ctx, path, &file);
   if (status) return status;
-  status = qn_tuning_parse(ctx, path, (qn_str){file.data, file.size}, any_cpu);
+  status = qn_tuning_parse(ctx, path, (qn_str){file.data, file.size}, foreign);
   qn__file_close(&file);
   return status;
 }

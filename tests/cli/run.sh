@@ -212,7 +212,9 @@ if [ -n "$save" ]; then
     fails 1 "cut.qprog" run "$in/cut.qprog" --input "x=$in/x.npy" -o .
   done
   for n in 9 40 100 200 $((size / 2)); do
-    { head -c "$n" "$in/int8.qprog"; printf '\377'; tail -c +$((n + 2)) "$in/int8.qprog"; } >"$in/cut.qprog"
+    { head -c "$n" "$in/int8.qprog"
+      tail -c +$((n + 1)) "$in/int8.qprog" | head -c 1 | LC_ALL=C tr '\000-\377' '\001-\377\000'
+      tail -c +$((n + 2)) "$in/int8.qprog"; } >"$in/cut.qprog"
     fails 1 "cut.qprog" run "$in/cut.qprog" --input "x=$in/x.npy" -o .
   done
 fi
@@ -246,6 +248,30 @@ case $kinds in *obj*)
   grep -q '^<svg' roof.svg && grep -q '<circle' roof.svg || complain "no picture" "bench --roofline"
   fails 1 "nowhere" bench --matmul 4x8x16:u8s8 --seconds 0.01 --roofline nowhere/roof.svg
   rm roof.svg ;;
+esac
+
+# ---- tuning files ----
+printf 'version = 1\nkept_bytes = many\n' >"$in/bad-tuning.txt"
+printf 'version = 1\ncpu = another\nkept_bytes = 65536\n' >"$in/other-tuning.txt"
+fails 1 "bad-tuning.txt:2:14: error: kept_bytes is 'many'" opt "$in/good.mlir" -p dce --tuning "$in/bad-tuning.txt"
+QUERN_TUNING="$in/bad-tuning.txt" fails 1 "bad-tuning.txt:2:14" opt "$in/good.mlir" -p dce
+fails 1 "no-tuning.txt" opt "$in/good.mlir" -p dce --tuning "$in/no-tuning.txt"
+fails 1 "no cache folder" opt "$in/good.mlir" -p dce --tuning auto
+fails 2 "a model, --matmul, --conv, --peak or --machine is needed" bench --tune
+works opt "$in/good.mlir" -p dce --tuning "$in/other-tuning.txt"
+grep -q "other-tuning.txt:2:7: warning: measured on 'another'" "$tmp/err" || complain "no warning" "opt --tuning"
+case $kinds in *obj*)
+  fails 2 "not of tcc" bench --matmul 4x16x16:u8s8 --tune --engine tcc
+  fails 1 "nowhere" bench --matmul 4x16x16:u8s8 --tune --tune-file nowhere/t.txt
+  fails 1 "goes into another file" bench --matmul 4x16x16:u8s8 --tune --tune-file "$in/other-tuning.txt"
+  works bench --matmul 4x32x16:u8s8 --seconds 0.01 --tune --tune-seconds 0.002 --tune-file t.txt
+  grep -q '^version = 1' t.txt && grep -q '^cpu = ' t.txt || complain "no tuning file" "bench --tune"
+  printf 'gemm isa=avx2 types=ui8,i8,i32 m=* n=2 k=4 : rows=2\n' >>t.txt
+  works bench --matmul 4x32x16:u8s8 --seconds 0.01 --tune --tune-seconds 0.002 --tune-file t.txt
+  grep -q 'm=[*] n=2 k=4 : rows=2' t.txt || complain "what the file had is lost" "bench --tune"
+  works compile "$in/int8.mlir" --dim n=2 --cpu avx2 --emit obj -o t.o --tuning t.txt
+  works run "$in/int8.mlir" --input "x=$in/x.npy" -o results --tuning t.txt
+  rm -r results t.txt t.o ;;
 esac
 
 echo "$cases cases, $bad bad"

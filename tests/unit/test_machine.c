@@ -38,7 +38,7 @@ static void set(void **state) {
   qn_context *ctx = qn_context_create(&options);
   qn_machine m = qn_context_machine(ctx), given = m;
   assert_memory_equal(&m, &given, sizeof m);
-  given.part_ns = 77;
+  given.thread_ns = 77;
   assert_int_equal(qn_context_set_machine(ctx, &given), QN_OK);
   m = qn_context_machine(ctx);
   assert_memory_equal(&m, &given, sizeof m);
@@ -87,7 +87,7 @@ static void parts(void **state) {
   for (double cost = 1; cost < 1e7; cost *= 1.1) {
     uint32_t n = qn__cost_parts(&p, cost, &parallel);
     assert_true(n >= last && n <= 8);
-    if (n > 1) assert_true(cost / n >= p.machine.part_ns);
+    if (n > 1) assert_true(cost / n >= 2 * p.machine.thread_ns);
     last = n;
   }
   assert_int_equal(last, 8);

@@ -68,10 +68,10 @@ static void check_good(qn_context *ctx) {
 static void reads(void **state) {
   (void)state;
   qn_context *ctx = open_context();
-  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(good), false), QN_OK);
+  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(good), QN_FOREIGN_IGNORE), QN_OK);
   assert_int_equal(told, 0);
   check_good(ctx);
-  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of("version = 1"), false), QN_OK);
+  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of("version = 1"), QN_FOREIGN_IGNORE), QN_OK);
   assert_null(qn_tuning_get(ctx, 0));
   qn_machine m = qn_context_machine(ctx), common = qn_machine_default();
   assert_memory_equal(&m, &common, sizeof m);
@@ -132,9 +132,9 @@ static void refuses(void **state) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     qn_context *ctx = open_context();
-    assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(good), false), QN_OK);
+    assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(good), QN_FOREIGN_IGNORE), QN_OK);
     /* A foreign processor ends reading with a warning: what is behind it has to be seen here. */
-    assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(cases[i].text), true), QN_ERR_INPUT);
+    assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(cases[i].text), QN_FOREIGN_USE), QN_ERR_INPUT);
     if (!strstr(message, cases[i].message) || line != cases[i].line || col != cases[i].col || told != 1)
       fail_msg("case %zu: %u:%u: %s", i, line, col, message);
     assert_true(severity == QN_ERROR);
@@ -142,8 +142,8 @@ static void refuses(void **state) {
     qn_context_destroy(ctx);
   }
   qn_context *ctx = open_context();
-  assert_int_equal(qn_tuning_parse(ctx, "t", (qn_str){"version\0= 1", 11}, false), QN_ERR_INPUT);
-  assert_int_not_equal(qn_tuning_read(ctx, "/no/such/file", false), QN_OK);
+  assert_int_equal(qn_tuning_parse(ctx, "t", (qn_str){"version\0= 1", 11}, QN_FOREIGN_IGNORE), QN_ERR_INPUT);
+  assert_int_not_equal(qn_tuning_read(ctx, "/no/such/file", QN_FOREIGN_IGNORE), QN_OK);
   qn_context_destroy(ctx);
 }
 
@@ -152,17 +152,20 @@ static void foreign_processors(void **state) {
   static const char text[] = "version = 1\ncpu = Someone else's\nkept_bytes = 65536\n";
   char own[256], name[64];
   qn_context *ctx = open_context();
-  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(good), false), QN_OK);
-  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(text), false), QN_OK);
+  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(good), QN_FOREIGN_IGNORE), QN_OK);
+  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(text), QN_FOREIGN_IGNORE), QN_OK);
   assert_true(told == 1 && severity == QN_WARNING && line == 2 && col == 7);
   qn_machine m = qn_context_machine(ctx), common = qn_machine_default();
   assert_memory_equal(&m, &common, sizeof m);
   assert_null(qn_tuning_get(ctx, 0));
-  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(text), true), QN_OK);
+  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(text), QN_FOREIGN_USE), QN_OK);
   assert_int_equal(told, 1);
   assert_true(qn_context_machine(ctx).kept_bytes < common.kept_bytes);
+  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(text), QN_FOREIGN_REFUSE), QN_ERR_INPUT);
+  assert_true(told == 2 && severity == QN_ERROR && line == 2 && col == 7);
+  told = 1;
   snprintf(own, sizeof own, "version = 1\ncpu = %s\nkept_bytes = 65536\n", qn_cpu_name(name, sizeof name));
-  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(own), false), QN_OK);
+  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(own), QN_FOREIGN_IGNORE), QN_OK);
   assert_int_equal(told, 1);
   assert_true(qn_context_machine(ctx).kept_bytes < common.kept_bytes);
   qn_context_destroy(ctx);
@@ -174,11 +177,11 @@ static void writes_what_it_reads(void **state) {
   assert_true(make_temp_folder("tuning", folder, sizeof folder));
   snprintf(path, sizeof path, "%s/t.txt", folder);
   qn_context *ctx = open_context();
-  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(good), false), QN_OK);
+  assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(good), QN_FOREIGN_IGNORE), QN_OK);
   assert_int_equal(qn_tuning_write(ctx, path), QN_OK);
-  assert_int_equal(qn_tuning_read(ctx, NULL, false), QN_OK);
+  assert_int_equal(qn_tuning_read(ctx, NULL, QN_FOREIGN_IGNORE), QN_OK);
   assert_null(qn_tuning_get(ctx, 0));
-  assert_int_equal(qn_tuning_read(ctx, path, false), QN_OK);
+  assert_int_equal(qn_tuning_read(ctx, path, QN_FOREIGN_IGNORE), QN_OK);
   check_good(ctx);
   assert_int_equal(told, 0);
   assert_int_equal(qn_tuning_write(ctx, "/no/such/folder/t.txt"), QN_ERR_IO);
@@ -217,7 +220,7 @@ static void survives_without_memory(void **state) {
     qn_allocator a = failing_init(&f, n);
     qn_context *ctx = qn_context_create(&(qn_context_options){.allocator = &a});
     if (ctx) {
-      qn_status status = qn_tuning_parse(ctx, "t", qn_str_of(good), false);
+      qn_status status = qn_tuning_parse(ctx, "t", qn_str_of(good), QN_FOREIGN_IGNORE);
       assert_true(f.fired ? status == QN_OK || status == QN_ERR_NO_MEMORY : status == QN_OK);
       qn_context_destroy(ctx);
     }

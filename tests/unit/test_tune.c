@@ -1,0 +1,143 @@
+/* Searching choices: how times are judged, what is tried, and that a search changes nothing but the tuning. */
+#include "unit.h"
+
+#include "tune.h"
+#include <math.h>
+#include <quern/quern.h>
+#include <quern/unstable/isa.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t seed = 7;
+static double next(void) {
+  seed = seed * 1664525u + 1013904223u;
+  return (double)(seed >> 8) / 16777216.0;
+}
+
+/* A call that takes `base`, a percent more or less, and now and then is interrupted. */
+static double noisy(double base) {
+  double t = base * (0.99 + 0.02 * next());
+  if (next() < 0.2) t += base * 10 * next();
+  return t;
+}
+
+static void judging(void **state) {
+  (void)state;
+  enum { PAIRS = 100, TRIALS = 2000 };
+  static double a[PAIRS], b[PAIRS], room[2 * PAIRS];
+  int wrong = 0, found = 0;
+  for (int trial = 0; trial < TRIALS; trial++) {
+    for (int i = 0; i < PAIRS; i++) a[i] = noisy(100), b[i] = noisy(100);
+    qn__tune_ratio r = qn__tune_judge(a, b, PAIRS, room);
+    assert_true(r.low <= r.gain && r.gain <= r.high && r.pairs <= PAIRS && r.pairs > PAIRS / 4);
+    wrong += r.low > 1 || r.high < 1;
+    for (int i = 0; i < PAIRS; i++) a[i] = noisy(102);
+    r = qn__tune_judge(a, b, PAIRS, room);
+    found += r.low > 1;
+    assert_true(r.us > 98 && r.us < 102);
+  }
+  assert_true(wrong < TRIALS / 100);      /* the same is taken for different */
+  assert_true(found > TRIALS * 95 / 100); /* two percent are seen under that noise */
+  qn__tune_ratio none = qn__tune_judge(a, b, 0, room), few = qn__tune_judge(a, b, 3, room);
+  assert_true(none.pairs == 0 && few.low <= 0 && isinf(few.high));
+}
+
+/* Whatever is tried may be put into a tuning, and is a change. */
+static void candidates(void **state) {
+  (void)state;
+  static const struct {
+    qn_tuned_kind kind;
+    const char *types;
+  } kinds[] = {{QN_TUNED_GEMM, "ui8,i8,i32"},
+               {QN_TUNED_GEMM, "f32,f32,f32"},
+               {QN_TUNED_GEMM, "f64,f64,f64"},
+               {QN_TUNED_CONV, "ui8,i8,i32"},
+               {QN_TUNED_BLOCK, "i8,b32n32i4f16"}};
+  static const int64_t rows[] = {1, 2, 5, 16, 64, 1000, 1 << 20};
+  qn_context *ctx = qn_context_create(NULL);
+  qn_choice out[QN__TUNE_CANDIDATES];
+  size_t total = 0;
+  for (size_t i = 0; qn_isa_get(i); i++)
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+      for (size_t m = 0; m < sizeof rows / sizeof *rows; m++)
+        for (uint32_t stage = 0; stage < QN__TUNE_STAGES; stage++) {
+          qn_tuned t = {.kind = kinds[k].kind, .n = 4096, .k = 512, .m_least = rows[m], .m_most = rows[m]};
+          strcpy(t.isa, qn_isa_get(i)->name), strcpy(t.types, kinds[k].types);
+          t.choice = qn_choice_none();
+          qn_choice before = t.choice;
+          size_t n = qn__tune_candidates(stage, &t, 2, out);
+          assert_true(n <= QN__TUNE_CANDIDATES);
+          for (size_t c = 0; c < n; c++) {
+            t.choice = out[c];
+            assert_int_equal(qn_tuning_put(ctx, &t), QN_OK);
+            assert_memory_not_equal(&out[c], &before, sizeof before);
+          }
+          total += n;
+        }
+  assert_true(total > 1000);
+  qn_context_destroy(ctx);
+}
+
+typedef struct subject {
+  qn_context *ctx;
+  int builds, fail_at, steps;
+} subject;
+
+static qn_status build(void *user, qn_program **out) {
+  subject *s = user;
+  static float scales[48], w[64 * 48];
+  for (int i = 0; i < 48; i++) scales[i] = 1;
+  for (int i = 0; i < 64 * 48; i++) w[i] = (float)(i % 13);
+  qn_matmul_desc d = {.m = 12, .n = 48, .k = 64, .a = QN_F32, .b = QN_F32, .y = QN_F32, .b_scales = scales};
+  d.b_data = w;
+  qn_compile_options options = {.engine = "llvm"};
+  if (++s->builds == s->fail_at) return qn_error(s->ctx, QN_DIAG_ENGINE, qn_place_file(""), "no more");
+  return qn_kernel_matmul(s->ctx, &d, &options, out);
+}
+
+static void count(void *user, const qn_tune_step *step) {
+  assert_true(step->product->kind == QN_TUNED_GEMM && step->product->n == 48);
+  ++((subject *)user)->steps;
+}
+
+static bool have_llvm(void) {
+  for (size_t i = 0; qn_engine_name(i); i++)
+    if (!strcmp(qn_engine_name(i), "llvm")) return true;
+  return false;
+}
+
+static void searches(void **state) {
+  (void)state;
+  static float x[12 * 64];
+  if (!have_llvm()) return;
+  for (int i = 0; i < 12 * 64; i++) x[i] = (float)(i % 7) - 3;
+  qn_tensor in = {.elem = QN_F32, .rank = 2, .shape = {12, 64}, .data = x};
+  for (int fail_at = 0; fail_at < 4; fail_at++) {
+    subject s = {.ctx = qn_context_create(NULL), .fail_at = fail_at};
+    size_t recorded = 99, rows = 0;
+    qn_tune_options o = {.build = build, .build_user = &s, .inputs = &in, .threads = 2, .seconds = 0.002};
+    o.each = count, o.each_user = &s, o.least = 1.02;
+    qn_status status = qn_tune_program(s.ctx, &o, &recorded);
+    assert_int_equal(status == QN_OK, fail_at == 0);
+    for (; qn_tuning_get(s.ctx, rows); rows++) assert_true(qn_tuning_get(s.ctx, rows)->gain >= 1.02);
+    assert_true(recorded == rows && rows <= 1);
+    if (!fail_at) assert_true(s.steps > 5 && s.builds > s.steps / 2);
+    /* What stands in the tuning is what programs follow. */
+    qn_program *p = NULL;
+    s.fail_at = 0;
+    assert_int_equal(build(&s, &p), QN_OK);
+    qn_kernel_info k;
+    bool seen = false;
+    for (size_t i = 0; qn_program_kernel(p, i, &k); i++)
+      if (k.product) seen = true, assert_int_equal(*k.tuned != 0, rows == 1);
+    assert_true(seen);
+    qn_program_destroy(p);
+    qn_context_destroy(s.ctx);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(judging), cmocka_unit_test(candidates),
+                                     cmocka_unit_test(searches)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
