@@ -7,6 +7,8 @@
  *   %vp = kern.pack %v {layout = "k1n16"}
  *   %y = kern.attention %q, %kt, %vp score {mul 0.125} weight {e^(s - m)} epilogue {o / l} {..}
  *
+ * Floats of v whose rows are whole vectors are read where they are.
+ *
  * Codes are brought to the pair that hardware multiplies, u8 by i8; what the zero points add is taken from the scores'
  * sums as in products of matrices, with the sums over d as extras:
  *
@@ -249,6 +251,13 @@ static void write_epilogue(attention *a, qn_op kernel, qn_type result) {
   qn__yield(&b, 1, &y);
 }
 
+/* Tiles cover rows of v of these lengths in vectors of every machine. */
+static bool in_place(const attention *a) {
+  qn_type t = type_of(a, a->v);
+  int64_t dv = qn_type_shape(a->l->ctx, t)[qn_type_rank(a->l->ctx, t) - 1];
+  return !a->codes && dv > 0 && dv <= 1024 && (dv % 64 == 0 || (dv < 64 && dv % 16 == 0));
+}
+
 static qn_value make_kernel(attention *a, const char *layout, qn_type result) {
   lowering *l = a->l;
   qn_layout best;
@@ -257,7 +266,8 @@ static qn_value make_kernel(attention *a, const char *layout, qn_type result) {
   char layout_k[32], layout_v[32];
   snprintf(layout_k, sizeof layout_k, "k%un%u", best.k_block, (unsigned)key_block);
   snprintf(layout_v, sizeof layout_v, "k%un16", best.k_block);
-  qn_value operands[6] = {a->q, pack(a, a->k, layout_k, true), pack(a, a->v, layout_v, false)};
+  if (in_place(a)) snprintf(layout_v, sizeof layout_v, "plain");
+  qn_value operands[6] = {a->q, pack(a, a->k, layout_k, true), in_place(a) ? a->v : pack(a, a->v, layout_v, false)};
   for (uint32_t i = 0; i < a->num_extras; i++) operands[3 + i] = a->extras[i];
   qn_named_attr attrs[5];
   uint32_t n = 0;

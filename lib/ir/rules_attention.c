@@ -129,25 +129,26 @@ qn_status qn__rule_attention(qn_module *m, qn_op op, qn_type *results) {
 
 /* ---- kern.attention ---- */
 
-/* Operand i comes packed, in the layout that attribute `name` says. */
-static qn_status check_packed(qn_module *m, qn_op op, uint32_t i, const char *name, qn_layout *layout) {
+/* Operand i comes in the layout that attribute `name` says, which is a packed one unless `plain` allows others. */
+static qn_status check_packed(qn_module *m, qn_op op, uint32_t i, const char *name, bool plain, qn_layout *layout) {
   qn_str want = qn_op_get_string(m, op, name);
   qn_op def = qn_value_op(m, qn_op_operand(m, op, i));
   qn_op_kind kind = qn_op_kind_of(m, def);
-  if (!qn__layout_parse(want, layout) || layout->plain)
+  bool packed = kind == QN_OP_PACK || kind == QN_OP_PACKED;
+  if (!qn__layout_parse(want, layout) || (layout->plain && !plain))
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "%s is \"%.*s\", expected a packed layout such as \"k4n64\"", name,
                        (int)want.size, want.data);
-  if ((kind == QN_OP_PACK || kind == QN_OP_PACKED) && qn_str_eq(qn_op_get_string(m, def, "layout"), want)) return QN_OK;
+  if (packed ? qn_str_eq(qn_op_get_string(m, def, "layout"), want) : layout->plain) return QN_OK;
   return qn_op_error(
       m, op, QN_DIAG_ATTRIBUTE,
       "%s is \"%.*s\", but operand %u does not come from kern.pack or kern.packed_constant of that layout", name,
       (int)want.size, want.data, i);
 }
 
-static qn_status check_layouts(qn_module *m, qn_op op) {
+static qn_status check_layouts(qn_module *m, qn_op op, bool floats) {
   qn_layout k, v;
-  qn_status status = check_packed(m, op, 1, "layout_k", &k);
-  if (status == QN_OK) status = check_packed(m, op, 2, "layout_v", &v);
+  qn_status status = check_packed(m, op, 1, "layout_k", false, &k);
+  if (status == QN_OK) status = check_packed(m, op, 2, "layout_v", floats, &v);
   if (status != QN_OK) return status;
   if (k.panel_width != (uint64_t)qn_op_get_int(m, op, "key_block"))
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
@@ -247,7 +248,7 @@ qn_status qn__rule_kern_attention(qn_module *m, qn_op op, qn_type *results) {
   qn_status status = attention_dims(m, op, true, &y, &scores);
   if (status == QN_OK) status = check_types(m, op, &acc);
   if (status == QN_OK) status = check_block(m, op);
-  if (status == QN_OK) status = check_layouts(m, op);
+  if (status == QN_OK) status = check_layouts(m, op, acc == QN_F32);
   for (uint32_t i = 3; status == QN_OK && i < qn_op_num_operands(m, op); i++)
     status = need_broadcast(m, op, i, &scores);
   if (status == QN_OK) status = check_score(m, op, acc);

@@ -8,9 +8,16 @@ enum { MAX_DV = 1024 };
 
 static qn_status plan_product(qn_module *m, qn_op op, const char *layout, qn_gemm_plan *g) {
   qn_str name = qn_attr_as_string(m, qn_op_attr(m, op, layout));
-  if (!qn_layout_parse(name, &g->layout) || g->layout.plain || g->layout.k_block > 64)
-    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "%s \"%.*s\" is no packed layout", layout, (int)name.size, name.data);
-  return QN_OK;
+  bool known = qn_layout_parse(name, &g->layout) && g->layout.k_block <= 64;
+  if (known && g->layout.plain && g->acc == QN_F32) {
+    /* One panel as wide as the matrix; sizes are looked at later. */
+    qn__pshape v = qn__pshape_of(m, qn_op_operand(m, op, 2));
+    int64_t n = v.rank ? v.size[v.rank - 1] : 0;
+    g->layout = (qn_layout){.k_block = 1, .panel_width = n > 0 && n <= MAX_DV ? (uint32_t)n : 16};
+  }
+  if (known && !g->layout.plain) return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "%s \"%.*s\" is no layout that a kernel reads", layout, (int)name.size,
+                     name.data);
 }
 
 static qn_status plan_products(qn_module *m, qn_op op, const qn_isa *isa, qn_attention_plan *p) {

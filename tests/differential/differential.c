@@ -328,6 +328,7 @@ static void attention(void) {
   static const char *const elems[] = {"f32", "f32", "f16", "bf16"}, *const causal[] = {"top_left", "bottom_right"};
   int kv = 1 + pick(3), heads = kv * (1 + pick(2)), batch = pick(3), queries = 1 + pick(pick(2) ? 9 : 40);
   int keys = pick(12) ? 1 + pick(pick(2) ? 20 : 200) : 0, d = 1 + pick(40), dv = 1 + pick(pick(2) ? 20 : 140);
+  if (pick(2)) dv = dv < 64 ? 16 * (1 + dv % 3) : 64 * (dv / 64);
   int mask = pick(4), codes = pick(2), block = 32 * (1 + pick(4)), diagonal = pick(4);
   char lead[16] = "", q[64], k[64], v[64], m[64] = "", tq[160], tk[160], tv[160];
   if (batch) snprintf(lead, sizeof lead, "%dx", batch);

@@ -49,3 +49,14 @@ func.func @symmetric(%q: tensor<5x8x!quant.uniform<u8:f32, 0.02>>, %k: tensor<7x
   %y = quern.attention %q, %k, %v : (tensor<5x8x!quant.uniform<u8:f32, 0.02>>, tensor<7x8x!quant.uniform<i8:f32, 0.03>>, tensor<7x3x!quant.uniform<i8:f32, 0.01>>) -> tensor<5x3xf32>
   return %y : tensor<5x3xf32>
 }
+
+// Rows of v that are whole vectors are read where they are.
+// CHECK-LABEL: func.func @in_place
+// CHECK: kern.pack %k
+// CHECK-NOT: kern.pack
+// CHECK: kern.attention %q, %{{.*}}, %v score
+// CHECK: layout_v = "plain"
+func.func @in_place(%q: tensor<5x8xf32>, %k: tensor<7x8xf32>, %v: tensor<7x64xf32>) -> tensor<5x64xf32> {
+  %y = quern.attention %q, %k, %v : (tensor<5x8xf32>, tensor<7x8xf32>, tensor<7x64xf32>) -> tensor<5x64xf32>
+  return %y : tensor<5x64xf32>
+}
