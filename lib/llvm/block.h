@@ -15,12 +15,17 @@ typedef struct qn_ll_block {
   LLVMValueRef a, a_stride, b, b_stride, blocks, k_size;
   LLVMValueRef sums, row, panel, column; /* of the tile; column within its panel */
   LLVMValueRef first_row, one_pass;      /* begin[0]; whether all rows are one tile */
+  LLVMValueRef far;                      /* whether the weights lie in no cache */
 } qn_ll_block;
 
 /* Reads the codebook at `header` into s->table. */
 void qn__ll_block_table(qn_ll_block *s, LLVMValueRef header);
 /* Four codes per lane, from 32-bit lanes as stored: of 4 bits, the low or the high halves. Unsigned bytes. */
 LLVMValueRef qn__ll_block_codes(qn_ll_block *s, LLVMValueRef raw, bool high);
+/* Whether tiles of `rows` rows are faster with high codes as they lie, 16 times too large, in sums of their own, which
+ * are shifted once per block: where that saves more shifts than it costs. */
+bool qn__ll_block_unshifted(const qn_ll_block *s, uint32_t rows);
+LLVMValueRef qn__ll_block_high(qn_ll_block *s, LLVMValueRef raw);
 /* acc + the four products of codes with the four signed bytes at `a`. */
 LLVMValueRef qn__ll_block_dot(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef codes, LLVMValueRef a);
 /* acc + zero points (bytes at `zeros`) times the i32 at `sum`, which fits 16 bits. */

@@ -105,6 +105,15 @@ static bool whole_bytes(const qn_ll_block *s) {
   return qn_bpack_bits(&s->plan->weights) == 8 || s->plan->weights.codes == QN_BPACK_T4;
 }
 
+bool qn__ll_block_unshifted(const qn_ll_block *s, uint32_t rows) {
+  const qn_bpack_layout *l = &s->plan->weights;
+  return rows == 1 && qn_bpack_bits(l) == 4 && !whole_bytes(s) && l->block <= 64 && has_vnni(s->g);
+}
+
+LLVMValueRef qn__ll_block_high(qn_ll_block *s, LLVMValueRef raw) {
+  return LLVMBuildAnd(s->g->b, raw, splat_int(s, 0xF0F0F0F0u), "");
+}
+
 static LLVMValueRef vnni(qn_ll_block *s, const char *wide, const char *half, LLVMValueRef acc, LLVMValueRef x,
                          LLVMValueRef y) {
   LLVMValueRef args[3] = {acc, x, y};

@@ -1,11 +1,12 @@
 /* BLOCK_GEMM: for each panel of 32 columns, for each tile of rows, sums of integers over a block and sums of floats
  * over all blocks in registers over the whole of K; then through a small buffer into the epilogue.
  *
- * The panel is one stream of memory. When all rows are one tile it is prefetched some way ahead; when there are more,
- * the first two passes over a panel each prefetch half of the next one. */
+ * The panel is one stream of memory. When all rows are one tile it is prefetched some way ahead, and weights that lie
+ * in no cache further ahead into the second level, too; when there are more, the first two passes over a panel each
+ * prefetch half of the next one. */
 #include "block.h"
 
-enum { LINE = 64 };
+enum { LINE = 64, FURTHER = 16384 };
 
 static LLVMValueRef mul_const(qn_ll *g, LLVMValueRef v, int64_t by) {
   return qn__ll_mul(g, v, qn__ll_i64(g, by));
@@ -13,35 +14,34 @@ static LLVMValueRef mul_const(qn_ll *g, LLVMValueRef v, int64_t by) {
 
 /* ---- prefetching ---- */
 
-typedef struct prefetch {
-  LLVMValueRef first, second; /* the two halves of what a block step fetches */
-  uint32_t lines;             /* of both */
-  uint32_t locality;
-} prefetch;
+enum { FIRST_LEVEL = 3, SECOND_LEVEL = 2 };
 
-static void fetch(qn_ll *g, LLVMValueRef at, uint32_t locality) {
-  LLVMValueRef args[4] = {at, qn__ll_i32(g, 0), qn__ll_i32(g, locality), qn__ll_i32(g, 1)};
-  qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
+static void fetch(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level) {
+  for (uint32_t l = 0; l < lines; l++) {
+    LLVMValueRef args[4] = {qn__ll_gep_const(g, at, (int64_t)l * LINE), qn__ll_i32(g, 0), qn__ll_i32(g, level),
+                            qn__ll_i32(g, 1)};
+    qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
+  }
 }
 
-/* Block `i` of a pass that stands at `here`. With several passes a step fetches half as many lines: the same half is
- * named twice, which costs nothing. */
+/* Block `i` of a pass that stands at `here`. */
 static void fetch_ahead(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, uint32_t rows) {
   qn_ll *g = s->g;
+  qn_ll_if one, far, several;
   uint32_t lines = (uint32_t)((qn_bpack_bytes(&s->plan->weights) + LINE - 1) / LINE), half = (lines + 1) / 2;
   if (lines > 16) return; /* long blocks: their own loop reads in sequence */
+  qn__ll_if_begin(g, &one, s->one_pass);
+  fetch(g, qn__ll_gep_const(g, here, s->plan->ahead), lines, FIRST_LEVEL);
+  qn__ll_if_begin(g, &far, s->far);
+  fetch(g, qn__ll_gep_const(g, here, s->plan->ahead + FURTHER), lines, SECOND_LEVEL);
+  qn__ll_if_end(g, &far);
+  qn__ll_if_end(g, &one);
+  qn__ll_if_begin(g, &several, LLVMBuildNot(g->b, s->one_pass, ""));
   LLVMValueRef later = LLVMBuildICmp(g->b, LLVMIntSGT, s->row, s->first_row, "");
   LLVMValueRef step = qn__ll_add(g, i, LLVMBuildSelect(g->b, later, s->blocks, qn__ll_i64(g, 0), ""));
   LLVMValueRef next = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, 1)), s->b_stride));
-  next = qn__ll_gep(g, next, mul_const(g, step, (int64_t)half * LINE));
-  LLVMValueRef ahead = qn__ll_gep_const(g, here, s->plan->ahead);
-  LLVMValueRef first = LLVMBuildSelect(g->b, s->one_pass, ahead, next, "");
-  LLVMValueRef second = LLVMBuildSelect(g->b, s->one_pass, qn__ll_gep_const(g, ahead, (int64_t)half * LINE), next, "");
-  for (uint32_t l = 0; l < lines; l++)
-    fetch(g,
-          l < half ? qn__ll_gep_const(g, first, (int64_t)l * LINE)
-                   : qn__ll_gep_const(g, second, (int64_t)(l - half) * LINE),
-          rows > 3 ? 2 : 3);
+  fetch(g, qn__ll_gep(g, next, mul_const(g, step, (int64_t)half * LINE)), half, rows > 3 ? SECOND_LEVEL : FIRST_LEVEL);
+  qn__ll_if_end(g, &several);
 }
 
 /* ---- products of integers ---- */
@@ -52,6 +52,8 @@ typedef struct tile {
   LLVMValueRef b;                                           /* block of the panel, at the tile's columns */
   LLVMValueRef acc[QN_LL_BLOCK_ROWS * QN_LL_BLOCK_VECTORS]; /* integers */
   LLVMValueRef sum[QN_LL_BLOCK_ROWS * QN_LL_BLOCK_VECTORS]; /* floats */
+  bool unshifted;                                           /* high codes have sums of their own, 16 times too large */
+  LLVMValueRef high[QN_LL_BLOCK_VECTORS];
 } tile;
 
 static uint32_t count_of(const tile *t) {
@@ -67,12 +69,14 @@ static void codes_row(qn_ll_block *s, tile *t, LLVMValueRef b, LLVMValueRef a_st
   for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++)
     raw[v] = qn__ll_load_vec(g, s->ints, qn__ll_gep_const(g, b, ((int64_t)j * QN_BPACK_PANEL + v * s->lanes) * 4), 4);
   for (uint32_t h = 0; h < halves; h++) {
-    for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) codes[v] = qn__ll_block_codes(s, raw[v], h != 0);
+    LLVMValueRef *sums = h && t->unshifted ? t->high : t->acc;
+    for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++)
+      codes[v] = h && t->unshifted ? qn__ll_block_high(s, raw[v]) : qn__ll_block_codes(s, raw[v], h != 0);
     for (uint32_t r = 0; r < t->rows; r++) {
       LLVMValueRef a = a_step ? qn__ll_gep(g, t->a[r], a_step) : t->a[r];
       a = qn__ll_gep_const(g, a, (int64_t)j * 4 + (h ? l->block / 2 : 0));
       for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
-        LLVMValueRef *acc = &t->acc[r * QN_LL_BLOCK_VECTORS + v];
+        LLVMValueRef *acc = &sums[r * QN_LL_BLOCK_VECTORS + v];
         *acc = qn__ll_block_dot(s, *acc, codes[v], a);
       }
     }
@@ -136,7 +140,12 @@ static void block_step(qn_ll_block *s, tile *t) {
     }
     for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) t->acc[r * QN_LL_BLOCK_VECTORS + v] = start;
   }
+  for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) t->high[v] = qn__ll_bits(g, s->ints, 0);
   codes_of_block(s, t);
+  for (uint32_t v = 0; t->unshifted && v < QN_LL_BLOCK_VECTORS; v++) {
+    LLVMValueRef high = LLVMBuildAShr(g->b, t->high[v], qn__ll_bits(g, s->ints, 4), "");
+    t->acc[v] = LLVMBuildAdd(g->b, t->acc[v], high, "");
+  }
   scale_block(s, t);
 }
 
@@ -277,7 +286,7 @@ static void float_product(qn_ll_block *s, tile *t) {
 
 static void multiply(qn_ll_block *s, uint32_t rows, LLVMValueRef epilogue) {
   qn_ll *g = s->g;
-  tile t = {.rows = rows};
+  tile t = {.rows = rows, .unshifted = !s->plan->floats && qn__ll_block_unshifted(s, rows)};
   for (uint32_t r = 0; r < rows; r++)
     t.a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, qn__ll_i64(g, r)), s->a_stride));
   t.b = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
@@ -330,6 +339,8 @@ qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body) {
   s.first_row = qn__ll_arg_begin(g, 0);
   LLVMValueRef end = qn__ll_arg_end(g, 0), count = qn__ll_sub(g, end, s.first_row), middle = end;
   s.one_pass = LLVMBuildICmp(g->b, LLVMIntSLE, count, qn__ll_i64(g, rows), "");
+  LLVMValueRef bytes = qn__ll_mul(g, qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1)), s.b_stride);
+  s.far = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, qn__ll_i64(g, QN_LL_FAR_BYTES), "");
   if (mixed) { /* tiles = ceil(count / rows); all but count - tiles * (rows - 1) of them are one row lower */
     LLVMValueRef tiles = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, rows - 1)), qn__ll_i64(g, rows), "");
     LLVMValueRef tall = qn__ll_sub(g, count, mul_const(g, tiles, (int64_t)rows - 1));

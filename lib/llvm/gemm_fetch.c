@@ -9,7 +9,7 @@
 #include "gemm_impl.h"
 
 enum { LINE = 64, FRACTION = 16, FEWEST = 8 }; /* smaller tiles have other things to wait for */
-enum { NEAR = 8192, FAR = 16384, FAR_BYTES = 16 << 20 };
+enum { NEAR = 8192, FAR = 16384 };
 
 /* `by` as a fraction of the blocks. */
 static LLVMValueRef per_block(gemm_state *s, LLVMValueRef by) {
@@ -31,7 +31,7 @@ void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, 
   LLVMValueRef panels = qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1));
   LLVMValueRef bytes = qn__ll_mul(g, panels, s->b_stride);
   f->alone = LLVMBuildICmp(g->b, LLVMIntSLE, rows, qn__ll_i64(g, height), "");
-  f->far = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, qn__ll_i64(g, FAR_BYTES), "");
+  f->far = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, qn__ll_i64(g, QN_LL_FAR_BYTES), "");
   f->ahead_step = LLVMBuildSelect(g->b, f->alone, qn__ll_i64(g, f->block_bytes), f->ahead_step, "");
 }
 

@@ -1,13 +1,27 @@
 /* Cutting K. A panel that is longer than a second-level cache would come from memory again for every tile of rows. So
  * it is taken in pieces, and the tiles of a block of rows take turns at each: between pieces their sums wait in a
  * buffer, from which they also go into the epilogue. Blocks of rows are as low as the buffer. Panels that are not so
- * long, and single tiles, are one piece. */
+ * long, and single tiles, are one piece.
+ *
+ * Where there are few tiles, the time is that of reading the weights, and pieces are short: each is in the first level
+ * when its later tiles come to it, and the memory delivers the next ones at an even pace meanwhile. */
 #include "gemm_impl.h"
 
 /* A piece stays in a second-level cache together with a block of A, a panel that is cut does not. */
+enum { FEW_TILES = 3, OUTSIDE_BYTES = 2 << 20 };
 enum { PIECE_BYTES = 128 * 1024, LONG_BYTES = 512 * 1024, WAITING_ROWS = 64, FEWEST_TILES = 4 };
 /* Pieces begin where a turn of the loop over K does. */
 enum { GRAIN = 64 };
+
+/* Few tiles over weights that a second-level cache does not hold. */
+static LLVMValueRef is_read_once(gemm_state *s, LLVMValueRef count, uint32_t rows) {
+  qn_ll *g = s->g;
+  LLVMValueRef panels = qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1));
+  LLVMValueRef bytes = qn__ll_mul(g, panels, s->b_stride);
+  LLVMValueRef outside = LLVMBuildICmp(g->b, LLVMIntSGT, bytes, qn__ll_i64(g, OUTSIDE_BYTES), "");
+  LLVMValueRef few = LLVMBuildICmp(g->b, LLVMIntSLE, count, qn__ll_i64(g, (int64_t)rows * FEW_TILES), "");
+  return LLVMBuildAnd(g->b, few, outside, "");
+}
 
 void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows) {
   qn_ll *g = s->g;
@@ -25,8 +39,10 @@ void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows) {
   int64_t turn =
       (int64_t)GRAIN * s->plan->layout.k_block * s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
   int64_t turns = PIECE_BYTES / turn;
-  p->cut = LLVMBuildAnd(g->b, several, is_long, "");
-  p->blocks = LLVMBuildSelect(g->b, p->cut, qn__ll_i64(g, GRAIN * (turns ? turns : 1)), s->all_blocks, "");
+  LLVMValueRef few = is_read_once(s, count, rows);
+  p->cut = LLVMBuildAnd(g->b, several, LLVMBuildOr(g->b, is_long, few, ""), "");
+  p->blocks = LLVMBuildSelect(g->b, few, qn__ll_i64(g, GRAIN), qn__ll_i64(g, GRAIN * (turns ? turns : 1)), "");
+  p->blocks = LLVMBuildSelect(g->b, p->cut, p->blocks, s->all_blocks, "");
   p->pitch = LLVMBuildSelect(g->b, p->cut, qn__ll_i64(g, pitch), qn__ll_i64(g, 0), "");
   p->most_tiles = WAITING_ROWS / rows;
   p->waiting = qn__ll_slot(g, g->i8, (uint32_t)pitch * WAITING_ROWS);

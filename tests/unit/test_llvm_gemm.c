@@ -282,7 +282,8 @@ static void tiles(void **state) {
   assert_int_equal(wrong, 0);
 }
 
-/* Panels that are taken in pieces, while sums wait: those of more than half a megabyte. */
+/* Panels that are taken in pieces, while sums wait: those of more than half a megabyte, and of two megabytes together
+ * for few tiles. */
 static void long_panels(void **state) {
   (void)state;
   static gemm_case c;
@@ -290,7 +291,8 @@ static void long_panels(void **state) {
   uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
   qn_context *ctx = test_context();
   for (uint32_t r = 0; r < num_rows; r++)
-    for (size_t t = 0; t < 3; t++) {
+    for (size_t i = 0; i < 6; i++) {
+      size_t t = i % 3;
       types ty = all_types[t];
       qn_layout own;
       assert_true(qn_layout_parse(qn_str_of(qn_isa_gemm_layout(rows[r], ty.lhs, ty.rhs, ty.acc)), &own));
@@ -298,9 +300,11 @@ static void long_panels(void **state) {
       make_case(&c, rows[r], ty, own, tallest, (uint32_t)t, rnd_below(2) == 0, 0);
       qn_code *code = compile(ctx, 1, &c.body);
       gemm_data d;
+      bool many = i >= 3;
       int64_t least = 512 * 1024 / own.panel_width / (mem_bits(ty.rhs) / 8);
-      make_sized(&c.plan.u.gemm, &d, tallest, c.body.rows > QN_ROWS_MIXED, 1 + rnd_below(own.panel_width + 2),
-                 least + own.k_block + rnd_below(3000));
+      int64_t k = many ? least / 8 + rnd_below(500) : least + own.k_block + rnd_below(3000);
+      int64_t n = (many ? 4 * least / k : 0) * own.panel_width + 1 + rnd_below(own.panel_width + 2);
+      make_sized(&c.plan.u.gemm, &d, tallest, c.body.rows > QN_ROWS_MIXED, n, k);
       call_tiles(&c, &d, code->functions[0]);
       wrong += compare(&c, &d, rows[r]->name);
       free_data(&d);
