@@ -233,11 +233,15 @@ struct qn_ll_nest {
   qn_ll_region region;
   LLVMValueRef start, end; /* of the innermost loop */
   bool stream;             /* PART_STREAM */
+  uint32_t tiled;          /* a loop that `inner` does itself: of transpositions, else UINT32_MAX */
+  LLVMValueRef tile_start, tile_end;
   void (*inner)(qn_ll_nest *n);
 };
 /* Fetches what a map's loop, `vectors` at once, will reach a little later (ahead.c). */
 void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index, uint32_t vectors);
-/* Loops over all but the last axis around `inner`. */
+/* The tiled loop and the innermost one of a transposed map (transpose.c). */
+void qn__ll_transpose(qn_ll_nest *n);
+/* Loops over all but the last axis, and one that is tiled, around `inner`. */
 qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n));
 
 /* ---- kernels ---- */

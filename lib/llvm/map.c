@@ -1,4 +1,5 @@
-/* MAP: elementwise loops. What does not change along the innermost loop is computed once before it. */
+/* MAP: elementwise loops; transposed ones are in transpose.c. What does not change along the innermost loop is computed
+ * once before it. */
 #include "outputs.h"
 
 static void store_outputs(qn_ll_nest *n, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
@@ -73,6 +74,8 @@ static void inner(qn_ll_nest *n) {
   qn__ll_region_emit(&n->region, 0, 0, 0, 1);
   if (n->plan->num_loops == 0)
     store_outputs(n, n->start, 1, NULL);
+  else if (n->tiled != UINT32_MAX)
+    qn__ll_transpose(n);
   else
     spans(n);
   qn__ll_if_end(g, &some);

@@ -49,6 +49,11 @@ static void outer(qn_ll_nest *n, uint32_t d) {
   qn_ll_for f;
   LLVMValueRef start = d ? qn__ll_i64(g, 0) : qn__ll_arg_begin(g, 0);
   LLVMValueRef end = d ? n->size[d] : qn__ll_arg_end(g, 0);
+  if (d == n->tiled) {
+    n->tile_start = start, n->tile_end = end;
+    outer(n, d + 1);
+    return;
+  }
   qn__ll_for_begin(g, &f, start, end, 1, 0, NULL);
   LLVMValueRef *kept = qn__ll_values(g, n->num_operands);
   if (!kept) g->failed = g->out_of_memory = true;
@@ -83,6 +88,7 @@ qn_ll_outputs qn__ll_nest_outputs(qn_ll_nest *n) {
 qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n)) {
   const qn_loop_plan *plan = &body->plan->u.loop;
   qn_ll_nest n = {.g = g, .plan = plan, .inner = inner, .stream = body->part == QN_PART_STREAM};
+  n.tiled = body->plan->kind == QN_KERNEL_MAP ? qn__tiled_loop(plan) : UINT32_MAX;
   uint32_t loops = plan->num_loops;
   uint8_t *vary = qn__arena_array(g->arena, plan->num_inputs, 1);
   if (!vary || !load_args(&n)) return qn_error_no_memory(g->qctx);

@@ -123,6 +123,19 @@ typedef struct qn_loop_plan {
   qn_tape tape;
 } qn_loop_plan;
 
+/* The loop of a transposed map along which its input lies densely, when squares of that loop and the innermost one can
+ * be turned around in registers; else UINT32_MAX. */
+static inline uint32_t qn__tiled_loop(const qn_loop_plan *p) {
+  uint32_t loops = p->num_loops;
+  if (!p->has_perm || p->num_outputs != 1 || loops < 2) return UINT32_MAX;
+  if (p->access[loops - 1] != QN_ACCESS_STRIDED || p->access[2 * loops - 1] != QN_ACCESS_DENSE) return UINT32_MAX;
+  if (qn_scalar_get(p->tape.input_mem[0])->storage_bits < 8 || qn_scalar_get(p->tape.output_mem[0])->storage_bits < 8)
+    return UINT32_MAX;
+  for (uint32_t d = 0; d + 1 < loops; d++)
+    if (p->access[d] == QN_ACCESS_DENSE && p->access[loops + d] != QN_ACCESS_NONE) return d;
+  return UINT32_MAX;
+}
+
 /* PAD: lines [begin[0], end[0]) of an image with its border. The plan is a qn_loop_plan without loops, whose tape has
  * two outputs: inside, and border, which does not depend on input 0.
  *   ptr     0 x, 1 y, 1+i extra i from 1 on (one element each)

@@ -134,6 +134,7 @@ static qn_status check_sub_byte(const loop_builder *b, uint32_t i, const uint32_
 
 static const char *slow_reason(const loop_builder *b) {
   const qn_loop_plan *p = b->p;
+  if (qn__tiled_loop(p) != UINT32_MAX) return NULL;
   for (uint32_t i = 0; i < b->num_operands && p->num_loops; i++) {
     if (qn__sub_byte(qn__mem_of(b->m, operand(b, i)))) return "elements below 8 bits are taken apart one by one";
     if (p->access[i * p->num_loops + p->num_loops - 1] == QN_ACCESS_STRIDED)
@@ -256,7 +257,8 @@ qn_status qn__plan_loop(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
 }
 
 uint64_t qn__loop_hash(const qn_loop_plan *p, uint64_t h) {
-  h = qn__mix(h, (uint64_t)p->num_loops | (uint64_t)p->num_inputs << 8 | (uint64_t)p->num_outputs << 32);
+  uint64_t counts = (uint64_t)p->num_loops | (uint64_t)p->num_inputs << 8 | (uint64_t)p->num_outputs << 32;
+  h = qn__mix(h, counts | (uint64_t)p->has_perm << 24);
   for (uint32_t i = 0; i < (p->num_inputs + p->num_outputs) * p->num_loops; i++) h = qn__mix(h, (uint64_t)p->access[i]);
   for (uint32_t i = 0; p->reduced && i < p->num_outputs; i++) h = qn__mix(h, p->reduced[i]);
   h = qn__mix(h, (uint64_t)p->read_ahead | (uint64_t)p->write_ahead << 32);
