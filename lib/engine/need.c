@@ -36,7 +36,7 @@ static double slowdown(const qn_program *p, const qn_step *s) {
 static const double QUICK_NS = 15e6;
 
 static bool made(const qn_program *p, qn_unit *u) {
-  if (!qn__unit_fn(u)) qn__unit_make_apart(p->units, u);
+  if (!qn__unit_fn(u)) qn__unit_make_apart(p->units, u, p->threads > 1);
   return qn__unit_fn(u) != NULL;
 }
 

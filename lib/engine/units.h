@@ -61,8 +61,9 @@ qn_status qn__unit_load(qn_units *units, qn_unit *u, const void *object, size_t 
 void qn__units_make(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t threads);
 /* Takes a unit's code from the cache folder, if it is there. */
 void qn__unit_make_cached(qn_units *units, qn_unit *u);
-/* One unit; by a code generator that needs much stack on a thread that has it: calls run on their caller's. */
-void qn__unit_make_apart(qn_units *units, qn_unit *u);
+/* One unit; by a code generator that needs much stack on a thread that has it: calls run on their caller's. With
+ * `help`, while another thread makes it, this one makes what is queued. */
+void qn__unit_make_apart(qn_units *units, qn_unit *u, bool help);
 /* Has threads of the table's own make the code some time. */
 void qn__units_queue(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t threads);
 

@@ -49,17 +49,23 @@ void qn__units_dequeue(qn_units *units, qn_unit *u) {
   atomic_store(&u->state, QN_UNIT_IDLE);
 }
 
+/* With the lock held: makes what is first in the queue. */
+static bool make_first(qn_units *units) {
+  qn_unit *u = units->first_queued;
+  if (!u) return false;
+  qn__units_dequeue(units, u);
+  atomic_store(&u->state, QN_UNIT_RUNNING);
+  pthread_mutex_unlock(&units->lock);
+  make(units, u);
+  pthread_mutex_lock(&units->lock);
+  return true;
+}
+
 static void *work(void *arg) {
   qn_worker *w = arg;
   qn_units *units = w->units;
   pthread_mutex_lock(&units->lock);
-  for (qn_unit *u; (u = units->first_queued) != NULL;) {
-    qn__units_dequeue(units, u);
-    atomic_store(&u->state, QN_UNIT_RUNNING);
-    pthread_mutex_unlock(&units->lock);
-    make(units, u);
-    pthread_mutex_lock(&units->lock);
-  }
+  while (make_first(units)) continue;
   w->finished = true;
   pthread_mutex_unlock(&units->lock);
   return NULL;
@@ -177,16 +183,34 @@ void qn__units_make(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t 
   wait_for(units, n, list);
 }
 
-void qn__unit_make_apart(qn_units *units, qn_unit *u) {
-  batch b = {.units = units, .list = &u, .n = 1};
+/* A call's wait for one unit: what it makes meanwhile. */
+typedef struct wait {
+  qn_units *units;
+  qn_unit *u;
+  bool help;
+} wait;
+
+static void *run_wait(void *arg) {
+  wait *w = arg;
+  batch b = {.units = w->units, .list = &w->u, .n = 1};
+  run_batch(&b);
+  pthread_mutex_lock(&w->units->lock);
+  while (w->help && qn__unit_state(w->u) == QN_UNIT_RUNNING && make_first(w->units)) continue;
+  pthread_mutex_unlock(&w->units->lock);
+  return NULL;
+}
+
+void qn__unit_make_apart(qn_units *units, qn_unit *u, bool help) {
+  wait w = {units, u, help};
   pthread_t id;
-  if (qn__unit_state(u) < QN_UNIT_RUNNING) {
+  qn_unit_state state = qn__unit_state(u);
+  if (state < QN_UNIT_RUNNING || (help && state == QN_UNIT_RUNNING)) {
     bool small =
         !strcmp(u->engine, "tcc"); /* its needs are known, and starting a thread may take longer than it does */
-    if (!small && start_thread(&id, run_batch, &b))
+    if (!small && start_thread(&id, run_wait, &w))
       pthread_join(id, NULL);
     else
-      run_batch(&b);
+      run_wait(&w);
   }
   wait_for(units, 1, &u);
 }

@@ -5,15 +5,18 @@ static LLVMBasicBlockRef block(qn_ll *g) {
   return LLVMAppendBasicBlockInContext(g->ctx, g->fn, "");
 }
 
-void qn__ll_for_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef end, int64_t step, uint32_t num_carried,
-                      LLVMValueRef *carried) {
+static void loop_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef end, int64_t step, uint32_t num_carried,
+                       LLVMValueRef *carried) {
   f->end = end;
   f->step = qn__ll_i64(g, step);
   f->num_carried = num_carried;
   f->pre = LLVMGetInsertBlock(g->b);
   f->body = block(g);
   f->exit = block(g);
-  LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, start, end, ""), f->body, f->exit);
+  if (f->once)
+    LLVMBuildBr(g->b, f->body);
+  else
+    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, start, end, ""), f->body, f->exit);
   LLVMPositionBuilderAtEnd(g->b, f->body);
   f->i = LLVMBuildPhi(g->b, g->i64, "i");
   LLVMAddIncoming(f->i, &start, &f->pre, 1);
@@ -25,6 +28,18 @@ void qn__ll_for_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef e
   }
 }
 
+void qn__ll_for_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef end, int64_t step, uint32_t num_carried,
+                      LLVMValueRef *carried) {
+  f->once = false;
+  loop_begin(g, f, start, end, step, num_carried, carried);
+}
+
+void qn__ll_do_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef end, int64_t step, uint32_t num_carried,
+                     LLVMValueRef *carried) {
+  f->once = true;
+  loop_begin(g, f, start, end, step, num_carried, carried);
+}
+
 void qn__ll_for_end(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried) {
   LLVMBasicBlockRef latch = LLVMGetInsertBlock(g->b);
   LLVMValueRef next = LLVMBuildFreeze(g->b, LLVMBuildNSWAdd(g->b, f->i, f->step, ""), "");
@@ -33,6 +48,7 @@ void qn__ll_for_end(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried) {
   LLVMPositionBuilderAtEnd(g->b, f->exit);
   for (uint32_t c = 0; carried && c < f->num_carried; c++) {
     LLVMAddIncoming(f->phi[c], &carried[c], &latch, 1);
+    if (f->once) continue;
     LLVMValueRef both[2] = {f->init[c], carried[c]};
     LLVMBasicBlockRef from[2] = {f->pre, latch};
     LLVMValueRef left = LLVMBuildPhi(g->b, LLVMTypeOf(carried[c]), "");

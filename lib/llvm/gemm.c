@@ -11,11 +11,12 @@ typedef struct loops {
   gemm_state s;
   uint32_t rows;                     /* tallest tile */
   bool low;                          /* there are tiles lower by one, too */
-  LLVMValueRef high_tiles;           /* how many are not */
+  LLVMValueRef high_tiles;           /* how many are not, where there are */
   LLVMValueRef begin, high_end, end; /* rows of the block at hand: of tall tiles, then of low ones */
   uint32_t start_extra;              /* epilogue extra that sums start from; UINT32_MAX when there is none */
   bool start_minus;
-  LLVMValueRef start;           /* buffer of start values for the columns at hand */
+  LLVMValueRef buffer;          /* of start values that have to be prepared */
+  LLVMValueRef start;           /* those of the columns at hand */
   uint32_t panels, lanes, wide; /* taken at once; of a vector; columns of a panel that are in whole vectors */
 } loops;
 
@@ -46,26 +47,33 @@ static void shape_tile(gemm_state *s, uint32_t rows, uint32_t panels, uint32_t l
 
 typedef struct start_copy {
   loops *l;
-  LLVMValueRef first; /* column */
+  const qn_extra *extra;
+  LLVMValueRef from, first; /* of column 0; the first column */
 } start_copy;
 
 static void start_columns(void *user, LLVMValueRef column, uint32_t lanes, LLVMValueRef mask) {
   start_copy *c = user;
   qn_ll *g = c->l->s.g;
-  const qn_extra *x = &c->l->s.plan->epilogue_extras[c->l->start_extra];
-  qn_ll_place from = {x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, qn__ll_arg_ptr(g, 3 + c->l->start_extra),
-                      NULL};
-  qn_ll_place to = {QN_I32, QN_ACCESS_DENSE, c->l->start, NULL};
+  qn_ll_place from = {c->extra->mem, c->extra->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, c->from, NULL};
+  qn_ll_place to = {QN_I32, QN_ACCESS_DENSE, c->l->buffer, NULL};
   LLVMValueRef v = qn__ll_load(g, &from, column, lanes, mask);
   if (c->l->start_minus) v = LLVMBuildNeg(g->b, v, "");
   qn__ll_store(g, &to, qn__ll_sub(g, column, c->first), lanes, mask, v);
 }
 
-/* Columns first .. first + width - 1, as far as they exist, into the buffer. */
-static void copy_start(loops *l, LLVMValueRef first, uint32_t width) {
+/* Those of columns first .. first + width - 1, as far as they exist: where they lie, or prepared in the buffer. */
+static void take_start(loops *l, LLVMValueRef first, uint32_t width) {
   qn_ll *g = l->s.g;
-  start_copy c = {l, first};
-  LLVMValueRef end = qn__ll_min(g, qn__ll_add(g, first, qn__ll_i64(g, width)), qn__ll_arg_size(g, 1));
+  start_copy c = {l, &l->s.plan->epilogue_extras[l->start_extra], qn__ll_arg_ptr(g, 3 + l->start_extra), first};
+  LLVMValueRef size = qn__ll_arg_size(g, 1), all = qn__ll_add(g, first, qn__ll_i64(g, width));
+  LLVMValueRef end = qn__ll_min(g, all, size);
+  l->start = l->buffer;
+  if (c.extra->by_col && !l->start_minus) {
+    LLVMValueRef whole = LLVMBuildICmp(g->b, LLVMIntSLE, all, size, "");
+    LLVMValueRef there = LLVMBuildGEP2(g->b, g->i32, c.from, &first, 1, "");
+    l->start = LLVMBuildSelect(g->b, whole, there, l->buffer, "");
+    end = LLVMBuildSelect(g->b, whole, first, end, "");
+  }
   if (!g->masked) {
     qn__ll_span(g, first, end, start_columns, &c);
     return;
@@ -80,14 +88,16 @@ static void copy_start(loops *l, LLVMValueRef first, uint32_t width) {
 
 /* ---- loops over rows ---- */
 
-static void one_tile(loops *l, LLVMValueRef column) {
+static void one_tile(loops *l, const gemm_sums *f, LLVMValueRef column) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
   int64_t bytes = qn__ll_mem_bits(s->plan->acc) / 8;
-  s->start = l->start_extra == UINT32_MAX ? NULL : qn__ll_gep(g, l->start, qn__ll_mul(g, column, qn__ll_i64(g, bytes)));
+  bool starts = l->start_extra != UINT32_MAX;
+  s->column = column;
+  s->start = starts ? qn__ll_gep(g, l->start, qn__ll_mul(g, column, qn__ll_i64(g, bytes))) : NULL;
   qn__ll_gemm_pieces_aim(s);
-  qn__ll_gemm_fetch_aim(s, column, l->begin);
-  qn__ll_gemm_sums(s, column);
+  qn__ll_gemm_fetch_aim(s, l->begin);
+  qn__ll_gemm_sums_call(s, f);
   qn_ll_if done;
   if (s->pieces.some) qn__ll_if_begin(g, &done, s->pieces.last);
   LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
@@ -102,14 +112,15 @@ static void rows_loop(loops *l, LLVMValueRef begin, LLVMValueRef end, uint32_t f
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   uint32_t step = t->vectors / t->panels * t->acc_lanes;
+  gemm_sums f = qn__ll_gemm_sums_function(s, l->start_extra != UINT32_MAX || s->pieces.some);
   qn_ll_for rows, columns;
   qn__ll_for_begin(g, &rows, begin, end, t->rows, 0, NULL);
   s->row = rows.i;
   if (from + step == to) {
-    one_tile(l, qn__ll_i64(g, from));
+    one_tile(l, &f, qn__ll_i64(g, from));
   } else {
     qn__ll_for_begin(g, &columns, qn__ll_i64(g, from), qn__ll_i64(g, to), step, 0, NULL);
-    one_tile(l, columns.i);
+    one_tile(l, &f, columns.i);
     qn__ll_for_end(g, &columns, NULL);
   }
   qn__ll_for_end(g, &rows, NULL);
@@ -143,7 +154,7 @@ static void panels_loop(loops *l, LLVMValueRef start, LLVMValueRef end, uint32_t
   LLVMValueRef last = qn__ll_sub(g, end, qn__ll_i64(g, panels - 1));
   qn__ll_for_begin(g, &f, start, last, panels, 0, NULL);
   s->panel = f.i;
-  if (l->start_extra != UINT32_MAX) copy_start(l, qn__ll_mul(g, f.i, qn__ll_i64(g, width)), panels * width);
+  if (l->start_extra != UINT32_MAX) take_start(l, qn__ll_mul(g, f.i, qn__ll_i64(g, width)), panels * width);
   l->panels = panels, l->lanes = lanes, l->wide = wide;
   if (wide) qn__ll_gemm_pieces_loop(s, l->begin, whole_columns, l);
   if (wide < width) columns_loop(l, panels, 1, wide, width);
@@ -175,22 +186,24 @@ static qn_status check(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {
   return QN_OK;
 }
 
-/* The fewest tiles that cover the rows: `rows` high, and where there may be low ones, as many of those as it takes. */
-static LLVMValueRef count_tiles(loops *l) {
+/* Rows are walked through by tiles where there are low ones, or one by one. */
+static LLVMValueRef count_steps(loops *l) {
   qn_ll *g = l->s.g;
-  LLVMValueRef high = qn__ll_i64(g, l->rows), count = qn__ll_sub(g, qn__ll_arg_end(g, 0), qn__ll_arg_begin(g, 0));
-  LLVMValueRef tiles = LLVMBuildSDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, l->rows - 1)), high, "");
-  LLVMValueRef lower = qn__ll_sub(g, qn__ll_mul(g, tiles, high), count);
-  l->high_tiles = l->low ? qn__ll_sub(g, tiles, lower) : tiles;
+  LLVMValueRef count = qn__ll_sub(g, qn__ll_arg_end(g, 0), qn__ll_arg_begin(g, 0));
+  if (!l->low) return count;
+  /* The fewest tiles that cover the rows, as many of them low as it takes. */
+  LLVMValueRef high = qn__ll_i64(g, l->rows);
+  LLVMValueRef tiles = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, l->rows - 1)), high, "");
+  l->high_tiles = qn__ll_sub(g, tiles, qn__ll_sub(g, qn__ll_mul(g, tiles, high), count));
   return tiles;
 }
 
-static LLVMValueRef row_of_tile(loops *l, LLVMValueRef tile) {
+static LLVMValueRef row_of_step(loops *l, LLVMValueRef step) {
   qn_ll *g = l->s.g;
-  LLVMValueRef begin = qn__ll_arg_begin(g, 0), rows = qn__ll_i64(g, l->rows);
-  if (!l->low) return qn__ll_add(g, begin, qn__ll_mul(g, tile, rows));
-  LLVMValueRef high = qn__ll_min(g, tile, l->high_tiles), low = qn__ll_sub(g, tile, high);
-  LLVMValueRef at = qn__ll_add(g, begin, qn__ll_mul(g, high, rows));
+  LLVMValueRef begin = qn__ll_arg_begin(g, 0);
+  if (!l->low) return qn__ll_add(g, begin, step);
+  LLVMValueRef high = qn__ll_min(g, step, l->high_tiles), low = qn__ll_sub(g, step, high);
+  LLVMValueRef at = qn__ll_add(g, begin, qn__ll_mul(g, high, qn__ll_i64(g, l->rows)));
   return qn__ll_add(g, at, qn__ll_mul(g, low, qn__ll_i64(g, l->rows - 1)));
 }
 
@@ -198,44 +211,60 @@ static LLVMValueRef round_up_div(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
   return LLVMBuildUDiv(g->b, qn__ll_add(g, a, qn__ll_sub(g, b, qn__ll_i64(g, 1))), b, "");
 }
 
-/* Tiles of a block of rows: all of them unless A is large. */
-static LLVMValueRef tiles_in_block(loops *l, LLVMValueRef tiles) {
+/* As many blocks as blocks of `few` tiles would be, of about equal heights: a low one would read all of B for little.
+ */
+static LLVMValueRef equal_blocks(qn_ll *g, LLVMValueRef tiles, LLVMValueRef few) {
+  return round_up_div(g, tiles, round_up_div(g, tiles, few));
+}
+
+/* Steps of a block of rows: all of them unless A is large or K is cut. */
+static LLVMValueRef steps_in_block(loops *l, LLVMValueRef steps) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
+  qn_ll_if cut;
+  int64_t per_step = l->low ? 1 : l->rows;
   int64_t bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->lhs) / 8 * l->rows;
+  LLVMValueRef chosen = qn__ll_slot(g, g->i64, 1), per = qn__ll_i64(g, per_step);
   LLVMValueRef tile_bytes = qn__ll_mul(g, LLVMBuildOr(g->b, s->all_blocks, qn__ll_i64(g, 1), ""), qn__ll_i64(g, bytes));
+  LLVMValueRef most = qn__ll_i64(g, (int64_t)s->plan->large_bytes * per_step);
+  LLVMValueRef large = LLVMBuildICmp(g->b, LLVMIntSGT, qn__ll_mul(g, steps, tile_bytes), most, "");
+  if (s->pieces.some) large = LLVMBuildOr(g->b, large, s->pieces.cut, "");
+  LLVMBuildStore(g->b, steps, chosen);
+  qn__ll_if_begin(g, &cut, large);
   LLVMValueRef few = LLVMBuildUDiv(g->b, qn__ll_i64(g, s->plan->kept_bytes), tile_bytes, "");
   LLVMValueRef fewest = qn__ll_i64(g, 4), less = LLVMBuildICmp(g->b, LLVMIntSLT, few, fewest, "");
   few = LLVMBuildSelect(g->b, less, fewest, few, "");
-  LLVMValueRef large =
-      LLVMBuildICmp(g->b, LLVMIntSGT, qn__ll_mul(g, tiles, tile_bytes), qn__ll_i64(g, s->plan->large_bytes), "");
   if (s->pieces.some) {
-    LLVMValueRef most = qn__ll_min(g, few, qn__ll_i64(g, s->pieces.most_tiles));
-    few = LLVMBuildSelect(g->b, s->pieces.cut, most, few, "");
-    large = LLVMBuildOr(g->b, large, s->pieces.cut, "");
+    LLVMValueRef bound = qn__ll_min(g, few, qn__ll_i64(g, s->pieces.most_tiles));
+    few = LLVMBuildSelect(g->b, s->pieces.cut, bound, few, "");
   }
-  few = LLVMBuildSelect(g->b, large, few, LLVMBuildOr(g->b, tiles, qn__ll_i64(g, 1), ""), "");
-  /* As many blocks, of about equal heights: a low one would read all of B for little. */
-  LLVMValueRef blocks = round_up_div(g, tiles, few);
-  return round_up_div(g, tiles, LLVMBuildOr(g->b, blocks, qn__ll_i64(g, 1), ""));
+  LLVMValueRef tiles = l->low ? steps : round_up_div(g, steps, per);
+  LLVMBuildStore(g->b, qn__ll_mul(g, equal_blocks(g, tiles, few), per), chosen);
+  qn__ll_if_end(g, &cut);
+  return LLVMBuildLoad2(g->b, g->i64, chosen, "");
 }
 
-/* Rows of tiles first .. last-1, all panels. */
+/* Panels' number without what is left when they are taken so many at once. */
+static LLVMValueRef whole_groups(qn_ll *g, LLVMValueRef count, uint32_t panels) {
+  LLVMValueRef by = qn__ll_i64(g, panels);
+  if (panels & (panels - 1)) return qn__ll_mul(g, LLVMBuildUDiv(g->b, count, by, ""), by);
+  return LLVMBuildAnd(g->b, count, qn__ll_i64(g, -(int64_t)panels), "");
+}
+
+/* Rows of steps first .. last-1, all panels. */
 static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t panels) {
-  gemm_state *s = &l->s;
-  qn_ll *g = s->g;
+  qn_ll *g = l->s.g;
   LLVMValueRef start = qn__ll_arg_begin(g, 1), end = qn__ll_arg_end(g, 1);
-  l->begin = row_of_tile(l, first);
-  l->end = l->high_end = row_of_tile(l, last);
+  l->begin = row_of_step(l, first);
+  l->end = l->high_end = row_of_step(l, last);
   if (l->low) {
     LLVMValueRef high = qn__ll_add(g, qn__ll_arg_begin(g, 0), qn__ll_mul(g, l->high_tiles, qn__ll_i64(g, l->rows)));
     LLVMValueRef before = LLVMBuildICmp(g->b, LLVMIntSLT, high, l->begin, "");
     l->high_end = qn__ll_min(g, LLVMBuildSelect(g->b, before, l->begin, high, ""), l->end);
   }
-  qn__ll_gemm_fetch_block(s, qn__ll_sub(g, l->end, l->begin), l->rows, l->low);
+  qn__ll_gemm_fetch_block(&l->s, qn__ll_sub(g, l->end, l->begin), l->rows, l->low);
   if (panels > 1) {
-    LLVMValueRef count = qn__ll_sub(g, end, start), by = qn__ll_i64(g, panels);
-    LLVMValueRef whole = LLVMBuildSub(g->b, end, LLVMBuildSRem(g->b, count, by, ""), "");
+    LLVMValueRef whole = qn__ll_add(g, start, whole_groups(g, qn__ll_sub(g, end, start), panels));
     panels_loop(l, start, whole, panels);
     start = whole;
   }
@@ -243,24 +272,43 @@ static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t 
 }
 
 /* Rows' partial blocks are kept as words where ways to multiply take them so. */
-static void reserve_tails(loops *l, const qn_body *body) {
+static void make_tail(loops *l, const qn_body *body) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
   uint32_t block = s->plan->layout.k_block, bits = qn__ll_mem_bits(s->plan->lhs) * block;
   if (s->plan->lhs_padded || block == 1 || qn__ll_mem_float(s->plan->lhs) || (bits != 32 && bits != 64)) return;
-  s->tile.tails = qn__ll_slot(g, g->i64, QN_LL_MAX_ROWS);
   s->tail = qn__ll_gemm_tail_function(g, body);
+}
+
+/* With K = 0 there is nothing to read, and tiles multiply a block of zeros. */
+static void take_zeros(gemm_state *s) {
+  qn_ll *g = s->g;
+  const qn_gemm_plan *p = s->plan;
+  uint32_t block = p->layout.k_block * qn__ll_mem_bits(p->rhs) / 8, acc = qn__ll_mem_bits(p->acc) / 8;
+  LLVMTypeRef type = LLVMArrayType(g->i64, (p->layout.panel_width * (block > acc ? block : acc) + 7) / 8);
+  LLVMValueRef none = qn__ll_i64(g, 0);
+  s->zeros = LLVMAddGlobal(g->mod, type, "zeros");
+  LLVMSetInitializer(s->zeros, LLVMConstNull(type));
+  LLVMSetGlobalConstant(s->zeros, true);
+  LLVMSetLinkage(s->zeros, LLVMInternalLinkage);
+  LLVMValueRef empty = LLVMBuildICmp(g->b, LLVMIntEQ, s->tile.k_size, none, "");
+  s->a = LLVMBuildSelect(g->b, empty, s->zeros, s->a, "");
+  s->b = LLVMBuildSelect(g->b, empty, s->zeros, s->b, "");
+  s->a_stride = LLVMBuildSelect(g->b, empty, none, s->a_stride, "");
+  s->b_stride = LLVMBuildSelect(g->b, empty, none, s->b_stride, "");
+  s->all_blocks = LLVMBuildSelect(g->b, empty, qn__ll_i64(g, 1), s->all_blocks, "");
 }
 
 qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   if (qn__ll_amx_serves(body)) return qn__ll_amx_tiles(g, body);
   const qn_gemm_plan *plan = &body->plan->u.gemm;
-  loops l = {.s = {.g = g, .plan = plan}, .rows = body->rows & (QN_ROWS_MIXED - 1)};
+  loops l = {.s = {.g = g, .plan = plan, .body = body}, .rows = body->rows & (QN_ROWS_MIXED - 1)};
   gemm_state *s = &l.s;
   s->tile = (qn_ll_tile){.g = g, .plan = plan};
   l.low = (body->rows & QN_ROWS_MIXED) && l.rows > 1;
   qn_status status = check(g, plan, l.rows);
   if (status != QN_OK) return status;
+  qn__ll_function_quickly(g, g->fn);
   s->tile.acc_elem = qn__ll_mem_type(g, plan->acc);
   s->tile.k_size = qn__ll_arg_size(g, 2);
   s->a = qn__ll_arg_ptr(g, 0);
@@ -269,20 +317,20 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   s->b_stride = qn__ll_arg_stride(g, 2);
   for (uint32_t i = 3; plan->window && i < 12; i++) s->image[i] = qn__ll_arg_size(g, i);
   LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
-  s->full_blocks = LLVMBuildUDiv(g->b, s->tile.k_size, block, "");
   s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, s->tile.k_size, up), block, "");
-  s->pieces = (gemm_pieces){.from = qn__ll_i64(g, 0), .to = s->all_blocks};
+  if (!plan->window && !plan->layout.granule) take_zeros(s);
   uint32_t panels = panels_at_once(&l, l.rows);
   s->sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
+  s->kept = qn__ll_slot(g, g->i64, GEMM_MOST);
   s->epilogue = qn__ll_epilogue_function(g, body, &l.start_extra, &l.start_minus);
   if (l.start_extra != UINT32_MAX)
-    l.start = qn__ll_slot(g, g->i8, panels * plan->layout.panel_width * qn__ll_mem_bits(plan->acc) / 8);
-  reserve_tails(&l, body);
-  LLVMValueRef tiles = count_tiles(&l);
+    l.buffer = qn__ll_slot(g, g->i8, panels * plan->layout.panel_width * qn__ll_mem_bits(plan->acc) / 8);
+  make_tail(&l, body);
+  LLVMValueRef steps = count_steps(&l);
   qn_ll_for blocks;
-  qn__ll_for_begin(g, &blocks, qn__ll_i64(g, 0), tiles, 1, 0, NULL);
-  blocks.step = tiles_in_block(&l, tiles);
-  row_block(&l, blocks.i, qn__ll_min(g, qn__ll_add(g, blocks.i, blocks.step), tiles), panels);
+  qn__ll_for_begin(g, &blocks, qn__ll_i64(g, 0), steps, 1, 0, NULL);
+  blocks.step = steps_in_block(&l, steps);
+  row_block(&l, blocks.i, qn__ll_min(g, qn__ll_add(g, blocks.i, blocks.step), steps), panels);
   qn__ll_for_end(g, &blocks, NULL);
   return QN_OK;
 }

@@ -11,9 +11,14 @@
 enum { LINE = 64, FRACTION = 16, FEWEST = 8 }; /* smaller tiles have other things to wait for */
 enum { NEAR = 8192, FAR = 16384 };
 
-/* `by` as a fraction of the blocks. */
-static LLVMValueRef per_block(gemm_state *s, LLVMValueRef by) {
-  return LLVMBuildUDiv(s->g->b, by, LLVMBuildOr(s->g->b, s->all_blocks, qn__ll_i64(s->g, 1), ""), "");
+/* 2^32 / n, for near enough quotients by multiplying: a division of 64 bits is not nothing where products are small. */
+static LLVMValueRef part_of(qn_ll *g, LLVMValueRef n) {
+  LLVMValueRef low = LLVMBuildOr(g->b, LLVMBuildTrunc(g->b, n, g->i32, ""), qn__ll_i32(g, 1), "");
+  return LLVMBuildZExt(g->b, LLVMBuildUDiv(g->b, qn__ll_i32(g, UINT32_MAX), low, ""), g->i64, "");
+}
+
+static LLVMValueRef times_part(qn_ll *g, LLVMValueRef x, LLVMValueRef part) {
+  return LLVMBuildLShr(g->b, qn__ll_mul(g, x, part), qn__ll_i64(g, 32), "");
 }
 
 void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, bool mixed) {
@@ -21,11 +26,13 @@ void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, 
   gemm_fetch *f = &s->fetch;
   const qn_layout *l = &s->plan->layout;
   /* All rows of the block together fetch one panel, or what of it is taken at once. */
+  LLVMValueRef part = part_of(g, rows);
   f->block_bytes = (int64_t)l->k_block * l->panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
   LLVMValueRef piece = s->b_stride;
   if (s->pieces.some) piece = qn__ll_mul(g, s->pieces.blocks, qn__ll_i64(g, f->block_bytes));
-  f->row_bytes = LLVMBuildUDiv(g->b, piece, rows, "");
-  f->ahead_step = LLVMBuildUDiv(g->b, qn__ll_i64(g, f->block_bytes * height), rows, "");
+  f->row_bytes = times_part(g, piece, part);
+  f->ahead_step = times_part(g, qn__ll_i64(g, f->block_bytes * height), part);
+  f->blocks_part = part_of(g, s->all_blocks);
   f->alone = f->far = NULL;
   if (mixed || s->plan->window) return;
   LLVMValueRef panels = qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1));
@@ -43,13 +50,13 @@ void qn__ll_gemm_fetch_shape(gemm_state *s) {
   f->some = s->plan->fetch > 0 && t->panels == 1 && t->rows * t->vectors >= FEWEST && !s->plan->layout.granule;
   if (!f->some || s->plan->fetch < 2 || s->plan->window) return;
   LLVMValueRef rows = qn__ll_i64(g, t->rows);
-  f->a_step = per_block(s, qn__ll_mul(g, s->a_stride, rows));
+  f->a_step = times_part(g, qn__ll_mul(g, s->a_stride, rows), f->blocks_part);
   f->y_lines = t->vectors * t->acc_lanes * qn__ll_mem_bits(s->plan->y_mem) / 8 / LINE;
   f->y_stride = qn__ll_arg_stride(g, 1);
-  f->y_step = per_block(s, qn__ll_i64(g, (int64_t)t->rows << FRACTION));
+  f->y_step = times_part(g, qn__ll_i64(g, (int64_t)t->rows << FRACTION), f->blocks_part);
 }
 
-void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef column, LLVMValueRef begin) {
+void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef begin) {
   qn_ll *g = s->g;
   gemm_fetch *f = &s->fetch;
   f->ahead = NULL;
@@ -61,9 +68,8 @@ void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef column, LLVMValueRef begi
   f->ahead = qn__ll_gep(g, f->ahead, qn__ll_mul(g, qn__ll_sub(g, s->row, begin), f->row_bytes));
   if (f->alone) f->ahead = LLVMBuildSelect(g->b, f->alone, panel, f->ahead, "");
   if (!f->a_step) return;
-  LLVMValueRef rows = qn__ll_i64(g, s->tile.rows), width = qn__ll_i64(g, s->plan->layout.panel_width);
-  f->a = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, rows), s->a_stride));
-  LLVMValueRef first = qn__ll_add(g, qn__ll_mul(g, s->panel, width), column);
+  LLVMValueRef width = qn__ll_i64(g, s->plan->layout.panel_width);
+  LLVMValueRef first = qn__ll_add(g, qn__ll_mul(g, s->panel, width), s->column);
   f->y = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, s->row, f->y_stride));
   f->y = qn__ll_gep(g, f->y, qn__ll_mul(g, first, qn__ll_i64(g, qn__ll_mem_bits(s->plan->y_mem) / 8)));
 }

@@ -8,6 +8,7 @@ typedef struct gemm_fetch {
   bool some;                      /* the tile fetches anything */
   LLVMValueRef ahead, ahead_step; /* of the next panel, and how much further per block; null for nothing */
   LLVMValueRef row_bytes;         /* of the next panel that each row fetches */
+  LLVMValueRef blocks_part;       /* 2^32 over the blocks of K */
   int64_t block_bytes;            /* of a panel */
   LLVMValueRef a, a_step;         /* the next tile's rows, and how much further per block; null step for nothing */
   LLVMValueRef y, y_stride;       /* the tile's part of Y */
@@ -24,6 +25,7 @@ typedef struct gemm_pieces {
   LLVMValueRef cut;          /* whether it does */
   LLVMValueRef blocks;       /* of a piece */
   LLVMValueRef from, to;     /* blocks of the piece at hand */
+  LLVMValueRef k_size;       /* its part of K */
   LLVMValueRef first, last;  /* whether it is */
   LLVMValueRef waiting;      /* memory: sums of the rows from `begin` on */
   LLVMValueRef begin, pitch; /* pitch: bytes from row to row, 0 where K is not cut */
@@ -33,18 +35,34 @@ typedef struct gemm_pieces {
 typedef struct gemm_state {
   qn_ll *g;
   const qn_gemm_plan *plan;
+  const qn_body *body;
   qn_ll_tile tile;
   LLVMValueRef epilogue; /* function */
-  LLVMValueRef a, b, a_stride, b_stride;
+  LLVMValueRef a, b;     /* the matrices; in the function of a tile's sums, what is said there */
+  LLVMValueRef a_stride, b_stride;
   LLVMValueRef full_blocks, all_blocks; /* of K (or a segment), without and with the last, partial one */
   LLVMValueRef image[12];               /* of a window: size[3] to size[11] by their numbers */
-  LLVMValueRef row, panel;              /* first of the tile */
-  LLVMValueRef start;                   /* memory that each row's sums start from; null: at zero */
+  LLVMValueRef row, panel, column;      /* first of the tile */
+  LLVMValueRef start;                   /* memory that sums start from; null: at zero */
+  LLVMValueRef start_pitch;             /* from row to row of it; null: all rows start from the same */
   LLVMValueRef sums;                    /* memory that they are left in, row by row */
+  LLVMValueRef kept;                    /* memory of what the function of a tile's sums finds there */
   LLVMValueRef tail;                    /* function; null where no block is partial */
+  LLVMValueRef zeros;                   /* of a block of a panel, and of a row of its sums */
   gemm_fetch fetch;
   gemm_pieces pieces;
 } gemm_state;
+
+/* Sums of a tile, as a function for tiles of one shape: apart from the loops around it, which need registers of their
+ * own, it is compiled in half the time. It is given what changes from tile to tile, and finds the rest in memory. */
+enum { GEMM_MOST = 16 };
+typedef struct gemm_sums {
+  LLVMValueRef fn;
+  LLVMTypeRef type;
+  bool starts; /* from s->start */
+  uint32_t num_given, num_kept;
+  LLVMValueRef *given[GEMM_MOST], *kept[GEMM_MOST]; /* fields of the state */
+} gemm_sums;
 
 /* A function i32(bytes, count) that gives the first 0 to 3 bytes as the low ones of a word. */
 LLVMValueRef qn__ll_gemm_tail_function(qn_ll *g, const qn_body *body);
@@ -52,20 +70,27 @@ LLVMValueRef qn__ll_gemm_tail_function(qn_ll *g, const qn_body *body);
 void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows);
 /* Calls `rows` for each piece of the panel at hand, to take all rows of a block that begins at `begin`. */
 void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, void (*rows)(void *user), void *user);
-/* Where the sums of the tile at s->row are left. */
+/* Where the sums of the tile at s->row are left, and what they start from: s->start as it is, or what an earlier piece
+ * left. */
 void qn__ll_gemm_pieces_aim(gemm_state *s);
-/* The tile's sums as they are now, or as an earlier piece left them. */
-void qn__ll_gemm_pieces_resume(gemm_state *s);
 
 /* For a block of `rows` rows, tiles as tall as `height`, lower ones among them or not. */
 void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, bool mixed);
 /* For tiles as s->tile is shaped now. */
 void qn__ll_gemm_fetch_shape(gemm_state *s);
-/* For the tile at s->row of a block of rows from `begin` on, and from `column` of s->panel on. */
-void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef column, LLVMValueRef begin);
+/* For the tile at s->row of a block of rows from `begin` on, and from s->column of s->panel on. */
+void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef begin);
 /* At `block` of K and as many after it as are handled with it. */
 void qn__ll_gemm_fetch(gemm_state *s, LLVMValueRef block, uint32_t blocks, LLVMValueRef ahead);
 
-/* Sums of the tile from `column` of its first panel on, into s->sums. */
-void qn__ll_gemm_sums(gemm_state *s, LLVMValueRef column);
+/* The function for tiles as s->tile and s->fetch are shaped (gemm_tile.c). What it finds in memory is stored where it
+ * is made: no other shape's tiles may come between that and calls of it. */
+gemm_sums qn__ll_gemm_sums_function(gemm_state *s, bool starts);
+/* Calls it for the tile at s->row and s->column of s->panel. K is not 0, but where there are windows or granules. */
+void qn__ll_gemm_sums_call(gemm_state *s, const gemm_sums *f);
+/* Where s->column of a panel is. */
+LLVMValueRef qn__ll_gemm_columns(gemm_state *s, LLVMValueRef panel);
+/* What the function does, into s->sums: rows start at s->a, the panel's columns at s->b, both at the piece of K at
+ * hand, which is as long as s->tile.k_size. With windows s->a is the image, with granules s->b the whole of B. */
+void qn__ll_gemm_sums(gemm_state *s);
 #endif

@@ -57,13 +57,12 @@ void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, void (*rows)(voi
   }
   qn_ll_for f;
   p->begin = begin;
-  /* Once where K is 0, too. */
-  LLVMValueRef none = LLVMBuildICmp(g->b, LLVMIntEQ, s->all_blocks, qn__ll_i64(g, 0), "");
-  LLVMValueRef end = LLVMBuildSelect(g->b, none, qn__ll_i64(g, 1), s->all_blocks, "");
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), end, 1, 0, NULL);
-  f.step = LLVMBuildSelect(g->b, none, qn__ll_i64(g, 1), p->blocks, "");
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), s->all_blocks, 1, 0, NULL);
+  f.step = p->blocks;
   p->from = f.i;
   p->to = qn__ll_min(g, qn__ll_add(g, f.i, p->blocks), s->all_blocks);
+  LLVMValueRef block = qn__ll_i64(g, s->plan->layout.k_block);
+  p->k_size = qn__ll_sub(g, qn__ll_min(g, qn__ll_mul(g, p->to, block), s->tile.k_size), qn__ll_mul(g, f.i, block));
   p->first = LLVMBuildICmp(g->b, LLVMIntEQ, f.i, qn__ll_i64(g, 0), "");
   p->last = LLVMBuildICmp(g->b, LLVMIntEQ, p->to, s->all_blocks, "");
   rows(user);
@@ -74,26 +73,8 @@ void qn__ll_gemm_pieces_aim(gemm_state *s) {
   qn_ll *g = s->g;
   gemm_pieces *p = &s->pieces;
   if (!p->some) return;
+  int64_t pitch = (int64_t)s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->acc) / 8;
   s->sums = qn__ll_gep(g, p->waiting, qn__ll_mul(g, qn__ll_sub(g, s->row, p->begin), p->pitch));
-}
-
-void qn__ll_gemm_pieces_resume(gemm_state *s) {
-  qn_ll *g = s->g;
-  qn_ll_tile *t = &s->tile;
-  qn_ll_if again;
-  if (!s->pieces.some) return;
-  uint32_t count = t->rows * t->vectors;
-  int64_t bytes = (int64_t)t->acc_lanes * qn__ll_mem_bits(s->plan->acc) / 8;
-  LLVMValueRef left[QN_LL_MAX_ACC];
-  LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
-  qn__ll_if_begin(g, &again, LLVMBuildNot(g->b, s->pieces.first, ""));
-  from[1] = LLVMGetInsertBlock(g->b);
-  for (uint32_t i = 0; i < count; i++)
-    left[i] = qn__ll_load_vec(g, t->acc_type, qn__ll_gep_const(g, s->sums, i * bytes), 1);
-  qn__ll_if_end(g, &again);
-  for (uint32_t i = 0; i < count; i++) {
-    LLVMValueRef both[2] = {t->acc[i], left[i]}, x = LLVMBuildPhi(g->b, t->acc_type, "");
-    LLVMAddIncoming(x, both, from, 2);
-    t->acc[i] = x;
-  }
+  s->start = LLVMBuildSelect(g->b, p->first, s->start ? s->start : s->zeros, s->sums, "");
+  s->start_pitch = LLVMBuildSelect(g->b, p->first, qn__ll_i64(g, 0), qn__ll_i64(g, pitch), "");
 }

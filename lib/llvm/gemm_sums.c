@@ -52,14 +52,18 @@ static void group_rows(gemm_state *s, LLVMValueRef *groups) {
   }
 }
 
-/* Blocks start .. end-1, `unroll` at a time. The panels' pointers move along and are left after the last block. */
-static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, bool partial) {
+enum { BLOCKS_PARTIAL = 1, BLOCKS_ONCE = 2 };
+
+/* Blocks start .. end-1, `unroll` at a time, one turn in any case with BLOCKS_ONCE. The panels' pointers move along and
+ * are left after the last block. */
+static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, int how) {
   qn_ll_tile *t = &s->tile;
   qn_ll *g = t->g;
   uint32_t sums = t->acc_rows * t->vectors * (unroll >= t->sets ? t->sets : 1), n = sums + t->panels;
   int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
   int64_t a_bytes = (int64_t)t->plan->layout.k_block * qn__ll_mem_bits(t->plan->lhs) / 8;
-  bool fetch = s->fetch.ahead && !partial, grouped = t->rows > FEW_ROWS && !partial && !s->plan->window;
+  bool partial = how & BLOCKS_PARTIAL, fetch = s->fetch.ahead && !partial,
+       grouped = t->rows > FEW_ROWS && !partial && !s->plan->window;
   uint32_t groups = grouped ? (t->rows + ROW_GROUP - 1) / ROW_GROUP : 0, first_group = n + fetch;
   LLVMValueRef carried[QN_LL_MAX_CARRIED], rows[QN_LL_MAX_ROWS];
   LLVMValueRef ahead_step = fetch ? qn__ll_mul(g, s->fetch.ahead_step, qn__ll_i64(g, unroll)) : NULL;
@@ -70,7 +74,7 @@ static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uin
   if (fetch) carried[n] = s->fetch.ahead;
   for (uint32_t i = 0; i < groups; i++)
     carried[first_group + i] = qn__ll_gep(g, t->a[i * ROW_GROUP], qn__ll_mul(g, start, qn__ll_i64(g, a_bytes)));
-  qn__ll_for_begin(g, &f, start, end, unroll, first_group + groups, carried);
+  (how & BLOCKS_ONCE ? qn__ll_do_begin : qn__ll_for_begin)(g, &f, start, end, unroll, first_group + groups, carried);
   copy_values(t->acc, carried, sums);
   copy_values(t->b, carried + sums, t->panels);
   LLVMValueRef ahead = fetch ? carried[n] : NULL, at[MOST_GROUPS];
@@ -160,16 +164,15 @@ static void accumulate_run(gemm_state *s) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   bool partial = !s->plan->lhs_padded && s->plan->layout.k_block > 1;
-  LLVMValueRef done = s->pieces.from, blocks = s->pieces.to;
-  if (partial) blocks = qn__ll_min(g, blocks, s->full_blocks);
+  LLVMValueRef done = qn__ll_i64(g, 0), blocks = partial ? s->full_blocks : s->all_blocks;
   if (partial && t->tails) keep_tails(s);
   if (t->unroll > 1) {
     LLVMValueRef whole = LLVMBuildAnd(g->b, blocks, qn__ll_i64(g, -(int64_t)t->unroll), "");
-    blocks_loop(s, done, whole, t->unroll, false);
+    blocks_loop(s, done, whole, t->unroll, 0);
     done = whole;
   }
-  blocks_loop(s, done, blocks, 1, false);
-  if (partial) blocks_loop(s, s->full_blocks, s->pieces.to, 1, true);
+  blocks_loop(s, done, blocks, 1, t->unroll == 1 && !partial && !s->plan->window ? BLOCKS_ONCE : 0);
+  if (partial) blocks_loop(s, blocks, s->all_blocks, 1, BLOCKS_PARTIAL);
 }
 
 /* Inside a loop over segments: sums, the panels' pointers and what is prefetched are carried around it, rows move by
@@ -237,9 +240,9 @@ static void accumulate_granules(gemm_state *s) {
   LLVMValueRef from = granule_number(s, s->panel), to = granule_number(s, qn__ll_add(g, s->panel, one));
   LLVMValueRef first = qn__ll_add(g, qn__ll_add(g, panels, one), from);
   LLVMValueRef list = qn__ll_gep(g, s->b, qn__ll_mul(g, first, qn__ll_i64(g, 4)));
-  s->full_blocks = s->all_blocks = s->pieces.to = qn__ll_i64(g, l->granule / l->k_block);
+  s->full_blocks = s->all_blocks = qn__ll_i64(g, l->granule / l->k_block);
   segments_loop(s, qn__ll_sub(g, to, from), qn__ll_i64(g, qn__ll_mem_bits(s->plan->lhs) / 8), list, accumulate_run);
-  s->full_blocks = outer.full_blocks, s->all_blocks = outer.all_blocks, s->pieces = outer.pieces;
+  s->full_blocks = outer.full_blocks, s->all_blocks = outer.all_blocks;
 }
 
 /* Where accumulators are something else than the sums of their rows, start values are added in the end. */
@@ -247,20 +250,21 @@ static bool starts_plainly(const qn_ll_dot *dot) {
   return !dot->finish && !dot->more && !dot->even;
 }
 
-static LLVMValueRef start_value(gemm_state *s, uint32_t v) {
+static LLVMValueRef start_value(gemm_state *s, LLVMValueRef row, uint32_t v) {
   int64_t bytes = (int64_t)s->tile.acc_lanes * qn__ll_mem_bits(s->plan->acc) / 8;
-  return qn__ll_load_vec(s->g, s->tile.acc_type, qn__ll_gep_const(s->g, s->start, v * bytes), 1);
+  return qn__ll_load_vec(s->g, s->tile.acc_type, qn__ll_gep_const(s->g, row, v * bytes), 1);
 }
 
 static void begin_sums(gemm_state *s) {
   qn_ll_tile *t = &s->tile;
   uint32_t count = t->acc_rows * t->vectors;
   for (uint32_t i = 0; i < count * t->sets; i++) t->acc[i] = LLVMConstNull(t->acc_type);
-  for (uint32_t v = 0; s->start && starts_plainly(t->dot) && v < t->vectors; v++) {
-    LLVMValueRef x = start_value(s, v);
-    for (uint32_t r = 0; r < t->rows; r++) t->acc[r * t->vectors + v] = x;
+  LLVMValueRef row = s->start;
+  for (uint32_t r = 0; row && starts_plainly(t->dot) && r < t->rows; r++) {
+    if (r && s->start_pitch) row = qn__ll_gep(s->g, row, s->start_pitch);
+    for (uint32_t v = 0; v < t->vectors; v++)
+      t->acc[r * t->vectors + v] = r && !s->start_pitch ? t->acc[v] : start_value(s, row, v);
   }
-  qn__ll_gemm_pieces_resume(s);
 }
 
 static void keep_sums(gemm_state *s) {
@@ -271,7 +275,7 @@ static void keep_sums(gemm_state *s) {
     t->acc[i % count] = LLVMBuildAdd(s->g->b, t->acc[i % count], t->acc[i], "");
   if (t->dot->finish) t->dot->finish(t);
   for (uint32_t v = 0; s->start && !starts_plainly(t->dot) && v < t->vectors; v++) {
-    LLVMValueRef x = start_value(s, v);
+    LLVMValueRef x = start_value(s, s->start, v);
     for (uint32_t r = 0; r < t->rows; r++)
       t->acc[r * t->vectors + v] = LLVMBuildAdd(s->g->b, t->acc[r * t->vectors + v], x, "");
   }
@@ -284,7 +288,7 @@ static void row_addresses(gemm_state *s) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   if (!s->plan->window) {
-    t->a[0] = qn__ll_gep(g, s->a, qn__ll_mul(g, s->row, s->a_stride));
+    t->a[0] = s->a;
     for (uint32_t r = 1; r < t->rows; r++) t->a[r] = qn__ll_gep(g, t->a[r - 1], s->a_stride);
     return;
   }
@@ -312,21 +316,20 @@ static void row_addresses(gemm_state *s) {
   }
 }
 
-void qn__ll_gemm_sums(gemm_state *s, LLVMValueRef column) {
+void qn__ll_gemm_sums(gemm_state *s) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
-  int64_t column_bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
+  const qn_layout *l = &s->plan->layout;
+  LLVMValueRef block = qn__ll_i64(g, l->k_block), up = qn__ll_i64(g, l->k_block - 1);
+  s->full_blocks = LLVMBuildUDiv(g->b, t->k_size, block, "");
+  s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, t->k_size, up), block, "");
+  t->tails = s->tail ? qn__ll_slot(g, g->i64, QN_LL_MAX_ROWS) : NULL;
   row_addresses(s);
-  for (uint32_t p = 0; p < t->panels; p++) {
-    LLVMValueRef at = s->plan->layout.granule
-                          ? granules_at(s, granule_number(s, s->panel))
-                          : qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, p)), s->b_stride));
-    t->b[p] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, column_bytes)));
-    t->b[p] = qn__ll_gep(g, t->b[p],
-                         qn__ll_mul(g, s->pieces.from, qn__ll_i64(g, column_bytes * s->plan->layout.panel_width)));
-  }
+  if (s->fetch.a_step) s->fetch.a = qn__ll_gep(g, t->a[t->rows - 1], s->a_stride);
+  t->b[0] = l->granule ? qn__ll_gemm_columns(s, granules_at(s, granule_number(s, s->panel))) : s->b;
+  for (uint32_t p = 1; p < t->panels; p++) t->b[p] = qn__ll_gep(g, t->b[p - 1], s->b_stride);
   begin_sums(s);
-  if (s->plan->layout.granule)
+  if (l->granule)
     accumulate_granules(s);
   else if (s->plan->window)
     segments_loop(s, s->image[5], s->image[10], NULL, inner_segments);

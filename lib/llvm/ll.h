@@ -51,6 +51,8 @@ void qn__ll_done(qn_ll *g);
 void qn__ll_function_begin(qn_ll *g, const char *symbol);
 void qn__ll_function_end(qn_ll *g); /* return 0 */
 LLVMValueRef qn__ll_function_attrs(qn_ll *g, LLVMValueRef fn);
+/* Has LLVM compile a function fast: for those that are run through once a tile or more rarely. */
+void qn__ll_function_quickly(qn_ll *g, LLVMValueRef fn);
 qn_status qn__ll_error(qn_ll *g, qn_diag_code code, const char *fmt, ...) QN_PRINTF(3, 4);
 
 /* ---- target.c ---- */
@@ -88,11 +90,12 @@ LLVMValueRef qn__ll_arg_stride(qn_ll *g, uint32_t i);
 LLVMValueRef qn__ll_arg_begin(qn_ll *g, uint32_t i);
 LLVMValueRef qn__ll_arg_end(qn_ll *g, uint32_t i);
 LLVMValueRef qn__ll_min(qn_ll *g, LLVMValueRef a, LLVMValueRef b); /* signed */
+/* What adds or takes away nothing is not written: it would have to be compiled. */
 static inline LLVMValueRef qn__ll_add(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
-  return LLVMBuildAdd(g->b, a, b, "");
+  return LLVMIsNull(b) ? a : LLVMIsNull(a) ? b : LLVMBuildAdd(g->b, a, b, "");
 }
 static inline LLVMValueRef qn__ll_sub(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
-  return LLVMBuildSub(g->b, a, b, "");
+  return LLVMIsNull(b) ? a : LLVMBuildSub(g->b, a, b, "");
 }
 static inline LLVMValueRef qn__ll_mul(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
   return LLVMBuildMul(g->b, a, b, "");
@@ -132,10 +135,15 @@ typedef struct qn_ll_for {
   LLVMValueRef step;
   LLVMBasicBlockRef pre, body, exit;
   uint32_t num_carried;
+  bool once; /* at least */
   LLVMValueRef init[QN_LL_MAX_CARRIED], phi[QN_LL_MAX_CARRIED];
 } qn_ll_for;
 void qn__ll_for_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef end, int64_t step, uint32_t num_carried,
                       LLVMValueRef *carried);
+/* The same where the first time around is never in question: what is carried leaves the loop as it is, without a choice
+ * between that and the initial values, which for a tile's sums is a good part of what there is to compile. */
+void qn__ll_do_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef end, int64_t step, uint32_t num_carried,
+                     LLVMValueRef *carried);
 void qn__ll_for_end(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried);
 typedef struct qn_ll_if {
   LLVMBasicBlockRef exit;

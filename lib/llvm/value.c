@@ -101,7 +101,7 @@ LLVMValueRef qn__ll_slot(qn_ll *g, LLVMTypeRef type, uint32_t count) {
 }
 
 LLVMValueRef qn__ll_gep(qn_ll *g, LLVMValueRef base, LLVMValueRef bytes) {
-  return LLVMBuildGEP2(g->b, g->i8, base, &bytes, 1, "");
+  return LLVMIsNull(bytes) ? base : LLVMBuildGEP2(g->b, g->i8, base, &bytes, 1, "");
 }
 
 LLVMValueRef qn__ll_gep_const(qn_ll *g, LLVMValueRef base, int64_t bytes) {

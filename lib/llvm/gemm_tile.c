@@ -1,0 +1,120 @@
+/* A tile's sums as a function, and calls of it. */
+#include "gemm_impl.h"
+
+LLVMValueRef qn__ll_gemm_columns(gemm_state *s, LLVMValueRef panel) {
+  int64_t bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
+  return qn__ll_gep(s->g, panel, qn__ll_mul(s->g, s->column, qn__ll_i64(s->g, bytes)));
+}
+
+static void list_given(gemm_state *s, gemm_sums *f) {
+  uint32_t n = 0;
+  f->given[n++] = &s->a;
+  f->given[n++] = &s->b;
+  f->given[n++] = &s->tile.k_size;
+  f->given[n++] = &s->sums;
+  f->given[n++] = s->plan->window ? &s->row : &s->a_stride;
+  if (f->starts) f->given[n++] = &s->start;
+  if (s->pieces.some) f->given[n++] = &s->start_pitch;
+  if (s->fetch.some) f->given[n++] = &s->fetch.ahead;
+  if (s->fetch.a_step) f->given[n++] = &s->fetch.y;
+  if (s->plan->layout.granule) f->given[n++] = &s->panel, f->given[n++] = &s->column, f->given[n++] = &s->g->args;
+  if (f->num_kept) f->given[n++] = &s->kept;
+  f->num_given = n;
+}
+
+static bool is_address(const gemm_state *s, LLVMValueRef *field) {
+  return field == &s->a || field == &s->b || field == &s->sums || field == &s->start || field == &s->kept ||
+         field == &s->fetch.ahead || field == &s->fetch.y || field == &s->g->args;
+}
+
+static void list_kept(gemm_state *s, gemm_sums *f) {
+  uint32_t n = 0;
+  for (uint32_t i = 3; s->plan->window && i < 12; i++) f->kept[n++] = &s->image[i];
+  if (s->tile.panels > 1) f->kept[n++] = &s->b_stride;
+  if (s->fetch.some) f->kept[n++] = &s->fetch.ahead_step;
+  if (s->fetch.some && s->fetch.alone) f->kept[n++] = &s->fetch.alone, f->kept[n++] = &s->fetch.far;
+  if (s->fetch.a_step)
+    f->kept[n++] = &s->fetch.a_step, f->kept[n++] = &s->fetch.y_stride, f->kept[n++] = &s->fetch.y_step;
+  f->num_kept = n;
+}
+
+static bool is_condition(const gemm_state *s, LLVMValueRef *field) {
+  return field == &s->fetch.alone || field == &s->fetch.far;
+}
+
+static LLVMValueRef kept_at(gemm_state *s, uint32_t i) {
+  return qn__ll_gep_const(s->g, s->kept, (int64_t)i * 8);
+}
+
+static void store_kept(gemm_state *s, const gemm_sums *f) {
+  qn_ll *g = s->g;
+  for (uint32_t i = 0; i < f->num_kept; i++) {
+    LLVMValueRef v = *f->kept[i];
+    LLVMBuildStore(g->b, is_condition(s, f->kept[i]) ? LLVMBuildZExt(g->b, v, g->i64, "") : v, kept_at(s, i));
+  }
+}
+
+static void load_kept(gemm_state *s, const gemm_sums *f) {
+  qn_ll *g = s->g;
+  for (uint32_t i = 0; i < f->num_kept; i++) {
+    LLVMValueRef v = LLVMBuildLoad2(g->b, g->i64, kept_at(s, i), "");
+    bool condition = is_condition(s, f->kept[i]);
+    *f->kept[i] = condition ? LLVMBuildICmp(g->b, LLVMIntNE, v, qn__ll_i64(g, 0), "") : v;
+  }
+}
+
+static void write_function(gemm_state *s, const gemm_sums *f) {
+  qn_ll *g = s->g, outer = *g;
+  gemm_state around = *s;
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
+  g->fn = f->fn;
+  g->entry = LLVMAppendBasicBlockInContext(g->ctx, f->fn, "");
+  LLVMPositionBuilderAtEnd(g->b, g->entry);
+  s->start = s->start_pitch = s->fetch.ahead = s->fetch.y = NULL;
+  for (uint32_t i = 0; i < f->num_given; i++) *f->given[i] = LLVMGetParam(f->fn, i);
+  load_kept(s, f);
+  qn__ll_gemm_sums(s);
+  LLVMBuildRetVoid(g->b);
+  *s = around;
+  g->fn = outer.fn, g->entry = outer.entry, g->args = outer.args;
+  LLVMPositionBuilderAtEnd(g->b, here);
+}
+
+gemm_sums qn__ll_gemm_sums_function(gemm_state *s, bool starts) {
+  qn_ll *g = s->g;
+  gemm_sums f = {.starts = starts};
+  LLVMTypeRef types[GEMM_MOST];
+  list_kept(s, &f);
+  list_given(s, &f);
+  for (uint32_t i = 0; i < f.num_given; i++) types[i] = is_address(s, f.given[i]) ? g->ptr : g->i64;
+  f.type = LLVMFunctionType(g->void_t, types, f.num_given, false);
+  qn_str name = qn__arena_fmt(g->arena, "%s_sums", s->body->symbol); /* LLVM numbers those after the first */
+  if (!name.data) g->failed = g->out_of_memory = true;
+  f.fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", f.type));
+  LLVMSetLinkage(f.fn, LLVMInternalLinkage);
+  write_function(s, &f);
+  store_kept(s, &f);
+  return f;
+}
+
+/* Both sides move on to the piece of K at hand. */
+static void move_to_piece(gemm_state *s) {
+  qn_ll *g = s->g;
+  const qn_layout *l = &s->plan->layout;
+  int64_t a_bytes = (int64_t)l->k_block * qn__ll_mem_bits(s->plan->lhs) / 8;
+  int64_t b_bytes = (int64_t)l->k_block * l->panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
+  s->a = qn__ll_gep(g, s->a, qn__ll_mul(g, s->pieces.from, qn__ll_i64(g, a_bytes)));
+  s->b = qn__ll_gep(g, s->b, qn__ll_mul(g, s->pieces.from, qn__ll_i64(g, b_bytes)));
+  s->tile.k_size = s->pieces.k_size;
+}
+
+void qn__ll_gemm_sums_call(gemm_state *s, const gemm_sums *f) {
+  qn_ll *g = s->g;
+  LLVMValueRef a = s->a, b = s->b, k_size = s->tile.k_size, args[GEMM_MOST];
+  if (!s->plan->window) s->a = qn__ll_gep(g, a, qn__ll_mul(g, s->row, s->a_stride));
+  if (!s->plan->layout.granule) s->b = qn__ll_gemm_columns(s, qn__ll_gep(g, b, qn__ll_mul(g, s->panel, s->b_stride)));
+  if (s->pieces.some) move_to_piece(s);
+  for (uint32_t i = 0; i < f->num_given; i++) args[i] = *f->given[i];
+  s->a = a, s->b = b, s->tile.k_size = k_size;
+  LLVMBuildCall2(g->b, f->type, f->fn, args, f->num_given, "");
+}
