@@ -8,8 +8,10 @@
  *
  *   %a = quern.div %x, %root2; quern.erf; quern.add 1; quern.mul %x; quern.mul 0.5     ->    quern.gelu %x
  *
+ *   %t = quern.mul (quern.conv2d %x, %w), %k           ->    quern.conv2d %x, (quern.mul %w, %k)
+ *
  * The steps may stand in any order that multiplication and addition allow, and none of their results may be used
- * elsewhere. fuse_patterns_attention.c and fuse_patterns_gelu.c say what is recognized.
+ * elsewhere. fuse_patterns_attention.c, _gelu.c and _conv.c say what is recognized.
  *
  * Needs: shapes inferred (attention is raised where the size of a value's head is known). Changes float results: in
  * real arithmetic they are the same, but the raised op rounds in another order. Preserves shapes. */
@@ -29,7 +31,8 @@ bool qn__fuse_scalar(qn_module *m, qn_value v, double *out) {
 
 qn_status qn__pass_fuse_patterns(qn_pass_run *run) {
   static const qn_pattern patterns[] = {{QN_OP_MATMUL, "attention raised", qn__fuse_attention},
-                                        {QN_OP_MUL, "gelu raised", qn__fuse_gelu}};
+                                        {QN_OP_MUL, "gelu raised", qn__fuse_gelu},
+                                        {QN_OP_MUL, "scales folded into convolutions", qn__fuse_conv_scale}};
   bool changed;
   qn_status status = qn_rewrite(run, (qn_op){0}, patterns, sizeof patterns / sizeof *patterns, &changed);
   qn_run_preserved(run, changed, QN_PRESERVES_SHAPES);

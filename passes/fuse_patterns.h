@@ -6,6 +6,7 @@
 /* One pattern per function: looks at its root op, the last one of what it raises. */
 qn_status qn__fuse_attention(qn_rewriter *r, qn_op matmul);
 qn_status qn__fuse_gelu(qn_rewriter *r, qn_op mul);
+qn_status qn__fuse_conv_scale(qn_rewriter *r, qn_op mul);
 
 /* The op that makes v, when it is of this kind and nothing else uses v; else null. */
 qn_op qn__fuse_maker(const qn_module *m, qn_value v, qn_op_kind kind);
