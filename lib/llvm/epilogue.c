@@ -310,6 +310,14 @@ static LLVMTypeRef signature(qn_ll *g) {
   return LLVMFunctionType(g->void_t, params, 6, false);
 }
 
+static const qn_tape *shorter_tape(epilogue *e) {
+  bool *shared = qn__arena_array(e->g->arena, e->tape.num_inputs, sizeof *shared);
+  if (!shared) return NULL;
+  for (uint32_t i = 0; i < e->tape.num_inputs; i++)
+    shared[i] = i > 0 && e->plan->epilogue_extras[i - 1].by_col && !e->plan->epilogue_extras[i - 1].by_row;
+  return qn__ll_without_minus_zeros(e->g, qn__ll_without_quotients(e->g, &e->tape), shared);
+}
+
 static LLVMValueRef emit_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus, bool *apart,
                                   bool doubled) {
   qn_ll outer = *g;
@@ -332,7 +340,7 @@ static LLVMValueRef emit_function(qn_ll *g, const qn_body *body, uint32_t *start
   if (!doubled) end = qn__ll_min(g, end, qn__ll_arg_size(g, 1));
   bool good = name.data && take_start(&e, start, minus);
   /* Before registers are looked for by their numbers: regions would do so, and number them anew. */
-  const qn_tape *fewer = good ? qn__ll_without_quotients(g, &e.tape) : NULL;
+  const qn_tape *fewer = good ? shorter_tape(&e) : NULL;
   if (fewer) e.tape = *fewer;
   if (fewer && take_group(&e) && prepare(&e))
     all_columns(&e, end);

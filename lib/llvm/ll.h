@@ -179,6 +179,9 @@ typedef struct qn_ll_region {
 } qn_ll_region;
 /* The same results with fewer divisions (quotient.c); the tape itself when there is nothing to do. */
 const qn_tape *qn__ll_without_quotients(qn_ll *g, const qn_tape *tape);
+/* The same results with max(sum, 0) as one instruction (zeros.c), where inputs that are the same for all rows, as
+ * `shared` says, may be changed for it. Null when memory runs out. */
+const qn_tape *qn__ll_without_minus_zeros(qn_ll *g, const qn_tape *tape, const bool *shared);
 /* input_vary: per input. False when memory runs out. */
 bool qn__ll_region_init(qn_ll_region *r, qn_ll *g, const qn_tape *tape, const uint8_t *input_vary);
 /* Emits all needed instructions with this `vary` that are ready in passes first .. last, but inputs and reductions,

@@ -39,7 +39,8 @@ static void quantize_to_u8(tape_room *r, uint32_t t) {
 }
 
 /* 0: the sums; 1: bias and scale per column, quantized; 2: scales per row and column, one factor for all, and a
- * residual of the result's shape; 3: a residual per row only, compared into a mask. */
+ * residual of the result's shape; 3: a residual per row only, compared into a mask; 4: scaled, a bias per column, and
+ * no less than +0. */
 static void make_epilogue(gemm_case *c, uint32_t kind) {
   tape_room *r = &c->epilogue;
   qn_gemm_plan *p = &c->plan.u.gemm;
@@ -63,6 +64,14 @@ static void make_epilogue(gemm_case *c, uint32_t kind) {
     if (type == QN_TI32 || type == QN_TI64) x = tape_op(r, QN_T_SITOFP, QN_TF32, x, 0, 0);
     x = tape_op(r, QN_T_FMA, QN_TF32, x, m, full);
     tape_output(r, tape_op(r, QN_T_FMAX, QN_TF32, x, tape_const(r, QN_TF32, 0), 0), QN_F32);
+  } else if (kind == 4) {
+    uint32_t scale = add_extra(c, QN_F32, false, true), bias = add_extra(c, QN_F32, false, true);
+    if (type == QN_TF64) x = tape_op(r, QN_T_FTRUNC, QN_TF32, x, 0, 0);
+    if (type == QN_TI32 || type == QN_TI64) x = tape_op(r, QN_T_SITOFP, QN_TF32, x, 0, 0);
+    x = tape_op(r, QN_T_FADD, QN_TF32, tape_op(r, QN_T_FMUL, QN_TF32, x, scale, 0), bias, 0);
+    uint32_t zero = tape_const(r, QN_TF32, 0), below = tape_op(r, QN_T_FCMP, QN_TI1, x, zero, 0);
+    r->insts[below].pred = 5;
+    tape_output(r, tape_op(r, QN_T_SELECT, QN_TF32, below, zero, x), QN_F32);
   } else {
     uint32_t limit = add_extra(c, p->acc, true, false);
     bool is_float = type == QN_TF32 || type == QN_TF64;
@@ -229,7 +238,7 @@ static uint32_t check_heights(qn_context *ctx, const qn_isa *isa, types t, qn_la
   qn_body bodies[16];
   uint32_t wrong = 0, n = tallest;
   for (uint32_t i = 0; i < n; i++) {
-    make_case(&cases[i], isa, t, layout, i + 1, (uint32_t)rnd_below(4), rnd_below(2) == 0, i);
+    make_case(&cases[i], isa, t, layout, i + 1, (uint32_t)rnd_below(5), rnd_below(2) == 0, i);
     bodies[i] = cases[i].body;
   }
   qn_code *code = compile(ctx, n, bodies);
