@@ -45,8 +45,9 @@ qn_status qn__lower_softmax(lowering *l, qn_op op) {
 
 /* ---- dynamic quantization ----
  * With a range per row one row kernel finds the parameters and quantizes: two passes over a row that stays near. With
- * one range for the tensor the row kernel finds the parameters only, and quantizing is a kern.map of its own, so that
- * it can become the prologue of the product that reads the codes. */
+ * one range for the tensor the row kernel finds the parameters only (from the ranges of parts, where the tensor is
+ * large), and quantizing is a kern.map of its own, so that it can become the prologue of the product that reads the
+ * codes. */
 
 typedef struct dynamic {
   bool symmetric;
@@ -79,11 +80,12 @@ static qn_value number(lowering *l, qn_builder *b) {
 }
 
 /* qn_qparams_choose with `dynamic`, step by step. */
-static void parameters(lowering *l, qn_builder *b, const dynamic *d, qn_value x, qn_value *scale, qn_value *zero) {
+static void parameters(lowering *l, qn_builder *b, const dynamic *d, qn_value most, qn_value least, qn_value *scale,
+                       qn_value *zero) {
   qn_type f32 = qn__scalar_t(l, QN_F32), i32 = qn__scalar_t(l, QN_I32);
   qn_value nought = qn__f(b, f32, 0), limit = qn__f(b, f32, (double)(FLT_MAX / 2)),
            floor = qn__f(b, f32, (double)FLT_MIN);
-  qn_value hi = larger(b, qn__s1(b, QN_OP_ALL_MAX, x), nought), lo = smaller(b, qn__s1(b, QN_OP_ALL_MIN, x), nought);
+  qn_value hi = larger(b, most, nought), lo = smaller(b, least, nought);
   hi = smaller(b, hi, limit);
   lo = larger(b, lo, qn__f(b, f32, -(double)(FLT_MAX / 2)));
   qn_value span, s, empty;
@@ -110,6 +112,14 @@ static void parameters(lowering *l, qn_builder *b, const dynamic *d, qn_value x,
   *zero = qn__select(b, empty, qn__i(b, i32, at_empty), z);
 }
 
+/* From the ranges of parts, or from the elements, which are their own. */
+static void parameters_of(lowering *l, qn_builder *b, const dynamic *d, qn_value most, qn_value least, qn_value *scale,
+                          qn_value *zero) {
+  most = qn__s1(b, QN_OP_ALL_MAX, most);
+  least = qn__s1(b, QN_OP_ALL_MIN, least);
+  parameters(l, b, d, most, least, scale, zero);
+}
+
 /* The tensor as a single row. */
 static qn_value flattened(lowering *l, qn_builder *b, qn_value x) {
   qn_type t = qn_value_type(l->m, x);
@@ -117,6 +127,32 @@ static qn_value flattened(lowering *l, qn_builder *b, qn_value x) {
   n = n < 0 ? QN_DYNAMIC : n;
   return qn__make_view(b, x, qn_type_tensor(l->ctx, qn_type_elem(l->ctx, t), 1, &n),
                        qn_attr_ints(l->m, QN_I64, 1, &rest));
+}
+
+/* Into how many rows a large tensor is cut, so that threads can share the search for its range: the order in which the
+ * largest and the smallest are found does not matter. 1 where it is small, of sizes not known yet, or does not divide.
+ */
+static int64_t rows_to_share(lowering *l, qn_value x) {
+  enum { LARGE = 1 << 18, MOST = 32, FEWEST = 4 };
+  int64_t n = qn_type_count(l->ctx, qn_value_type(l->m, x)), rows = MOST;
+  if (n < LARGE) return 1;
+  while (n % rows != 0) rows--;
+  return rows < FEWEST ? 1 : rows;
+}
+
+/* The largest and the smallest of each of so many rows. */
+static void row_ranges(lowering *l, qn_builder *b, qn_value x, int64_t rows, qn_value found[2]) {
+  qn_type t = qn_value_type(l->m, x), elem = qn_type_elem(l->ctx, t), f32 = qn__scalar_t(l, QN_F32);
+  int64_t cut[2] = {rows, qn_type_count(l->ctx, t) / rows}, each[2] = {rows, 1};
+  qn_value in = qn__make_view(b, x, qn_type_tensor(l->ctx, elem, 2, cut), qn_attr_ints(l->m, QN_I64, 2, cut));
+  qn_type types[2] = {qn_type_tensor(l->ctx, f32, 2, each), qn_type_tensor(l->ctx, f32, 2, each)};
+  qn_builder body;
+  qn_op row = qn__make_loop(b, QN_OP_ROW, 1, &in, 2, types, &body);
+  qn_value v = number(l, &body), ends[2];
+  ends[0] = qn__s1(&body, QN_OP_ALL_MAX, v);
+  ends[1] = qn__s1(&body, QN_OP_ALL_MIN, v);
+  qn__yield(&body, 2, ends);
+  for (uint32_t i = 0; i < 2; i++) found[i] = flattened(l, b, qn_op_result(l->m, row, i));
 }
 
 static qn_value code_of(lowering *l, qn_builder *b, const dynamic *d, qn_value x, qn_value scale, qn_value zero,
@@ -137,7 +173,7 @@ static qn_status per_row(lowering *l, qn_op op, const dynamic *d, const qn_type 
   qn_value x = qn_op_operand(l->m, op, 0), found[3], results[3];
   qn_op row = qn__make_loop(&b, QN_OP_ROW, 1, &x, 3, want, &body);
   qn_value v = number(l, &body);
-  parameters(l, &body, d, v, &found[1], &found[2]);
+  parameters_of(l, &body, d, v, v, &found[1], &found[2]);
   found[0] = code_of(l, &body, d, v, found[1], found[2], want[0]);
   found[2] = qn__convert(&body, QN_OP_TRUNCI, found[2], qn__body_type(l, want[2]));
   qn__yield(&body, 3, found);
@@ -147,12 +183,17 @@ static qn_status per_row(lowering *l, qn_op op, const dynamic *d, const qn_type 
 
 static qn_status per_tensor(lowering *l, qn_op op, const dynamic *d, const qn_type want[3]) {
   qn_builder b = qn_builder_before(l->m, op), body;
-  qn_value x = qn_op_operand(l->m, op, 0), rows = flattened(l, &b, x), results[3], found[2];
-  int64_t one = 1;
+  qn_value x = qn_op_operand(l->m, op, 0), results[3], found[2], ends[2];
+  int64_t one = 1, rows = rows_to_share(l, x);
+  if (rows > 1)
+    row_ranges(l, &b, x, rows, ends);
+  else
+    ends[0] = flattened(l, &b, x);
   qn_type params[2];
   for (int i = 0; i < 2; i++) params[i] = qn_type_tensor(l->ctx, qn_type_elem(l->ctx, want[i + 1]), 1, &one);
-  qn_op row = qn__make_loop(&b, QN_OP_ROW, 1, &rows, 2, params, &body);
-  parameters(l, &body, d, number(l, &body), &found[0], &found[1]);
+  qn_op row = qn__make_loop(&b, QN_OP_ROW, rows > 1 ? 2 : 1, ends, 2, params, &body);
+  qn_value most = rows > 1 ? arg(&body, 0) : number(l, &body), least = rows > 1 ? arg(&body, 1) : most;
+  parameters_of(l, &body, d, most, least, &found[0], &found[1]);
   found[1] = qn__convert(&body, QN_OP_TRUNCI, found[1], qn__body_type(l, want[2]));
   qn__yield(&body, 2, found);
   for (uint32_t i = 0; i < 2; i++)

@@ -146,7 +146,65 @@ static void scales_as_inputs(void **unused) {
   qn_context_destroy(ctx);
 }
 
+enum { LARGE_ROWS = 520, LARGE_COLUMNS = 512 };
+static float large[LARGE_ROWS * LARGE_COLUMNS];
+static uint8_t large_codes[LARGE_ROWS * LARGE_COLUMNS];
+
+static void backwards(void *pool, void (*task)(void *arg, size_t i), void *arg, size_t n) {
+  (void)pool;
+  while (n-- > 0) task(arg, n);
+}
+
+/* A tensor large enough to be searched for its range in parts, with its ends and NaN anywhere. */
+static void large_dynamic(void **unused) {
+  (void)unused;
+  static const char text[] =
+      "func.func @f(%x: tensor<520x512xf32>) -> (tensor<520x512xui8>, tensor<f32>, tensor<ui8>) {\n"
+      "  %y, %s, %z = quern.dynamic_quantize %x {storage = ui8} : (tensor<520x512xf32>) -> (tensor<520x512xui8>, "
+      "tensor<f32>, tensor<ui8>)\n  return %y, %s, %z : tensor<520x512xui8>, tensor<f32>, tensor<ui8>\n}\n";
+  qn_context *ctx = qn_context_create(NULL);
+  for (size_t e = 0; qn_engine_name(e); e++) {
+    qn_module *m;
+    qn_program *program;
+    assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "large.mlir", NULL, &m), QN_OK);
+    assert_int_equal(qn_run_pipeline(m, "lower-kernels"), QN_OK);
+    qn_compile_options options = {.engine = qn_engine_name(e)};
+    assert_int_equal(qn_program_compile(m, &options, &program), QN_OK);
+    for (int round = 0; round < 6; round++) {
+      for (int i = 0; i < LARGE_ROWS * LARGE_COLUMNS; i++) large[i] = ((float)next() * 0x1p-31f - 0.7f) * 3;
+      float least = 0, most = 0;
+      large[next() % (LARGE_ROWS * LARGE_COLUMNS)] = round % 2 ? NAN : -9.25f;
+      large[round ? next() % (LARGE_ROWS * LARGE_COLUMNS) : LARGE_ROWS * LARGE_COLUMNS - 1] = 7.5f;
+      for (int i = 0; i < LARGE_ROWS * LARGE_COLUMNS; i++) {
+        if (large[i] < least) least = large[i];
+        if (large[i] > most) most = large[i];
+      }
+      qn_qparams p = {.scale = (most - least) / 255, .qmin = 0, .qmax = 255};
+      p.zero_point = (int32_t)rintf(fminf(fmaxf(0 - least / p.scale, 0), 255));
+      int64_t shape[2] = {LARGE_ROWS, LARGE_COLUMNS};
+      float scale = 0;
+      uint8_t zero = 0;
+      DLTensor in = tensor(large, kDLFloat, 32, 2, shape);
+      DLTensor out[3] = {tensor(large_codes, kDLUInt, 8, 2, shape), tensor(&scale, kDLFloat, 32, 0, NULL),
+                         tensor(&zero, kDLUInt, 8, 0, NULL)};
+      qn_parallel parallel = {.run = backwards, .num_threads = 1 + (uint32_t)round % 3, .min_ns = 1};
+      size_t bytes = qn_program_workspace_size(program, &in);
+      void *workspace = malloc(bytes + 1);
+      qn_call_error error;
+      if (qn_program_call(program, &in, out, workspace, bytes, &parallel, &error)) fail_msg("%s", error.message);
+      free(workspace);
+      assert_true(memcmp(&scale, &p.scale, sizeof scale) == 0 && zero == p.zero_point);
+      for (int i = 0; i < LARGE_ROWS * LARGE_COLUMNS; i++)
+        if (large_codes[i] != qn_quantize_f32(large[i], p, QN_ROUND_HALF_EVEN)) fail_msg("element %d", i);
+    }
+    qn_program_destroy(program);
+    qn_module_destroy(m);
+  }
+  qn_context_destroy(ctx);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(constant_scales), cmocka_unit_test(scales_as_inputs)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(constant_scales), cmocka_unit_test(scales_as_inputs),
+                                     cmocka_unit_test(large_dynamic)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,17 @@ func.func @dynamic(%x: tensor<3x4xf32>, %w: tensor<4x2xi8>) -> (tensor<3x2xi32>,
   return %acc, %s : tensor<3x2xi32>, tensor<f32>
 }
 
+// A large tensor's range is that of its parts, which threads can share.
+// CHECK-LABEL:  func.func @dynamic_large
+// CHECK:        kern.view %x {shape = array<i64: 32, 9375>}
+// CHECK:        : (tensor<32x9375xf32>) -> (tensor<32x1xf32>, tensor<32x1xf32>)
+// CHECK:        : (tensor<32xf32>, tensor<32xf32>) -> (tensor<1xf32>, tensor<1xui8>)
+// CHECK:        kern.map %x
+func.func @dynamic_large(%x: tensor<500x600xf32>) -> (tensor<500x600xui8>, tensor<f32>, tensor<ui8>) {
+  %q, %s, %z = quern.dynamic_quantize %x {storage = ui8} : (tensor<500x600xf32>) -> (tensor<500x600xui8>, tensor<f32>, tensor<ui8>)
+  return %q, %s, %z : tensor<500x600xui8>, tensor<f32>, tensor<ui8>
+}
+
 // A short map that only feeds a row is part of it.
 // CHECK-LABEL:  func.func @map_and_row
 // CHECK:        kern.row %x, %m body {
