@@ -14,6 +14,7 @@ extern "C" {
 typedef struct options {
   const char *json, *shapes, *only, *cpu;
   const char *onnxruntime; /* its library, null for none */
+  const char *tuning;      /* file, null for none */
   const char *tool;        /* the quern binary, for the set-up rows */
   bool quick;
   uint32_t threads;

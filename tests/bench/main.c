@@ -29,6 +29,7 @@ static void usage(FILE *f) {
              "  --quick           a third of the time and fewer shapes\n"
              "  --threads N       threads for Quern and peers in the rows that are not about threads (default 1);\n"
              "                    the machine's limits are those of one\n"
+             "  --tuning FILE     Quern follows a tuning file ('quern help bench')\n"
              "  --onnxruntime LIB also against ONNX Runtime: its libonnxruntime.so\n"
              "  --cpu NAME        Quern compiles for this instruction set ('quern isa' lists them)\n"
              "rows:\n");
@@ -63,8 +64,10 @@ static bool rows_known(const char *list) {
 }
 
 static int parse(int argc, char **argv, options *o) {
-  static const char *const names[] = {"--json", "--shapes", "--only", "--cpu", "--onnxruntime", "--tool", "--threads"};
-  const char *threads = NULL, **to[] = {&o->json, &o->shapes, &o->only, &o->cpu, &o->onnxruntime, &o->tool, &threads};
+  static const char *const names[] = {"--json",        "--shapes", "--only",    "--cpu",
+                                      "--onnxruntime", "--tool",   "--threads", "--tuning"};
+  const char *threads = NULL,
+             **to[] = {&o->json, &o->shapes, &o->only, &o->cpu, &o->onnxruntime, &o->tool, &threads, &o->tuning};
   for (int i = 1; i < argc; i++) {
     size_t k = 0;
     if (!strcmp(argv[i], "--quick")) {
@@ -113,6 +116,7 @@ int main(int argc, char **argv) {
   qn_context_options context = {.on_diag = on_diag};
   qn_context *ctx = qn_context_create(&context);
   if (!ctx) return bad("out of memory", "");
+  if (o.tuning && qn_tuning_read(ctx, o.tuning, QN_FOREIGN_IGNORE)) return qn_context_destroy(ctx), 1;
   qn_pool *pool = NULL;
   qn_parallel parallel;
   if (o.threads == 1) pin_thread();

@@ -16,6 +16,7 @@ ours), median and spread of the rounds' ratios and our time, then geometric mean
   --list                the rows, and nothing is measured
   --quick               a third of the time and fewer shapes
   --threads N           threads for the rows that are not about threads (default 1); limits are those of one
+  --tuning FILE         Quern follows a tuning file ('quern help bench')
   --cpu NAME            Quern compiles for this instruction set ('quern isa' lists them)
   --onnxruntime         also against ONNX Runtime, from PyPI into a virtual environment in build/bench-python
   --ggml PREFIX         also against ggml: a prefix with its include/ and lib/, built by you for this machine
@@ -31,7 +32,7 @@ install=yes python= ggml= list=
 set -- "$@" --end-of-options
 while [ "$1" != --end-of-options ]; do
   case "$1" in
-    --json | --shapes | --only | --threads | --cpu)
+    --json | --shapes | --only | --threads | --tuning | --cpu)
       [ "$2" != --end-of-options ] || bad "a value is missing after $1"
       case "$1" in
         --threads)
@@ -39,6 +40,7 @@ while [ "$1" != --end-of-options ]; do
             [1-9] | [1-5][0-9] | 6[0-4]) ;;
             *) bad "--threads takes 1 to 64, not $2" ;;
           esac ;;
+        --tuning) [ -e "$2" ] || bad "--tuning: no file '$2'" ;;
         --shapes) [ "$2" = - ] || [ -e "$2" ] || bad "--shapes: no file '$2'" ;;
       esac
       set -- "$@" "$1" "$2"

@@ -26,5 +26,6 @@ refused "no folder '/no/such/prefix'" --ggml /no/such/prefix
 refused "no include/ggml.h" --ggml "$(dirname "$0")"
 refused "--threads takes 1 to 64, not 0" --threads 0
 refused "--threads takes 1 to 64, not two" --threads two
+refused "--tuning: no file '/no/such/tuning.txt'" --tuning /no/such/tuning.txt
 refused "no file '/no/such/shapes.txt'" --shapes /no/such/shapes.txt
 echo "run.sh refuses what it should"
