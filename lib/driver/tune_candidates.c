@@ -107,6 +107,22 @@ static void row_blocks(list *l, const qn_tuned *t) {
   if (cut >= 4096) add(l)->value[QN_CHOICE_LARGE] = cut; /* not at all */
 }
 
+/* Panels that are long, and weights that few rows read, by another measure of "long". */
+static void k_pieces(list *l, const qn_tuned *t) {
+  if (t->kind != QN_TUNED_GEMM || t->n > 1 << 30 || t->k > 1 << 26) return;
+  int64_t panel = t->k * 64, all = t->k * t->n;
+  if (all < 256 << 10) return;
+  if (panel >= 128 << 10) {
+    add_one(l, QN_CHOICE_LONG, 1 << 30);
+    for (int64_t piece = 32 << 10; piece < panel && piece <= 512 << 10; piece *= 2) {
+      qn_choice *c = add(l);
+      c->value[QN_CHOICE_LONG] = piece, c->value[QN_CHOICE_PIECE] = piece;
+    }
+  }
+  add_one(l, QN_CHOICE_OUTSIDE, 1 << 30);
+  add_one(l, QN_CHOICE_OUTSIDE, 1024);
+}
+
 static void thread_parts(list *l, const qn_tuned *t, uint32_t threads) {
   (void)t;
   for (int64_t n = 1; n <= 8 && threads > 1; n *= 2) add_one(l, QN_CHOICE_PARTS, n);
@@ -121,7 +137,8 @@ size_t qn__tune_candidates(uint32_t stage, const qn_tuned *product, uint32_t thr
   case 1: inner_loop(&l, product); break;
   case 2: fetching(&l, product); break;
   case 3: row_blocks(&l, product); break;
-  case 4: thread_parts(&l, product, threads); break;
+  case 4: k_pieces(&l, product); break;
+  case 5: thread_parts(&l, product, threads); break;
   default: break;
   }
   return l.n;

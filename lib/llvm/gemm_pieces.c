@@ -8,8 +8,7 @@
 #include "gemm_impl.h"
 
 /* A piece stays in a second-level cache together with a block of A, a panel that is cut does not. */
-enum { FEW_TILES = 3, OUTSIDE_BYTES = 2 << 20 };
-enum { PIECE_BYTES = 128 * 1024, LONG_BYTES = 512 * 1024, WAITING_ROWS = 64, FEWEST_TILES = 4 };
+enum { FEW_TILES = 3, WAITING_ROWS = 64, FEWEST_TILES = 4 };
 /* Pieces begin where a turn of the loop over K does. */
 enum { GRAIN = 64 };
 
@@ -18,7 +17,7 @@ static LLVMValueRef is_read_once(gemm_state *s, LLVMValueRef count, uint32_t row
   qn_ll *g = s->g;
   LLVMValueRef panels = qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1));
   LLVMValueRef bytes = qn__ll_mul(g, panels, s->b_stride);
-  LLVMValueRef outside = LLVMBuildICmp(g->b, LLVMIntSGT, bytes, qn__ll_i64(g, OUTSIDE_BYTES), "");
+  LLVMValueRef outside = LLVMBuildICmp(g->b, LLVMIntSGT, bytes, qn__ll_i64(g, s->plan->outside_bytes), "");
   LLVMValueRef few = LLVMBuildICmp(g->b, LLVMIntSLE, count, qn__ll_i64(g, (int64_t)rows * FEW_TILES), "");
   return LLVMBuildAnd(g->b, few, outside, "");
 }
@@ -35,10 +34,10 @@ void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows) {
   if (!p->some) return;
   LLVMValueRef count = qn__ll_sub(g, qn__ll_arg_end(g, 0), qn__ll_arg_begin(g, 0));
   LLVMValueRef several = LLVMBuildICmp(g->b, LLVMIntSGT, count, qn__ll_i64(g, rows), "");
-  LLVMValueRef is_long = LLVMBuildICmp(g->b, LLVMIntSGT, s->b_stride, qn__ll_i64(g, LONG_BYTES), "");
+  LLVMValueRef is_long = LLVMBuildICmp(g->b, LLVMIntSGT, s->b_stride, qn__ll_i64(g, s->plan->long_bytes), "");
   int64_t turn =
       (int64_t)GRAIN * s->plan->layout.k_block * s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
-  int64_t turns = PIECE_BYTES / turn;
+  int64_t turns = s->plan->piece_bytes / turn;
   LLVMValueRef few = is_read_once(s, count, rows);
   p->cut = LLVMBuildAnd(g->b, several, LLVMBuildOr(g->b, is_long, few, ""), "");
   p->blocks = LLVMBuildSelect(g->b, few, qn__ll_i64(g, GRAIN), qn__ll_i64(g, GRAIN * (turns ? turns : 1)), "");

@@ -209,6 +209,9 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   g->unroll = v[QN_CHOICE_UNROLL] > 0 ? (uint32_t)v[QN_CHOICE_UNROLL] : 0;
   g->unroll_below = (uint32_t)v[QN_CHOICE_UNROLL_BELOW];
   g->fetch = v[QN_CHOICE_FETCH] >= 0 ? (uint32_t)v[QN_CHOICE_FETCH] : 2;
+  g->piece_bytes = (uint32_t)v[QN_CHOICE_PIECE];
+  g->long_bytes = (uint32_t)v[QN_CHOICE_LONG];
+  g->outside_bytes = (uint32_t)v[QN_CHOICE_OUTSIDE];
   g->kept_bytes = (uint32_t)v[QN_CHOICE_KEPT];
   g->large_bytes = (uint32_t)v[QN_CHOICE_LARGE];
   out->parts = v[QN_CHOICE_PARTS] > 0 ? (uint32_t)v[QN_CHOICE_PARTS] : 1;
@@ -269,6 +272,7 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
                      (uint64_t)g->lhs_strided << 34 | (uint64_t)g->tiles << 37 | (uint64_t)g->window << 35 |
                      (uint64_t)g->window_inner << 36 | (uint64_t)g->sums16 << 40);
   h = qn__mix(h, (uint64_t)g->unroll | (uint64_t)g->unroll_below << 8 | (uint64_t)g->fetch << 16);
+  h = qn__mix(qn__mix(h, (uint64_t)g->piece_bytes | (uint64_t)g->long_bytes << 32), g->outside_bytes);
   h = qn__mix(h, (uint64_t)g->kept_bytes | (uint64_t)g->large_bytes << 32);
   h = qn__extras_hash(g->prologue_extras, g->num_prologue_extras, h);
   h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);

@@ -94,7 +94,9 @@ static void make_case(gemm_case *c, const qn_isa *isa, types t, qn_layout layout
       .a_mem = t.lhs, .lhs = t.lhs, .rhs = t.rhs, .acc = t.acc, .layout = layout, .rows = rows, .lhs_padded = padded};
   c->plan.u.gemm.fetch = rnd_below(3);
   c->plan.u.gemm.unroll = rnd_below(2) ? 1u << rnd_below(3) : 0, c->plan.u.gemm.unroll_below = 16;
-  c->plan.u.gemm.kept_bytes = 4096u << rnd_below(8), c->plan.u.gemm.large_bytes = 4096u << rnd_below(8);
+  c->plan.u.gemm.piece_bytes = 1024u << rnd_below(8), c->plan.u.gemm.long_bytes = 1024u << rnd_below(8);
+  c->plan.u.gemm.outside_bytes = 1024u << rnd_below(8), c->plan.u.gemm.kept_bytes = 4096u << rnd_below(8),
+  c->plan.u.gemm.large_bytes = 4096u << rnd_below(8);
   make_epilogue(c, kind);
   uint32_t mixed = rows > 1 && rnd_below(2) ? QN_ROWS_MIXED : 0;
   c->body = (qn_body){.plan = &c->plan, .part = QN_PART_TILES, .rows = rows | mixed};
