@@ -5,11 +5,12 @@
  *
  * Where all rows are one tile, each panel is read once, at the speed of the memory that it lies in: a tile fetches what
  * it will reach itself, into the first level, and of weights that lie in no cache also what is further on into the
- * second, since the first has too few lines on their way at once. (From a cache the latter would be the slower.) */
+ * second, since the first has too few lines on their way at once. (From a cache the latter would be the slower.) A few
+ * tiles do the same together: each its share into the second level, and what it reaches next itself into the first. */
 #include "gemm_impl.h"
 
 enum { LINE = 64, FRACTION = 16, FEWEST = 8 }; /* smaller tiles have other things to wait for */
-enum { NEAR = 8192, FAR = 16384 };
+enum { CLOSE = 4096, NEAR = 8192, FAR = 16384 };
 
 /* 2^32 / n, for near enough quotients by multiplying: a division of 64 bits is not nothing where products are small. */
 static LLVMValueRef part_of(qn_ll *g, LLVMValueRef n) {
@@ -34,6 +35,7 @@ void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, 
   f->ahead_step = times_part(g, qn__ll_i64(g, f->block_bytes * height), part);
   f->blocks_part = part_of(g, s->all_blocks);
   f->alone = f->far = NULL;
+  f->few = s->pieces.some ? s->pieces.few : NULL;
   if (mixed || s->plan->window) return;
   LLVMValueRef panels = qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1));
   LLVMValueRef bytes = qn__ll_mul(g, panels, s->b_stride);
@@ -96,6 +98,12 @@ static void written(gemm_state *s, LLVMValueRef block) {
 static void for_others(gemm_state *s, LLVMValueRef block, LLVMValueRef ahead) {
   gemm_fetch *f = &s->fetch;
   lines(s->g, ahead, 2, false, SECOND);
+  if (f->few) {
+    qn_ll_if few;
+    qn__ll_if_begin(s->g, &few, f->few);
+    lines(s->g, qn__ll_gep_const(s->g, s->tile.b[0], CLOSE), (f->block_bytes + LINE - 1) / LINE, false, FIRST);
+    qn__ll_if_end(s->g, &few);
+  }
   if (!f->a_step) return;
   lines(s->g, qn__ll_gep(s->g, f->a, qn__ll_mul(s->g, block, f->a_step)), 1, false, SECOND);
   written(s, block);

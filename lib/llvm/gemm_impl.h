@@ -17,12 +17,13 @@ typedef struct gemm_fetch {
   /* All rows are one tile; and the weights are so many that they lie in no cache. Null where there are always several
    * tiles. */
   LLVMValueRef alone, far;
+  LLVMValueRef few; /* there are few tiles, and panels are taken in short pieces; null where they are not cut */
 } gemm_fetch;
 
 /* Pieces of K (gemm_pieces.c). */
 typedef struct gemm_pieces {
   bool some;                 /* the body can cut K */
-  LLVMValueRef cut;          /* whether it does */
+  LLVMValueRef cut, few;     /* whether it does; and because the tiles are few */
   LLVMValueRef blocks;       /* of a piece */
   LLVMValueRef from, to;     /* blocks of the piece at hand */
   LLVMValueRef k_size;       /* its part of K */

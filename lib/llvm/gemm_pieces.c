@@ -38,7 +38,7 @@ void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows) {
   int64_t turn =
       (int64_t)GRAIN * s->plan->layout.k_block * s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
   int64_t turns = s->plan->piece_bytes / turn;
-  LLVMValueRef few = is_read_once(s, count, rows);
+  LLVMValueRef few = p->few = LLVMBuildAnd(g->b, several, is_read_once(s, count, rows), "");
   p->cut = LLVMBuildAnd(g->b, several, LLVMBuildOr(g->b, is_long, few, ""), "");
   p->blocks = LLVMBuildSelect(g->b, few, qn__ll_i64(g, GRAIN), qn__ll_i64(g, GRAIN * (turns ? turns : 1)), "");
   p->blocks = LLVMBuildSelect(g->b, p->cut, p->blocks, s->all_blocks, "");

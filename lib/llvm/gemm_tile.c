@@ -33,13 +33,14 @@ static void list_kept(gemm_state *s, gemm_sums *f) {
   if (s->tile.panels > 1) f->kept[n++] = &s->b_stride;
   if (s->fetch.some) f->kept[n++] = &s->fetch.ahead_step;
   if (s->fetch.some && s->fetch.alone) f->kept[n++] = &s->fetch.alone, f->kept[n++] = &s->fetch.far;
+  if (s->fetch.some && s->fetch.few) f->kept[n++] = &s->fetch.few;
   if (s->fetch.a_step)
     f->kept[n++] = &s->fetch.a_step, f->kept[n++] = &s->fetch.y_stride, f->kept[n++] = &s->fetch.y_step;
   f->num_kept = n;
 }
 
 static bool is_condition(const gemm_state *s, LLVMValueRef *field) {
-  return field == &s->fetch.alone || field == &s->fetch.far;
+  return field == &s->fetch.alone || field == &s->fetch.far || field == &s->fetch.few;
 }
 
 static LLVMValueRef kept_at(gemm_state *s, uint32_t i) {
