@@ -134,13 +134,14 @@ enum { PANELS_M = 96, PANELS_N = 192, PANELS_K = 512 };
 static qn_status build_panels(void *user, qn_program **out) {
   panels *p = user;
   static const float one = 1;
-  qn_matmul_desc d = {.m = PANELS_M, .n = PANELS_N, .k = PANELS_K, .a = QN_F32, .b = QN_F32, .y = QN_F32};
+  qn_matmul_desc d = {.m = PANELS_M, .n = PANELS_N, .k = PANELS_K, .a = QN_UI8, .b = QN_I8, .y = QN_UI8};
   qn_compile_options options = {.engine = "llvm", .cpu = p->cpu};
-  void *w = qn__alloc_zero(qn_context_allocator(p->ctx), PANELS_N * PANELS_K * sizeof(float));
+  int8_t *w = qn__alloc(qn_context_allocator(p->ctx), PANELS_N * PANELS_K);
   if (!w) return qn_error_no_memory(p->ctx);
-  d.b_scales = &one, d.b_data = w;
+  for (int i = 0; i < PANELS_N * PANELS_K; i++) w[i] = (int8_t)(1 + i * 37 % 127); /* zeros would be left out */
+  d.b_scales = &one, d.b_per_tensor = true, d.b_data = w, d.a_scale = 0.02f, d.y_scale = 4;
   qn_status status = qn_kernel_matmul(p->ctx, &d, &options, out);
-  qn__free(qn_context_allocator(p->ctx), w, PANELS_N * PANELS_K * sizeof(float));
+  qn__free(qn_context_allocator(p->ctx), w, PANELS_N * PANELS_K);
   return status;
 }
 
@@ -152,7 +153,7 @@ static qn_status race_panels(panels *p, const qn_isa *isa, const qn_tensor *in, 
   qn_tuned t = {.kind = QN_TUNED_GEMM, .n = PANELS_N, .k = PANELS_K, .m_least = PANELS_M, .m_most = PANELS_M};
   uint32_t lanes = isa->vector_bits / 32;
   snprintf(t.isa, sizeof t.isa, "%s", isa->name);
-  snprintf(t.types, sizeof t.types, "f32,f32,f32");
+  snprintf(t.types, sizeof t.types, "ui8,i8,i32");
   t.choice = qn_choice_none();
   t.choice.value[QN_CHOICE_PANEL] = 4 * (int64_t)lanes;
   qn_status status = qn_tuning_put(p->ctx, &t);
@@ -176,18 +177,21 @@ static qn_status measure_panels(qn_context *ctx, const char *cpu, const qn_isa *
   double *to[] = {&m->vector1_cost, &m->vector2_cost, &m->vector3_cost};
   uint32_t lanes = isa->vector_bits / 32;
   qn_status status = QN_OK;
-  if (!qn_isa_gemm_panel(isa, QN_F32, QN_F32, QN_F32, 4 * (int64_t)lanes, name, sizeof name) ||
-      !qn_isa_gemm_panel(isa, QN_F32, QN_F32, QN_F32, 3 * (int64_t)lanes, name, sizeof name))
+  if (!qn_isa_gemm_panel(isa, QN_UI8, QN_I8, QN_I32, 4 * (int64_t)lanes, name, sizeof name) ||
+      !qn_isa_gemm_panel(isa, QN_UI8, QN_I8, QN_I32, 3 * (int64_t)lanes, name, sizeof name))
     return QN_OK; /* a row whose panels have one width, or fewer vectors */
-  qn_tensor in = {.elem = QN_F32, .rank = 2, .shape = {PANELS_M, PANELS_K}};
-  in.data = qn__alloc_zero(qn_context_allocator(ctx), PANELS_M * PANELS_K * sizeof(float));
+  qn_tensor in = {.elem = QN_UI8, .rank = 2, .shape = {PANELS_M, PANELS_K}};
+  in.data = qn__alloc_zero(qn_context_allocator(ctx), PANELS_M * PANELS_K);
   if (!in.data) return qn_error_no_memory(ctx);
   for (uint32_t v = 1; v <= 3 && !status; v++) {
     double cost = 0;
     status = race_panels(&p, isa, &in, v, &cost);
     if (cost > 0) set(m, to[v - 1], cost < 1 ? 1 : cost);
   }
-  qn__free(qn_context_allocator(ctx), in.data, PANELS_M * PANELS_K * sizeof(float));
+  qn__free(qn_context_allocator(ctx), in.data, PANELS_M * PANELS_K);
+  /* Narrower panels are no cheaper: what says so is noise. */
+  if (m->vector2_cost < m->vector3_cost) m->vector2_cost = m->vector3_cost;
+  if (m->vector1_cost < m->vector2_cost) m->vector1_cost = m->vector2_cost;
   return status;
 }
 

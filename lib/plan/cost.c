@@ -20,7 +20,8 @@ static bool has_narrow(const qn_isa *isa, qn_scalar acc) {
 static double cost_of(const qn_machine *m, int64_t n, uint32_t lanes, uint32_t width, uint32_t own) {
   const double vector_cost[5] = {1, m->vector1_cost, m->vector2_cost, m->vector3_cost, 1};
   uint32_t vectors = width / lanes;
-  double per_vector = width == own || vectors > 4 ? 1 : vector_cost[vectors];
+  /* A little more each, so that of equal ones the wider is taken. */
+  double per_vector = width == own || vectors > 4 ? 1 : vector_cost[vectors] + 0.001 * (4 - vectors);
   return (double)((n + width - 1) / width * vectors) * per_vector;
 }
 
