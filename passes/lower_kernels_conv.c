@@ -14,6 +14,7 @@
 #include <quern/unstable/layout.h>
 #include <quern/unstable/rewriter.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct conv {
   lowering *l;
@@ -311,10 +312,24 @@ static qn_value product(conv *s, qn_type y) {
     each.groups = 1;
     /* Vectors of bytes take four positions of 64 channels at once, or of two pixels with half as many. */
     bool quads = s->lhs == QN_UI8 && s->acc == QN_I32 && qn_str_eq(qn_str_of(s->layout), qn_str_of("k4n64"));
-    qn_value x = qn__make_image(l, &s->b, &s->image), weights = weight_view(s, 2, matrix);
     const char *layout = !quads ? NULL : outputs <= 32 ? "k4n32" : s->layout;
+    /* Those step over the border by themselves, where the image is read as it is. Windows that overlap more read it
+     * more often than it takes to pad it, and look for the border each time. */
+    bool steps_over = quads && outputs > 32 && w->stride[1] > 1 && !s->image.change && !s->image.extra.id;
+    if (steps_over) {
+      memcpy(each.pads, s->c.pads, sizeof each.pads);
+      memset(s->image.pads, 0, sizeof s->image.pads);
+    }
+    qn_value x = qn__make_image(l, &s->b, &s->image), weights = weight_view(s, 2, matrix);
     if (quads) weights = pack(s, weights, layout);
-    return qn__make_window(l, &s->b, "dot", x, weights, layout, &each, s->acc, y);
+    qn_value sum = qn__make_window(l, &s->b, "dot", x, weights, layout, &each, s->acc, y);
+    if (steps_over && (each.pads[0] | each.pads[1] | each.pads[2] | each.pads[3])) {
+      int64_t code = (int64_t)s->image.outside;
+      qn_op op = qn_value_op(l->m, sum);
+      qn_op_set_attr(l->m, op, "pads", qn_attr_ints(l->m, QN_I64, 4, each.pads));
+      qn_op_set_attr(l->m, op, "border", qn_attr_int(l->m, (qn_type){0}, code < 0 ? code + 256 : code));
+    }
+    return sum;
   }
   bool pixel = taps == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->groups == 1;
   qn_layout parsed;

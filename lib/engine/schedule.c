@@ -256,7 +256,13 @@ static bool window_rows(const qn_program *p, const qn_step *s, const qn_bound *b
   *job = (qn_job){.step = s, .part = QN_PART_MAIN, .num_ptrs = 3, .num_strides = 3};
   window_sizes(g, b->shapes[a], sy, job);
   job->sizes[0] = z->m, job->sizes[1] = sy[3];
-  job->ptrs[0] = (qn_pref){a, merged ? 0 : at[0] * job->sizes[7] + at[1] * job->sizes[8]};
+  bool pads = qn__window_pads(g);
+  if (pads) {
+    const int64_t more[3] = {b->shapes[a][1], b->shapes[a][2], merged ? 0 : at[1]};
+    memcpy(job->sizes + 12, more, sizeof more);
+    job->num_sizes = 15;
+  }
+  job->ptrs[0] = (qn_pref){a, merged ? 0 : at[0] * job->sizes[7] + (pads ? 0 : at[1] * job->sizes[8])};
   job->ptrs[1] = (qn_pref){g->combine == QN_COMBINE_DOT ? s->values[1] : a, 0};
   job->ptrs[2] = (qn_pref){y, merged ? 0 : batch_offset(sy, 4, 2, z, at, z->m * sy[3]) * y_bytes};
   job->strides[1] = sy[3] * y_bytes;

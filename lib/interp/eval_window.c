@@ -173,6 +173,24 @@ static qn_status channel_products(qn__frame *f, qn_op op, const qn__image *x, qn
   return s;
 }
 
+/* The image with its padding, which the window has no more. */
+static qn_status pad_image(qn__frame *f, qn_window *w, int64_t border, qn_tensor *x) {
+  const qn_tensor from = *x;
+  const int64_t *pads = w->pads, *old = from.shape;
+  if (!(pads[0] | pads[1] | pads[2] | pads[3])) return QN_OK;
+  const int64_t shape[4] = {old[0], old[1] + pads[0] + pads[2], old[2] + pads[1] + pads[3], old[3]};
+  qn_status s = qn__scratch_tensor(f, from.elem, 4, shape, x);
+  if (s != QN_OK) return s;
+  size_t bytes = qn_scalar_get(from.elem)->storage_bits / 8u, line = (size_t)(old[2] * old[3]) * bytes;
+  for (int64_t i = 0, all = qn_tensor_count(x); i < all; i++) qn_tensor_set_i64(x, i, border);
+  for (int64_t i = 0; i < old[0] * old[1]; i++) {
+    int64_t to = (i / old[1] * shape[1] + i % old[1] + pads[0]) * shape[2] + pads[1];
+    qn__copy_bytes((char *)x->data + (size_t)(to * shape[3]) * bytes, (const char *)from.data + (size_t)i * line, line);
+  }
+  memset(w->pads, 0, sizeof w->pads);
+  return QN_OK;
+}
+
 static qn_status eval_window(qn__frame *f, qn_op op) {
   qn_window w;
   qn_tensor sums;
@@ -182,9 +200,12 @@ static qn_status eval_window(qn__frame *f, qn_op op) {
   uint32_t first = dot ? 2 : 1;
   if (!qn_window_read(f->m, op, &w) || f->in[0]->rank != 4 || f->num_in < first)
     return qn_op_error(f->m, op, QN_DIAG_VERIFY, "kern.window takes an image and a window");
-  qn__image x = qn__image_of(f->in[0], false, NULL);
+  qn_tensor padded = *f->in[0];
+  qn_status s = pad_image(f, &w, qn_op_get_int(f->m, op, "border"), &padded);
+  if (s != QN_OK) return s;
+  qn__image x = qn__image_of(&padded, false, NULL);
   const int64_t shape[4] = {x.size[0], qn_window_count(&w, 0, x.size[1]), qn_window_count(&w, 1, x.size[2]), x.size[3]};
-  qn_status s = qn__scratch_tensor(f, acc, 4, shape, &sums);
+  s = qn__scratch_tensor(f, acc, 4, shape, &sums);
   if (s == QN_OK)
     s = dot ? channel_products(f, op, &x, w, acc, &sums)
             : qn__pool(f, &x, &w, qn_str_eq(how, qn_str_of("max")), acc, false, &sums);

@@ -335,6 +335,20 @@ static qn_status check_weights(qn_module *m, qn_op op, const qn_window *w, int64
   return status == QN_OK ? check_gemm_types(m, op, elem, acc) : status;
 }
 
+/* What positions outside the image count as. */
+static qn_status check_border(qn_module *m, qn_op op, bool dot, qn_scalar mem) {
+  int64_t border = qn_op_get_int(m, op, "border");
+  bool pads = qn_op_attr(m, op, "pads").id != 0;
+  if (!pads && !border) return QN_OK;
+  if (!dot || !qn_scalar_is_int(mem) || qn_scalar_get(mem)->bits > 16)
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
+                       "pads and border are given for %s, expected dot products of integers of 8 or 16 bits",
+                       qn_scalar_get(mem)->text);
+  if (pads && border >= qn_scalar_min(mem) && border <= qn_scalar_max(mem)) return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "border is %lld%s, expected a value of %s and pads", (long long)border,
+                     pads ? "" : " without pads", qn_scalar_get(mem)->text);
+}
+
 qn_status qn__rule_kern_window(qn_module *m, qn_op op, qn_type *results) {
   qn_context *ctx = qn_module_context(m);
   qn_window w;
@@ -349,8 +363,11 @@ qn_status qn__rule_kern_window(qn_module *m, qn_op op, qn_type *results) {
     return qn_op_error(m, op, QN_DIAG_SHAPE, "takes windows of %s, expected an image [N,H,W,C] of whole bytes, C known",
                        qn__type_c(m, qn__operand_type(m, op, 0)));
   if (!qn_window_read(m, op, &w) || w.groups != 1)
-    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "window is not six numbers from 1 to %d", QN_WINDOW_LIMIT);
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "window is not six numbers from 1 to %d, or pads four from 0 on",
+                       QN_WINDOW_LIMIT);
   bool dot = qn_str_eq(qn_op_get_string(m, op, "combine"), qn_str_of("dot"));
+  status = check_border(m, op, dot, mem);
+  if (status != QN_OK) return status;
   bool max = qn_str_eq(qn_op_get_string(m, op, "combine"), qn_str_of("max"));
   bool sums = mem == acc && (acc == QN_F32 || acc == QN_F64);
   if (dot)

@@ -25,6 +25,7 @@ bool qn_window_read(const qn_module *m, qn_op op, qn_window *out) {
   int64_t v[6] = {0};
   *out = (qn_window){.groups = 1};
   if (!read_numbers(m, op, "window", 6, 1, v) || !read_groups(m, op, out) || v[0] == 0) return false;
+  if (!read_numbers(m, op, "pads", 4, 0, out->pads)) return false;
   for (int a = 0; a < 2; a++) {
     out->size[a] = v[a];
     out->stride[a] = v[2 + a];
@@ -39,6 +40,7 @@ int64_t qn_window_span(const qn_window *w, int axis) {
 
 int64_t qn_window_count(const qn_window *w, int axis, int64_t elements) {
   int64_t span = qn_window_span(w, axis);
+  elements += w->pads[axis] + w->pads[2 + axis];
   return elements < span ? 0 : (elements - span) / w->stride[axis] + 1;
 }
 

@@ -29,9 +29,12 @@ typedef struct depthwise {
   LLVMValueRef panel, mask; /* first channel, and which exist */
   LLVMTypeRef bytes, words, dwords;
   /* Read once: nothing here is taken out of loops afterwards. */
-  LLVMValueRef size[12];
+  LLVMValueRef size[15];
   LLVMValueRef down[MAX_TAPS], across[MAX_TAPS + 1]; /* bytes to each line and column of the window, and one more */
   LLVMValueRef line[MAX_TAPS];                       /* of the pixel at hand */
+  /* With pads: a copy of what a window at the border sees, its columns beside each other; how far inside the image a
+   * window begins that is not at the border; and what the pixel at hand (or a pair) reads. */
+  LLVMValueRef copy, origin, inside[2], lines[MAX_TAPS], columns[MAX_TAPS + 1];
 } depthwise;
 
 static int64_t taps_of(const qn_gemm_plan *p) {
@@ -51,6 +54,11 @@ static int64_t quads_of(const qn_gemm_plan *p) {
 
 static int64_t line_quads(const qn_gemm_plan *p) {
   return (p->shape.size[1] + 1 + 3) / 4;
+}
+
+/* Columns of the copy: one more where a pair of pixels may read it. */
+static int64_t copied_columns(const qn_window *w) {
+  return w->size[1] + (w->stride[1] == w->dilation[1]);
 }
 
 /* ---- shuffles ---- */
@@ -182,6 +190,7 @@ static void find_mask(depthwise *d) {
 static void find_pairs(depthwise *d) {
   qn_ll *g = d->g;
   const qn_gemm_plan *p = d->plan;
+  if (d->copy && copied_columns(&p->shape) == p->shape.size[1]) return; /* they are not one position apart */
   if (d->width == CHANNELS && p->shape.size[0] * line_quads(p) >= 2 * quads_of(p)) return;
   d->paired = LLVMBuildICmp(g->b, LLVMIntEQ, d->size[9], d->size[11], "");
   if (d->width == CHANNELS) return;
@@ -194,7 +203,7 @@ static void find_pairs(depthwise *d) {
 
 static LLVMValueRef position(depthwise *d, int64_t line, int64_t column, bool whole) {
   qn_ll *g = d->g;
-  LLVMValueRef from = qn__ll_gep(g, d->line[line], d->across[column]);
+  LLVMValueRef from = qn__ll_gep(g, d->line[line], d->copy ? d->columns[column] : d->across[column]);
   if (whole) return qn__ll_load_vec(g, d->bytes, from, 1);
   LLVMTypeRef types[2] = {d->bytes, g->ptr};
   LLVMValueRef args[4] = {from, qn__ll_i32(g, 1), d->mask, LLVMConstNull(d->bytes)};
@@ -202,7 +211,8 @@ static LLVMValueRef position(depthwise *d, int64_t line, int64_t column, bool wh
 }
 
 static void start_pixel(depthwise *d, LLVMValueRef at, uint32_t sums, LLVMValueRef *acc) {
-  for (int64_t i = 0; i < d->plan->shape.size[0]; i++) d->line[i] = qn__ll_gep(d->g, at, d->down[i]);
+  for (int64_t i = 0; i < d->plan->shape.size[0]; i++)
+    d->line[i] = d->copy ? d->lines[i] : qn__ll_gep(d->g, at, d->down[i]);
   for (uint32_t j = 0; j < sums; j++) acc[j] = LLVMConstNull(d->dwords);
 }
 
@@ -288,6 +298,63 @@ static void find_even(depthwise *d) {
   d->even = LLVMBuildAnd(g->b, d->even, dense, "");
 }
 
+/* ---- borders ---- */
+
+/* One line of the copy: what is outside the image is the border. */
+static void copy_line(depthwise *d, LLVMValueRef at, LLVMValueRef i, LLVMValueRef h, LLVMValueRef left) {
+  qn_ll *g = d->g;
+  const qn_window *w = &d->plan->shape;
+  LLVMValueRef border = qn__ll_splat(g, LLVMConstInt(g->i8, (unsigned long long)d->plan->border, false), CHANNELS);
+  LLVMValueRef exists = LLVMBuildICmp(g->b, LLVMIntULT, h, d->size[12], "");
+  LLVMValueRef line = qn__ll_gep(g, at, qn__ll_mul(g, i, d->size[10]));
+  LLVMValueRef to = qn__ll_gep(g, d->copy, qn__ll_mul(g, i, qn__ll_i64(g, copied_columns(w) * d->width)));
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, copied_columns(w)), 1, 0, NULL);
+  LLVMValueRef v = qn__ll_add(g, left, qn__ll_mul(g, f.i, qn__ll_i64(g, w->dilation[1])));
+  LLVMValueRef inside = LLVMBuildAnd(g->b, exists, LLVMBuildICmp(g->b, LLVMIntULT, v, d->size[13], ""), "");
+  LLVMValueRef from = qn__ll_gep(g, line, qn__ll_mul(g, f.i, d->size[11]));
+  LLVMTypeRef types[2] = {d->bytes, g->ptr};
+  LLVMValueRef none = LLVMConstNull(LLVMVectorType(g->i1, CHANNELS));
+  LLVMValueRef args[4] = {LLVMBuildSelect(g->b, inside, from, d->image, ""), qn__ll_i32(g, 1),
+                          LLVMBuildSelect(g->b, inside, d->mask, none, ""), border};
+  LLVMValueRef x = qn__ll_intrinsic(g, "llvm.masked.load", 2, types, 4, args);
+  qn__ll_store_vec(g, x, qn__ll_gep(g, to, qn__ll_mul(g, f.i, qn__ll_i64(g, d->width))), 1);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+/* Where the window that begins at line `top` and column `left` of the image is read, with that of the next pixel. */
+static void find_window(depthwise *d, LLVMValueRef at, LLVMValueRef top, LLVMValueRef left) {
+  qn_ll *g = d->g;
+  const qn_window *w = &d->plan->shape;
+  LLVMValueRef inside = LLVMBuildAnd(g->b, LLVMBuildICmp(g->b, LLVMIntULT, top, d->inside[0], ""),
+                                     LLVMBuildICmp(g->b, LLVMIntULT, left, d->inside[1], ""), "");
+  qn_ll_if border;
+  qn_ll_for f;
+  qn__ll_if_begin(g, &border, LLVMBuildNot(g->b, inside, ""));
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, w->size[0]), 1, 0, NULL);
+  copy_line(d, at, f.i, qn__ll_add(g, top, qn__ll_mul(g, f.i, qn__ll_i64(g, w->dilation[0]))), left);
+  qn__ll_for_end(g, &f, NULL);
+  qn__ll_if_end(g, &border);
+  for (int64_t i = 0; i < w->size[0]; i++)
+    d->lines[i] = LLVMBuildSelect(g->b, inside, qn__ll_gep(g, at, d->down[i]),
+                                  qn__ll_gep_const(g, d->copy, i * copied_columns(w) * d->width), "");
+  for (int64_t j = 0; j < copied_columns(w); j++)
+    d->columns[j] = LLVMBuildSelect(g->b, inside, d->across[j], qn__ll_i64(g, j * d->width), "");
+}
+
+static void prepare_borders(depthwise *d) {
+  qn_ll *g = d->g;
+  const qn_window *w = &d->plan->shape;
+  for (uint32_t i = 12; i < 15; i++) d->size[i] = qn__ll_arg_size(g, i);
+  d->copy = qn__ll_slot(g, g->i8, (uint32_t)(w->size[0] * copied_columns(w)) * d->width + CHANNELS);
+  d->origin = qn__ll_window_origin(g, d->plan);
+  const int64_t reach[2] = {(w->size[0] - 1) * w->dilation[0], (copied_columns(w) - 1) * w->dilation[1]};
+  for (uint32_t a = 0; a < 2; a++) {
+    LLVMValueRef over = qn__ll_sub(g, d->size[12 + a], qn__ll_i64(g, reach[a])), zero = qn__ll_i64(g, 0);
+    d->inside[a] = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, over, zero, ""), over, zero, "");
+  }
+}
+
 /* Pixels row .. row + count - 1 through the sums' buffer and the epilogue. */
 static void some_pixels(depthwise *d, LLVMValueRef row, LLVMValueRef count) {
   qn_ll *g = d->g;
@@ -298,9 +365,17 @@ static void some_pixels(depthwise *d, LLVMValueRef row, LLVMValueRef count) {
   qn_ll_for f;
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, 1, 3, carried);
   LLVMValueRef at = qn__ll_mul(g, carried[2], d->size[7]);
-  at = qn__ll_add(g, at, qn__ll_mul(g, carried[1], d->size[8]));
+  LLVMValueRef oh = d->copy ? qn__ll_add(g, carried[1], d->size[14]) : carried[1];
+  at = qn__ll_add(g, at, qn__ll_mul(g, oh, d->size[8]));
   at = qn__ll_add(g, at, qn__ll_mul(g, carried[0], d->size[9]));
+  if (d->copy) at = qn__ll_sub(g, at, d->origin);
   at = qn__ll_gep(g, d->image, qn__ll_add(g, at, d->panel));
+  if (d->copy) {
+    const qn_window *w = &d->plan->shape;
+    LLVMValueRef top = qn__ll_sub(g, qn__ll_mul(g, oh, qn__ll_i64(g, w->stride[0])), qn__ll_i64(g, w->pads[0]));
+    find_window(d, at, top,
+                qn__ll_sub(g, qn__ll_mul(g, carried[0], qn__ll_i64(g, w->stride[1])), qn__ll_i64(g, w->pads[1])));
+  }
   LLVMValueRef to = qn__ll_gep(g, d->sums, qn__ll_mul(g, f.i, qn__ll_i64(g, d->width * 4)));
   LLVMValueRef left = qn__ll_min(g, qn__ll_sub(g, count, f.i), qn__ll_sub(g, columns, carried[0]));
   f.step = next_pixels(d, at, to, left);
@@ -359,6 +434,7 @@ qn_status qn__ll_depthwise(qn_ll *g, const qn_body *body) {
   for (uint32_t i = 3; i < 12; i++) d.size[i] = qn__ll_arg_size(g, i);
   for (int64_t i = 0; i < plan->shape.size[0]; i++) d.down[i] = qn__ll_mul(g, qn__ll_i64(g, i), d.size[10]);
   for (int64_t i = 0; i <= plan->shape.size[1]; i++) d.across[i] = qn__ll_mul(g, qn__ll_i64(g, i), d.size[11]);
+  if (qn__window_pads(plan)) prepare_borders(&d);
   d.ordered = qn__ll_slot(g, g->i8, MAX_QUADS * VECTORS * 64);
   d.sums = qn__ll_slot(g, g->i8, PIXELS * CHANNELS * 4);
   find_pairs(&d);

@@ -116,6 +116,8 @@ void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValu
 void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef rows,
                           LLVMValueRef column, uint32_t width);
 
+/* window.c: bytes from where the first window with pads begins to the image. */
+LLVMValueRef qn__ll_window_origin(qn_ll *g, const qn_gemm_plan *plan);
 /* depthwise.c: windows of one channel each, of bytes. */
 /* Lane L of vector j becomes lane j of vector L, of vectors of 16 elements; its own inverse. */
 void qn__ll_transpose_lanes(qn_ll *g, LLVMValueRef v[4]);

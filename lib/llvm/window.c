@@ -8,10 +8,11 @@ typedef struct window_state {
   qn_ll *g;
   const qn_gemm_plan *plan;
   LLVMValueRef image, weights, epilogue, sums;
-  LLVMValueRef row, at; /* the pixel, and where its window begins */
-  LLVMValueRef block;   /* first channel of the block */
-  uint32_t width;       /* channels of a block */
-  LLVMTypeRef acc;      /* of one element */
+  LLVMValueRef row, at;   /* the pixel, and where its window begins */
+  LLVMValueRef top, left; /* line and column of the image where it begins, with pads */
+  LLVMValueRef block;     /* first channel of the block */
+  uint32_t width;         /* channels of a block */
+  LLVMTypeRef acc;        /* of one element */
   /* The vector being computed. */
   LLVMValueRef channel, mask, sum;
   uint32_t lanes;
@@ -63,11 +64,27 @@ static void larger(window_state *s, LLVMValueRef x) {
   s->sum = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, above, x, s->sum, ""), x, s->sum, "");
 }
 
+/* A position that may be outside the image: then something else is read, and does not count. */
+static LLVMValueRef stepped_over(window_state *s, LLVMValueRef i, LLVMValueRef j, LLVMValueRef position) {
+  qn_ll *g = s->g;
+  const qn_window *w = &s->plan->shape;
+  LLVMValueRef h = qn__ll_add(g, s->top, qn__ll_mul(g, i, qn__ll_i64(g, w->dilation[0])));
+  LLVMValueRef v = qn__ll_add(g, s->left, qn__ll_mul(g, j, qn__ll_i64(g, w->dilation[1])));
+  LLVMValueRef inside = LLVMBuildAnd(g->b, LLVMBuildICmp(g->b, LLVMIntULT, h, qn__ll_arg_size(g, 12), ""),
+                                     LLVMBuildICmp(g->b, LLVMIntULT, v, qn__ll_arg_size(g, 13), ""), "");
+  LLVMValueRef from = LLVMBuildSelect(g->b, inside, qn__ll_gep(g, s->at, position), s->image, "");
+  const qn_ll_place p = {s->plan->a_mem, QN_ACCESS_DENSE, from, NULL};
+  LLVMValueRef x = qn__ll_load(g, &p, s->channel, s->lanes, s->mask);
+  LLVMTypeRef elem = qn__ll_mem_type(g, s->plan->a_mem);
+  LLVMValueRef border = qn__ll_splat(g, LLVMConstInt(elem, (unsigned long long)s->plan->border, true), s->lanes);
+  return LLVMBuildSelect(g->b, inside, x, border, "");
+}
+
 static void one_tap(window_state *s, LLVMValueRef i, LLVMValueRef j) {
   qn_ll *g = s->g;
   LLVMValueRef position =
       qn__ll_add(g, qn__ll_mul(g, i, qn__ll_arg_size(g, 10)), qn__ll_mul(g, j, qn__ll_arg_size(g, 11)));
-  LLVMValueRef x = image_vector(s, position);
+  LLVMValueRef x = qn__window_pads(s->plan) ? stepped_over(s, i, j, position) : image_vector(s, position);
   if (s->plan->combine == QN_COMBINE_MAX) {
     larger(s, x);
   } else if (s->plan->combine == QN_COMBINE_SUM) {
@@ -125,8 +142,26 @@ static LLVMValueRef window_address(window_state *s) {
   LLVMValueRef line = LLVMBuildUDiv(g->b, s->row, columns, ""), n = LLVMBuildUDiv(g->b, line, lines, "");
   LLVMValueRef ow = qn__ll_sub(g, s->row, qn__ll_mul(g, line, columns)),
                oh = qn__ll_sub(g, line, qn__ll_mul(g, n, lines));
+  if (qn__window_pads(s->plan)) {
+    const qn_window *w = &s->plan->shape;
+    oh = qn__ll_add(g, oh, qn__ll_arg_size(g, 14));
+    s->top = qn__ll_sub(g, qn__ll_mul(g, oh, qn__ll_i64(g, w->stride[0])), qn__ll_i64(g, w->pads[0]));
+    s->left = qn__ll_sub(g, qn__ll_mul(g, ow, qn__ll_i64(g, w->stride[1])), qn__ll_i64(g, w->pads[1]));
+  }
   LLVMValueRef at = qn__ll_add(g, qn__ll_mul(g, n, qn__ll_arg_size(g, 7)), qn__ll_mul(g, oh, qn__ll_arg_size(g, 8)));
-  return qn__ll_gep(g, s->image, qn__ll_add(g, at, qn__ll_mul(g, ow, qn__ll_arg_size(g, 9))));
+  at = qn__ll_add(g, at, qn__ll_mul(g, ow, qn__ll_arg_size(g, 9)));
+  if (qn__window_pads(s->plan)) at = qn__ll_sub(g, at, qn__ll_window_origin(g, s->plan));
+  return qn__ll_gep(g, s->image, at);
+}
+
+LLVMValueRef qn__ll_window_origin(qn_ll *g, const qn_gemm_plan *plan) {
+  LLVMValueRef bytes = qn__ll_i64(g, 0);
+  for (uint32_t a = 0; a < 2; a++) {
+    LLVMValueRef step = qn__ll_arg_size(g, 10 + a);
+    step = LLVMBuildUDiv(g->b, step, qn__ll_i64(g, plan->shape.dilation[a]), "");
+    bytes = qn__ll_add(g, bytes, qn__ll_mul(g, step, qn__ll_i64(g, plan->shape.pads[a])));
+  }
+  return bytes;
 }
 
 qn_status qn__ll_window(qn_ll *g, const qn_body *body) {

@@ -68,8 +68,10 @@ typedef struct qn_extra {
 /* WINDOW: y[m,n] = epilogue(the elements of channel n in the window of pixel m, combined), windows as in GEMM.
  *   ptr     0 image, 1 weights (dot; unused otherwise), 2 Y, 3+i epilogue extra i
  *   size, stride: as PART_TILES of a GEMM with `window`, where size[1] is the number of channels; 2, 5 and 6 are
- * unused, the window's size is part of the code. begin, end [0]: pixels. Weights are a [KH*KW, C] matrix in `layout`,
- * which may be plain. */
+ * unused, the window's size is part of the code. begin, end [0]: pixels. With pads, which are part of the code like
+ * the border, windows begin by them further up and left, and
+ *   size    12 height and 13 width of the image, 14 what is added to a window's line Weights are a [KH*KW, C] matrix in
+ * `layout`, which may be plain. */
 typedef enum qn_combine { QN_COMBINE_DOT, QN_COMBINE_MAX, QN_COMBINE_SUM } qn_combine;
 
 typedef struct qn_gemm_plan {
@@ -91,12 +93,17 @@ typedef struct qn_gemm_plan {
   uint32_t kept_bytes, large_bytes; /* rows of A are cut into blocks of so many bytes where they have more than this */
   bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
   qn_window shape;    /* with `window`: not part of a GEMM's code */
+  int64_t border;     /* of WINDOW with pads */
   qn_combine combine; /* of WINDOW; DOT for GEMM */
   uint32_t num_prologue_extras, num_epilogue_extras;
   qn_extra *prologue_extras, *epilogue_extras;
   qn_tape prologue; /* inputs: A's element, then the extras; one output of type lhs */
   qn_tape epilogue; /* inputs: the sum (type acc), then the extras; one output of type y_mem */
 } qn_gemm_plan;
+/* Whether the windows of a WINDOW reach over the image. */
+static inline bool qn__window_pads(const qn_gemm_plan *g) {
+  return (g->shape.pads[0] | g->shape.pads[1] | g->shape.pads[2] | g->shape.pads[3]) != 0;
+}
 
 /* MAP: loops d = 0 .. num_loops-1, outermost first, over the (merged) axes of the results.
  *   ptr     operands, then results

@@ -39,12 +39,13 @@ qn_status qn__plan_window(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_pla
     s = qn_op_error(m, op, QN_DIAG_VERIFY, "has a window that no kernel can follow");
   g->window = true;
   g->rows = 1;
+  g->border = qn_op_get_int(m, op, "border");
   if (!s) s = qn__plan_epilogue(m, op, 0, first, arena, g);
   if (s) return s;
   char epi[80] = "";
   qn__plan_describe(m, qn_op_region(m, op, 0), true, epi, sizeof epi);
-  snprintf(out->fused, sizeof out->fused, "%s %lldx%lld%s%s", names[g->combine], (long long)g->shape.size[0],
-           (long long)g->shape.size[1], epi[0] ? " | " : "", epi);
+  snprintf(out->fused, sizeof out->fused, "%s %lldx%lld%s%s%s", names[g->combine], (long long)g->shape.size[0],
+           (long long)g->shape.size[1], qn__window_pads(g) ? " padded" : "", epi[0] ? " | " : "", epi);
   return QN_OK;
 }
 
@@ -53,6 +54,13 @@ uint64_t qn__window_hash(const qn_gemm_plan *g, uint64_t h) {
   for (int i = 0; i < 4; i++) h = qn__mix(h, (uint64_t)types[i]);
   h = qn__layout_hash(&g->layout, qn__mix(h, (uint64_t)g->combine));
   h = qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32);
+  if (qn__window_pads(g)) {
+    const qn_window *w = &g->shape;
+    h = qn__mix(h, (uint64_t)w->pads[0] | (uint64_t)w->pads[1] << 32);
+    h = qn__mix(h, (uint64_t)w->stride[0] | (uint64_t)w->stride[1] << 32);
+    h = qn__mix(h, (uint64_t)w->dilation[0] | (uint64_t)w->dilation[1] << 32);
+    h = qn__mix(h, (uint64_t)g->border + 1);
+  }
   h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, h);
 }

@@ -34,11 +34,38 @@ static void weight(qn_cgen *g, const qn_gemm_plan *p) {
   load(g, "w", p->rhs, at);
 }
 
+/* A position that may be outside the image. */
+static void stepped_over(qn_cgen *g, const qn_gemm_plan *p) {
+  const qn_window *w = &p->shape;
+  int bits = qn_scalar_get(p->a_mem)->bits;
+  const char *sign = qn_scalar_get(p->a_mem)->cls == QN_UNSIGNED ? "u" : "";
+  qn__c_line(g, "const int64_t h = above * %lld + i * %lld - %lld, w_ = column * %lld + j * %lld - %lld;",
+             (long long)w->stride[0], (long long)w->dilation[0], (long long)w->pads[0], (long long)w->stride[1],
+             (long long)w->dilation[1], (long long)w->pads[1]);
+  qn__c_line(g, "const int inside = h >= 0 && h < args->size[12] && w_ >= 0 && w_ < args->size[13];");
+  qn__c_line(g, "const int64_t at = row_at + i * args->size[10] + j * args->size[11] + n * %d;", qn__c_bytes(p->a_mem));
+  qn__c_line(g, "const %sint%d_t x = (%sint%d_t)(inside ? ld_u%d(a + at) : %lld);", sign, bits, sign, bits, bits,
+             (long long)p->border);
+}
+
+/* The pixel's window: its line and column, and where it begins, from `a` on. */
+static void padded_row(qn_cgen *g, const qn_gemm_plan *p) {
+  const qn_window *w = &p->shape;
+  qn__c_line(g, "const int64_t line = m / args->size[4], column = m %% args->size[4];");
+  qn__c_line(g, "const int64_t image = line / args->size[3], above = line %% args->size[3] + args->size[14];");
+  qn__c_line(g, "const int64_t row_at = image * args->size[7] + above * args->size[8] + column * args->size[9] -");
+  qn__c_line(g, "  args->size[10] / %lld * %lld - args->size[11] / %lld * %lld;", (long long)w->dilation[0],
+             (long long)w->pads[0], (long long)w->dilation[1], (long long)w->pads[1]);
+}
+
 static void tap(qn_cgen *g, const qn_gemm_plan *p) {
   bool is_float = qn_scalar_is_float(p->acc);
   char at[64];
   snprintf(at, sizeof at, "row_a + i * args->size[10] + j * args->size[11] + n * %d", qn__c_bytes(p->a_mem));
-  load(g, "x", p->a_mem, at);
+  if (qn__window_pads(p))
+    stepped_over(g, p);
+  else
+    load(g, "x", p->a_mem, at);
   if (p->combine == QN_COMBINE_DOT) {
     qn__c_line(g, "const int64_t tap = i * %lld + j;", (long long)p->shape.size[1]);
     weight(g, p);
@@ -70,7 +97,10 @@ void qn__c_window(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   qn__c_constants(g, &p->epilogue);
   qn__c_nest_level(g, &n, 0, "", "");
   qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
-  qn__c_window_row(g);
+  if (qn__window_pads(p))
+    padded_row(g, p);
+  else
+    qn__c_window_row(g);
   qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");
   qn__c_nest_level(g, &n, 1, "m", "");
   qn__c_open(g, "for (int64_t n = 0; n < size_n; n++)");

@@ -24,10 +24,11 @@ extern "C" {
 typedef struct qn_window {
   int64_t size[2], stride[2], dilation[2]; /* height, width; all 1 or more */
   int64_t groups;
+  int64_t pads[4]; /* top, left, bottom, right: what windows reach over the image, which does not hold it */
 } qn_window;
 
-/* Reads the attributes `window` (size, stride, dilation: six numbers) and `groups` of a kernel. False when they are
- * absent or out of range. */
+/* Reads the attributes `window` (size, stride, dilation: six numbers), `groups` and `pads` of a kernel. False when they
+ * are absent or out of range. */
 QN_API bool qn_window_read(const qn_module *m, qn_op op, qn_window *out);
 /* Elements of axis 0 (height) or 1 (width) that one window spans. */
 QN_API int64_t qn_window_span(const qn_window *w, int axis);
