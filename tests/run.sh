@@ -13,7 +13,7 @@ for preset in "$@"; do
   echo "== $preset"
   if [ "$preset" = fuzz ]; then
     ./tests/fuzz/run.sh 30 text onnx
-    ./tests/fuzz/run.sh 15 lower pipeline store
+    ./tests/fuzz/run.sh 15 lower pipeline store tuning
     continue
   fi
   cmake --preset "$preset" >/dev/null

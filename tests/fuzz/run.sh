@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-30}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- text onnx lower store pipeline
+[ $# -gt 0 ] || set -- text onnx lower store pipeline tuning
 build=build/fuzz
 clang=$(command -v clang-19 || command -v clang || true)
 [ -n "$clang" ] || { echo "fuzz: no clang here" >&2; exit 1; }
