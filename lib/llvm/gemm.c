@@ -271,15 +271,6 @@ static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t 
   panels_loop(l, start, end, 1);
 }
 
-/* Rows' partial blocks are kept as words where ways to multiply take them so. */
-static void make_tail(loops *l, const qn_body *body) {
-  gemm_state *s = &l->s;
-  qn_ll *g = s->g;
-  uint32_t block = s->plan->layout.k_block, bits = qn__ll_mem_bits(s->plan->lhs) * block;
-  if (s->plan->lhs_padded || block == 1 || qn__ll_mem_float(s->plan->lhs) || (bits != 32 && bits != 64)) return;
-  s->tail = qn__ll_gemm_tail_function(g, body);
-}
-
 /* With K = 0 there is nothing to read, and tiles multiply a block of zeros. */
 static void take_zeros(gemm_state *s) {
   qn_ll *g = s->g;
@@ -325,7 +316,6 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   s->epilogue = qn__ll_epilogue_function(g, body, &l.start_extra, &l.start_minus);
   if (l.start_extra != UINT32_MAX)
     l.buffer = qn__ll_slot(g, g->i8, panels * plan->layout.panel_width * qn__ll_mem_bits(plan->acc) / 8);
-  make_tail(&l, body);
   LLVMValueRef steps = count_steps(&l);
   qn_ll_for blocks;
   qn__ll_for_begin(g, &blocks, qn__ll_i64(g, 0), steps, 1, 0, NULL);

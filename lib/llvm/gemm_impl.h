@@ -48,7 +48,6 @@ typedef struct gemm_state {
   LLVMValueRef start_pitch;             /* from row to row of it; null: all rows start from the same */
   LLVMValueRef sums;                    /* memory that they are left in, row by row */
   LLVMValueRef kept;                    /* memory of what the function of a tile's sums finds there */
-  LLVMValueRef tail;                    /* function; null where no block is partial */
   LLVMValueRef zeros;                   /* of a block of a panel, and of a row of its sums */
   gemm_fetch fetch;
   gemm_pieces pieces;
@@ -65,8 +64,6 @@ typedef struct gemm_sums {
   LLVMValueRef *given[GEMM_MOST], *kept[GEMM_MOST]; /* fields of the state */
 } gemm_sums;
 
-/* A function i32(bytes, count) that gives the first 0 to 3 bytes as the low ones of a word. */
-LLVMValueRef qn__ll_gemm_tail_function(qn_ll *g, const qn_body *body);
 /* For tiles of `rows` rows as s->tile is shaped now. */
 void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows);
 /* Calls `rows` for each piece of the panel at hand, to take all rows of a block that begins at `begin`. */

@@ -52,18 +52,15 @@ static void group_rows(gemm_state *s, LLVMValueRef *groups) {
   }
 }
 
-enum { BLOCKS_PARTIAL = 1, BLOCKS_ONCE = 2 };
-
-/* Blocks start .. end-1, `unroll` at a time, one turn in any case with BLOCKS_ONCE. The panels' pointers move along and
+/* Blocks start .. end-1, `unroll` at a time, one turn in any case with `once`. The panels' pointers move along and
  * are left after the last block. */
-static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, int how) {
+static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uint32_t unroll, bool once) {
   qn_ll_tile *t = &s->tile;
   qn_ll *g = t->g;
   uint32_t sums = t->acc_rows * t->vectors * (unroll >= t->sets ? t->sets : 1), n = sums + t->panels;
   int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
   int64_t a_bytes = (int64_t)t->plan->layout.k_block * qn__ll_mem_bits(t->plan->lhs) / 8;
-  bool partial = how & BLOCKS_PARTIAL, fetch = s->fetch.ahead && !partial,
-       grouped = t->rows > FEW_ROWS && !partial && !s->plan->window;
+  bool fetch = s->fetch.ahead != NULL, grouped = t->rows > FEW_ROWS && !s->plan->window;
   uint32_t groups = grouped ? (t->rows + ROW_GROUP - 1) / ROW_GROUP : 0, first_group = n + fetch;
   LLVMValueRef carried[QN_LL_MAX_CARRIED], rows[QN_LL_MAX_ROWS];
   LLVMValueRef ahead_step = fetch ? qn__ll_mul(g, s->fetch.ahead_step, qn__ll_i64(g, unroll)) : NULL;
@@ -74,14 +71,14 @@ static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uin
   if (fetch) carried[n] = s->fetch.ahead;
   for (uint32_t i = 0; i < groups; i++)
     carried[first_group + i] = qn__ll_gep(g, t->a[i * ROW_GROUP], qn__ll_mul(g, start, qn__ll_i64(g, a_bytes)));
-  (how & BLOCKS_ONCE ? qn__ll_do_begin : qn__ll_for_begin)(g, &f, start, end, unroll, first_group + groups, carried);
+  (once ? qn__ll_do_begin : qn__ll_for_begin)(g, &f, start, end, unroll, first_group + groups, carried);
   copy_values(t->acc, carried, sums);
   copy_values(t->b, carried + sums, t->panels);
   LLVMValueRef ahead = fetch ? carried[n] : NULL, at[MOST_GROUPS];
   copy_values(at, carried + first_group, groups);
   if (fetch) qn__ll_gemm_fetch(s, f.i, unroll, ahead);
   if (grouped) group_rows(s, at);
-  blocks_step(t, grouped ? qn__ll_i64(g, 0) : f.i, unroll, partial);
+  blocks_step(t, grouped ? qn__ll_i64(g, 0) : f.i, unroll, false);
   for (uint32_t p = 0; p < t->panels; p++)
     carried[sums + p] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, t->b[p], bytes * unroll), "");
   if (fetch) carried[n] = LLVMBuildFreeze(g->b, qn__ll_gep(g, ahead, ahead_step), "");
@@ -97,36 +94,26 @@ static void blocks_loop(gemm_state *s, LLVMValueRef start, LLVMValueRef end, uin
 
 /* ---- partial blocks ---- */
 
-static LLVMTypeRef tail_type(qn_ll *g, LLVMTypeRef word) {
-  LLVMTypeRef params[2] = {g->ptr, g->i64};
-  return LLVMFunctionType(word, params, 2, false);
+/* Rows' partial blocks are kept as words where ways to multiply take them so. */
+static bool keeps_tails(const qn_gemm_plan *p) {
+  uint32_t bits = qn__ll_mem_bits(p->lhs) * p->layout.k_block;
+  return !p->lhs_padded && p->layout.k_block > 1 && !qn__ll_mem_float(p->lhs) && (bits == 32 || bits == 64);
 }
 
 static LLVMTypeRef word_type(qn_ll *g, const qn_gemm_plan *plan) {
   return LLVMIntTypeInContext(g->ctx, qn__ll_mem_bits(plan->lhs) * plan->layout.k_block);
 }
 
-LLVMValueRef qn__ll_gemm_tail_function(qn_ll *g, const qn_body *body) {
-  qn_ll outer = *g;
-  LLVMTypeRef type = word_type(g, &body->plan->u.gemm);
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  qn_str name = qn__arena_fmt(g->arena, "%s_tail", body->symbol);
-  if (!name.data) g->failed = g->out_of_memory = true;
-  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", tail_type(g, type)));
-  LLVMSetLinkage(fn, LLVMInternalLinkage);
-  g->fn = fn;
-  LLVMPositionBuilderAtEnd(g->b, LLVMAppendBasicBlockInContext(g->ctx, fn, ""));
-  LLVMValueRef word = LLVMConstNull(type), at = LLVMGetParam(fn, 0);
-  qn_ll_for f;
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), LLVMGetParam(fn, 1), 1, 1, &word);
-  LLVMValueRef byte = LLVMBuildZExt(g->b, qn__ll_load_vec(g, g->i8, qn__ll_gep(g, at, f.i), 1), type, "");
-  LLVMValueRef shift = LLVMBuildIntCast2(g->b, qn__ll_mul(g, f.i, qn__ll_i64(g, 8)), type, false, "");
-  word = LLVMBuildOr(g->b, word, LLVMBuildShl(g->b, byte, shift, ""), "");
-  qn__ll_for_end(g, &f, &word);
-  LLVMBuildRet(g->b, word);
-  g->fn = outer.fn;
-  LLVMPositionBuilderAtEnd(g->b, here);
-  return fn;
+/* Fewer bytes than a word has: each, and the last one for those that are not there. */
+static LLVMValueRef short_row(qn_ll *g, LLVMTypeRef type, LLVMValueRef row, LLVMValueRef bytes) {
+  LLVMValueRef word = LLVMConstNull(type), last = qn__ll_sub(g, bytes, qn__ll_i64(g, 1));
+  for (uint32_t i = 0; i + 1 < LLVMGetIntTypeWidth(type) / 8; i++) {
+    LLVMValueRef at = i ? qn__ll_min(g, qn__ll_i64(g, i), last) : qn__ll_i64(g, 0);
+    LLVMValueRef x = LLVMBuildZExt(g->b, qn__ll_load_vec(g, g->i8, qn__ll_gep(g, row, at), 1), type, "");
+    LLVMValueRef shift = LLVMBuildIntCast2(g->b, qn__ll_mul(g, at, qn__ll_i64(g, 8)), type, false, "");
+    word = LLVMBuildOr(g->b, word, LLVMBuildShl(g->b, x, shift, ""), "");
+  }
+  return word;
 }
 
 /* The last, partial block of each row as a word, zeros above. Its bytes are the top ones of the word that ends where
@@ -150,13 +137,35 @@ static void keep_tails(gemm_state *s) {
   }
   qn__ll_if_end(g, &whole);
   qn__ll_if_begin(g, &shorter, LLVMBuildICmp(g->b, LLVMIntSLT, bytes, word, ""));
-  for (uint32_t r = 0; r < t->rows; r++) {
-    LLVMValueRef args[2] = {t->a[r], bytes};
-    LLVMValueRef x = LLVMBuildCall2(g->b, tail_type(g, type), s->tail, args, 2, "");
-    qn__ll_store_vec(g, x, qn__ll_gep_const(g, t->tails, size * r), 1);
-  }
+  for (uint32_t r = 0; r < t->rows; r++)
+    qn__ll_store_vec(g, short_row(g, type, t->a[r], bytes), qn__ll_gep_const(g, t->tails, size * r), 1);
   qn__ll_if_end(g, &shorter);
   qn__ll_if_end(g, &some);
+}
+
+/* The last block where it is a partial one. As a loop it would have what it reads taken out of it by LLVM, for which
+ * registers are lacking. */
+static void partial_block(gemm_state *s) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  qn_ll_if some;
+  uint32_t sums = t->acc_rows * t->vectors;
+  int64_t bytes = (int64_t)t->plan->layout.panel_width * t->plan->layout.k_block * qn__ll_mem_bits(t->plan->rhs) / 8;
+  LLVMValueRef before[QN_LL_MAX_CARRIED], b[QN_LL_MAX_VECTORS];
+  copy_values(before, t->acc, sums);
+  copy_values(b, t->b, t->panels);
+  LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
+  qn__ll_if_begin(g, &some, LLVMBuildICmp(g->b, LLVMIntSGT, s->all_blocks, s->full_blocks, ""));
+  blocks_step(t, s->full_blocks, 1, true);
+  for (uint32_t p = 0; p < t->panels; p++) t->b[p] = qn__ll_gep_const(g, t->b[p], bytes);
+  from[1] = LLVMGetInsertBlock(g->b);
+  qn__ll_if_end(g, &some);
+  for (uint32_t i = 0; i < sums + t->panels; i++) {
+    LLVMValueRef *x = i < sums ? &t->acc[i] : &t->b[i - sums];
+    LLVMValueRef both[2] = {i < sums ? before[i] : b[i - sums], *x};
+    *x = LLVMBuildPhi(g->b, LLVMTypeOf(both[0]), "");
+    LLVMAddIncoming(*x, both, from, 2);
+  }
 }
 
 /* K of the rows, or of one segment of them. */
@@ -168,11 +177,11 @@ static void accumulate_run(gemm_state *s) {
   if (partial && t->tails) keep_tails(s);
   if (t->unroll > 1) {
     LLVMValueRef whole = LLVMBuildAnd(g->b, blocks, qn__ll_i64(g, -(int64_t)t->unroll), "");
-    blocks_loop(s, done, whole, t->unroll, 0);
+    blocks_loop(s, done, whole, t->unroll, false);
     done = whole;
   }
-  blocks_loop(s, done, blocks, 1, t->unroll == 1 && !partial && !s->plan->window ? BLOCKS_ONCE : 0);
-  if (partial) blocks_loop(s, blocks, s->all_blocks, 1, BLOCKS_PARTIAL);
+  blocks_loop(s, done, blocks, 1, t->unroll == 1 && !partial && !s->plan->window);
+  if (partial) partial_block(s);
 }
 
 /* Inside a loop over segments: sums, the panels' pointers and what is prefetched are carried around it, rows move by
@@ -323,7 +332,7 @@ void qn__ll_gemm_sums(gemm_state *s) {
   LLVMValueRef block = qn__ll_i64(g, l->k_block), up = qn__ll_i64(g, l->k_block - 1);
   s->full_blocks = LLVMBuildUDiv(g->b, t->k_size, block, "");
   s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, t->k_size, up), block, "");
-  t->tails = s->tail ? qn__ll_slot(g, g->i64, QN_LL_MAX_ROWS) : NULL;
+  t->tails = keeps_tails(s->plan) ? qn__ll_slot(g, g->i64, QN_LL_MAX_ROWS) : NULL;
   row_addresses(s);
   if (s->fetch.a_step) s->fetch.a = qn__ll_gep(g, t->a[t->rows - 1], s->a_stride);
   t->b[0] = l->granule ? qn__ll_gemm_columns(s, granules_at(s, granule_number(s, s->panel))) : s->b;
