@@ -96,12 +96,11 @@ static void one_tile(loops *l, const gemm_sums *f, LLVMValueRef column) {
   s->column = column;
   s->start = starts ? qn__ll_gep(g, l->start, qn__ll_mul(g, column, qn__ll_i64(g, bytes))) : NULL;
   qn__ll_gemm_pieces_aim(s);
-  qn__ll_gemm_fetch_aim(s, l->begin);
   qn__ll_gemm_sums_call(s, f);
   qn_ll_if done;
   if (s->pieces.some) qn__ll_if_begin(g, &done, s->pieces.last);
   LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
-  qn__ll_epilogue_call(g, s->epilogue, s->sums, s->row, s->tile.rows, qn__ll_add(g, first, column),
+  qn__ll_epilogue_call(g, s->epilogue, s->at.sums, s->row, s->tile.rows, qn__ll_add(g, first, column),
                        s->tile.vectors * s->tile.acc_lanes);
   if (s->pieces.some) qn__ll_if_end(g, &done);
 }
@@ -114,7 +113,13 @@ static void rows_loop(loops *l, LLVMValueRef begin, LLVMValueRef end, uint32_t f
   uint32_t step = t->vectors / t->panels * t->acc_lanes;
   gemm_sums f = qn__ll_gemm_sums_function(s, l->start_extra != UINT32_MAX || s->pieces.some);
   qn_ll_for rows, columns;
-  qn__ll_for_begin(g, &rows, begin, end, t->rows, 0, NULL);
+  LLVMValueRef *moved[GEMM_MOVED], by[GEMM_MOVED], carried[GEMM_MOVED];
+  s->row = begin;
+  qn__ll_gemm_place(s, l->begin);
+  uint32_t n = qn__ll_gemm_moved(s, moved, by);
+  for (uint32_t i = 0; i < n; i++) carried[i] = *moved[i];
+  qn__ll_for_begin(g, &rows, begin, end, t->rows, n, carried);
+  for (uint32_t i = 0; i < n; i++) *moved[i] = carried[i];
   s->row = rows.i;
   if (from + step == to) {
     one_tile(l, &f, qn__ll_i64(g, from));
@@ -123,7 +128,8 @@ static void rows_loop(loops *l, LLVMValueRef begin, LLVMValueRef end, uint32_t f
     one_tile(l, &f, columns.i);
     qn__ll_for_end(g, &columns, NULL);
   }
-  qn__ll_for_end(g, &rows, NULL);
+  for (uint32_t i = 0; i < n; i++) carried[i] = qn__ll_gep(g, *moved[i], by[i]);
+  qn__ll_for_end(g, &rows, carried);
 }
 
 /* ---- loops over panels ---- */

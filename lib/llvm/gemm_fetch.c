@@ -62,19 +62,17 @@ void qn__ll_gemm_fetch_shape(gemm_state *s) {
 void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef begin) {
   qn_ll *g = s->g;
   gemm_fetch *f = &s->fetch;
-  f->ahead = NULL;
   if (!f->some) return;
   LLVMValueRef panel = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
   LLVMValueRef bytes = s->b_stride;
   if (s->pieces.some) bytes = qn__ll_mul(g, s->pieces.to, qn__ll_i64(g, f->block_bytes));
-  f->ahead = qn__ll_gep(g, panel, bytes);
-  f->ahead = qn__ll_gep(g, f->ahead, qn__ll_mul(g, qn__ll_sub(g, s->row, begin), f->row_bytes));
-  if (f->alone) f->ahead = LLVMBuildSelect(g->b, f->alone, panel, f->ahead, "");
+  s->at.ahead = qn__ll_gep(g, panel, bytes);
+  s->at.ahead = qn__ll_gep(g, s->at.ahead, qn__ll_mul(g, qn__ll_sub(g, s->row, begin), f->row_bytes));
+  if (f->alone) s->at.ahead = LLVMBuildSelect(g->b, f->alone, panel, s->at.ahead, "");
   if (!f->a_step) return;
-  LLVMValueRef width = qn__ll_i64(g, s->plan->layout.panel_width);
-  LLVMValueRef first = qn__ll_add(g, qn__ll_mul(g, s->panel, width), s->column);
-  f->y = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, s->row, f->y_stride));
-  f->y = qn__ll_gep(g, f->y, qn__ll_mul(g, first, qn__ll_i64(g, qn__ll_mem_bits(s->plan->y_mem) / 8)));
+  int64_t panel_bytes = (int64_t)s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->y_mem) / 8;
+  s->at.y = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, s->row, f->y_stride));
+  s->at.y = qn__ll_gep(g, s->at.y, qn__ll_mul(g, s->panel, qn__ll_i64(g, panel_bytes)));
 }
 
 typedef enum level { FIRST = 3, SECOND = 2 } level;

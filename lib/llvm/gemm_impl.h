@@ -30,8 +30,15 @@ typedef struct gemm_pieces {
   LLVMValueRef first, last;  /* whether it is */
   LLVMValueRef waiting;      /* memory: sums of the rows from `begin` on */
   LLVMValueRef begin, pitch; /* pitch: bytes from row to row, 0 where K is not cut */
+  LLVMValueRef start_pitch;  /* from row to row of what sums start from */
   uint32_t most_tiles;       /* of a block of rows where K is cut */
 } gemm_pieces;
+
+/* Where the tile at hand is, from its panel's first column on: moved from tile to tile, since computing it anew for
+ * each takes as long as a short product. Null where there is no such thing. */
+typedef struct gemm_place {
+  LLVMValueRef a, b, sums, ahead, y;
+} gemm_place;
 
 typedef struct gemm_state {
   qn_ll *g;
@@ -51,6 +58,7 @@ typedef struct gemm_state {
   LLVMValueRef zeros;                   /* of a block of a panel, and of a row of its sums */
   gemm_fetch fetch;
   gemm_pieces pieces;
+  gemm_place at;
 } gemm_state;
 
 /* Sums of a tile, as a function for tiles of one shape: apart from the loops around it, which need registers of their
@@ -68,15 +76,14 @@ typedef struct gemm_sums {
 void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows);
 /* Calls `rows` for each piece of the panel at hand, to take all rows of a block that begins at `begin`. */
 void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, void (*rows)(void *user), void *user);
-/* Where the sums of the tile at s->row are left, and what they start from: s->start as it is, or what an earlier piece
- * left. */
+/* What the sums of the tile at hand start from: s->start as it is, or what an earlier piece left. */
 void qn__ll_gemm_pieces_aim(gemm_state *s);
 
 /* For a block of `rows` rows, tiles as tall as `height`, lower ones among them or not. */
 void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, bool mixed);
 /* For tiles as s->tile is shaped now. */
 void qn__ll_gemm_fetch_shape(gemm_state *s);
-/* For the tile at s->row of a block of rows from `begin` on, and from s->column of s->panel on. */
+/* Into s->at for the tile at s->row, of a block of rows from `begin` on. */
 void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef begin);
 /* At `block` of K and as many after it as are handled with it. */
 void qn__ll_gemm_fetch(gemm_state *s, LLVMValueRef block, uint32_t blocks, LLVMValueRef ahead);
@@ -84,7 +91,12 @@ void qn__ll_gemm_fetch(gemm_state *s, LLVMValueRef block, uint32_t blocks, LLVMV
 /* The function for tiles as s->tile and s->fetch are shaped (gemm_tile.c). What it finds in memory is stored where it
  * is made: no other shape's tiles may come between that and calls of it. */
 gemm_sums qn__ll_gemm_sums_function(gemm_state *s, bool starts);
-/* Calls it for the tile at s->row and s->column of s->panel. K is not 0, but where there are windows or granules. */
+/* s->at for the tile at s->row of s->panel, of a block of rows from `begin` on, and which of its fields move with rows,
+ * by what from tile to tile. */
+enum { GEMM_MOVED = 4 };
+void qn__ll_gemm_place(gemm_state *s, LLVMValueRef begin);
+uint32_t qn__ll_gemm_moved(gemm_state *s, LLVMValueRef *fields[GEMM_MOVED], LLVMValueRef by[GEMM_MOVED]);
+/* Calls it for the tile at s->at and s->column. K is not 0, but where there are windows or granules. */
 void qn__ll_gemm_sums_call(gemm_state *s, const gemm_sums *f);
 /* Where s->column of a panel is. */
 LLVMValueRef qn__ll_gemm_columns(gemm_state *s, LLVMValueRef panel);

@@ -64,16 +64,14 @@ void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, void (*rows)(voi
   p->k_size = qn__ll_sub(g, qn__ll_min(g, qn__ll_mul(g, p->to, block), s->tile.k_size), qn__ll_mul(g, f.i, block));
   p->first = LLVMBuildICmp(g->b, LLVMIntEQ, f.i, qn__ll_i64(g, 0), "");
   p->last = LLVMBuildICmp(g->b, LLVMIntEQ, p->to, s->all_blocks, "");
+  int64_t pitch = (int64_t)s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->acc) / 8;
+  p->start_pitch = LLVMBuildSelect(g->b, p->first, qn__ll_i64(g, 0), qn__ll_i64(g, pitch), "");
   rows(user);
   qn__ll_for_end(g, &f, NULL);
 }
 
 void qn__ll_gemm_pieces_aim(gemm_state *s) {
-  qn_ll *g = s->g;
-  gemm_pieces *p = &s->pieces;
-  if (!p->some) return;
-  int64_t pitch = (int64_t)s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->acc) / 8;
-  s->sums = qn__ll_gep(g, p->waiting, qn__ll_mul(g, qn__ll_sub(g, s->row, p->begin), p->pitch));
-  s->start = LLVMBuildSelect(g->b, p->first, s->start ? s->start : s->zeros, s->sums, "");
-  s->start_pitch = LLVMBuildSelect(g->b, p->first, qn__ll_i64(g, 0), qn__ll_i64(g, pitch), "");
+  if (!s->pieces.some) return;
+  s->start = LLVMBuildSelect(s->g->b, s->pieces.first, s->start ? s->start : s->zeros, s->at.sums, "");
+  s->start_pitch = s->pieces.start_pitch;
 }

@@ -102,20 +102,44 @@ gemm_sums qn__ll_gemm_sums_function(gemm_state *s, bool starts) {
 static void move_to_piece(gemm_state *s) {
   qn_ll *g = s->g;
   const qn_layout *l = &s->plan->layout;
+  const gemm_pieces *p = &s->pieces;
   int64_t a_bytes = (int64_t)l->k_block * qn__ll_mem_bits(s->plan->lhs) / 8;
   int64_t b_bytes = (int64_t)l->k_block * l->panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
-  s->a = qn__ll_gep(g, s->a, qn__ll_mul(g, s->pieces.from, qn__ll_i64(g, a_bytes)));
-  s->b = qn__ll_gep(g, s->b, qn__ll_mul(g, s->pieces.from, qn__ll_i64(g, b_bytes)));
-  s->tile.k_size = s->pieces.k_size;
+  s->at.a = qn__ll_gep(g, s->at.a, qn__ll_mul(g, p->from, qn__ll_i64(g, a_bytes)));
+  s->at.b = qn__ll_gep(g, s->at.b, qn__ll_mul(g, p->from, qn__ll_i64(g, b_bytes)));
+  s->at.sums = qn__ll_gep(g, p->waiting, qn__ll_mul(g, qn__ll_sub(g, s->row, p->begin), p->pitch));
+}
+
+void qn__ll_gemm_place(gemm_state *s, LLVMValueRef begin) {
+  qn_ll *g = s->g;
+  s->at = (gemm_place){.a = s->a, .b = s->b, .sums = s->sums};
+  if (!s->plan->window) s->at.a = qn__ll_gep(g, s->a, qn__ll_mul(g, s->row, s->a_stride));
+  if (!s->plan->layout.granule) s->at.b = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
+  if (s->pieces.some) move_to_piece(s);
+  qn__ll_gemm_fetch_aim(s, begin);
+}
+
+uint32_t qn__ll_gemm_moved(gemm_state *s, LLVMValueRef *fields[GEMM_MOVED], LLVMValueRef by[GEMM_MOVED]) {
+  qn_ll *g = s->g;
+  uint32_t n = 0;
+  if (!s->plan->window) fields[n] = &s->at.a, by[n++] = s->a_stride;
+  if (s->pieces.some) fields[n] = &s->at.sums, by[n++] = s->pieces.pitch;
+  if (s->at.ahead) fields[n] = &s->at.ahead, by[n++] = s->fetch.row_bytes;
+  if (s->at.y) fields[n] = &s->at.y, by[n++] = s->fetch.y_stride;
+  for (uint32_t i = 0; i < n; i++) by[i] = qn__ll_mul(g, by[i], qn__ll_i64(g, s->tile.rows));
+  return n;
 }
 
 void qn__ll_gemm_sums_call(gemm_state *s, const gemm_sums *f) {
   qn_ll *g = s->g;
-  LLVMValueRef a = s->a, b = s->b, k_size = s->tile.k_size, args[GEMM_MOST];
-  if (!s->plan->window) s->a = qn__ll_gep(g, a, qn__ll_mul(g, s->row, s->a_stride));
-  if (!s->plan->layout.granule) s->b = qn__ll_gemm_columns(s, qn__ll_gep(g, b, qn__ll_mul(g, s->panel, s->b_stride)));
-  if (s->pieces.some) move_to_piece(s);
+  gemm_state around = *s;
+  LLVMValueRef args[GEMM_MOST];
+  int64_t y_bytes = qn__ll_mem_bits(s->plan->y_mem) / 8;
+  s->a = s->at.a, s->sums = s->at.sums, s->fetch.ahead = s->at.ahead;
+  s->b = s->plan->layout.granule ? s->b : qn__ll_gemm_columns(s, s->at.b);
+  if (s->at.y) s->fetch.y = qn__ll_gep(g, s->at.y, qn__ll_mul(g, s->column, qn__ll_i64(g, y_bytes)));
+  if (s->pieces.some) s->tile.k_size = s->pieces.k_size;
   for (uint32_t i = 0; i < f->num_given; i++) args[i] = *f->given[i];
-  s->a = a, s->b = b, s->tile.k_size = k_size;
+  *s = around;
   LLVMBuildCall2(g->b, f->type, f->fn, args, f->num_given, "");
 }
