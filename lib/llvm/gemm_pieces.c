@@ -29,7 +29,7 @@ void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows) {
   uint32_t acc = qn__ll_mem_bits(s->plan->acc) / 8;
   int64_t pitch = (int64_t)s->plan->layout.panel_width * acc;
   bool plain = !t->dot->finish && !t->dot->more && !t->dot->even && !s->plan->window;
-  p->some = plain && t->panels == 1 && rows * FEWEST_TILES <= WAITING_ROWS &&
+  p->some = s->plan->cuts && plain && t->panels == 1 && rows * FEWEST_TILES <= WAITING_ROWS &&
             t->vectors * t->acc_lanes == s->plan->layout.panel_width && t->acc_lanes > 1;
   if (!p->some) return;
   LLVMValueRef count = qn__ll_sub(g, qn__ll_arg_end(g, 0), qn__ll_arg_begin(g, 0));

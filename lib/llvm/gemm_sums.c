@@ -264,16 +264,39 @@ static LLVMValueRef start_value(gemm_state *s, LLVMValueRef row, uint32_t v) {
   return qn__ll_load_vec(s->g, s->tile.acc_type, qn__ll_gep_const(s->g, row, v * bytes), 1);
 }
 
+/* Rows after the first start from memory of their own where an earlier piece left it. (Loading all in any case is
+ * slower by half a tile's stores, which loads that look alike to the processor wait for.) */
+static void resume_rows(gemm_state *s) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  qn_ll_if again;
+  LLVMValueRef left[QN_LL_MAX_ACC], row = s->start;
+  LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
+  uint32_t count = t->rows * t->vectors;
+  qn__ll_if_begin(g, &again, LLVMBuildICmp(g->b, LLVMIntNE, s->start_pitch, qn__ll_i64(g, 0), ""));
+  from[1] = LLVMGetInsertBlock(g->b);
+  for (uint32_t i = t->vectors; i < count; i++) {
+    if (i % t->vectors == 0) row = qn__ll_gep(g, row, s->start_pitch);
+    left[i] = start_value(s, row, i % t->vectors);
+  }
+  qn__ll_if_end(g, &again);
+  for (uint32_t i = t->vectors; i < count; i++) {
+    LLVMValueRef both[2] = {t->acc[i], left[i]}, x = LLVMBuildPhi(g->b, t->acc_type, "");
+    LLVMAddIncoming(x, both, from, 2);
+    t->acc[i] = x;
+  }
+}
+
 static void begin_sums(gemm_state *s) {
   qn_ll_tile *t = &s->tile;
   uint32_t count = t->acc_rows * t->vectors;
   for (uint32_t i = 0; i < count * t->sets; i++) t->acc[i] = LLVMConstNull(t->acc_type);
-  LLVMValueRef row = s->start;
-  for (uint32_t r = 0; row && starts_plainly(t->dot) && r < t->rows; r++) {
-    if (r && s->start_pitch) row = qn__ll_gep(s->g, row, s->start_pitch);
-    for (uint32_t v = 0; v < t->vectors; v++)
-      t->acc[r * t->vectors + v] = r && !s->start_pitch ? t->acc[v] : start_value(s, row, v);
+  if (!s->start || !starts_plainly(t->dot)) return;
+  for (uint32_t v = 0; v < t->vectors; v++) {
+    LLVMValueRef x = start_value(s, s->start, v);
+    for (uint32_t r = 0; r < t->rows; r++) t->acc[r * t->vectors + v] = x;
   }
+  if (s->start_pitch) resume_rows(s);
 }
 
 static void keep_sums(gemm_state *s) {

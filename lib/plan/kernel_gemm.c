@@ -218,6 +218,26 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   return QN_OK;
 }
 
+/* Whether calls of an op of these sizes, or of sizes that are not known, may find panels worth cutting: long ones, or
+ * many bytes for few rows, which is also what a thread may be left with. Cutting is in the way of those that do not. */
+static bool may_cut(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
+  enum { FEW_TILES = 16 };
+  qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0)), y = qn__pshape_of(m, qn_op_result(m, op, 0));
+  if (g->window || g->layout.plain) return false;
+  if (a.rank < 2 || y.rank < 2) return true;
+  int64_t k = a.size[a.rank - (g->lhs_strided ? 2 : 1)], n = y.size[y.rank - 1], rows = 1;
+  int64_t kb = g->layout.k_block, width = g->layout.panel_width;
+  if (k < 0 || n < 0 || k > INT32_MAX || n > INT32_MAX) return true;
+  int64_t panel = (k + kb - 1) / kb * kb * width * qn_scalar_get(g->rhs)->storage_bits / 8;
+  if (panel > (int64_t)g->long_bytes) return true;
+  if (panel * ((n + width - 1) / width) <= (int64_t)g->outside_bytes) return false;
+  for (uint32_t i = 0; i + 1 < y.rank; i++) {
+    if (y.size[i] < 0) return true;
+    if (rows <= INT32_MAX) rows *= y.size[i] > INT32_MAX ? INT32_MAX : y.size[i];
+  }
+  return rows <= (int64_t)g->rows * FEW_TILES;
+}
+
 qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
   qn_gemm_plan *g = &out->u.gemm;
   qn_attr before_attr = qn_op_attr(m, op, "num_prologue");
@@ -245,6 +265,7 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (!g->tiles && !g->window) g->rows = qn__tallest_tile(out->isa, &g->layout, &own, g->acc, g->rows);
   s = choose(m, op, out);
   if (s) return s;
+  g->cuts = may_cut(m, op, g);
   snprintf(out->tile, sizeof out->tile, "%ux%u %.*s", g->rows, g->layout.panel_width, (int)layout.size, layout.data);
   char pro[80] = "", epi[80] = "";
   qn__plan_describe(m, qn_op_region(m, op, 0), false, pro, sizeof pro);
@@ -272,6 +293,7 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
                      (uint64_t)g->lhs_strided << 34 | (uint64_t)g->tiles << 37 | (uint64_t)g->window << 35 |
                      (uint64_t)g->window_inner << 36 | (uint64_t)g->sums16 << 40);
   h = qn__mix(h, (uint64_t)g->unroll | (uint64_t)g->unroll_below << 8 | (uint64_t)g->fetch << 16);
+  h = qn__mix(h, g->cuts);
   h = qn__mix(qn__mix(h, (uint64_t)g->piece_bytes | (uint64_t)g->long_bytes << 32), g->outside_bytes);
   h = qn__mix(h, (uint64_t)g->kept_bytes | (uint64_t)g->large_bytes << 32);
   h = qn__extras_hash(g->prologue_extras, g->num_prologue_extras, h);
