@@ -5,6 +5,9 @@
  * by element where there are no masks. Where the outputs cannot be aligned at one element, everything is stored so. */
 #include "outputs.h"
 #include "codes.h"
+#include "fpenv.h"
+#include <math.h>
+#include <string.h>
 
 enum { SHORT_WORK = 8 }; /* operations per vector */
 
@@ -33,6 +36,37 @@ static uint32_t count_of(const qn_ll_outputs *o) {
   return work <= SHORT_WORK ? 4 : 1;
 }
 
+static bool float_const(const qn_tape *t, uint32_t reg, float *out) {
+  const qn_tinst *i = &t->insts[reg];
+  uint32_t bits = (uint32_t)i->imm;
+  memcpy(out, &bits, sizeof *out);
+  return i->op == QN_T_CONST && i->type == QN_TF32;
+}
+
+/* Codes of quotient.c are limited below where packs saturate, mostly: x that is lower still becomes a lower integer, or
+ * the least there is where it is too large for one (or, infinite, NaN), and saturates to the same byte. */
+static void drop_lower_limit(const group *p, qn_tape *t) {
+  const qn_tinst *i = &t->insts[p->narrow.reg];
+  float inverse, rest, low;
+  if (i->op != QN_T_FPTOSI || t->insts[i->a].op != QN_T_FROUND) return;
+  const qn_tinst *q = &t->insts[t->insts[i->a].a], *y = &t->insts[q->a];
+  if (q->op != QN_T_FMA || !float_const(t, q->b, &inverse) || y->op != QN_T_SELECT) return;
+  const qn_tinst *small = &t->insts[q->c], *nan = &t->insts[y->a];
+  if (small->op != QN_T_FMUL || small->a != q->a || !float_const(t, small->b, &rest)) return;
+  if (nan->op != QN_T_FCMP || nan->pred != 14 || nan->a != nan->b) return;
+  qn_tinst *above = &t->insts[y->c], *compare = &t->insts[above->a];
+  if (above->op != QN_T_SELECT || compare->op != QN_T_FCMP || compare->pred != 2 || compare->a != above->c) return;
+  const qn_tinst *below = &t->insts[above->c], *lower = &t->insts[below->a];
+  if (below->op != QN_T_SELECT || lower->op != QN_T_FCMP || lower->pred != 4 || lower->a != below->c ||
+      lower->b != below->b || below->c != nan->a || !float_const(t, below->b, &low))
+    return;
+  qn_fp_env saved = qn__fp_enter();
+  float least = rintf(fmaf(low, inverse, low * rest)) + (float)p->narrow.add;
+  qn__fp_leave(saved);
+  if (!(inverse <= 0x1p20f) || least != (p->narrow.is_unsigned ? 0 : -128)) return;
+  compare->a = above->c = below->c;
+}
+
 /* The tape up to what is packed. */
 static const qn_tape *packed_tape(group *p, const qn_tape *tape) {
   qn_arena *arena = p->o->g->arena;
@@ -43,6 +77,7 @@ static const qn_tape *packed_tape(group *p, const qn_tape *tape) {
   t->insts = qn__arena_copy(arena, tape->insts, tape->num_insts * sizeof *tape->insts);
   if (!t->outputs || !t->insts) return NULL;
   if (!p->divides && p->narrow.scaled) t->insts[p->narrow.convert].a = p->narrow.convert_from;
+  if (!p->divides && !p->narrow.scaled) drop_lower_limit(p, t);
   return t;
 }
 
