@@ -57,7 +57,8 @@ void qn__ll_row_ahead_begin(row_state *s) {
     if (!is_walked(s->n, o)) continue;
     LLVMValueRef row = bytes_of(g, p, s->n->end), part = LLVMBuildUDiv(g->b, row, qn__ll_i64(g, passes), "");
     LLVMValueRef fits = LLVMBuildICmp(g->b, LLVMIntSLE, row, qn__ll_i64(g, s->n->plan->row_ahead), "");
-    LLVMValueRef begin = qn__ll_add(g, row, qn__ll_mul(g, part, qn__ll_i64(g, s->pass)));
+    LLVMValueRef next = qn__ll_mul(g, row, qn__ll_i64(g, s->n->pairs ? 2 : 1));
+    LLVMValueRef begin = qn__ll_add(g, next, qn__ll_mul(g, part, qn__ll_i64(g, s->pass)));
     int64_t one = qn__ll_mem_bits(p->mem) / 8 * (1 << FRACTION);
     s->ahead[o].start = LLVMBuildSelect(g->b, fits, begin, qn__ll_i64(g, s->n->plan->read_ahead), "");
     for (uint32_t e = 0; e < o && !s->ahead[o].share; e++) /* one for all elements of a size */

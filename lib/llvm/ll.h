@@ -244,7 +244,10 @@ struct qn_ll_nest {
   qn_ll_region region;
   LLVMValueRef start, end; /* of the innermost loop */
   bool stream;             /* PART_STREAM */
-  uint32_t tiled;          /* a loop that `inner` does itself: of transpositions, else UINT32_MAX */
+  bool pairs;              /* rows are done two at once: `inner` is called for both */
+  qn_ll_place *second;     /* places of the second row: the first one again behind the last row, when not has_second */
+  LLVMValueRef has_second;
+  uint32_t tiled; /* a loop that `inner` does itself: of transpositions, else UINT32_MAX */
   LLVMValueRef tile_start, tile_end;
   void (*inner)(qn_ll_nest *n);
 };

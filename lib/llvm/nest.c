@@ -1,5 +1,6 @@
 /* The loops around the innermost one of MAP and ROW kernels. */
 #include "outputs.h"
+#include "row.h"
 
 static qn_access access_of(const qn_ll_nest *n, uint32_t operand, uint32_t loop) {
   return n->plan->access[operand * n->plan->num_loops + loop];
@@ -54,16 +55,28 @@ static void outer(qn_ll_nest *n, uint32_t d) {
     outer(n, d + 1);
     return;
   }
-  qn__ll_for_begin(g, &f, start, end, 1, 0, NULL);
-  LLVMValueRef *kept = qn__ll_values(g, n->num_operands);
-  if (!kept) g->failed = g->out_of_memory = true;
-  for (uint32_t o = 0; kept && o < n->num_operands; o++) {
+  bool pair = n->pairs && d + 2 == loops;
+  qn__ll_for_begin(g, &f, start, end, pair ? 2 : 1, 0, NULL);
+  LLVMValueRef *kept = qn__ll_values(g, n->num_operands), next = NULL;
+  n->second = pair ? qn__arena_copy(g->arena, n->places, n->num_operands * sizeof *n->places) : NULL;
+  if (!kept || (pair && !n->second)) {
+    g->failed = g->out_of_memory = true;
+    return;
+  }
+  if (pair) {
+    next = qn__ll_add(g, f.i, qn__ll_i64(g, 1));
+    n->has_second = LLVMBuildICmp(g->b, LLVMIntSLT, next, end, "");
+    next = LLVMBuildSelect(g->b, n->has_second, next, f.i, "");
+  }
+  for (uint32_t o = 0; o < n->num_operands; o++) {
     kept[o] = n->places[o].base;
     LLVMValueRef stride = n->stride[o * loops + d];
-    if (stride) n->places[o].base = qn__ll_gep(g, kept[o], qn__ll_mul(g, f.i, stride));
+    if (!stride) continue;
+    n->places[o].base = qn__ll_gep(g, kept[o], qn__ll_mul(g, f.i, stride));
+    if (pair) n->second[o].base = qn__ll_gep(g, kept[o], qn__ll_mul(g, next, stride));
   }
   outer(n, d + 1);
-  for (uint32_t o = 0; kept && o < n->num_operands; o++) n->places[o].base = kept[o];
+  for (uint32_t o = 0; o < n->num_operands; o++) n->places[o].base = kept[o];
   qn__ll_for_end(g, &f, NULL);
 }
 
@@ -95,6 +108,7 @@ qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n
   for (uint32_t i = 0; i < plan->num_inputs; i++) vary[i] = n.places[i].access == QN_ACCESS_NONE ? 0 : QN_LL_BY_LANE;
   if (!qn__ll_region_init(&n.region, g, &plan->tape, vary)) return qn_error_no_memory(g->qctx);
   bool whole_row = body->plan->kind == QN_KERNEL_ROW;
+  n.pairs = whole_row && qn__ll_row_pairs(&n);
   n.start = loops == 1 && !whole_row ? qn__ll_arg_begin(g, 0) : qn__ll_i64(g, 0);
   n.end = loops == 0 ? qn__ll_i64(g, 1) : loops == 1 && !whole_row ? qn__ll_arg_end(g, 0) : n.size[loops - 1];
   outer(&n, 0);

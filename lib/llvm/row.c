@@ -122,21 +122,33 @@ static void accumulate_register(row_state *s, uint32_t i, LLVMValueRef *queue, L
   queue[count - 1] = sum;
 }
 
-static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
-  row_state *s = user;
+/* One row's vector; in registers, its partials start at `queue`, and how many they are comes back. */
+static uint32_t step_row(row_state *s, LLVMValueRef *queue, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   qn_ll_nest *n = s->n;
-  if (lanes > 1 && !mask && !s->fetched) qn__ll_row_ahead(s, index, 1);
+  uint32_t q = 0;
   qn__ll_region_load(&n->region, QN_LL_BY_LANE, n->places, index, lanes, mask);
   qn__ll_region_emit(&n->region, QN_LL_BY_LANE, 0, s->pass, lanes);
   qn__ll_row_kept_store(s, index, lanes, mask);
-  for (uint32_t i = 0, q = 0; i < n->region.tape->num_insts; i++) {
+  for (uint32_t i = 0; i < n->region.tape->num_insts; i++) {
     if (!qn__ll_row_ends_in(s, i)) continue;
-    if (s->in_registers)
-      accumulate_register(s, i, &s->queue[q], mask);
+    if (queue)
+      accumulate_register(s, i, &queue[q], mask);
     else
       accumulate(s, i, index, lanes, mask);
     q += num_registers(s, i);
   }
+  return q;
+}
+
+static void fetch_ahead(row_state *s, LLVMValueRef index, uint32_t vectors) {
+  for (row_state *r = s; r; r = r->other) qn__ll_row_ahead(r, index, vectors);
+}
+
+static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+  row_state *s = user;
+  uint32_t q = 0;
+  if (lanes > 1 && !mask && !s->fetched) fetch_ahead(s, index, 1);
+  for (row_state *r = s; r; r = r->other) q += step_row(r, s->in_registers ? &s->queue[q] : NULL, index, lanes, mask);
 }
 
 /* All partials of the reductions of this pass at their starting value, in memory. */
@@ -151,7 +163,7 @@ static void start_partials(row_state *s) {
   }
 }
 
-/* How many registers the partials of this pass take. */
+/* How many registers the partials of this pass take, for each row. */
 static uint32_t all_registers(const row_state *s) {
   uint32_t n = 0;
   for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++)
@@ -172,6 +184,18 @@ static bool is_short(const row_state *s) {
   return s->n->g->masked && work <= SHORT;
 }
 
+bool qn__ll_row_pairs(const qn_ll_nest *n) {
+  qn_ll_nest probe = *n;
+  row_state s = {.n = &probe};
+  uint32_t sums = 0;
+  if (!n->g->masked || n->plan->num_loops < 2 || n->region.num_passes < 3) return false;
+  for (uint32_t i = 0; i < n->region.tape->num_insts; i++) sums += n->region.tape->insts[i].op == QN_T_ALL_FSUM;
+  if (!sums || !qn__ll_row_keep(&s) || s.keeps) return false;
+  for (; s.pass + 1 < n->region.num_passes; s.pass++)
+    if (!is_short(&s) || 2 * all_registers(&s) + 1 > QN_LL_MAX_CARRIED) return false;
+  return true;
+}
+
 /* As many vectors at once as there are partials: none has to be turned. */
 static LLVMValueRef by_rounds(row_state *s, uint32_t carried) {
   qn_ll *g = s->n->g;
@@ -181,7 +205,7 @@ static LLVMValueRef by_rounds(row_state *s, uint32_t carried) {
   memcpy(all + 1, s->queue, carried * sizeof *all);
   qn__ll_for_begin(g, &f, s->n->start, last, PARTIALS, 1 + carried, all);
   memcpy(s->queue, all + 1, carried * sizeof *all);
-  qn__ll_row_ahead(s, f.i, PARTIALS / g->lanes);
+  fetch_ahead(s, f.i, PARTIALS / g->lanes);
   s->fetched = true;
   for (uint32_t v = 0; v < PARTIALS; v += g->lanes) step(s, qn__ll_add(g, f.i, qn__ll_i64(g, v)), g->lanes, NULL);
   s->fetched = false;
@@ -196,12 +220,13 @@ static LLVMValueRef by_rounds(row_state *s, uint32_t carried) {
 static LLVMValueRef vectors_in_registers(row_state *s) {
   qn_ll *g = s->n->g;
   uint32_t carried = 0;
-  for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++) {
-    if (!qn__ll_row_ends_in(s, i)) continue;
-    for (uint32_t p = 0; p < PARTIALS / g->lanes; p++)
-      s->queue[carried++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
-    if (may_be_nan(s, i)) s->queue[carried++] = LLVMConstNull(qn__ll_lanes(g->i1, g->lanes));
-  }
+  for (row_state *r = s; r; r = r->other)
+    for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++) {
+      if (!qn__ll_row_ends_in(s, i)) continue;
+      for (uint32_t p = 0; p < PARTIALS / g->lanes; p++)
+        s->queue[carried++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
+      if (may_be_nan(s, i)) s->queue[carried++] = LLVMConstNull(qn__ll_lanes(g->i1, g->lanes));
+    }
   s->in_registers = true;
   LLVMValueRef next =
       is_short(s) ? by_rounds(s, carried) : qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, carried, s->queue);
@@ -237,7 +262,7 @@ static LLVMValueRef vectors(row_state *s) {
 static void rest_in_registers(row_state *s, LLVMValueRef next) {
   qn_ll *g = s->n->g;
   qn_ll_for f;
-  qn__ll_for_begin(g, &f, next, s->n->end, g->lanes, all_registers(s), s->queue);
+  qn__ll_for_begin(g, &f, next, s->n->end, g->lanes, all_registers(s) * (s->other ? 2 : 1), s->queue);
   s->in_registers = true;
   step(s, f.i, g->lanes, qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, s->n->end, f.i), qn__ll_i64(g, g->lanes))));
   s->in_registers = false;
@@ -323,39 +348,108 @@ static void last_pass(row_state *s) {
 static void one_pass(row_state *s) {
   qn_ll_nest *n = s->n;
   bool registers = n->g->masked && all_registers(s) + 1 <= QN_LL_MAX_CARRIED;
-  qn__ll_row_ahead_begin(s);
+  for (row_state *r = s; r; r = r->other) qn__ll_row_ahead_begin(r);
   LLVMValueRef next = registers ? vectors_in_registers(s) : vectors(s);
   if (registers)
     rest_in_registers(s, next);
   else
     qn__ll_span_rest(n->g, next, n->end, step, s);
-  for (uint32_t i = 0, q = 0; i < n->region.tape->num_insts; i++) {
-    if (!qn__ll_row_ends_in(s, i)) continue;
-    n->region.v[i] = registers ? fold_registers(s, i, &s->queue[q]) : fold_partials(s, i);
-    q += num_registers(s, i);
+  uint32_t q = 0;
+  for (row_state *r = s; r; r = r->other) {
+    for (uint32_t i = 0; i < n->region.tape->num_insts; i++) {
+      if (!qn__ll_row_ends_in(r, i)) continue;
+      r->n->region.v[i] = registers ? fold_registers(r, i, &s->queue[q]) : fold_partials(r, i);
+      q += num_registers(r, i);
+    }
+    qn__ll_region_emit(&r->n->region, 0, s->pass + 1, s->pass + 1, 1);
   }
-  qn__ll_region_emit(&n->region, 0, s->pass + 1, s->pass + 1, 1);
 }
 
-static void inner(qn_ll_nest *n) {
-  qn_ll *g = n->g;
-  row_state s = {.n = n, .slots = qn__ll_values(g, n->region.tape->num_insts)};
-  if (!s.slots || !qn__ll_row_keep(&s)) {
-    g->failed = g->out_of_memory = true;
-    return;
-  }
-  qn__ll_region_load(&n->region, 0, n->places, n->start, 1, NULL);
-  qn__ll_region_emit(&n->region, 0, 0, 0, 1);
-  for (s.pass = 0; s.pass < n->region.num_passes; s.pass++) {
-    if (s.keeps && qn__ll_row_last_pass(&s)) n->region.needed = s.last_needs;
-    if (pass_has_work(&s)) (qn__ll_row_last_pass(&s) ? last_pass : one_pass)(&s);
-  }
+static void store_reduced(qn_ll_nest *n) {
   for (uint32_t i = 0; i < n->plan->num_outputs; i++) {
     if (!qn__ll_row_reduced(n, i)) continue;
     qn_ll_place place = n->places[n->plan->num_inputs + i];
     place.access = QN_ACCESS_NONE;
     qn__ll_region_store(&n->region, i, &place, n->start, 1, NULL);
   }
+}
+
+static void write_row(row_state *s) {
+  if (pass_has_work(s)) last_pass(s);
+  store_reduced(s->n);
+}
+
+static LLVMValueRef either(qn_ll *g, LLVMValueRef first, LLVMValueRef a, LLVMValueRef b) {
+  return a && b && a != b ? LLVMBuildSelect(g->b, first, a, b, "") : a;
+}
+
+/* What is known of each row as a whole, and its memory, in `both`. */
+static void choose_row(qn_ll_nest *both, LLVMValueRef first, const qn_ll_nest *a, const qn_ll_nest *b) {
+  qn_ll *g = both->g;
+  for (uint32_t i = 0; i < a->region.tape->num_insts; i++) {
+    if (a->region.vary[i] & QN_LL_BY_LANE) continue;
+    both->region.v[i] = either(g, first, a->region.v[i], b->region.v[i]);
+  }
+  for (uint32_t i = 0; i < a->region.tape->num_insts; i++) {
+    const qn_ll_divisor *x = &a->region.divisors[i], *y = &b->region.divisors[i];
+    both->region.divisors[i] =
+        (qn_ll_divisor){either(g, first, x->inverse, y->inverse), either(g, first, x->minus, y->minus),
+                        either(g, first, x->rest, y->rest), either(g, first, x->usual, y->usual)};
+  }
+  for (uint32_t o = 0; o < a->num_operands; o++)
+    both->places[o].base = either(g, first, a->places[o].base, b->places[o].base);
+}
+
+/* One after the other, by the same code; the second only where there is one, as its memory may be that of an input. */
+static void write_rows(row_state *s, const qn_ll_nest *second) {
+  qn_ll *g = s->n->g;
+  qn_ll_nest both = *s->n;
+  row_state w = *s;
+  w.n = &both;
+  both.places = qn__arena_copy(g->arena, s->n->places, both.num_operands * sizeof *both.places);
+  both.region.v = qn__ll_values(g, both.region.tape->num_insts);
+  both.region.divisors = qn__arena_array(g->arena, both.region.tape->num_insts, sizeof *both.region.divisors);
+  if (!both.places || !both.region.v || !both.region.divisors) {
+    g->failed = g->out_of_memory = true;
+    return;
+  }
+  qn_ll_for f;
+  LLVMValueRef rows = LLVMBuildSelect(g->b, s->n->has_second, qn__ll_i64(g, 2), qn__ll_i64(g, 1), "");
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), rows, 1, 0, NULL);
+  choose_row(&both, LLVMBuildICmp(g->b, LLVMIntEQ, f.i, qn__ll_i64(g, 0), ""), s->n, second);
+  write_row(&w);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+static void begin_row(qn_ll_nest *n) {
+  qn__ll_region_load(&n->region, 0, n->places, n->start, 1, NULL);
+  qn__ll_region_emit(&n->region, 0, 0, 0, 1);
+}
+
+static void inner(qn_ll_nest *n) {
+  qn_ll *g = n->g;
+  qn_ll_nest second = *n;
+  row_state s = {.n = n, .slots = qn__ll_values(g, n->region.tape->num_insts)}, other = {.n = &second};
+  second.region.v = qn__ll_values(g, n->region.tape->num_insts);
+  second.region.divisors = qn__arena_array(g->arena, n->region.tape->num_insts, sizeof *second.region.divisors);
+  if (!s.slots || !second.region.v || !second.region.divisors || !qn__ll_row_keep(&s)) {
+    g->failed = g->out_of_memory = true;
+    return;
+  }
+  begin_row(n);
+  if (n->pairs) {
+    s.other = &other;
+    second.places = n->second;
+    begin_row(&second);
+  }
+  for (; !qn__ll_row_last_pass(&s); other.pass = ++s.pass)
+    if (pass_has_work(&s)) one_pass(&s);
+  if (s.keeps) n->region.needed = s.last_needs;
+  s.other = NULL;
+  if (n->pairs)
+    write_rows(&s, &second);
+  else
+    write_row(&s);
 }
 
 qn_status qn__ll_row(qn_ll *g, const qn_body *body) {

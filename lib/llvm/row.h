@@ -5,8 +5,10 @@
 
 enum { PARTIALS = 32 };
 
-typedef struct row_state {
+typedef struct row_state row_state;
+struct row_state {
   qn_ll_nest *n;
+  row_state *other;    /* the second of two rows that are done at once; null for none. Its partials are in our queue. */
   LLVMValueRef *slots; /* per register that is a reduction: its partials in memory */
   uint32_t pass;
   bool in_registers; /* the partials are in `queue` */
@@ -19,8 +21,10 @@ typedef struct row_state {
     LLVMValueRef start, share; /* bytes; thousandths (of 1024) of a byte per element */
   } * ahead;                   /* per operand: what this pass fetches */
   bool *last_needs;            /* per register: computed or loaded in the last pass, when `keeps` */
-} row_state;
+};
 
+/* Whether rows are done two at once: where all passes but the last are so short that they wait for their sums. */
+bool qn__ll_row_pairs(const qn_ll_nest *n);
 /* ahead.c */
 void qn__ll_row_ahead_begin(row_state *s); /* before the loop of a pass */
 void qn__ll_row_ahead(row_state *s, LLVMValueRef index, uint32_t vectors);
