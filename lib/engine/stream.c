@@ -51,5 +51,5 @@ bool qn__job_streams(const qn_program *p, const qn_bound *b, const qn_job *job) 
     bytes += (double)qn__value_bytes(p, b, s->values[i]);
   }
   if (s->plan->kind == QN_KERNEL_ROW && run > QN_STREAM_ROW / widest) return false;
-  return bytes >= STREAM_BYTES && run >= LEAST_RUN;
+  return bytes >= (double)STREAM_BYTES && run >= LEAST_RUN;
 }
