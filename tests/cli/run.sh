@@ -261,7 +261,7 @@ fails 2 "a model, --matmul, --conv, --peak or --machine is needed" bench --tune
 works opt "$in/good.mlir" -p dce --tuning "$in/other-tuning.txt"
 grep -q "other-tuning.txt:2:7: warning: measured on 'another'" "$tmp/err" || complain "no warning" "opt --tuning"
 case $kinds in *obj*)
-  fails 2 "not of tcc" bench --matmul 4x16x16:u8s8 --tune --engine tcc
+  fails 2 "not of interp" bench --matmul 4x16x16:u8s8 --tune --engine interp
   fails 1 "nowhere" bench --matmul 4x16x16:u8s8 --tune --tune-file nowhere/t.txt
   fails 1 "goes into another file" bench --matmul 4x16x16:u8s8 --tune --tune-file "$in/other-tuning.txt"
   works bench --matmul 4x32x16:u8s8 --seconds 0.01 --tune --tune-seconds 0.002 --tune-file t.txt
