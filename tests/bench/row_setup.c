@@ -84,6 +84,8 @@ bool row_setup(qn_context *ctx, const options *o, report *r) {
   bool good = mkdtemp(folder) != NULL;
   (void)ctx;
   unpin_thread(); /* bodies may be compiled on several threads */
+  /* LIBXSMM sets it, and the OpenMP library of another peer would then hold the new processes on one processor. */
+  unsetenv("OMP_PROC_BIND");
   double start = o->tool ? process_start(o->tool) : 0;
   if (start > 0) report_time(r, "setup", "process start, 'quern isa'", start);
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds && good; i++) {
