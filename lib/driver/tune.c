@@ -52,8 +52,8 @@ static void unmake(made *m) {
   memset(m, 0, sizeof *m);
 }
 
+/* *m is zero, and stays something to unmake whatever fails. */
 static qn_status make(search *s, made *m) {
-  memset(m, 0, sizeof *m);
   qn_status status = s->o->build(s->o->build_user, &m->p);
   if (!status) status = qn__runner_open(&m->run, s->ctx, m->p, s->o->inputs, s->parallel);
   if (!status) status = qn__runner_call(&m->run, 1);
@@ -119,7 +119,7 @@ static qn_status find_products(search *s, const qn_program *p) {
 static qn_status try_candidate(search *s, made *best, size_t c, qn_choice *found, double *gain) {
   qn_choice choices[QN__TUNE_PRODUCTS];
   double seconds = s->o->seconds > 0 ? s->o->seconds : 0.2;
-  made m;
+  made m = {0};
   for (size_t i = 0; i < s->num_products; i++)
     choices[i] = c < s->num_candidates[i] ? s->candidates[i][c] : s->products[i].choice;
   qn_status status = make_with(s, choices, &m);
@@ -144,7 +144,7 @@ static qn_status run_stage(search *s, uint32_t stage) {
     if (s->num_candidates[i] > most) most = s->num_candidates[i];
   }
   if (!most) return QN_OK;
-  made best;
+  made best = {0};
   qn_status status = make_with(s, now, &best);
   for (size_t c = 0; c < most && !status; c++) {
     qn_progress(s->ctx, "tune", (int64_t)(stage * 100 + c * 100 / most), QN__TUNE_STAGES * 100);
@@ -196,7 +196,7 @@ static qn_status settle(search *s, bool confirmed, size_t *recorded) {
 }
 
 static qn_status run(search *s, size_t *recorded) {
-  made first;
+  made first = {0};
   qn_status status = make(s, &first);
   if (!status) status = find_products(s, first.p);
   unmake(&first);

@@ -86,14 +86,6 @@ void qn__cpu_brand(char name[64]) {
   name[size - from] = 0;
 }
 
-#else
-/* No instruction tells it: which row is the best says most of what matters here. */
-void qn__cpu_brand(char name[64]) {
-  name[0] = 0;
-}
-#endif
-
-#if defined(__x86_64__) && defined(__GNUC__)
 #elif defined(__aarch64__) && defined(__linux__)
 #  include <sys/auxv.h>
 
@@ -119,5 +111,12 @@ qn_cpu qn__cpu_detect(void) {
 #else
 qn_cpu qn__cpu_detect(void) {
   return (qn_cpu){0};
+}
+#endif
+
+#if !defined(__x86_64__) || !defined(__GNUC__)
+/* No instruction tells it: which row is the best says most of what matters here. */
+void qn__cpu_brand(char name[64]) {
+  name[0] = 0;
 }
 #endif

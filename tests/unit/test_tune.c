@@ -136,8 +136,32 @@ static void searches(void **state) {
   }
 }
 
+/* A tuning that is full ends the search with an error before anything is built with a choice. */
+static void no_room(void **state) {
+  (void)state;
+  static float x[12 * 64];
+  if (!have_llvm()) return;
+  qn_tensor in = {.elem = QN_F32, .rank = 2, .shape = {12, 64}, .data = x};
+  subject s = {.ctx = qn_context_create(NULL)};
+  qn_tuned t = {.kind = QN_TUNED_GEMM, .n = 1, .k = 1, .choice = qn_choice_none()};
+  strcpy(t.isa, "avx2"), strcpy(t.types, "ui8,i8,i32");
+  t.choice.value[0] = 2;
+  for (t.m_least = 1; t.m_least <= QN_TUNED_MOST; t.m_least++) {
+    t.m_most = t.m_least;
+    assert_int_equal(qn_tuning_put(s.ctx, &t), QN_OK);
+  }
+  t.m_most = t.m_least;
+  assert_int_not_equal(qn_tuning_put(s.ctx, &t), QN_OK);
+  size_t recorded = 99;
+  qn_tune_options o = {.build = build, .build_user = &s, .inputs = &in, .threads = 1, .seconds = 0.002};
+  assert_int_not_equal(qn_tune_program(s.ctx, &o, &recorded), QN_OK);
+  assert_int_equal(recorded, 0);
+  assert_ptr_equal(qn_tuning_get(s.ctx, QN_TUNED_MOST), NULL);
+  qn_context_destroy(s.ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(judging), cmocka_unit_test(candidates),
-                                     cmocka_unit_test(searches)};
+                                     cmocka_unit_test(searches), cmocka_unit_test(no_room)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
