@@ -164,6 +164,10 @@ qn_status qn__rule_dynamic_quantize(qn_module *m, qn_op op, qn_type *results) {
   if (!is_code_scalar(qn_type_as_scalar(ctx, storage)))
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "storage is %s, expected an integer of 2 to %d bits such as i8 or ui8",
                        qn__type_c(m, storage), MAX_CODE_BITS);
+  if (!qn_str_eq(qn_op_get_string(m, op, "scheme"), qn_str_of("symmetric")) &&
+      qn_str_eq(qn_op_get_string(m, op, "range"), qn_str_of("narrow")))
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
+                       "a narrow range with the asymmetric scheme, expected full, or the symmetric scheme");
   qn_type x = qn__operand_type(m, op, 0);
   qn_dims dims = qn__dims_of(ctx, x);
   int64_t block = qn_op_get_int(m, op, "block");

@@ -143,6 +143,8 @@ static const rule_case quantization[] = {
     BAD(DYNAMIC_QUANTIZE, "xf32", 0, "storage=!=i8;block=4", 0, "operand of rank 0"),
     BAD(DYNAMIC_QUANTIZE, "4x8xf32", 0, "storage=!=i32", 0, "2 to 16 bits"),
     BAD(DYNAMIC_QUANTIZE, "4x8xf32", 0, "storage=!=i1", 0, "2 to 16 bits"),
+    BAD(DYNAMIC_QUANTIZE, "4x8xf32", 0, "storage=!=i8;range=\"narrow\"", 0, "a narrow range"),
+    OK(DYNAMIC_QUANTIZE, "4x8xf32", 0, "storage=!=i8;range=\"narrow\";scheme=\"symmetric\"", 0, "4x8xi8 xf32 xi8"),
     BAD(DYNAMIC_QUANTIZE, "4x8xf32", 0, "storage=!=f32", 0, "2 to 16 bits"),
     BAD(DYNAMIC_QUANTIZE, "xf32", 0, "storage=!=i8;per_row=true", 0, "rank 1 or more"),
     OK(QUANTIZE, "4x8xf32", "xf32", 0, 0, "4x8xui8"),
