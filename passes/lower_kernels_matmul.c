@@ -394,6 +394,31 @@ static qn_status wide_product(lowering *l, qn_op op, qn_builder *b, matrix *a, m
   return QN_OK;
 }
 
+static bool is_constant(lowering *l, qn_value v) {
+  qn_op op = qn_value_op(l->m, v);
+  while (qn_op_kind_of(l->m, op) == QN_OP_VIEW) op = qn_value_op(l->m, qn_op_operand(l->m, op, 0));
+  return qn_op_kind_of(l->m, op) == QN_OP_CONSTANT;
+}
+
+/* Constants of 16 bits stay what they are where reading less pays. Others are widened as they are packed. */
+static bool keeps_narrow(lowering *l, const matrix *a, const matrix *w, qn_scalar elem) {
+  qn_type ta = type_of(l, a->v), tw = type_of(l, w->v);
+  uint32_t ra = qn_type_rank(l->ctx, ta), rw = qn_type_rank(l->ctx, tw);
+  if (!is_constant(l, w->v) || ra < 2 || rw < 2) return false;
+  const int64_t *sa = qn_type_shape(l->ctx, ta), *sw = qn_type_shape(l->ctx, tw);
+  int64_t rows = 1;
+  for (uint32_t d = 0; d < ra; d++) {
+    if (d == (a->transpose ? ra - 2 : ra - 1) || (rw > 2 && d + 2 < ra)) continue;
+    if (sa[d] < 0 || rows < 0 || rows > INT32_MAX || sa[d] > INT32_MAX)
+      rows = -1;
+    else
+      rows *= sa[d];
+  }
+  qn_machine machine = qn_context_machine(l->ctx);
+  int64_t k = sw[w->transpose ? rw - 1 : rw - 2], n = sw[w->transpose ? rw - 2 : rw - 1];
+  return qn_isa_keeps_narrow(l->isa, elem, rows, n, k, &machine);
+}
+
 static qn_status float_product(lowering *l, qn_op op, qn_builder *b, matrix *a, matrix *w, qn_value *out) {
   qn_scalar elem = qn_type_memory(l->ctx, qn_type_elem(l->ctx, type_of(l, a->v)));
   bool relaxed =
@@ -405,10 +430,11 @@ static qn_status float_product(lowering *l, qn_op op, qn_builder *b, matrix *a, 
   }
   bool narrow = elem != QN_F32 && elem != QN_F64;
   qn_scalar as = narrow ? QN_F32 : elem;
-  product p = {.lhs = as, .rhs = as, .acc = as, .prologue = narrow ? to_f32 : NULL};
-  p.layout = qn_isa_gemm_layout(l->isa, as, as, as);
+  bool kept = narrow && keeps_narrow(l, a, w, elem);
+  product p = {.lhs = as, .rhs = kept ? elem : as, .acc = as, .prologue = narrow ? to_f32 : NULL};
+  p.layout = qn_isa_gemm_layout(l->isa, p.lhs, p.rhs, p.acc);
   if (!p.layout) return no_kernel(l, op, as, as);
-  if (narrow) w->v = qn__map1(l, b, w->v, qn__scalar_t(l, QN_F32), to_f32);
+  if (narrow && !kept) w->v = qn__map1(l, b, w->v, qn__scalar_t(l, QN_F32), to_f32);
   *out = make_gemm(l, b, a, w, &p);
   return QN_OK;
 }

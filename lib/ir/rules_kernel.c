@@ -160,16 +160,17 @@ static qn_status check_gemm_layout(qn_module *m, qn_op op) {
                      (int)want.size, want.data);
 }
 
-/* Which sums there are: integers into i32 or i64, equal floats into f32 (f64 for f64). */
+/* Which sums there are: integers into i32 or i64, equal floats into f32 (f64 for f64), f32 by 16 bits into f32. */
 static qn_status check_gemm_types(qn_module *m, qn_op op, qn_scalar lhs, qn_scalar acc) {
   qn_context *ctx = qn_module_context(m);
   qn_scalar b = qn_type_memory(ctx, qn__operand_elem(m, op, 1));
   bool ints = qn_scalar_is_int(lhs) && qn_scalar_is_int(b) && (acc == QN_I32 || acc == QN_I64);
-  bool floats = qn_scalar_is_float(lhs) && lhs == b && acc == (lhs == QN_F64 ? QN_F64 : QN_F32);
+  bool widens = lhs == QN_F32 && (b == QN_F16 || b == QN_BF16);
+  bool floats = qn_scalar_is_float(lhs) && (lhs == b || widens) && acc == (lhs == QN_F64 ? QN_F64 : QN_F32);
   if (ints || floats) return QN_OK;
   return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,
                      "multiplies %s by %s into %s, expected integers into i32 or i64, or equal floats into f32 (f64 "
-                     "for f64)",
+                     "for f64), or f32 by f16 or bf16 into f32",
                      qn_scalar_get(lhs)->text, qn_scalar_get(b)->text, qn_scalar_get(acc)->text);
 }
 

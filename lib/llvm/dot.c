@@ -33,7 +33,9 @@ LLVMValueRef qn__ll_dot_element(qn_ll_tile *t, uint32_t r, LLVMValueRef block, u
   LLVMValueRef exists = LLVMBuildICmp(g->b, LLVMIntSLT, k, t->k_size, "");
   LLVMValueRef at = LLVMBuildSelect(g->b, exists, k, qn__ll_i64(g, 0), "");
   LLVMValueRef x = qn__ll_load_vec(g, type, LLVMBuildGEP2(g->b, type, t->a[r], &at, 1, ""), 1);
-  return LLVMBuildSelect(g->b, exists, x, LLVMConstNull(type), "");
+  /* b's padding is 0: -0 * 0 leaves every float sum as it is, -0 too. */
+  LLVMValueRef none = qn__ll_mem_float(t->plan->lhs) ? LLVMConstReal(type, -0.0) : LLVMConstNull(type);
+  return LLVMBuildSelect(g->b, exists, x, none, "");
 }
 
 bool qn__ll_dot_types(const qn_gemm_plan *p, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, uint32_t k_block) {
@@ -112,9 +114,9 @@ const qn_ll_dot qn__ll_dot_widening = {
 
 /* ---- any types, any block: extend to the sum's type, multiply, add in ascending k ---- */
 
-/* bf16 stays in 16 bits until it is multiplied. */
+/* bf16 and f16 stay in 16 bits until they are multiplied. */
 static bool is_float(qn_scalar s) {
-  return qn__ll_mem_float(s) || s == QN_BF16;
+  return qn__ll_mem_float(s) || s == QN_BF16 || s == QN_F16;
 }
 
 static bool any_match(const qn_ll *g, const qn_gemm_plan *p) {
@@ -125,8 +127,13 @@ static bool any_match(const qn_ll *g, const qn_gemm_plan *p) {
 static LLVMValueRef extend(qn_ll_tile *t, qn_scalar from, LLVMValueRef x, LLVMTypeRef type) {
   qn_ll *g = t->g;
   if (LLVMTypeOf(x) == type) return x;
+  bool vector = LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+  if (from == QN_F16) {
+    LLVMTypeRef half = LLVMHalfTypeInContext(g->ctx);
+    x = LLVMBuildBitCast(g->b, x, vector ? qn__ll_lanes(half, LLVMGetVectorSize(type)) : half, "");
+    return LLVMBuildFPExt(g->b, x, type, "");
+  }
   if (from == QN_BF16) {
-    bool vector = LLVMGetTypeKind(type) == LLVMVectorTypeKind;
     LLVMTypeRef bits = vector ? qn__ll_lanes(g->i32, LLVMGetVectorSize(type)) : g->i32;
     x = LLVMBuildShl(g->b, LLVMBuildZExt(g->b, x, bits, ""), qn__ll_bits(g, bits, 16), "");
     return LLVMBuildBitCast(g->b, x, type, "");
@@ -174,6 +181,30 @@ static LLVMValueRef any_madd(qn_ll_tile *t, LLVMValueRef acc, const qn_ll_operan
   return acc;
 }
 
+/* ---- f32 by pairs of bf16, each pair a word: the upper one is a float as it stands, but for what is below it ---- */
+
+static bool bf16_pairs_match(const qn_ll *g, const qn_gemm_plan *p) {
+  (void)g;
+  return qn__ll_dot_types(p, QN_F32, QN_BF16, QN_F32, 2);
+}
+
+static void bf16_pairs_load_b(qn_ll_tile *t, uint32_t v, uint32_t j, qn_ll_operand *out) {
+  qn_ll *g = t->g;
+  LLVMTypeRef words = qn__ll_lanes(g->i32, t->acc_lanes);
+  LLVMValueRef x = qn__ll_load_vec(g, words, qn__ll_dot_b(t, v, j), 1);
+  LLVMValueRef low = LLVMBuildShl(g->b, x, qn__ll_bits(g, words, 16), "");
+  LLVMValueRef high = LLVMBuildAnd(g->b, x, qn__ll_bits(g, words, 0xffff0000u), "");
+  out->x[0] = LLVMBuildBitCast(g->b, low, t->acc_type, "");
+  out->x[1] = LLVMBuildBitCast(g->b, high, t->acc_type, "");
+}
+
+static const qn_ll_dot bf16_pairs = {.name = "pairs of bf16",
+                                     .match = bf16_pairs_match,
+                                     .shares = 1,
+                                     .load_b = bf16_pairs_load_b,
+                                     .load_a = any_load_a,
+                                     .madd = any_madd};
+
 static bool any_float_match(const qn_ll *g, const qn_gemm_plan *p) {
   return qn__ll_mem_float(p->acc) && any_match(g, p);
 }
@@ -204,6 +235,7 @@ static const qn_ll_dot *const dots[] = {
     &qn__ll_dot_usmmla,
     &qn__ll_dot_sdot,
     &qn__ll_dot_widening,
+    &bf16_pairs,
     &floats,
     &any,
 };

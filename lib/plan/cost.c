@@ -1,5 +1,6 @@
 /* What choices cost: how wide panels are for so many columns, and how tall tiles are over panels so wide. */
 #include "kernel.h"
+#include "machine.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +40,22 @@ const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar r
     if (cost < least) least = cost, best = narrow_layouts[i];
   }
   return best;
+}
+
+/* Of a product's time when b is widened in it, measured on tiles of 6 rows by 4 vectors: bf16 comes in pairs, of which
+ * each half takes one operation. */
+static double widening_cost(qn_scalar b) {
+  return b == QN_BF16 ? 1.1 : 1.3;
+}
+
+bool qn_isa_keeps_narrow(const qn_isa *isa, qn_scalar b, int64_t m, int64_t n, int64_t k, const qn_machine *machine) {
+  if (!qn_isa_gemm_layout(isa, QN_F32, b, QN_F32)) return false;
+  if (m < 0 || n < 0 || k < 0) return true;
+  double macs = (double)m * (double)n * (double)k * qn__machine_mac_ns(machine, isa, QN_F32);
+  double wide = (double)n * (double)k * 4, narrow = (double)n * (double)k * qn_scalar_get(b)->storage_bits / 8;
+  double read_wide = wide * qn__machine_byte_ns(machine, wide), read = narrow * qn__machine_byte_ns(machine, narrow);
+  double as_f32 = macs > read_wide ? macs : read_wide, widening = macs * widening_cost(b);
+  return (widening > read ? widening : read) <= as_f32;
 }
 
 bool qn__layout_is_own(const qn_isa *isa, const qn_layout *layout, const qn_layout *own, qn_scalar acc) {

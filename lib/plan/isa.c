@@ -201,6 +201,8 @@ static const struct product {
     {QN_I16, QN_I16, QN_I64, offsetof(qn_isa, int16_layout), 0},
     {QN_F32, QN_F32, QN_F32, offsetof(qn_isa, float_layout), 0},
     {QN_F64, QN_F64, QN_F64, offsetof(qn_isa, float_layout), 0},
+    {QN_F32, QN_BF16, QN_F32, offsetof(qn_isa, int16_layout), 0},
+    {QN_F32, QN_F16, QN_F32, offsetof(qn_isa, float_layout), QN_ISA_HALF},
     {QN_BF16, QN_BF16, QN_F32, offsetof(qn_isa, int16_layout), QN_ISA_BF16},
 };
 

@@ -78,8 +78,8 @@ static qn_status plan_types(qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_p
   if (!qn_isa_gemm_layout(isa, g->lhs, g->rhs, g->acc))
     return qn_op_error(m, op, QN_DIAG_UNSUPPORTED,
                        "no kernel multiplies %s by %s into %s: there are ui8 by i8 and i16 by i16 into i32 or i64, f32 "
-                       "by f32, f64 by f64, and bf16 by bf16 into f32 where the row has it; convert in the prologue, "
-                       "and b before it is packed",
+                       "by f32, f64 by f64, f32 by bf16, and where the row has them f32 by f16 and bf16 by bf16, into "
+                       "f32; convert in the prologue, and b before it is packed",
                        qn_scalar_get(g->lhs)->text, qn_scalar_get(g->rhs)->text, qn_scalar_get(g->acc)->text);
   const qn_scalar whole[] = {g->a_mem, g->y_mem};
   for (int i = 0; i < 2; i++)
@@ -194,7 +194,8 @@ static qn_status plan_codes(qn_module *m, qn_op op, qn_gemm_plan *g) {
   g->has_prologue = transposed || !is_identity(&g->prologue);
   qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
   int64_t k = a.rank >= 2 ? a.size[a.rank - (transposed ? 2 : 1)] : QN_DYNAMIC;
-  g->lhs_padded = g->has_prologue || (k >= 0 && k % g->layout.k_block == 0);
+  /* Zeros are no matter to sums of integers; in a chain of fma one more may turn -0 into 0. */
+  g->lhs_padded = (g->has_prologue && !qn_scalar_is_float(g->lhs)) || (k >= 0 && k % g->layout.k_block == 0);
   return QN_OK;
 }
 

@@ -31,6 +31,8 @@ static const char *element(char *text, size_t size, qn_scalar mem, const char *p
   int bits = qn_scalar_get(mem)->bits;
   if (mem == QN_BF16)
     snprintf(text, size, "qn_f32((uint32_t)ld_u16(%s + (%s) * 2) << 16)", pointer, index);
+  else if (mem == QN_F16)
+    snprintf(text, size, "qn_half(ld_u16(%s + (%s) * 2))", pointer, index);
   else if (qn_scalar_is_float(mem))
     snprintf(text, size, "ld_f%d(%s + (%s) * %d)", bits, pointer, index, bits / 8);
   else if (mem == QN_UI8)

@@ -340,11 +340,18 @@ static const char roots[] =
     "  return qn_f64(((qn_root_bits(m, 54) + 1) >> 1) + ((uint64_t)((e - (e & 1)) / 2 + 1022) << 52));\n"
     "}\n";
 
+/* f16 to f32, exactly: the exponents differ by 112, which a product with 2^112 gives to subnormal numbers too. */
+static const char halves[] = "\nstatic inline float qn_half(uint32_t h) {\n"
+                             "  uint32_t u = qn_bits32(qn_f32((h & 0x7fffu) << 13) * qn_f32(0x77800000u));\n"
+                             "  if ((h & 0x7c00u) == 0x7c00u) u |= 0x7f800000u;\n"
+                             "  return qn_f32(u | (h & 0x8000u) << 16);\n"
+                             "}\n";
+
 /* ---- which of them ---- */
 
 typedef struct uses {
   bool op[QN_T_COUNT], wide_op[QN_T_COUNT], sub_byte;
-  bool gemm_f32, gemm_f64;
+  bool gemm_f32, gemm_f64, half;
 } uses;
 
 static void use_tape(uses *u, const qn_tape *t) {
@@ -374,6 +381,7 @@ static void use_body(uses *u, const qn_body *b) {
   u->op[QN_T_FMAX] |= p->u.gemm.combine == QN_COMBINE_MAX;
   if (b->part == QN_PART_TILES || p->kind == QN_KERNEL_WINDOW) {
     u->gemm_f32 |= p->u.gemm.acc == QN_F32;
+    u->half |= p->u.gemm.rhs == QN_F16;
     u->gemm_f64 |= p->u.gemm.acc == QN_F64;
   }
 }
@@ -395,6 +403,7 @@ void qn__c_prelude(qn_cgen *g, uint32_t num_bodies, const qn_body *bodies) {
     qn__buf_c(o, extremes);
   if (either(&u, QN_T_FROUND) || either(&u, QN_T_FFLOOR) || either(&u, QN_T_FCEIL)) qn__buf_c(o, rounding);
   if (u.wide_op[QN_T_UITOFP]) qn__buf_c(o, wide_unsigned);
+  if (u.half) qn__buf_c(o, halves);
   if (!g->portable) return;
   if (u.op[QN_T_FMA] || u.gemm_f32) qn__buf_c(o, fma_single);
   if (u.wide_op[QN_T_FMA] || u.gemm_f64) qn__buf_c(o, fma_double);

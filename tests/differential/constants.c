@@ -2,6 +2,7 @@
  * bits. */
 #include "program.h"
 #include <stdbool.h>
+#include <stdio.h>
 
 /* All zero, half of it, a tenth or nothing left, in blocks of these sizes. */
 static bool is_empty(uint32_t seed, int k, int n, int rows, int cols, int tenths) {
@@ -45,4 +46,35 @@ void constant_weights(void) {
   }
   put("  %%f = quern.cast %%acc : (tensor<%dx%dxi32>) -> tensor<%dx%dxf32>\n", m, n, m, n);
   tail_f32("%f", m, n);
+}
+
+/* Weights of 16-bit floats, which stay that where it pays: of every exponent, with what is no number, and rows whose
+ * sums pass through -0. */
+void narrow_weights(void) {
+  static const char *const types[] = {"f16", "bf16"}, *const last[] = {"f32", "f32", "f16", "bf16"};
+  static const char *const odd[] = {"0x7C00", "0xFC00", "0x7F80", "0xFF80", "0x7E01", "0x8000",
+                                    "0x0001", "0x8001", "0x03FF", "0x0080", "0x7BFF", "0xFF7F"};
+  const char *t = types[pick(2)], *to = last[pick(4)];
+  int m = pick(3) ? 1 + pick(8) : size(), k = pick(2) ? 1 + pick(70) : size(), n = size();
+  bool flipped = pick(2), dynamic = pick(2), extremes = pick(4) == 0;
+  char rows[16];
+  if (to[0] != 'f' || to[1] != '3') to = t;
+  snprintf(rows, sizeof rows, dynamic ? "?" : "%d", m);
+  put("func.func @main(%%x: tensor<%sx%dx%s>) -> tensor<%sx%dx%s> {\n  %%w = arith.constant dense<[", rows, k, t, rows,
+      n, to);
+  for (int r = 0; r < (flipped ? n : k); r++) {
+    put("%s[", r ? ", " : "");
+    for (int c = 0; c < (flipped ? k : n); c++) {
+      put(c ? ", " : "");
+      if (extremes && pick(20) == 0)
+        put("%s", odd[pick(12)]);
+      else
+        put("%.4e", (double)uniform() * (pick(4) ? 1 : 1e-5));
+    }
+    put("]");
+  }
+  put("]> : tensor<%dx%dx%s>\n", flipped ? n : k, flipped ? k : n, t);
+  put("  %%y = quern.matmul %%x, %%w {transpose_b = %s} : (tensor<%sx%dx%s>, tensor<%dx%dx%s>) -> tensor<%sx%dx%s>\n",
+      flipped ? "true" : "false", rows, k, t, flipped ? n : k, flipped ? k : n, t, rows, n, to);
+  put("  return %%y : tensor<%sx%dx%s>\n}\n", rows, n, to);
 }

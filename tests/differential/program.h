@@ -53,6 +53,7 @@ void reductions(void);
 
 /* constants.c */
 void constant_weights(void);
+void narrow_weights(void);
 /* convolutions.c */
 void convolutions(void);
 void float_convolutions(void);

@@ -47,3 +47,25 @@ func.func @wide(%a: tensor<1x37xbf16>, %b: tensor<37x71xbf16>) -> tensor<1x71xf3
   %y = quern.matmul %a, %b {precision = "relaxed"} : (tensor<1x37xbf16>, tensor<37x71xbf16>) -> tensor<1x71xf32>
   return %y : tensor<1x71xf32>
 }
+
+// A constant of 16 bits is widened as rows are multiplied by it. 2^-24 is f16's least number, 2^-14 its least normal one.
+// CALL @constant_f16
+// INPUT a: [1, 2, 3], [-1, 0, 1]
+// EXPECT y: [12, 5.96046448e-8, 6.10351562e-5], [4, -5.96046448e-8, -6.10351562e-5]
+func.func @constant_f16(%a: tensor<2x3xf16>) -> tensor<2x3xf32> {
+  %b = arith.constant dense<[[-1.0, 5.96046448e-8, 6.10351562e-5], [2.0, 0.0, 0.0], [3.0, 0.0, 0.0]]> : tensor<3x3xf16>
+  %y = quern.matmul %a, %b : (tensor<2x3xf16>, tensor<3x3xf16>) -> tensor<2x3xf32>
+  return %y : tensor<2x3xf32>
+}
+
+// A product below the least number is 0 with its sign: K ends there, and no zero that fills a block up is added to -0.
+// CALL @constant_bf16
+// INPUT a: [1.0e-38], [-1.0e-38]
+// EXPECT y: [inf], [-inf]
+func.func @constant_bf16(%a: tensor<2x1xbf16>) -> tensor<2x1xf32> {
+  %b = arith.constant dense<1.0e-38> : tensor<1x1xbf16>
+  %one = arith.constant dense<1.0> : tensor<1x1xf32>
+  %s = quern.matmul %a, %b : (tensor<2x1xbf16>, tensor<1x1xbf16>) -> tensor<2x1xf32>
+  %y = quern.div %one, %s : (tensor<1x1xf32>, tensor<2x1xf32>) -> tensor<2x1xf32>
+  return %y : tensor<2x1xf32>
+}

@@ -20,7 +20,8 @@ typedef enum qn_isa_has {
   QN_ISA_MATRIX8 = 1 << 5, /* 2 x 8 by 8 x 2 products of bytes */
   QN_ISA_TILES = 1 << 6,   /* 16 x 64 by 64 x 16 products of bytes in tile registers */
   QN_ISA_BF16 = 1 << 7,    /* sums of products of pairs of bf16 in f32 lanes, not in the contract's order */
-  QN_ISA_PAIRS8 = 1 << 8   /* sums of two products of bytes in 16-bit lanes, saturating */
+  QN_ISA_PAIRS8 = 1 << 8,  /* sums of two products of bytes in 16-bit lanes, saturating */
+  QN_ISA_HALF = 1 << 9     /* f16 to f32 by an instruction */
 } qn_isa_has;
 
 typedef struct qn_isa {
@@ -47,13 +48,19 @@ QN_API const char *qn_isa_near(qn_str name, char *text, size_t size);
 /* Whether this machine can run the row's code. */
 QN_API bool qn_isa_runs_here(const qn_isa *isa);
 /* The layout of a packed right-hand matrix for these element types of left and right matrix, and the element type of
- * the sum; null when no kernel multiplies them. lhs ui8 x rhs i8 -> i32; i16 x i16 -> i32; f32 x f32; f64 x f64; on
- * rows with QN_ISA_BF16 also bf16 x bf16 -> f32, not in the contract's order. */
+ * the sum; null when no kernel multiplies them. lhs ui8 x rhs i8 -> i32; i16 x i16 -> i32; f32 x f32; f64 x f64; f32 x
+ * bf16 -> f32 and, on rows with QN_ISA_HALF, f32 x f16 -> f32, where b is widened, exactly, as it is multiplied; on rows
+ * with QN_ISA_BF16 also bf16 x bf16 -> f32, not in the contract's order. */
 QN_API const char *qn_isa_gemm_layout(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc);
 /* The same for a matrix of n columns, whose panels may be narrower, so that less of the last one is padding: what that
  * costs, the machine's constants say. */
 QN_API const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n,
                                           const qn_machine *machine);
+/* Whether a constant b [k, n] of f16 or bf16 (or one row of it per column, all the same) is better left as it is, to be
+ * widened while f32 rows are multiplied by it, than kept as f32: half the bytes to read against a few more operations.
+ * A size below 0 is not known, and half the memory decides. False where no kernel does it. */
+QN_API bool qn_isa_keeps_narrow(const qn_isa *isa, qn_scalar b, int64_t m, int64_t n, int64_t k,
+                                const qn_machine *machine);
 /* The name of the layout with panels of so many columns, when kernels are made for it; false when not. */
 QN_API bool qn_isa_gemm_panel(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t panel, char *name,
                               size_t size);
