@@ -329,11 +329,19 @@ static qn_status check_frozen_input(const qn_program *p, uint32_t i, const DLTen
   return status ? status : qn__dl_check(t, "input", p->input_names[i], v->mem, v->rank, shape, error);
 }
 
+/* There and back in turns. Calls at the same time may take the same direction: nothing depends on it but speed. */
+static const qn_frozen_call *calls_of_now(qn_frozen *f) {
+  uint32_t now = __atomic_load_n(&f->times, __ATOMIC_RELAXED);
+  __atomic_store_n(&f->times, now + 1, __ATOMIC_RELAXED);
+  return now & 1 ? f->back : f->calls;
+}
+
 static qn_status run_frozen(const call *c, void *const *bases) {
   const qn_frozen *f = c->p->frozen;
+  const qn_frozen_call *calls = f->back ? calls_of_now(c->p->frozen) : f->calls;
   void *ptrs[QN__MAX_PTRS + 3];
   for (uint32_t i = 0; i < f->num_calls; i++) {
-    const qn_frozen_call *k = &f->calls[i];
+    const qn_frozen_call *k = &calls[i];
     const qn_tiers *t = &c->p->tiers[k->body];
     qn_kernel_fn fn = qn__unit_fn(t->best);
     if (!fn) {

@@ -29,6 +29,18 @@ static qn_fix fix_of(const freezing *f, qn_pref ptr) {
   return (qn_fix){slots, (int64_t)f->b->slot_offset[v->index] + ptr.offset};
 }
 
+/* A call, or as many as its panels are gone through in turns by (turns.c). The first has the cost of all. */
+static void push_turning(freezing *f, const qn_job *job, qn_frozen_call *call) {
+  int64_t n = qn__turn_pieces(f->p, job), begin = call->args.begin[1], panels = call->args.end[1] - begin;
+  if (n > MAX_CALLS - (int64_t)f->calls.size) n = 1;
+  call->turn = n > 1 ? (uint32_t)n : 0;
+  for (int64_t i = 0; i < n && !f->failed; i++) {
+    if (n > 1) call->args.begin[1] = begin + panels * i / n, call->args.end[1] = begin + panels * (i + 1) / n;
+    f->failed = !qn__push(&f->p->allocator, &f->calls, *call);
+    call->turn = 0, call->cost = 0;
+  }
+}
+
 static bool freeze_job(void *user, const qn_job *job) {
   freezing *f = user;
   qn_arena *arena = &f->p->arena;
@@ -46,7 +58,10 @@ static bool freeze_job(void *user, const qn_job *job) {
     call.body = pieces[i].body;
     memcpy(call.args.begin, pieces[i].begin, sizeof call.args.begin);
     memcpy(call.args.end, pieces[i].end, sizeof call.args.end);
-    f->failed = !qn__push(&f->p->allocator, &f->calls, call);
+    if (n == 1)
+      push_turning(f, job, &call);
+    else
+      f->failed = !qn__push(&f->p->allocator, &f->calls, call);
   }
   return !f->failed;
 }
@@ -152,7 +167,7 @@ static qn_status freeze(qn_program *p, qn_frozen *f, freezing *state) {
   if (!state->failed && !state->full) {
     f->num_calls = state->calls.size;
     f->calls = qn__arena_copy(arena, state->calls.data, state->calls.size * sizeof *f->calls);
-    state->failed = !f->calls || !add_up(p, f) ||
+    state->failed = !f->calls || !add_up(p, f) || !qn__turn_calls(p, f) ||
                     !freeze_ports(p, &f->bound, p->num_inputs, p->inputs, false, &f->inputs) ||
                     !freeze_ports(p, &f->bound, p->num_outputs, p->outputs, true, &f->outputs);
     if (!state->failed) p->frozen = f;

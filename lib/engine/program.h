@@ -6,6 +6,7 @@
  *   stream.c    which jobs write past the caches
  *   chain.c     jobs that follow each other row by row, run together in blocks of rows
  *   frozen.c    the same once and for all, where every size is known
+ *   turns.c     which calls of those come in reverse every other time
  *   call.c      jobs run on the caller's threads
  *   trace.c     what a call did, for the handler of call events
  *   need.c      which bodies a call needs, and their code
@@ -236,6 +237,7 @@ typedef struct qn_frozen_call {
   uint32_t body, step, num_ptrs;
   double cost;     /* as in qn_job */
   double together; /* of all calls of this body: which code is good enough depends on that */
+  uint32_t turn;   /* of the first of several calls that every other time come in reverse: how many */
   qn_fix *ptrs;
   qn_kargs args; /* all but ptr */
 } qn_frozen_call;
@@ -253,8 +255,13 @@ struct qn_frozen {
   double most; /* the dearest call's cost */
   uint32_t num_calls;
   qn_frozen_call *calls;
+  qn_frozen_call *back; /* the calls as they come every other time; null where that is no different */
+  uint32_t times;       /* odd when it is their turn; read and written as an atomic */
   qn_frozen_port *inputs, *outputs;
 };
+/* turns.c: into how many stretches of panels a job is cut; f->back from f->calls, false without memory. */
+int64_t qn__turn_pieces(const qn_program *p, const qn_job *job);
+bool qn__turn_calls(qn_program *p, qn_frozen *f);
 /* Leaves p->frozen null where sizes are open or there are too many calls. */
 qn_status qn__freeze(qn_program *p);
 

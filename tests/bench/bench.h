@@ -186,6 +186,8 @@ bool copies_create(const char *name, const contender *each, int n, contender *ou
 bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out);
 /* As long as reading so many bytes takes at the measured bandwidth from beyond the last-level cache. */
 bool limit_read(double bytes, contender *out);
+/* Reading the same `bytes` in every call, wherever caches keep them. */
+bool limit_read_again(size_t bytes, contender *out);
 /* memcpy of `bytes` from and to buffers of its own. */
 bool limit_copy(size_t bytes, contender *out);
 

@@ -99,7 +99,8 @@ static bool ours(qn_context *ctx, block_product *p, const options *o, contender 
 
 static bool one(qn_context *ctx, const options *o, report *r, int kind, const int64_t *shape, bool far, bool *told) {
   block_product p = {.m = shape[0], .n = shape[1], .k = shape[2], .kind = kinds[kind].kind, .copies = 1};
-  double bytes = (double)(p.n * p.k) / 2 + (double)(p.n * (p.k / BLOCK)) * (p.kind == W4_MXFP4 ? 1 : 2);
+  const int per_block = p.kind == W4_MXFP4 ? 1 : p.kind == W4_ASYMMETRIC ? 3 : 2; /* scale and zero point */
+  double bytes = (double)(p.n * p.k) / 2 + (double)(p.n * (p.k / BLOCK)) * per_block;
   double ops = 2.0 * (double)p.m * (double)p.n * (double)p.k;
   contender c[3];
   timing t[3];
@@ -119,7 +120,7 @@ static bool one(qn_context *ctx, const options *o, report *r, int kind, const in
     contender_destroy(&c[0]);
   } else if (good) {
     peer_note why = {""};
-    if (far && limit_read(bytes, &c[n])) n++;
+    if (far ? limit_read(bytes, &c[n]) : p.m == 1 && limit_read_again((size_t)bytes, &c[n])) n++;
     if (ggml_block(&p, o, &c[n], &why)) n++;
     if (why.text[0] && !*told) report_note(r, "%s: ggml: %s", work, why.text), *told = true;
     race(c, n, o->quick ? 0.2 : 0.6, t);
@@ -133,13 +134,14 @@ static bool one(qn_context *ctx, const options *o, report *r, int kind, const in
 }
 
 bool row_w4(qn_context *ctx, const options *o, report *r) {
-  static const int64_t near[][3] = {{1, 2048, 2048}, {1, 4096, 4096},  {4, 2048, 2048}, {8, 2048, 2048},
+  static const int64_t near[][3] = {{1, 768, 768},   {1, 1024, 1024},  {1, 2048, 1024}, {1, 768, 3072},
+                                    {1, 2048, 2048}, {1, 4096, 4096},  {4, 2048, 2048}, {8, 2048, 2048},
                                     {8, 4096, 4096}, {16, 4096, 4096}, {64, 4096, 4096}};
   static const int64_t far[3] = {1, 4096, 14336};
   bool good = true;
   for (int kind = 0; kind < 4; kind++) {
     bool told = false;
-    for (size_t i = 0; i < (o->quick ? 5 : sizeof near / sizeof *near) && good; i++)
+    for (size_t i = 0; i < (o->quick ? 7 : sizeof near / sizeof *near) && good; i++)
       good = one(ctx, o, r, kind, near[i], false, &told);
     if (good && (!o->quick || kind == 0)) good = one(ctx, o, r, kind, far, true, &told);
   }
