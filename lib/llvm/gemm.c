@@ -150,20 +150,22 @@ static void whole_columns(void *user) {
   columns_loop(l, l->panels, l->lanes, 0, l->wide);
 }
 
-/* Panels start .. end-1, `panels` at a time: whole vectors of columns, then what is left of a panel one by one. */
-static void panels_loop(loops *l, LLVMValueRef start, LLVMValueRef end, uint32_t panels) {
+/* Panels start .. end-1, `panels` at a time, and the first `columns` of each: whole vectors of columns, then what is
+ * left of them one by one. */
+static void panels_loop(loops *l, LLVMValueRef start, LLVMValueRef end, uint32_t panels, uint32_t columns) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
   uint32_t width = s->plan->layout.panel_width, lanes = g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
-  uint32_t wide = width / lanes * lanes;
+  uint32_t wide = columns / lanes * lanes;
   qn_ll_for f;
   LLVMValueRef last = qn__ll_sub(g, end, qn__ll_i64(g, panels - 1));
   qn__ll_for_begin(g, &f, start, last, panels, 0, NULL);
   s->panel = f.i;
-  if (l->start_extra != UINT32_MAX) take_start(l, qn__ll_mul(g, f.i, qn__ll_i64(g, width)), panels * width);
+  if (l->start_extra != UINT32_MAX)
+    take_start(l, qn__ll_mul(g, f.i, qn__ll_i64(g, width)), (panels - 1) * width + columns);
   l->panels = panels, l->lanes = lanes, l->wide = wide;
-  if (wide) qn__ll_gemm_pieces_loop(s, l->begin, whole_columns, l);
-  if (wide < width) columns_loop(l, panels, 1, wide, width);
+  if (wide) qn__ll_gemm_pieces_loop(s, l->begin, wide, whole_columns, l);
+  if (wide < columns) columns_loop(l, panels, 1, wide, columns);
   qn__ll_for_end(g, &f, NULL);
 }
 
@@ -257,10 +259,23 @@ static LLVMValueRef whole_groups(qn_ll *g, LLVMValueRef count, uint32_t panels) 
   return LLVMBuildAnd(g->b, count, qn__ll_i64(g, -(int64_t)panels), "");
 }
 
+/* Behind the panels that all columns of are multiplied: without the last one of B, where it is not like that. */
+static LLVMValueRef end_of_full(gemm_state *s, LLVMValueRef start, LLVMValueRef end) {
+  qn_ll *g = s->g;
+  if (!s->plan->last) return end;
+  LLVMValueRef width = qn__ll_i64(g, s->plan->layout.panel_width);
+  LLVMValueRef last = LLVMBuildUDiv(g->b, qn__ll_arg_size(g, 1), width, "");
+  LLVMValueRef has = LLVMBuildICmp(g->b, LLVMIntSLT, last, end, ""),
+               some = LLVMBuildICmp(g->b, LLVMIntSLT, start, end, "");
+  return qn__ll_sub(g, end, LLVMBuildZExt(g->b, LLVMBuildAnd(g->b, has, some, ""), g->i64, ""));
+}
+
 /* Rows of steps first .. last-1, all panels. */
 static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t panels) {
   qn_ll *g = l->s.g;
   LLVMValueRef start = qn__ll_arg_begin(g, 1), end = qn__ll_arg_end(g, 1);
+  LLVMValueRef full = end_of_full(&l->s, start, end);
+  uint32_t width = l->s.plan->layout.panel_width, left = l->s.plan->last;
   l->begin = row_of_step(l, first);
   l->end = l->high_end = row_of_step(l, last);
   if (l->low) {
@@ -270,11 +285,12 @@ static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t 
   }
   qn__ll_gemm_fetch_block(&l->s, qn__ll_sub(g, l->end, l->begin), l->rows, l->low);
   if (panels > 1) {
-    LLVMValueRef whole = qn__ll_add(g, start, whole_groups(g, qn__ll_sub(g, end, start), panels));
-    panels_loop(l, start, whole, panels);
+    LLVMValueRef whole = qn__ll_add(g, start, whole_groups(g, qn__ll_sub(g, full, start), panels));
+    panels_loop(l, start, whole, panels, width);
     start = whole;
   }
-  panels_loop(l, start, end, 1);
+  panels_loop(l, start, full, 1, width);
+  if (left) panels_loop(l, full, end, 1, left);
 }
 
 /* With K = 0 there is nothing to read, and tiles multiply a block of zeros. */

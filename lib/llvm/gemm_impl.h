@@ -74,8 +74,9 @@ typedef struct gemm_sums {
 
 /* For tiles of `rows` rows as s->tile is shaped now. */
 void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows);
-/* Calls `rows` for each piece of the panel at hand, to take all rows of a block that begins at `begin`. */
-void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, void (*rows)(void *user), void *user);
+/* Calls `rows` for each piece of the panel at hand, to take all rows of a block that begins at `begin`, and so many of
+ * its columns. */
+void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, uint32_t columns, void (*rows)(void *user), void *user);
 /* What the sums of the tile at hand start from: s->start as it is, or what an earlier piece left. */
 void qn__ll_gemm_pieces_aim(gemm_state *s);
 

@@ -47,7 +47,8 @@ void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows) {
   p->waiting = qn__ll_slot(g, g->i8, (uint32_t)pitch * WAITING_ROWS);
 }
 
-void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, void (*rows)(void *user), void *user) {
+void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, uint32_t columns, void (*rows)(void *user),
+                             void *user) {
   qn_ll *g = s->g;
   gemm_pieces *p = &s->pieces;
   if (!p->some) {
@@ -64,7 +65,7 @@ void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, void (*rows)(voi
   p->k_size = qn__ll_sub(g, qn__ll_min(g, qn__ll_mul(g, p->to, block), s->tile.k_size), qn__ll_mul(g, f.i, block));
   p->first = LLVMBuildICmp(g->b, LLVMIntEQ, f.i, qn__ll_i64(g, 0), "");
   p->last = LLVMBuildICmp(g->b, LLVMIntEQ, p->to, s->all_blocks, "");
-  int64_t pitch = (int64_t)s->plan->layout.panel_width * qn__ll_mem_bits(s->plan->acc) / 8;
+  int64_t pitch = (int64_t)columns * qn__ll_mem_bits(s->plan->acc) / 8;
   p->start_pitch = LLVMBuildSelect(g->b, p->first, qn__ll_i64(g, 0), qn__ll_i64(g, pitch), "");
   rows(user);
   qn__ll_for_end(g, &f, NULL);

@@ -57,7 +57,8 @@ typedef struct qn_extra {
  *   size    3 bytes from ptr 1 to the first granule
  *   A rows hold at least K elements; when `lhs_padded`, they are readable and finite up to K rounded up to the layout's
  *   kb, else code must not read past K. B is zero-padded to kb and nb. Sums start at 0 and add k in
- *   ascending order (floats: one fma chain; integers wrap).
+ *   ascending order (floats: one fma chain; integers wrap). With `last`, N leaves that many columns or fewer, but one
+ *   at least, to the last panel.
  *
  * PART_PROLOGUE, when has_prologue: rows [begin[0], end[0]): codes[m,k] = prologue(A[m,k], extras), zero for
  *   k in [K, size[2]).
@@ -81,8 +82,9 @@ typedef struct qn_gemm_plan {
   qn_scalar acc;   /* i32, i64, f32, f64 */
   qn_scalar y_mem;
   qn_layout layout; /* never plain: that is given as one panel as wide as the matrix, k_block 1 */
-  uint32_t rows;    /* tallest tile */
-  bool tiles;       /* the row's registers for tiles of bytes hold tall ones */
+  uint32_t last; /* columns of the last panel that are multiplied, in whole vectors, where that leaves some out; or 0 */
+  uint32_t rows; /* tallest tile */
+  bool tiles;    /* the row's registers for tiles of bytes hold tall ones */
   uint32_t
       sums16;     /* blocks of k whose products, two by two, add up to 16 bits at most, where the row makes use of it */
   uint32_t fetch; /* 1: tiles fetch the next panel while they use one, 2: also their next rows and results */
@@ -268,6 +270,9 @@ qn_row_split qn__row_split(int64_t m, uint32_t tallest);
 int64_t qn__row_of_tile(const qn_row_split *s, int64_t tile);
 
 /* ---- cost.c ---- */
+/* Columns of the last of the panels for n columns, in whole vectors, where its others need not be multiplied; 0: all
+ * are, or n is not known. */
+uint32_t qn__last_panel(const qn_isa *isa, const qn_layout *layout, qn_scalar acc, int64_t n);
 /* Whether kernels are made for a layout, given the row's own for these types: that one, or a narrower one. */
 bool qn__layout_is_own(const qn_isa *isa, const qn_layout *layout, const qn_layout *own, qn_scalar acc);
 /* The tallest tile over panels of a layout, where it is `rows` over the row's own. */

@@ -239,6 +239,13 @@ static bool may_cut(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
   return rows <= (int64_t)g->rows * FEW_TILES;
 }
 
+/* Columns of the products of one group, where they are known. */
+static int64_t columns_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
+  qn__pshape y = qn__pshape_of(m, qn_op_result(m, op, 0));
+  int64_t n = y.rank ? y.size[y.rank - 1] : QN_DYNAMIC;
+  return g->window && n > 0 ? n / g->shape.groups : n;
+}
+
 qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
   qn_gemm_plan *g = &out->u.gemm;
   qn_attr before_attr = qn_op_attr(m, op, "num_prologue");
@@ -264,10 +271,13 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (g->sums16) own.k_block = 4;
   if (g->layout.granule) g->lhs_padded = true; /* K is a multiple of theirs */
   if (!g->tiles && !g->window) g->rows = qn__tallest_tile(out->isa, &g->layout, &own, g->acc, g->rows);
+  if (!g->tiles) g->last = qn__last_panel(out->isa, &g->layout, g->acc, columns_of(m, op, g));
   s = choose(m, op, out);
   if (s) return s;
   g->cuts = may_cut(m, op, g);
-  snprintf(out->tile, sizeof out->tile, "%ux%u %.*s", g->rows, g->layout.panel_width, (int)layout.size, layout.data);
+  int at = snprintf(out->tile, sizeof out->tile, "%ux%u", g->rows, g->layout.panel_width);
+  if (g->last) at += snprintf(out->tile + at, sizeof out->tile - (size_t)at, "+%u", g->last);
+  snprintf(out->tile + at, sizeof out->tile - (size_t)at, " %.*s", (int)layout.size, layout.data);
   char pro[80] = "", epi[80] = "";
   qn__plan_describe(m, qn_op_region(m, op, 0), false, pro, sizeof pro);
   qn__plan_describe(m, qn_op_region(m, op, 1), true, epi, sizeof epi);
@@ -294,7 +304,7 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
                      (uint64_t)g->lhs_strided << 34 | (uint64_t)g->tiles << 37 | (uint64_t)g->window << 35 |
                      (uint64_t)g->window_inner << 36 | (uint64_t)g->sums16 << 40);
   h = qn__mix(h, (uint64_t)g->unroll | (uint64_t)g->unroll_below << 8 | (uint64_t)g->fetch << 16);
-  h = qn__mix(h, g->cuts);
+  h = qn__mix(h, (uint64_t)g->cuts | (uint64_t)g->last << 1);
   h = qn__mix(qn__mix(h, (uint64_t)g->piece_bytes | (uint64_t)g->long_bytes << 32), g->outside_bytes);
   h = qn__mix(h, (uint64_t)g->kept_bytes | (uint64_t)g->large_bytes << 32);
   h = qn__extras_hash(g->prologue_extras, g->num_prologue_extras, h);

@@ -84,6 +84,10 @@ static void make_epilogue(gemm_case *c, uint32_t kind) {
   p->y_mem = r->output_mem[0];
 }
 
+static uint32_t lanes_of(const qn_isa *isa, qn_scalar acc) {
+  return isa->vector_bits / mem_bits(acc);
+}
+
 static void make_case(gemm_case *c, const qn_isa *isa, types t, qn_layout layout, uint32_t rows, uint32_t kind,
                       bool padded, uint32_t serial) {
   memset(c, 0, sizeof *c);
@@ -97,6 +101,10 @@ static void make_case(gemm_case *c, const qn_isa *isa, types t, qn_layout layout
   c->plan.u.gemm.piece_bytes = 1024u << rnd_below(8), c->plan.u.gemm.long_bytes = 1024u << rnd_below(8);
   c->plan.u.gemm.outside_bytes = 1024u << rnd_below(8), c->plan.u.gemm.kept_bytes = 4096u << rnd_below(8),
   c->plan.u.gemm.large_bytes = 4096u << rnd_below(8);
+  c->plan.u.gemm.cuts = rnd_below(2);
+  uint32_t vectors = layout.panel_width / lanes_of(isa, t.acc);
+  if (layout.panel_width % lanes_of(isa, t.acc) == 0 && vectors > 1 && rnd_below(2))
+    c->plan.u.gemm.last = (1 + rnd_below(vectors - 1)) * lanes_of(isa, t.acc);
   make_epilogue(c, kind);
   uint32_t mixed = rows > 1 && rnd_below(2) ? QN_ROWS_MIXED : 0;
   c->body = (qn_body){.plan = &c->plan, .part = QN_PART_TILES, .rows = rows | mixed};
@@ -161,6 +169,7 @@ static void make_sized(const qn_gemm_plan *p, gemm_data *d, uint32_t rows, bool 
   d->high_tiles = low ? (uint32_t)rnd_below(4) : 1 + (uint32_t)rnd_below(3);
   uint32_t low_tiles = low ? (uint32_t)rnd_below(4) + (d->high_tiles == 0) : 0;
   d->m = (int64_t)rows * d->high_tiles + (int64_t)(rows - 1) * low_tiles;
+  if (p->last) n = n / nb * nb + 1 + rnd_below(p->last); /* what the plan says of the last panel */
   d->n = n, d->k = k;
   int64_t padded = (d->k + kb - 1) / kb * kb, a_columns = p->lhs_padded ? padded : d->k;
   d->panels = (d->n + nb - 1) / nb;
