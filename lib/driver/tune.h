@@ -4,7 +4,7 @@
 #include "runner.h"
 #include <quern/driver.h>
 
-enum { QN__TUNE_STAGES = 6, QN__TUNE_CANDIDATES = 64, QN__TUNE_PRODUCTS = 64, QN__TUNE_PAIRS = 1024 };
+enum { QN__TUNE_STAGES = 7, QN__TUNE_CANDIDATES = 64, QN__TUNE_PRODUCTS = 64, QN__TUNE_PAIRS = 1024 };
 
 /* What a stage tries for a product whose best so far is product->choice. `out` has room for QN__TUNE_CANDIDATES. */
 size_t qn__tune_candidates(uint32_t stage, const qn_tuned *product, uint32_t threads, qn_choice *out);

@@ -96,6 +96,20 @@ static void fetching(list *l, const qn_tuned *t) {
   for (int64_t n = 0; n <= 2 && t->kind != QN_TUNED_BLOCK; n++) add_one(l, QN_CHOICE_FETCH, n);
 }
 
+/* Where each panel is read once, or a few times in pieces: how far ahead. */
+static void reading(list *l, const qn_tuned *t) {
+  static const int64_t ahead[] = {1024, 2048, 4096, 8192, 12288, 16384, 32768};
+  enum { FEW = 24 };
+  if (t->kind != QN_TUNED_GEMM || t->m_least > FEW || t->n > 1 << 30 || t->k > 1 << 26) return;
+  for (size_t i = 0; i < sizeof ahead / sizeof *ahead; i++) {
+    add_one(l, QN_CHOICE_TILE_AHEAD, ahead[i]);
+    add_one(l, QN_CHOICE_TILE_FAR, 2 * ahead[i]);
+    add_one(l, QN_CHOICE_TILE_CLOSE, ahead[i]);
+  }
+  add_one(l, QN_CHOICE_FAR_BYTES, t->n * t->k / 2 + 1024);
+  add_one(l, QN_CHOICE_FAR_BYTES, 4 * t->n * t->k + 1024);
+}
+
 /* Where the left side is large enough to be cut. */
 static void row_blocks(list *l, const qn_tuned *t) {
   int64_t all = t->m_least * t->k, cut = all + 1;
@@ -138,7 +152,8 @@ size_t qn__tune_candidates(uint32_t stage, const qn_tuned *product, uint32_t thr
   case 2: fetching(&l, product); break;
   case 3: row_blocks(&l, product); break;
   case 4: k_pieces(&l, product); break;
-  case 5: thread_parts(&l, product, threads); break;
+  case 5: reading(&l, product); break;
+  case 6: thread_parts(&l, product, threads); break;
   default: break;
   }
   return l.n;

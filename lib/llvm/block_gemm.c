@@ -340,7 +340,7 @@ qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body) {
   LLVMValueRef end = qn__ll_arg_end(g, 0), count = qn__ll_sub(g, end, s.first_row), middle = end;
   s.one_pass = LLVMBuildICmp(g->b, LLVMIntSLE, count, qn__ll_i64(g, rows), "");
   LLVMValueRef bytes = qn__ll_mul(g, qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1)), s.b_stride);
-  s.far = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, qn__ll_i64(g, QN_LL_FAR_BYTES), "");
+  s.far = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, qn__ll_i64(g, (int64_t)s.plan->gemm.far_bytes), "");
   if (mixed) { /* tiles = ceil(count / rows); all but count - tiles * (rows - 1) of them are one row lower */
     LLVMValueRef tiles = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, rows - 1)), qn__ll_i64(g, rows), "");
     LLVMValueRef tall = qn__ll_sub(g, count, mul_const(g, tiles, (int64_t)rows - 1));

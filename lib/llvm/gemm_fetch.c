@@ -10,7 +10,6 @@
 #include "gemm_impl.h"
 
 enum { LINE = 64, FRACTION = 16, FEWEST = 8 }; /* smaller tiles have other things to wait for */
-enum { CLOSE = 4096, NEAR = 8192, FAR = 16384 };
 
 /* 2^32 / n, for near enough quotients by multiplying: a division of 64 bits is not nothing where products are small. */
 static LLVMValueRef part_of(qn_ll *g, LLVMValueRef n) {
@@ -40,7 +39,7 @@ void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, 
   LLVMValueRef panels = qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1));
   LLVMValueRef bytes = qn__ll_mul(g, panels, s->b_stride);
   f->alone = LLVMBuildICmp(g->b, LLVMIntSLE, rows, qn__ll_i64(g, height), "");
-  f->far = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, qn__ll_i64(g, QN_LL_FAR_BYTES), "");
+  f->far = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, qn__ll_i64(g, (int64_t)s->plan->far_bytes), "");
   f->ahead_step = LLVMBuildSelect(g->b, f->alone, qn__ll_i64(g, f->block_bytes), f->ahead_step, "");
 }
 
@@ -100,7 +99,8 @@ static void for_others(gemm_state *s, LLVMValueRef block, LLVMValueRef ahead) {
   if (f->few) {
     qn_ll_if few;
     qn__ll_if_begin(s->g, &few, f->few);
-    lines(s->g, qn__ll_gep_const(s->g, s->tile.b[0], CLOSE), (f->block_bytes + LINE - 1) / LINE, false, FIRST);
+    lines(s->g, qn__ll_gep_const(s->g, s->tile.b[0], s->plan->tile_close), (f->block_bytes + LINE - 1) / LINE, false,
+          FIRST);
     qn__ll_if_end(s->g, &few);
   }
   if (!f->a_step) return;
@@ -112,9 +112,9 @@ static void for_others(gemm_state *s, LLVMValueRef block, LLVMValueRef ahead) {
 static void for_itself(gemm_state *s, LLVMValueRef here, int64_t count) {
   qn_ll *g = s->g;
   qn_ll_if far;
-  lines(g, qn__ll_gep_const(g, here, NEAR), count, false, FIRST);
+  lines(g, qn__ll_gep_const(g, here, s->plan->tile_ahead), count, false, FIRST);
   qn__ll_if_begin(g, &far, s->fetch.far);
-  lines(g, qn__ll_gep_const(g, here, FAR), count, false, SECOND);
+  lines(g, qn__ll_gep_const(g, here, s->plan->tile_far), count, false, SECOND);
   qn__ll_if_end(g, &far);
 }
 

@@ -6,9 +6,6 @@
 enum { QN_LL_MAX_ROWS = 16, QN_LL_MAX_VECTORS = 16, QN_LL_MAX_ACC = 40 };
 enum { QN_LL_MAX_OPERANDS = QN_LL_MAX_ROWS + 1 }; /* rows of a tile, and what a way to multiply adds to them */
 
-/* Weights of so many bytes are taken to lie in no cache that a core has to itself. */
-enum { QN_LL_FAR_BYTES = 16 << 20 };
-
 typedef struct qn_ll_dot qn_ll_dot;
 typedef struct qn_ll_tile {
   qn_ll *g;

@@ -31,6 +31,7 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
                     (long long)rows, MOST_ROWS);
   if (s) return s;
   b->gemm.rows = rows > 0 ? (uint32_t)rows : tallest(out->isa, b->floats);
+  b->gemm.far_bytes = (uint64_t)c.value[QN_CHOICE_FAR_BYTES];
   b->ahead = (uint32_t)c.value[QN_CHOICE_AHEAD];
   out->parts = parts > 0 ? (uint32_t)parts : 1;
   return QN_OK;
