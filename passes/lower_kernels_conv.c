@@ -262,17 +262,38 @@ static qn_value weight_view(conv *s, uint32_t rank, const int64_t *shape) {
   return qn__make_view(&s->b, s->w, t, (qn_attr){0});
 }
 
+/* What positions outside hold, as an element of the image. */
+static int64_t border_code(const conv *s) {
+  int64_t code = (int64_t)s->image.outside;
+  return code < 0 && s->lhs == QN_UI8 ? code + 256 : code;
+}
+
+/* Products over windows may step over the border by themselves, where the image is read as it is: positions are then
+ * looked for one by one, for which they must have some channels. */
+static bool steps_over(const conv *s, uint32_t k_block) {
+  enum { FEWEST_BYTES = 32 };
+  const qn_window *w = &s->c.window;
+  int64_t length = qn_type_shape(s->l->ctx, qn_value_type(s->l->m, s->x))[3] / w->groups;
+  int64_t bytes = length * (qn_scalar_get(s->lhs)->storage_bits / 8);
+  return !s->image.change && !s->image.extra.id && length % k_block == 0 && bytes >= FEWEST_BYTES &&
+         bytes <= QN_WINDOW_BYTES && w->size[0] * w->size[1] <= QN_WINDOW_POSITIONS;
+}
+
 /* kern.gemm of the image and packed weights; `window` null for a product over the channels of each pixel. */
 static qn_value make_gemm(conv *s, qn_value x, qn_value packed, const char *layout, const qn_window *window,
                           qn_type y) {
   lowering *l = s->l;
-  qn_named_attr attrs[5];
+  qn_named_attr attrs[7];
   uint32_t n = 0;
   attrs[n++] = qn_named(l->m, "acc", qn_attr_type(l->m, scalar(s, s->acc)));
   attrs[n++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(layout)));
   if (window) attrs[n++] = qn_named(l->m, "window", qn__window_attr(l, window));
   if (window && window->groups > 1)
     attrs[n++] = qn_named(l->m, "groups", qn_attr_int(l->m, (qn_type){0}, window->groups));
+  if (window && qn_window_pads(window)) {
+    attrs[n++] = qn_named(l->m, "pads", qn_attr_ints(l->m, QN_I64, 4, window->pads));
+    attrs[n++] = qn_named(l->m, "border", qn_attr_int(l->m, (qn_type){0}, border_code(s)));
+  }
   const qn_value operands[2] = {x, packed};
   qn_op_desc desc = {.kind = QN_OP_GEMM,
                      .num_operands = 2,
@@ -315,27 +336,30 @@ static qn_value product(conv *s, qn_type y) {
     const char *layout = !quads ? NULL : outputs <= 32 ? "k4n32" : s->layout;
     /* Those step over the border by themselves, where the image is read as it is. Windows that overlap more read it
      * more often than it takes to pad it, and look for the border each time. */
-    bool steps_over = quads && outputs > 32 && w->stride[1] > 1 && !s->image.change && !s->image.extra.id;
-    if (steps_over) {
+    bool steps = quads && outputs > 32 && w->stride[1] > 1 && !s->image.change && !s->image.extra.id;
+    if (steps) {
       memcpy(each.pads, s->c.pads, sizeof each.pads);
       memset(s->image.pads, 0, sizeof s->image.pads);
     }
     qn_value x = qn__make_image(l, &s->b, &s->image), weights = weight_view(s, 2, matrix);
     if (quads) weights = pack(s, weights, layout);
     qn_value sum = qn__make_window(l, &s->b, "dot", x, weights, layout, &each, s->acc, y);
-    if (steps_over && (each.pads[0] | each.pads[1] | each.pads[2] | each.pads[3])) {
-      int64_t code = (int64_t)s->image.outside;
+    if (qn_window_pads(&each)) {
       qn_op op = qn_value_op(l->m, sum);
       qn_op_set_attr(l->m, op, "pads", qn_attr_ints(l->m, QN_I64, 4, each.pads));
-      qn_op_set_attr(l->m, op, "border", qn_attr_int(l->m, (qn_type){0}, code < 0 ? code + 256 : code));
+      qn_op_set_attr(l->m, op, "border", qn_attr_int(l->m, (qn_type){0}, border_code(s)));
     }
     return sum;
   }
   bool pixel = taps == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->groups == 1;
   qn_layout parsed;
   char layout[48];
-  qn_segments t = qn_window_segments(w, channels);
   qn_layout_parse(qn_str_of(s->layout), &parsed);
+  if (!pixel && steps_over(s, parsed.k_block)) {
+    memcpy(w->pads, s->c.pads, sizeof w->pads);
+    memset(s->image.pads, 0, sizeof s->image.pads);
+  }
+  qn_segments t = qn_window_segments(w, channels);
   /* Panels of 64 columns are cut in half for those that have fewer. */
   char width[32];
   bool half = parsed.panel_width == 64 && outputs / w->groups <= 32;

@@ -160,6 +160,15 @@ static void window_sizes(const qn_gemm_plan *g, const int64_t *image, const int6
   job->num_sizes = 12;
 }
 
+/* Where windows reach over the image: its size, and the first line of Y, when the job is that line alone. */
+static void pads_sizes(const qn_gemm_plan *g, const int64_t *image, int64_t line, qn_job *job) {
+  if (!qn__window_pads(g)) return;
+  const int64_t more[3] = {image[1], image[2], line < 0 ? 0 : line};
+  memcpy(job->sizes + 12, more, sizeof more);
+  job->num_sizes = 15;
+  if (line >= 0) job->sizes[3] = 1;
+}
+
 /* The same job for each group of channels. */
 static bool each_group(const qn_program *p, const qn_step *s, const qn_bound *b, const gemm_shape *z, qn_job *job,
                        qn_job_fn fn, void *user) {
@@ -198,7 +207,7 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
   if (g->window) {
     qn_job steps;
     window_sizes(g, b->shapes[a], b->shapes[y], &steps);
-    a_offset = at[0] * steps.sizes[7] + at[1] * steps.sizes[8];
+    a_offset = at[0] * steps.sizes[7] + (qn__window_pads(g) ? 0 : at[1] * steps.sizes[8]);
   }
   qn_pref codes = {a, a_offset};
   int64_t codes_stride = a_cols * a_bytes;
@@ -241,6 +250,7 @@ static bool gemm_matrix(const qn_program *p, const qn_step *s, const qn_bound *b
   set_cost(p, g, z, job);
   if (!g->window) return fn(user, job);
   window_sizes(g, b->shapes[a], b->shapes[y], job);
+  pads_sizes(g, b->shapes[a], merged ? -1 : at[1], job);
   return each_group(p, s, b, z, job, fn, user);
 }
 
@@ -256,13 +266,8 @@ static bool window_rows(const qn_program *p, const qn_step *s, const qn_bound *b
   *job = (qn_job){.step = s, .part = QN_PART_MAIN, .num_ptrs = 3, .num_strides = 3};
   window_sizes(g, b->shapes[a], sy, job);
   job->sizes[0] = z->m, job->sizes[1] = sy[3];
-  bool pads = qn__window_pads(g);
-  if (pads) {
-    const int64_t more[3] = {b->shapes[a][1], b->shapes[a][2], merged ? 0 : at[1]};
-    memcpy(job->sizes + 12, more, sizeof more);
-    job->num_sizes = 15;
-  }
-  job->ptrs[0] = (qn_pref){a, merged ? 0 : at[0] * job->sizes[7] + (pads ? 0 : at[1] * job->sizes[8])};
+  pads_sizes(g, b->shapes[a], merged ? -1 : at[1], job);
+  job->ptrs[0] = (qn_pref){a, merged ? 0 : at[0] * job->sizes[7] + (qn__window_pads(g) ? 0 : at[1] * job->sizes[8])};
   job->ptrs[1] = (qn_pref){g->combine == QN_COMBINE_DOT ? s->values[1] : a, 0};
   job->ptrs[2] = (qn_pref){y, merged ? 0 : batch_offset(sy, 4, 2, z, at, z->m * sy[3]) * y_bytes};
   job->strides[1] = sy[3] * y_bytes;

@@ -69,17 +69,38 @@ void qn__join_groups(const qn_tensor *parts, const int64_t *counts, bool nchw, q
       }
 }
 
+/* The image with its padding, which the window has no more. */
+static qn_status pad_image(qn__frame *f, qn_window *w, uint64_t border, qn_tensor *x) {
+  const qn_tensor from = *x;
+  const int64_t *pads = w->pads, *old = from.shape;
+  if (!qn_window_pads(w)) return QN_OK;
+  const int64_t shape[4] = {old[0], old[1] + pads[0] + pads[2], old[2] + pads[1] + pads[3], old[3]};
+  qn_status s = qn__scratch_tensor(f, from.elem, 4, shape, x);
+  if (s != QN_OK) return s;
+  size_t bytes = qn_scalar_get(from.elem)->storage_bits / 8u, line = (size_t)(old[2] * old[3]) * bytes;
+  for (int64_t i = 0, all = qn_tensor_count(x); i < all; i++)
+    memcpy((char *)x->data + (size_t)i * bytes, &border, bytes);
+  for (int64_t i = 0; i < old[0] * old[1]; i++) {
+    int64_t to = (i / old[1] * shape[1] + i % old[1] + pads[0]) * shape[2] + pads[1];
+    qn__copy_bytes((char *)x->data + (size_t)(to * shape[3]) * bytes, (const char *)from.data + (size_t)i * line, line);
+  }
+  memset(w->pads, 0, sizeof w->pads);
+  return QN_OK;
+}
+
 qn_status qn__window_gemm(qn__frame *f, qn_op op, qn_scalar acc) {
   const qn_tensor *image = f->in[0], *b = f->in[1];
   qn_window w;
-  qn_tensor lhs, rhs, parts, sums;
+  qn_tensor lhs, rhs, parts, sums, padded = *image;
   if (!qn_window_read(f->m, op, &w) || image->rank != 4 || b->rank != (w.groups > 1 ? 3u : 2u) ||
       image->shape[3] % w.groups || qn_scalar_get(image->elem)->storage_bits < 8)
     return qn_op_error(f->m, op, QN_DIAG_VERIFY, "kern.gemm with a window takes an image and a matrix per group");
   int64_t y[4] = {image->shape[0], qn_window_count(&w, 0, image->shape[1]), qn_window_count(&w, 1, image->shape[2]),
                   b->shape[b->rank - 1] * w.groups};
-  qn__image x = qn__image_of(image, false, NULL);
-  qn_status s = qn__unpack(f, op, "layout", 1, &rhs);
+  qn_status s = pad_image(f, &w, (uint64_t)qn_op_get_int(f->m, op, "border"), &padded);
+  if (s != QN_OK) return s;
+  qn__image x = qn__image_of(&padded, false, NULL);
+  s = qn__unpack(f, op, "layout", 1, &rhs);
   if (s == QN_OK) s = qn__window_rows(f, &x, &w, y, 0, &lhs);
   if (s != QN_OK) return s;
   qn__matrices left = qn__matrices_of(&lhs, false, false), right = qn__matrices_of(&rhs, true, false);
@@ -173,24 +194,6 @@ static qn_status channel_products(qn__frame *f, qn_op op, const qn__image *x, qn
   return s;
 }
 
-/* The image with its padding, which the window has no more. */
-static qn_status pad_image(qn__frame *f, qn_window *w, int64_t border, qn_tensor *x) {
-  const qn_tensor from = *x;
-  const int64_t *pads = w->pads, *old = from.shape;
-  if (!(pads[0] | pads[1] | pads[2] | pads[3])) return QN_OK;
-  const int64_t shape[4] = {old[0], old[1] + pads[0] + pads[2], old[2] + pads[1] + pads[3], old[3]};
-  qn_status s = qn__scratch_tensor(f, from.elem, 4, shape, x);
-  if (s != QN_OK) return s;
-  size_t bytes = qn_scalar_get(from.elem)->storage_bits / 8u, line = (size_t)(old[2] * old[3]) * bytes;
-  for (int64_t i = 0, all = qn_tensor_count(x); i < all; i++) qn_tensor_set_i64(x, i, border);
-  for (int64_t i = 0; i < old[0] * old[1]; i++) {
-    int64_t to = (i / old[1] * shape[1] + i % old[1] + pads[0]) * shape[2] + pads[1];
-    qn__copy_bytes((char *)x->data + (size_t)(to * shape[3]) * bytes, (const char *)from.data + (size_t)i * line, line);
-  }
-  memset(w->pads, 0, sizeof w->pads);
-  return QN_OK;
-}
-
 static qn_status eval_window(qn__frame *f, qn_op op) {
   qn_window w;
   qn_tensor sums;
@@ -201,7 +204,7 @@ static qn_status eval_window(qn__frame *f, qn_op op) {
   if (!qn_window_read(f->m, op, &w) || f->in[0]->rank != 4 || f->num_in < first)
     return qn_op_error(f->m, op, QN_DIAG_VERIFY, "kern.window takes an image and a window");
   qn_tensor padded = *f->in[0];
-  qn_status s = pad_image(f, &w, qn_op_get_int(f->m, op, "border"), &padded);
+  qn_status s = pad_image(f, &w, (uint64_t)qn_op_get_int(f->m, op, "border"), &padded);
   if (s != QN_OK) return s;
   qn__image x = qn__image_of(&padded, false, NULL);
   const int64_t shape[4] = {x.size[0], qn_window_count(&w, 0, x.size[1]), qn_window_count(&w, 1, x.size[2]), x.size[3]};

@@ -237,12 +237,31 @@ static qn_status slide(qn_module *m, qn_op op, const qn_window *w, const qn_dims
   return QN_OK;
 }
 
+/* What positions outside the image count as. */
+static qn_status check_border(qn_module *m, qn_op op, bool integers, bool floats, qn_scalar mem) {
+  int64_t border = qn_op_get_int(m, op, "border");
+  bool pads = qn_op_attr(m, op, "pads").id != 0;
+  if (!pads && !border) return QN_OK;
+  bool whole = qn_scalar_is_int(mem);
+  bool number = whole ? integers && qn_scalar_get(mem)->bits <= 16 : floats && (mem == QN_F32 || mem == QN_F64);
+  if (!number)
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
+                       "pads and border are given for %s, expected dot products of integers of 8 or 16 bits%s",
+                       qn_scalar_get(mem)->text, floats ? ", or of f32 or f64" : "");
+  int64_t low = whole ? qn_scalar_min(mem) : 0, high = whole ? qn_scalar_max(mem) : 0;
+  if (pads && border >= low && border <= high) return QN_OK;
+  return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "border is %lld%s, expected a value of %s and pads", (long long)border,
+                     pads ? "" : " without pads", qn_scalar_get(mem)->text);
+}
+
 static qn_status check_window(qn_module *m, qn_op op, qn_window *w) {
   if (!qn_window_read(m, op, w))
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
-                       "window and groups are not six numbers from 1 to %d (height, width, strides, dilations) and a "
-                       "number of at least 1",
+                       "window, groups and pads are not six numbers from 1 to %d (height, width, strides, dilations), "
+                       "a number of at least 1 and four from 0 on",
                        QN_WINDOW_LIMIT);
+  qn_status status = check_border(m, op, true, true, qn_type_memory(qn_module_context(m), qn__operand_elem(m, op, 0)));
+  if (status != QN_OK) return status;
   if (qn_op_get_bool(m, op, "transpose_a"))
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "transpose_a is given with a window, expected one or the other");
   qn_op yield = yield_of(m, op, 0);
@@ -274,6 +293,11 @@ static qn_status window_dims(qn_module *m, qn_op op, const qn_window *w, qn_dims
                        "windows of %lld x %lld over %s in %lld groups do not multiply %s, expected %lld rows",
                        (long long)w->size[0], (long long)w->size[1], qn__type_c(m, ta), (long long)w->groups,
                        qn__type_c(m, tb), (long long)(s.outer * s.inner * s.length));
+  int64_t bytes = s.length * (qn_scalar_get(qn_type_memory(ctx, qn__operand_elem(m, op, 0)))->storage_bits / 8);
+  if (qn_window_pads(w) && (s.outer * s.inner > QN_WINDOW_POSITIONS || bytes > QN_WINDOW_BYTES))
+    return qn_op_error(m, op, QN_DIAG_LIMIT,
+                       "windows with pads have %lld positions of %lld bytes, expected at most %d of %d: use kern.pad",
+                       (long long)(s.outer * s.inner), (long long)bytes, QN_WINDOW_POSITIONS, QN_WINDOW_BYTES);
   qn_layout layout;
   if (qn__layout_parse(qn_op_get_string(m, op, "layout"), &layout) && !layout.plain &&
       qn__layout_segments(&layout) != s.outer * s.inner)
@@ -292,7 +316,8 @@ qn_status qn__rule_gemm(qn_module *m, qn_op op, qn_type *results) {
   bool transpose_a = qn_op_get_bool(m, op, "transpose_a");
   qn_status status = need_all_tensors(m, op);
   qn_window window = {.groups = 1};
-  bool windows = qn_op_attr(m, op, "window").id || qn_op_attr(m, op, "groups").id;
+  bool windows = qn_op_attr(m, op, "window").id || qn_op_attr(m, op, "groups").id || qn_op_attr(m, op, "pads").id ||
+                 qn_op_attr(m, op, "border").id;
   if (status == QN_OK && windows) status = check_window(m, op, &window);
   if (status == QN_OK)
     status = windows ? window_dims(m, op, &window, &y) : qn__matmul_dims(m, op, transpose_a, false, &y);
@@ -336,20 +361,6 @@ static qn_status check_weights(qn_module *m, qn_op op, const qn_window *w, int64
   return status == QN_OK ? check_gemm_types(m, op, elem, acc) : status;
 }
 
-/* What positions outside the image count as. */
-static qn_status check_border(qn_module *m, qn_op op, bool dot, qn_scalar mem) {
-  int64_t border = qn_op_get_int(m, op, "border");
-  bool pads = qn_op_attr(m, op, "pads").id != 0;
-  if (!pads && !border) return QN_OK;
-  if (!dot || !qn_scalar_is_int(mem) || qn_scalar_get(mem)->bits > 16)
-    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
-                       "pads and border are given for %s, expected dot products of integers of 8 or 16 bits",
-                       qn_scalar_get(mem)->text);
-  if (pads && border >= qn_scalar_min(mem) && border <= qn_scalar_max(mem)) return QN_OK;
-  return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "border is %lld%s, expected a value of %s and pads", (long long)border,
-                     pads ? "" : " without pads", qn_scalar_get(mem)->text);
-}
-
 qn_status qn__rule_kern_window(qn_module *m, qn_op op, qn_type *results) {
   qn_context *ctx = qn_module_context(m);
   qn_window w;
@@ -367,7 +378,7 @@ qn_status qn__rule_kern_window(qn_module *m, qn_op op, qn_type *results) {
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "window is not six numbers from 1 to %d, or pads four from 0 on",
                        QN_WINDOW_LIMIT);
   bool dot = qn_str_eq(qn_op_get_string(m, op, "combine"), qn_str_of("dot"));
-  status = check_border(m, op, dot, mem);
+  status = check_border(m, op, dot, false, mem);
   if (status != QN_OK) return status;
   bool max = qn_str_eq(qn_op_get_string(m, op, "combine"), qn_str_of("max"));
   bool sums = mem == acc && (acc == QN_F32 || acc == QN_F64);

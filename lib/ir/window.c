@@ -45,7 +45,7 @@ int64_t qn_window_count(const qn_window *w, int axis, int64_t elements) {
 }
 
 qn_segments qn_window_segments(const qn_window *w, int64_t channels) {
-  bool touch = w->groups == 1 && (w->dilation[1] == 1 || w->size[1] == 1);
+  bool touch = w->groups == 1 && (w->dilation[1] == 1 || w->size[1] == 1) && !qn_window_pads(w);
   return touch ? (qn_segments){w->size[0], 1, w->size[1] * channels}
                : (qn_segments){w->size[0], w->size[1], channels / w->groups};
 }

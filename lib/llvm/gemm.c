@@ -98,6 +98,10 @@ static void one_tile(loops *l, const gemm_sums *f, LLVMValueRef column) {
   qn__ll_gemm_pieces_aim(s);
   qn__ll_gemm_sums_call(s, f);
   qn_ll_if done;
+  if (s->places.some) {
+    qn__ll_gemm_places_epilogue(s, column);
+    return;
+  }
   if (s->pieces.some) qn__ll_if_begin(g, &done, s->pieces.last);
   LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
   qn__ll_epilogue_call(g, s->epilogue, s->at.sums, s->row, s->tile.rows, qn__ll_add(g, first, column),
@@ -225,12 +229,16 @@ static LLVMValueRef equal_blocks(qn_ll *g, LLVMValueRef tiles, LLVMValueRef few)
   return round_up_div(g, tiles, round_up_div(g, tiles, few));
 }
 
-/* Steps of a block of rows: all of them unless A is large or K is cut. */
+/* Steps of a block of rows: all of them unless A is large or K is cut, or their places are not to be noted at once. */
 static LLVMValueRef steps_in_block(loops *l, LLVMValueRef steps) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
   qn_ll_if cut;
   int64_t per_step = l->low ? 1 : l->rows;
+  if (s->places.some) {
+    LLVMValueRef all = l->low ? steps : round_up_div(g, steps, qn__ll_i64(g, per_step));
+    return qn__ll_mul(g, equal_blocks(g, all, qn__ll_i64(g, GEMM_PLACES / l->rows)), qn__ll_i64(g, per_step));
+  }
   int64_t bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->lhs) / 8 * l->rows;
   LLVMValueRef chosen = qn__ll_slot(g, g->i64, 1), per = qn__ll_i64(g, per_step);
   LLVMValueRef tile_bytes = qn__ll_mul(g, LLVMBuildOr(g->b, s->all_blocks, qn__ll_i64(g, 1), ""), qn__ll_i64(g, bytes));
@@ -283,6 +291,7 @@ static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t 
     LLVMValueRef before = LLVMBuildICmp(g->b, LLVMIntSLT, high, l->begin, "");
     l->high_end = qn__ll_min(g, LLVMBuildSelect(g->b, before, l->begin, high, ""), l->end);
   }
+  if (l->s.places.some) qn__ll_gemm_places_note(&l->s, l->begin, l->end);
   qn__ll_gemm_fetch_block(&l->s, qn__ll_sub(g, l->end, l->begin), l->rows, l->low);
   if (panels > 1) {
     LLVMValueRef whole = qn__ll_add(g, start, whole_groups(g, qn__ll_sub(g, full, start), panels));
@@ -332,6 +341,7 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
   s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, s->tile.k_size, up), block, "");
   if (!plan->window && !plan->layout.granule) take_zeros(s);
+  qn__ll_gemm_places_init(s);
   uint32_t panels = panels_at_once(&l, l.rows);
   s->sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
   s->kept = qn__ll_slot(g, g->i64, GEMM_MOST);

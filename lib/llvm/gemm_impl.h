@@ -34,10 +34,20 @@ typedef struct gemm_pieces {
   uint32_t most_tiles;       /* of a block of rows where K is cut */
 } gemm_pieces;
 
+/* Windows that reach over their image (gemm_places.c). */
+enum { GEMM_PLACES = 384 };
+typedef struct gemm_places {
+  bool some;
+  bool skips;           /* positions that are outside for all rows of a tile are left out */
+  LLVMValueRef fn;      /* notes the places of a block's rows */
+  LLVMValueRef table;   /* memory: of each row, in three parts of GEMM_PLACES, see gemm_places.c */
+  LLVMValueRef outside; /* memory: a position of the border */
+} gemm_places;
+
 /* Where the tile at hand is, from its panel's first column on: moved from tile to tile, since computing it anew for
  * each takes as long as a short product. Null where there is no such thing. */
 typedef struct gemm_place {
-  LLVMValueRef a, b, sums, ahead, y;
+  LLVMValueRef a, b, sums, ahead, y, place;
 } gemm_place;
 
 typedef struct gemm_state {
@@ -58,6 +68,8 @@ typedef struct gemm_state {
   LLVMValueRef zeros;                   /* of a block of a panel, and of a row of its sums */
   gemm_fetch fetch;
   gemm_pieces pieces;
+  gemm_places places;
+  LLVMValueRef place; /* of the tile's first row in the table of places */
   gemm_place at;
 } gemm_state;
 
@@ -80,6 +92,15 @@ void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, uint32_t columns
 /* What the sums of the tile at hand start from: s->start as it is, or what an earlier piece left. */
 void qn__ll_gemm_pieces_aim(gemm_state *s);
 
+/* Before the others: makes what windows with pads need. */
+void qn__ll_gemm_places_init(gemm_state *s);
+/* Notes the places of rows begin .. end-1, GEMM_PLACES of them at most. */
+void qn__ll_gemm_places_note(gemm_state *s, LLVMValueRef begin, LLVMValueRef end);
+/* In the function of a tile's sums: `run` for each position that counts, rows and panels at it. */
+void qn__ll_gemm_places_loop(gemm_state *s, void (*run)(gemm_state *));
+/* The epilogue of a tile whose rows of Y need not follow each other. */
+void qn__ll_gemm_places_epilogue(gemm_state *s, LLVMValueRef column);
+
 /* For a block of `rows` rows, tiles as tall as `height`, lower ones among them or not. */
 void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, bool mixed);
 /* For tiles as s->tile is shaped now. */
@@ -94,7 +115,7 @@ void qn__ll_gemm_fetch(gemm_state *s, LLVMValueRef block, uint32_t blocks, LLVMV
 gemm_sums qn__ll_gemm_sums_function(gemm_state *s, bool starts);
 /* s->at for the tile at s->row of s->panel, of a block of rows from `begin` on, and which of its fields move with rows,
  * by what from tile to tile. */
-enum { GEMM_MOVED = 4 };
+enum { GEMM_MOVED = 5 };
 void qn__ll_gemm_place(gemm_state *s, LLVMValueRef begin);
 uint32_t qn__ll_gemm_moved(gemm_state *s, LLVMValueRef *fields[GEMM_MOVED], LLVMValueRef by[GEMM_MOVED]);
 /* Calls it for the tile at s->at and s->column. K is not 0, but where there are windows or granules. */

@@ -12,7 +12,8 @@ static void list_given(gemm_state *s, gemm_sums *f) {
   f->given[n++] = &s->b;
   f->given[n++] = &s->tile.k_size;
   f->given[n++] = &s->sums;
-  f->given[n++] = s->plan->window ? &s->row : &s->a_stride;
+  f->given[n++] = s->places.some ? &s->place : s->plan->window ? &s->row : &s->a_stride;
+  if (s->places.some) f->given[n++] = &s->places.outside;
   if (f->starts) f->given[n++] = &s->start;
   if (s->pieces.some) f->given[n++] = &s->start_pitch;
   if (s->fetch.some) f->given[n++] = &s->fetch.ahead;
@@ -24,7 +25,8 @@ static void list_given(gemm_state *s, gemm_sums *f) {
 
 static bool is_address(const gemm_state *s, LLVMValueRef *field) {
   return field == &s->a || field == &s->b || field == &s->sums || field == &s->start || field == &s->kept ||
-         field == &s->fetch.ahead || field == &s->fetch.y || field == &s->g->args;
+         field == &s->fetch.ahead || field == &s->fetch.y || field == &s->place || field == &s->places.outside ||
+         field == &s->g->args;
 }
 
 static void list_kept(gemm_state *s, gemm_sums *f) {
@@ -114,6 +116,8 @@ void qn__ll_gemm_place(gemm_state *s, LLVMValueRef begin) {
   qn_ll *g = s->g;
   s->at = (gemm_place){.a = s->a, .b = s->b, .sums = s->sums};
   if (!s->plan->window) s->at.a = qn__ll_gep(g, s->a, qn__ll_mul(g, s->row, s->a_stride));
+  if (s->places.some)
+    s->at.place = qn__ll_gep(g, s->places.table, qn__ll_mul(g, qn__ll_sub(g, s->row, begin), qn__ll_i64(g, 8)));
   if (!s->plan->layout.granule) s->at.b = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
   if (s->pieces.some) move_to_piece(s);
   qn__ll_gemm_fetch_aim(s, begin);
@@ -126,6 +130,7 @@ uint32_t qn__ll_gemm_moved(gemm_state *s, LLVMValueRef *fields[GEMM_MOVED], LLVM
   if (s->pieces.some) fields[n] = &s->at.sums, by[n++] = s->pieces.pitch;
   if (s->at.ahead) fields[n] = &s->at.ahead, by[n++] = s->fetch.row_bytes;
   if (s->at.y) fields[n] = &s->at.y, by[n++] = s->fetch.y_stride;
+  if (s->at.place) fields[n] = &s->at.place, by[n++] = qn__ll_i64(g, 8);
   for (uint32_t i = 0; i < n; i++) by[i] = qn__ll_mul(g, by[i], qn__ll_i64(g, s->tile.rows));
   return n;
 }
@@ -135,7 +140,7 @@ void qn__ll_gemm_sums_call(gemm_state *s, const gemm_sums *f) {
   gemm_state around = *s;
   LLVMValueRef args[GEMM_MOST];
   int64_t y_bytes = qn__ll_mem_bits(s->plan->y_mem) / 8;
-  s->a = s->at.a, s->sums = s->at.sums, s->fetch.ahead = s->at.ahead;
+  s->a = s->at.a, s->sums = s->at.sums, s->fetch.ahead = s->at.ahead, s->place = s->at.place;
   s->b = s->plan->layout.granule ? s->b : qn__ll_gemm_columns(s, s->at.b);
   if (s->at.y) s->fetch.y = qn__ll_gep(g, s->at.y, qn__ll_mul(g, s->column, qn__ll_i64(g, y_bytes)));
   if (s->pieces.some) s->tile.k_size = s->pieces.k_size;

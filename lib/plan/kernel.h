@@ -53,6 +53,9 @@ typedef struct qn_extra {
  *     n * size[7] + oh * size[8] + ow * size[9] + i * size[10] + j * size[11]    bytes, m = (n * OH + oh) * OW + ow
  *   size    2 K of a segment, 3 OH, 4 OW, 5 segments i, 6 segments j; stride 0 is not used. B's blocks of all segments
  *           follow each other, each segment padded to kb. j takes no other value than 0 unless `window_inner`.
+ *   With pads, which are part of the code like the window and the border, each position is a segment and m as in WINDOW
+ *   below; positions outside the image are K elements of the border.
+ *   size    12, 13, 14 as in WINDOW
  *   When `layout` has granules, panel p is begin[p] .. begin[p + 1] of them, K a multiple of theirs:
  *   size    3 bytes from ptr 1 to the first granule
  *   A rows hold at least K elements; when `lhs_padded`, they are readable and finite up to K rounded up to the layout's
@@ -98,17 +101,17 @@ typedef struct qn_gemm_plan {
   uint64_t far_bytes;            /* weights that lie in no cache of the core's own */
   uint32_t kept_bytes, large_bytes; /* rows of A are cut into blocks of so many bytes where they have more than this */
   bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
-  qn_window shape;    /* with `window`: not part of a GEMM's code */
-  int64_t border;     /* of WINDOW with pads */
+  qn_window shape;    /* with `window`: not part of a GEMM's code without pads */
+  int64_t border;     /* of windows with pads */
   qn_combine combine; /* of WINDOW; DOT for GEMM */
   uint32_t num_prologue_extras, num_epilogue_extras;
   qn_extra *prologue_extras, *epilogue_extras;
   qn_tape prologue; /* inputs: A's element, then the extras; one output of type lhs */
   qn_tape epilogue; /* inputs: the sum (type acc), then the extras; one output of type y_mem */
 } qn_gemm_plan;
-/* Whether the windows of a WINDOW reach over the image. */
+/* Whether windows reach over the image. */
 static inline bool qn__window_pads(const qn_gemm_plan *g) {
-  return (g->shape.pads[0] | g->shape.pads[1] | g->shape.pads[2] | g->shape.pads[3]) != 0;
+  return qn_window_pads(&g->shape);
 }
 
 /* MAP: loops d = 0 .. num_loops-1, outermost first, over the (merged) axes of the results.

@@ -167,6 +167,7 @@ static qn_status follow_window(qn_module *m, qn_op op, qn_gemm_plan *g) {
   if (!qn_window_read(m, op, &g->shape) || !is_identity(&g->prologue) || a.rank != 4 || a.size[3] < 0)
     return qn_op_error(m, op, QN_DIAG_VERIFY, "has a window that no kernel can follow");
   g->window = true;
+  g->border = qn_op_get_int(m, op, "border");
   qn_segments s = qn_window_segments(&g->shape, a.size[3]);
   g->window_inner = s.inner > 1;
   g->has_prologue = g->lhs_strided = false;
@@ -309,6 +310,8 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
                      (uint64_t)g->window_inner << 36 | (uint64_t)g->sums16 << 40);
   h = qn__mix(h, (uint64_t)g->unroll | (uint64_t)g->unroll_below << 8 | (uint64_t)g->fetch << 16);
   h = qn__mix(h, (uint64_t)g->cuts | (uint64_t)g->last << 1);
+  if (qn__window_pads(g))
+    h = qn__pads_hash(g, qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32));
   h = qn__mix(qn__mix(h, (uint64_t)g->piece_bytes | (uint64_t)g->long_bytes << 32), g->outside_bytes);
   h = qn__mix(qn__mix(h, (uint64_t)g->tile_ahead | (uint64_t)g->tile_far << 32), g->tile_close);
   h = qn__mix(h, g->far_bytes);

@@ -49,18 +49,21 @@ qn_status qn__plan_window(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_pla
   return QN_OK;
 }
 
+uint64_t qn__pads_hash(const qn_gemm_plan *g, uint64_t h) {
+  const qn_window *w = &g->shape;
+  if (!qn__window_pads(g)) return h;
+  h = qn__mix(h, (uint64_t)w->pads[0] | (uint64_t)w->pads[1] << 32);
+  h = qn__mix(h, (uint64_t)w->stride[0] | (uint64_t)w->stride[1] << 32);
+  h = qn__mix(h, (uint64_t)w->dilation[0] | (uint64_t)w->dilation[1] << 32);
+  return qn__mix(h, (uint64_t)g->border + 1);
+}
+
 uint64_t qn__window_hash(const qn_gemm_plan *g, uint64_t h) {
   const qn_scalar types[] = {g->a_mem, g->rhs, g->acc, g->y_mem};
   for (int i = 0; i < 4; i++) h = qn__mix(h, (uint64_t)types[i]);
   h = qn__layout_hash(&g->layout, qn__mix(h, (uint64_t)g->combine));
   h = qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32);
-  if (qn__window_pads(g)) {
-    const qn_window *w = &g->shape;
-    h = qn__mix(h, (uint64_t)w->pads[0] | (uint64_t)w->pads[1] << 32);
-    h = qn__mix(h, (uint64_t)w->stride[0] | (uint64_t)w->stride[1] << 32);
-    h = qn__mix(h, (uint64_t)w->dilation[0] | (uint64_t)w->dilation[1] << 32);
-    h = qn__mix(h, (uint64_t)g->border + 1);
-  }
+  h = qn__pads_hash(g, h);
   h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, h);
 }

@@ -32,6 +32,8 @@ qn_status qn__plan_attention(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_
 qn_status qn__plan_window(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
 qn_status qn__plan_pad(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out);
 uint64_t qn__window_hash(const qn_gemm_plan *p, uint64_t h);
+/* What pads make part of a window's code; h itself without any. */
+uint64_t qn__pads_hash(const qn_gemm_plan *p, uint64_t h);
 uint64_t qn__extras_hash(const qn_extra *e, uint32_t n, uint64_t h);
 uint64_t qn__gemm_hash(const qn_gemm_plan *p, uint64_t h);
 /* Extras and tape of the epilogue, region `region`, whose operands start at `first`; acc and y_mem are set. */

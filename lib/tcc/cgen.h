@@ -79,6 +79,8 @@ void qn__c_block_gemm(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_attention(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 /* row_a: where the window of row m begins in an image. */
 void qn__c_window_row(qn_cgen *g);
+/* The same with pads: row_at bytes from the image's beginning on, with the window's line `above` and its `column`. */
+void qn__c_padded_row(qn_cgen *g, const qn_gemm_plan *p);
 void qn__c_window(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_pad(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_pack(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);

@@ -107,6 +107,27 @@ static void granules(gemm_gen *w, void (*body)(gemm_gen *)) {
   qn__c_close(w->g);
 }
 
+/* A position that may be outside the image: then the border is read. */
+static const char *stepped_over(gemm_gen *w) {
+  const qn_window *z = &w->p->shape;
+  qn__c_line(w->g, "const int64_t h = above * %lld + i * %lld - %lld, w = column * %lld + s * %lld - %lld;",
+             (long long)z->stride[0], (long long)z->dilation[0], (long long)z->pads[0], (long long)z->stride[1],
+             (long long)z->dilation[1], (long long)z->pads[1]);
+  qn__c_line(w->g, "const int inside = h >= 0 && h < args->size[12] && w >= 0 && w < args->size[13];");
+  return "inside ? a + (row_at + i * args->size[10] + s * args->size[11]) : outside";
+}
+
+/* A position of the border. */
+static void make_border(gemm_gen *w) {
+  uint32_t bits = (uint32_t)w->a_bytes * 8;
+  qn__c_line(w->g, "unsigned char outside[%d];", QN_WINDOW_BYTES);
+  qn__c_open(w->g, "for (int64_t i = 0; i < size_k; i++)");
+  for (uint32_t byte = 0; byte < bits / 8; byte++)
+    qn__c_line(w->g, "outside[i * %d + %u] = %u;", w->a_bytes, byte,
+               (unsigned)((uint64_t)w->p->border >> 8 * byte & 255));
+  qn__c_close(w->g);
+}
+
 /* One column over all segments of a window. */
 static void segments(gemm_gen *w, void (*body)(gemm_gen *)) {
   uint32_t kb = w->p->layout.k_block, nb = w->p->layout.panel_width;
@@ -117,7 +138,10 @@ static void segments(gemm_gen *w, void (*body)(gemm_gen *)) {
   qn__c_line(w->g, "const unsigned char *segment_b = panel;");
   qn__c_open(w->g, "for (int64_t i = 0; i < args->size[5]; i++)");
   qn__c_open(w->g, "for (int64_t s = 0; s < args->size[6]; s++)");
-  qn__c_line(w->g, "const unsigned char *const segment_a = row_a + i * args->size[10] + s * args->size[11];");
+  if (qn__window_pads(w->p))
+    qn__c_line(w->g, "const unsigned char *const segment_a = %s;", stepped_over(w));
+  else
+    qn__c_line(w->g, "const unsigned char *const segment_a = row_a + i * args->size[10] + s * args->size[11];");
   body(w);
   qn__c_line(w->g, "segment_b += (size_k + %u) / %u * %u;", kb - 1, kb, kb * nb * (uint32_t)w->b_bytes);
   qn__c_close(w->g);
@@ -239,11 +263,14 @@ void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
     qn__c_line(g, "const int64_t size_k = %u;", p->layout.granule);
   else
     qn__c_line(g, "const int64_t size_k = args->size[2];");
+  if (qn__window_pads(p)) make_border(&w);
   qn__c_nest_pointers(g, &n, p->num_epilogue_extras, 3);
   qn__c_constants(g, &p->epilogue);
   qn__c_nest_level(g, &n, 0, "", "");
   qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
-  if (p->window)
+  if (qn__window_pads(p))
+    qn__c_padded_row(g, p);
+  else if (p->window)
     qn__c_window_row(g);
   else
     qn__c_line(g, "const unsigned char *const row_a = a + m * args->stride[0];");

@@ -49,7 +49,7 @@ static void stepped_over(qn_cgen *g, const qn_gemm_plan *p) {
 }
 
 /* The pixel's window: its line and column, and where it begins, from `a` on. */
-static void padded_row(qn_cgen *g, const qn_gemm_plan *p) {
+void qn__c_padded_row(qn_cgen *g, const qn_gemm_plan *p) {
   const qn_window *w = &p->shape;
   qn__c_line(g, "const int64_t line = m / args->size[4], column = m %% args->size[4];");
   qn__c_line(g, "const int64_t image = line / args->size[3], above = line %% args->size[3] + args->size[14];");
@@ -98,7 +98,7 @@ void qn__c_window(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   qn__c_nest_level(g, &n, 0, "", "");
   qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
   if (qn__window_pads(p))
-    padded_row(g, p);
+    qn__c_padded_row(g, p);
   else
     qn__c_window_row(g);
   qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");

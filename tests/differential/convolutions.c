@@ -18,17 +18,17 @@ static conv any_conv(void) {
   conv c;
   do {
     c = (conv){.n = 1 + pick(2), .h = 1 + pick(12), .w = 1 + pick(14), .kh = 1 + pick(4), .kw = 1 + pick(5)};
-    int depthwise = pick(3) == 0, few = pick(2);
-    c.groups = pick(4) == 0 ? 2 : 1;
-    c.c = c.groups * (few ? 1 + pick(9) : 1 + pick(40));
-    c.o = c.groups * (1 + pick(40));
+    int depthwise = pick(3) == 0, few = pick(2), more = pick(2);
+    c.groups = pick(4) == 0 ? 2 + pick(2) : 1;
+    c.c = c.groups * (few ? 1 + pick(9) : more ? 16 * (1 + pick(4)) : 1 + pick(40));
+    c.o = c.groups * (1 + pick(pick(3) ? 40 : 140));
     if (depthwise) {
       c.c = pick(3) == 0 ? 32 * (1 + pick(4)) : 1 + pick(80);
       c.groups = c.c;
       c.o = c.c * (pick(5) ? 1 : 2);
     }
     for (int a = 0; a < 2; a++) c.stride[a] = 1 + (pick(3) == 0) + (pick(9) == 0), c.dilation[a] = 1 + (pick(5) == 0);
-    for (int a = 0; a < 4; a++) c.pads[a] = pick(3);
+    for (int a = 0; a < 4; a++) c.pads[a] = pick(pick(4) ? 3 : 7);
     if (pick(4) == 0) c.pads[0] = c.pads[1] = c.pads[2] = c.pads[3] = 0;
     c.nchw = pick(3) == 0;
     c.oh = along(c.h, c.pads[0], c.pads[2], c.kh, c.dilation[0], c.stride[0]);
@@ -38,7 +38,7 @@ static conv any_conv(void) {
 }
 
 typedef struct types {
-  char x[120], w[120], y[120];
+  char x[120], w[120], y[120], z[120];
 } types;
 
 static void image(char *to, size_t size, const conv *c, int channels, int h, int w, const char *elem) {
@@ -71,10 +71,15 @@ static void put_weights(const conv *c, const char *type, int range) {
   put("\"> : %s\n", type);
 }
 
-/* What follows a sum: nothing; a bias, a lower bound and codes again, with one multiplier or one per channel. */
+/* What follows a sum: nothing; another image (or a line, or a column of one) added to it; a bias, a lower bound and
+ * codes again, with one multiplier or one per channel. */
 static void put_tail(const conv *c, const types *t, int form) {
   if (form == 0) {
     put("  return %%s : %s\n}\n", t->y);
+    return;
+  }
+  if (form == 3) {
+    put("  %%t = quern.add %%s, %%z : (%s, %s) -> %s\n  return %%t : %s\n}\n", t->y, t->z, t->y, t->y);
     return;
   }
   char codes[120], vector[32];
@@ -95,18 +100,22 @@ void convolutions(void) {
   types t;
   char elem[64], result[120];
   bool is_signed = pick(2), zero_weights = pick(6) == 0;
-  int form = pick(3);
+  int form = pick(4), z_h = pick(3) ? c.oh : 1, z_w = pick(3) ? c.ow : 1;
   snprintf(elem, sizeof elem, "!quant.uniform<%s:f32, 0.5:%d>", is_signed ? "i8" : "u8",
-           pick(4) ? pick(256) - (is_signed ? 128 : 0) : 0);
+           pick(2) ? pick(256) - (is_signed ? 128 : 0) : 0);
   image(t.x, sizeof t.x, &c, c.c, c.h, c.w, elem);
   image(t.y, sizeof t.y, &c, c.o, c.oh, c.ow, "i32");
+  image(t.z, sizeof t.z, &c, pick(2) ? c.o : 1, z_h, z_w, "i32");
   snprintf(elem, sizeof elem, "!quant.uniform<i8:f32, 0.5:%d>", zero_weights ? pick(9) - 4 : 0);
   weights_shape(t.w, sizeof t.w, &c, elem);
   snprintf(result, sizeof result, "%s", t.y);
-  if (form)
+  if (form == 1 || form == 2)
     image(result, sizeof result, &c, c.o, c.oh, c.ow,
           form == 1 ? "!quant.uniform<u8:f32, 0.5:7>" : "!quant.uniform<i8:f32, 0.5:-9>");
-  put("func.func @main(%%x: %s) -> %s {\n", t.x, result);
+  if (form == 3)
+    put("func.func @main(%%x: %s, %%z: %s) -> %s {\n", t.x, t.z, result);
+  else
+    put("func.func @main(%%x: %s) -> %s {\n", t.x, result);
   put_weights(&c, t.w, pick(3) ? 127 : 1 + pick(40));
   put_conv(&c, &t, "%w");
   put_tail(&c, &t, form);

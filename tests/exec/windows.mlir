@@ -159,3 +159,75 @@ func.func @depthwise(%x: tensor<1x2x3x2xui8>) -> (tensor<1x1x1x2xi32>, tensor<1x
   } {combine = "dot", acc = i32, layout = "k4n64", window = array<i64: 2, 2, 2, 1, 1, 2>} : (tensor<1x2x3x2xui8>, tensor<4x2xi8>) -> tensor<1x1x1x2xi32>
   return %p, %q : tensor<1x1x1x2xi32>, tensor<1x1x1x2xi32>
 }
+
+// Windows step over the border of images without padding, which counts as 0; sizes that the call tells.
+// CALL @over
+// INPUT x 2x4x3x4: 241, 160, 175, 229, 148, 198, 213, 57, 14, 76, 72, 223, 233, 1, 127, 210, 33, 204, 30, 119, 209, 77, 87, 71, 184, 65, 253, 113, 122, 129, 149, 141, 130, 254, 206, 202, 179, 159, 87, 253, 119, 55, 216, 41, 219, 156, 29, 11, 113, 9, 36, 131, 248, 119, 206, 234, 210, 161, 112, 131, 68, 127, 97, 63, 254, 3, 24, 49, 248, 177, 225, 51, 184, 94, 125, 0, 158, 212, 169, 39, 136, 68, 247, 225, 47, 130, 240, 216, 181, 163, 10, 189, 121, 23, 62, 138
+// EXPECT y 2x4x3x2: -18978, -13672, -15409, -9934, 8080, 30612, -18704, -55904, 25847, 1393, 39543, 7227, -102872, -58487, 34259, 36177, -2159, -21533, -47281, -42005, 13778, -13232, 10624, -43950, -31997, -6184, -22318, -5703, 50060, 39976, -40987, 72330, -63282, 17885, -8297, -41556, -23791, -9794, -118600, 26370, -8409, -23783, -44348, -39369, 16859, -14972, 25853, -59291
+func.func @over(%x: tensor<?x?x?x4xui8>) -> tensor<?x?x?x2xi32> {
+  %w = arith.constant dense<[[58, 1], [28, 95], [47, -36], [36, 25], [-101, -113], [41, -29], [25, -46], [-71, -90], [-31, 80], [-26, -31], [19, 122], [-28, 23], [-16, 26], [-14, 35], [12, 45], [116, -90], [15, -16], [-37, -67], [-115, -25], [83, -104], [-25, 119], [115, -73], [-127, 43], [-125, -52], [-1, 95], [-105, 41], [8, -95], [88, 88], [-5, 113], [27, 103], [117, 17], [-57, -91], [16, -79], [64, 109], [-66, 13], [-116, -82]]> : tensor<36x2xi8>
+  %p = kern.pack %w {layout = "k4n16s9"} : (tensor<36x2xi8>) -> tensor<36x2xi8>
+  %y = kern.gemm %x, %p prologue {
+  ^bb0(%e: i8):
+    kern.yield %e : i8
+  } epilogue {
+  ^bb0(%s: i32):
+    kern.yield %s : i32
+  } {acc = i32, border = 0 : i64, layout = "k4n16s9", pads = array<i64: 1, 1, 1, 1>, window = array<i64: 3, 3, 1, 1, 1, 1>} : (tensor<?x?x?x4xui8>, tensor<36x2xi8>) -> tensor<?x?x?x2xi32>
+  return %y : tensor<?x?x?x2xi32>
+}
+
+// The border counts as 9, pads are uneven, and some windows see nothing else; channels do not fill a block.
+// CALL @over_nothing
+// INPUT x 1x2x2x3: 96, 226, 248, 164, 149, 145, 15, 96, 251, 105, 54, 61
+// EXPECT y 1x4x3x1: 2115, 2115, 2115, 8641, 2115, 2115, 385, 2115, 2115, 25706, 2115, 2115
+func.func @over_nothing(%x: tensor<1x2x2x3xui8>) -> tensor<1x4x3x1xi32> {
+  %w = arith.constant dense<[[54], [-119], [120], [96], [17], [-9], [66], [12], [-6], [-46], [-14], [64]]> : tensor<12x1xi8>
+  %p = kern.pack %w {layout = "k4n16s4"} : (tensor<12x1xi8>) -> tensor<12x1xi8>
+  %y = kern.gemm %x, %p prologue {
+  ^bb0(%e: i8):
+    kern.yield %e : i8
+  } epilogue {
+  ^bb0(%s: i32):
+    kern.yield %s : i32
+  } {acc = i32, border = 9 : i64, layout = "k4n16s4", pads = array<i64: 3, 0, 1, 4>, window = array<i64: 2, 2, 1, 2, 2, 1>} : (tensor<1x2x2x3xui8>, tensor<12x1xi8>) -> tensor<1x4x3x1xi32>
+  return %y : tensor<1x4x3x1xi32>
+}
+
+// Added to it an image; then one value for each line and column.
+// CALL @over_plus
+// INPUT x 1x3x4x4: 14, 6, 184, 95, 205, 7, 232, 31, 106, 247, 27, 168, 186, 109, 20, 134, 110, 223, 174, 88, 14, 151, 71, 175, 221, 90, 231, 132, 135, 195, 202, 232, 255, 38, 105, 238, 78, 1, 147, 192, 190, 207, 164, 35, 216, 107, 216, 208
+// INPUT z 1x3x4x2: -2512, -1767, 4287, 8454, -8069, -8625, -5038, -1400, -6745, 390, 825, 9017, 4914, -4980, 5729, 6120, 3596, 3529, -3800, 4341, -7304, 2592, 8420, 9430
+// EXPECT y 1x3x4x2: 63827, 21892, 25883, 83710, 11894, 65744, -37769, 16919, -12051, 35887, 3821, 45943, 48575, 20837, 50134, 51493, 32191, 57550, 81291, 37665, 15215, 73480, 42384, 19241
+func.func @over_plus(%x: tensor<1x3x4x4xui8>, %z: tensor<1x3x4x2xi32>) -> tensor<1x3x4x2xi32> {
+  %w = arith.constant dense<[[120, -125], [93, 32], [-4, 75], [115, 3], [-106, 57], [-69, -71], [-79, -78], [104, -36], [-101, -83], [-27, -40], [-49, 114], [93, 18], [124, -41], [-93, -59], [-106, 115], [-72, -15], [-77, 122], [-88, 3], [115, 5], [102, 101], [68, 62], [19, 20], [84, -19], [114, 96]]> : tensor<24x2xi8>
+  %p = kern.pack %w {layout = "k4n16s6"} : (tensor<24x2xi8>) -> tensor<24x2xi8>
+  %y = kern.gemm %x, %p, %z prologue {
+  ^bb0(%e: i8):
+    kern.yield %e : i8
+  } epilogue {
+  ^bb0(%s: i32, %e: i32):
+    %r = arith.addi %s, %e : i32
+    kern.yield %r : i32
+  } {acc = i32, border = 0 : i64, layout = "k4n16s6", pads = array<i64: 1, 1, 0, 1>, window = array<i64: 2, 3, 1, 1, 1, 1>} : (tensor<1x3x4x4xui8>, tensor<24x2xi8>, tensor<1x3x4x2xi32>) -> tensor<1x3x4x2xi32>
+  return %y : tensor<1x3x4x2xi32>
+}
+
+// The same with one for each line.
+// CALL @over_lines
+// INPUT x 1x3x3x4: 76, 85, 158, 101, 187, 51, 43, 12, 120, 54, 76, 234, 208, 215, 151, 28, 191, 154, 232, 122, 44, 152, 116, 168, 96, 78, 32, 246, 193, 119, 60, 160, 105, 162, 23, 47
+// INPUT z 3x1x1: -5120, -9220, -3883
+// EXPECT y 1x3x3x1: 59484, -25524, -26690, 78279, -2625, 25478, 54002, 92253, 94592
+func.func @over_lines(%x: tensor<1x3x3x4xui8>, %z: tensor<3x1x1xi32>) -> tensor<1x3x3x1xi32> {
+  %w = arith.constant dense<[[60], [-113], [45], [-23], [-128], [67], [51], [80], [101], [58], [87], [-100], [107], [105], [49], [77], [61], [96], [99], [5], [80], [106], [-52], [-117], [-85], [-121], [-17], [-123], [-62], [-64], [52], [-65], [115], [-80], [120], [17]]> : tensor<36x1xi8>
+  %p = kern.pack %w {layout = "k4n16s9"} : (tensor<36x1xi8>) -> tensor<36x1xi8>
+  %y = kern.gemm %x, %p, %z prologue {
+  ^bb0(%e: i8):
+    kern.yield %e : i8
+  } epilogue {
+  ^bb0(%s: i32, %e: i32):
+    %r = arith.addi %s, %e : i32
+    kern.yield %r : i32
+  } {acc = i32, border = 0 : i64, layout = "k4n16s9", pads = array<i64: 1, 1, 1, 1>, window = array<i64: 3, 3, 1, 1, 1, 1>} : (tensor<1x3x3x4xui8>, tensor<36x1xi8>, tensor<3x1x1xi32>) -> tensor<1x3x3x1xi32>
+  return %y : tensor<1x3x3x1xi32>
+}

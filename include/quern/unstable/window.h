@@ -1,13 +1,13 @@
 /* Windows that slide over the height and width of images: convolution, pooling, and products over windows.
  *
- * Kernels see channels-last images [N, H, W, C] that hold their padding. Rows and columns of the implicit matrix of a
- * product over windows are
+ * Kernels see channels-last images [N, H, W, C], mostly with their padding. Rows and columns of the implicit matrix of
+ * a product over windows are
  *
  *   row (n, oh, ow), column (i, j, c) of group g:  image[n, oh * stride + i * dilation, ow * stride + j * dilation,
  *                                                        g * C / groups + c]
  *
- * Columns that stand next to each other in memory form a segment: those of a window's line when its columns touch, else
- * those of one position. No ABI promise. */
+ * Columns that stand next to each other in memory form a segment: those of a window's line when its columns touch and
+ * the image holds its padding, else those of one position. No ABI promise. */
 #ifndef QUERN_UNSTABLE_WINDOW_H
 #define QUERN_UNSTABLE_WINDOW_H
 
@@ -34,6 +34,14 @@ QN_API bool qn_window_read(const qn_module *m, qn_op op, qn_window *out);
 QN_API int64_t qn_window_span(const qn_window *w, int axis);
 /* Windows along an axis of so many elements; 0 when none fits. */
 QN_API int64_t qn_window_count(const qn_window *w, int axis, int64_t elements);
+
+/* Whether windows reach over the image. */
+static inline bool qn_window_pads(const qn_window *w) {
+  return (w->pads[0] | w->pads[1] | w->pads[2] | w->pads[3]) != 0;
+}
+
+/* What products over windows with pads may have: positions, and bytes of one. */
+enum { QN_WINDOW_POSITIONS = 64, QN_WINDOW_BYTES = 4096 };
 
 /* Segments of a window over `channels` channels: outer times inner of them. */
 typedef struct qn_segments {

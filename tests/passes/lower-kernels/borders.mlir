@@ -29,3 +29,35 @@ func.func @kept(%x: tensor<1x8x8x40x!quant.uniform<u8:f32, 0.5:130>>, %s: tensor
   %z = quern.conv2d %s, %w {groups = 40, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 2, 2>} : (tensor<1x8x8x40x!quant.uniform<i8:f32, 0.5:2>>, tensor<3x3x1x40x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x4x4x40xi32>
   return %y, %z : tensor<1x8x8x40xi32>, tensor<1x4x4x40xi32>
 }
+
+// Products over windows step over it where the image is read as it is and its positions have some channels, each of
+// which is a segment then; of floats the border is 0.
+// CHECK-LABEL: func.func @product
+// CHECK-NOT:   kern.pad
+// CHECK:       {acc = i32, border = 130, layout = "k4n64s9", pads = array<i64: 1, 0, 1, 2>, window = array<i64: 3, 3, 2, 1, 1, 1>}
+// CHECK:       {acc = f32, layout = "k1n64s9", pads = array<i64: 1, 1, 1, 1>, window = array<i64: 3, 3, 1, 1, 1, 1>}
+// AVX2-LABEL:  func.func @product
+// AVX2:        border = 130
+func.func @product(%x: tensor<1x8x8x32x!quant.uniform<u8:f32, 0.5:130>>, %f: tensor<1x8x8x9xf32>) -> (tensor<1x4x8x40xi32>, tensor<1x8x8x40xf32>) {
+  %w = arith.constant dense<3> : tensor<3x3x32x40x!quant.uniform<i8:f32, 0.5>>
+  %v = arith.constant dense<3.0> : tensor<3x3x9x40xf32>
+  %y = quern.conv2d %x, %w {pads = array<i64: 1, 0, 1, 2>, strides = array<i64: 2, 1>} : (tensor<1x8x8x32x!quant.uniform<u8:f32, 0.5:130>>, tensor<3x3x32x40x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x4x8x40xi32>
+  %z = quern.conv2d %f, %v {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x9xf32>, tensor<3x3x9x40xf32>) -> tensor<1x8x8x40xf32>
+  return %y, %z : tensor<1x4x8x40xi32>, tensor<1x8x8x40xf32>
+}
+
+// Few channels, and codes that change on the way, are padded.
+// CHECK-LABEL: func.func @padded
+// CHECK:       kern.pad
+// CHECK:       kern.gemm
+// CHECK-NOT:   border
+// CHECK:       kern.pad
+// CHECK:       kern.gemm
+// CHECK-NOT:   border
+func.func @padded(%x: tensor<1x8x8x12x!quant.uniform<u8:f32, 0.5>>, %s: tensor<1x8x8x32x!quant.uniform<i8:f32, 0.5:2>>) -> (tensor<1x8x8x40xi32>, tensor<1x8x8x40xi32>) {
+  %w = arith.constant dense<3> : tensor<3x3x12x40x!quant.uniform<i8:f32, 0.5>>
+  %v = arith.constant dense<3> : tensor<3x3x32x40x!quant.uniform<i8:f32, 0.5>>
+  %y = quern.conv2d %x, %w {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x12x!quant.uniform<u8:f32, 0.5>>, tensor<3x3x12x40x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8x8x40xi32>
+  %z = quern.conv2d %s, %v {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x32x!quant.uniform<i8:f32, 0.5:2>>, tensor<3x3x32x40x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8x8x40xi32>
+  return %y, %z : tensor<1x8x8x40xi32>, tensor<1x8x8x40xi32>
+}

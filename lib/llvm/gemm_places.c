@@ -1,0 +1,312 @@
+/* Windows that reach over an image without padding. Before a block of rows is multiplied, a table is made of where its
+ * windows begin, which of their positions are inside the image, and which rows of Y they are. The sums of a tile then
+ * go through positions one by one: rows for which one is outside read a position of the border in its place.
+ *
+ * Where the border is 0, positions that are outside for all rows of a tile add nothing and are left out. So that there
+ * are many such tiles, pixels are taken in an order of their own: those whose windows are inside line by line, then the
+ * columns left and right of them from top to bottom, then the lines above and below. Floats take all positions: a
+ * product with 0 may be -0, or no number. */
+#include "gemm_impl.h"
+
+/* Parts of the table, each with 8 bytes a row: bytes from the image to the window, a bit for each position that is
+ * inside, and the row of Y. */
+enum { BEGINS = 0, INSIDE = GEMM_PLACES * 8, RESULT = 2 * GEMM_PLACES * 8, TABLE = 3 * GEMM_PLACES * 8 };
+
+static LLVMValueRef entry(qn_ll *g, LLVMValueRef place, int64_t part, uint32_t row) {
+  return LLVMBuildLoad2(g->b, g->i64, qn__ll_gep_const(g, place, part + (int64_t)row * 8), "");
+}
+
+/* ---- the table ---- */
+
+/* Pixels of an image that are taken together: outer axis by inner axis, which are lines and columns, or turned. */
+typedef struct area {
+  LLVMValueRef outer, inner, outers, inners; /* first of each, and how many */
+  bool turned;
+} area;
+enum { AREAS = 5, AREA_BYTES = 5 * 8 };
+
+typedef struct notes {
+  qn_ll *g;
+  const qn_gemm_plan *plan;
+  bool skips;
+  LLVMValueRef table, begin, end;
+  LLVMValueRef size[15], origin, pixels;
+  LLVMValueRef first[2], last[2]; /* lines and columns of pixels whose windows are inside; last is the one after */
+  LLVMValueRef areas;             /* memory */
+} notes;
+
+static LLVMValueRef at_least(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, a, b, ""), a, b, "");
+}
+
+/* Which pixels along an axis see nothing outside. */
+static void find_inside(notes *n, uint32_t axis) {
+  qn_ll *g = n->g;
+  const qn_window *w = &n->plan->shape;
+  int64_t step = w->stride[axis], before = w->pads[axis], span = (w->size[axis] - 1) * w->dilation[axis] + 1;
+  LLVMValueRef zero = qn__ll_i64(g, 0), by = qn__ll_i64(g, step), count = n->size[3 + axis];
+  LLVMValueRef room = qn__ll_add(g, n->size[12 + axis], qn__ll_i64(g, before + step - span));
+  LLVMValueRef first = qn__ll_i64(g, (before + step - 1) / step);
+  LLVMValueRef last = LLVMBuildUDiv(g->b, at_least(g, room, zero), by, "");
+  if (axis == 0) first = qn__ll_sub(g, first, n->size[14]), last = qn__ll_sub(g, last, n->size[14]);
+  n->first[axis] = qn__ll_min(g, at_least(g, first, zero), count);
+  n->last[axis] = qn__ll_min(g, at_least(g, last, n->first[axis]), count);
+}
+
+static void store_area(notes *n, uint32_t i, area a) {
+  qn_ll *g = n->g;
+  LLVMValueRef fields[5] = {a.outer, a.inner, a.outers, a.inners, qn__ll_i64(g, a.turned)};
+  for (uint32_t f = 0; f < 5; f++)
+    LLVMBuildStore(g->b, fields[f], qn__ll_gep_const(g, n->areas, (int64_t)i * AREA_BYTES + (int64_t)f * 8));
+}
+
+/* Gives their number. */
+static uint32_t find_areas(notes *n) {
+  qn_ll *g = n->g;
+  LLVMValueRef zero = qn__ll_i64(g, 0), lines = n->size[3], columns = n->size[4];
+  n->areas = qn__ll_slot(g, g->i8, AREAS * AREA_BYTES);
+  if (!n->skips) {
+    store_area(n, 0, (area){zero, zero, lines, columns, false});
+    return 1;
+  }
+  LLVMValueRef high = qn__ll_sub(g, n->last[0], n->first[0]), wide = qn__ll_sub(g, n->last[1], n->first[1]);
+  store_area(n, 0, (area){n->first[0], n->first[1], high, wide, false});
+  store_area(n, 1, (area){zero, n->first[0], n->first[1], high, true});
+  store_area(n, 2, (area){n->last[1], n->first[0], qn__ll_sub(g, columns, n->last[1]), high, true});
+  store_area(n, 3, (area){zero, zero, n->first[0], columns, false});
+  store_area(n, 4, (area){n->last[0], zero, qn__ll_sub(g, lines, n->last[0]), columns, false});
+  return AREAS;
+}
+
+/* Bits of the positions along an axis that are inside, each for all positions it stands for. */
+static LLVMValueRef bits_along(notes *n, uint32_t axis, LLVMValueRef from) {
+  qn_ll *g = n->g;
+  const qn_window *w = &n->plan->shape;
+  LLVMValueRef bits = qn__ll_i64(g, 0);
+  for (int64_t i = 0; i < w->size[axis]; i++) {
+    uint64_t mine = 0;
+    for (int64_t j = 0; j < w->size[1 - axis]; j++) mine |= 1ull << (axis ? j * w->size[1] + i : i * w->size[1] + j);
+    LLVMValueRef at = qn__ll_add(g, from, qn__ll_i64(g, i * w->dilation[axis]));
+    LLVMValueRef is = LLVMBuildICmp(g->b, LLVMIntULT, at, n->size[12 + axis], "");
+    bits = LLVMBuildOr(g->b, bits, LLVMBuildSelect(g->b, is, qn__ll_bits(g, g->i64, mine), qn__ll_i64(g, 0), ""), "");
+  }
+  return bits;
+}
+
+static uint64_t all_bits(const qn_window *w) {
+  int64_t positions = w->size[0] * w->size[1];
+  return positions >= 64 ? UINT64_MAX : (1ull << positions) - 1;
+}
+
+static LLVMValueRef within(notes *n, uint32_t axis, LLVMValueRef at) {
+  qn_ll *g = n->g;
+  LLVMValueRef from = qn__ll_sub(g, at, n->first[axis]), count = qn__ll_sub(g, n->last[axis], n->first[axis]);
+  return LLVMBuildICmp(g->b, LLVMIntULT, from, count, "");
+}
+
+static void note_pixel(notes *n, LLVMValueRef place, LLVMValueRef image, LLVMValueRef line, LLVMValueRef column) {
+  qn_ll *g = n->g;
+  const qn_window *w = &n->plan->shape;
+  LLVMValueRef down = qn__ll_add(g, line, n->size[14]);
+  LLVMValueRef at = qn__ll_sub(g, qn__ll_mul(g, image, n->size[7]), n->origin);
+  at = qn__ll_add(g, at, qn__ll_mul(g, down, n->size[8]));
+  at = qn__ll_add(g, at, qn__ll_mul(g, column, n->size[9]));
+  LLVMValueRef row = qn__ll_add(g, qn__ll_mul(g, image, n->pixels), qn__ll_mul(g, line, n->size[4]));
+  LLVMBuildStore(g->b, at, qn__ll_gep_const(g, place, BEGINS));
+  LLVMBuildStore(g->b, qn__ll_bits(g, g->i64, all_bits(w)), qn__ll_gep_const(g, place, INSIDE));
+  LLVMBuildStore(g->b, qn__ll_add(g, row, column), qn__ll_gep_const(g, place, RESULT));
+  LLVMValueRef inside = LLVMBuildAnd(g->b, within(n, 0, line), within(n, 1, column), "");
+  qn_ll_if over;
+  qn__ll_if_begin(g, &over, LLVMBuildNot(g->b, inside, ""));
+  LLVMValueRef top = qn__ll_mul(g, down, qn__ll_i64(g, w->stride[0]));
+  LLVMValueRef left = qn__ll_mul(g, column, qn__ll_i64(g, w->stride[1]));
+  top = qn__ll_sub(g, top, qn__ll_i64(g, w->pads[0])), left = qn__ll_sub(g, left, qn__ll_i64(g, w->pads[1]));
+  LLVMValueRef bits = LLVMBuildAnd(g->b, bits_along(n, 0, top), bits_along(n, 1, left), "");
+  LLVMBuildStore(g->b, bits, qn__ll_gep_const(g, place, INSIDE));
+  qn__ll_if_end(g, &over);
+}
+
+/* The pixels of area `a` of an image, whose first is row `start`, as far as they are in the block. Gives the next row.
+ */
+static LLVMValueRef note_area(notes *n, LLVMValueRef a, LLVMValueRef image, LLVMValueRef start) {
+  qn_ll *g = n->g;
+  LLVMValueRef f[5], one = qn__ll_i64(g, 1);
+  for (uint32_t i = 0; i < 5; i++) f[i] = LLVMBuildLoad2(g->b, g->i64, qn__ll_gep_const(g, a, (int64_t)i * 8), "");
+  LLVMValueRef next = qn__ll_add(g, start, qn__ll_mul(g, f[2], f[3])), turned = LLVMBuildTrunc(g->b, f[4], g->i1, "");
+  LLVMValueRef from = at_least(g, n->begin, start), to = qn__ll_min(g, n->end, next);
+  qn_ll_if some;
+  qn_ll_for pixels;
+  qn__ll_if_begin(g, &some, LLVMBuildICmp(g->b, LLVMIntSLT, from, to, ""));
+  LLVMValueRef at = qn__ll_sub(g, from, start), outer = LLVMBuildUDiv(g->b, at, f[3], "");
+  LLVMValueRef carried[2] = {outer, qn__ll_sub(g, at, qn__ll_mul(g, outer, f[3]))};
+  qn__ll_for_begin(g, &pixels, from, to, 1, 2, carried);
+  LLVMValueRef x = qn__ll_add(g, f[0], carried[0]), y = qn__ll_add(g, f[1], carried[1]);
+  LLVMValueRef place = qn__ll_gep(g, n->table, qn__ll_mul(g, qn__ll_sub(g, pixels.i, n->begin), qn__ll_i64(g, 8)));
+  note_pixel(n, place, image, LLVMBuildSelect(g->b, turned, y, x, ""), LLVMBuildSelect(g->b, turned, x, y, ""));
+  LLVMValueRef inner = qn__ll_add(g, carried[1], one), ends = LLVMBuildICmp(g->b, LLVMIntEQ, inner, f[3], "");
+  carried[0] = qn__ll_add(g, carried[0], LLVMBuildZExt(g->b, ends, g->i64, ""));
+  carried[1] = LLVMBuildSelect(g->b, ends, qn__ll_i64(g, 0), inner, "");
+  qn__ll_for_end(g, &pixels, carried);
+  qn__ll_if_end(g, &some);
+  return next;
+}
+
+static void note_all(notes *n) {
+  qn_ll *g = n->g;
+  for (uint32_t i = 3; i < 15; i++) n->size[i] = qn__ll_arg_size(g, i);
+  n->origin = qn__ll_window_origin(g, n->plan);
+  n->pixels = qn__ll_mul(g, n->size[3], n->size[4]);
+  for (uint32_t axis = 0; axis < 2; axis++) find_inside(n, axis);
+  uint32_t count = find_areas(n);
+  LLVMValueRef image = LLVMBuildUDiv(g->b, n->begin, n->pixels, ""), one = qn__ll_i64(g, 1);
+  qn_ll_for images, areas;
+  LLVMValueRef carried[1] = {image};
+  qn__ll_for_begin(g, &images, qn__ll_mul(g, image, n->pixels), n->end, 1, 1, carried);
+  images.step = n->pixels;
+  image = carried[0];
+  LLVMValueRef start[1] = {images.i};
+  qn__ll_for_begin(g, &areas, qn__ll_i64(g, 0), qn__ll_i64(g, (int64_t)count * AREA_BYTES), AREA_BYTES, 1, start);
+  start[0] = note_area(n, qn__ll_gep(g, n->areas, areas.i), image, start[0]);
+  qn__ll_for_end(g, &areas, start);
+  carried[0] = qn__ll_add(g, image, one);
+  qn__ll_for_end(g, &images, carried);
+}
+
+static LLVMTypeRef signature(qn_ll *g) {
+  LLVMTypeRef params[4] = {g->ptr, g->ptr, g->i64, g->i64};
+  return LLVMFunctionType(g->void_t, params, 4, false);
+}
+
+static void write_function(gemm_state *s) {
+  qn_ll *g = s->g, outer = *g;
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
+  qn_str name = qn__arena_fmt(g->arena, "%s_places", s->body->symbol);
+  if (!name.data) g->failed = g->out_of_memory = true;
+  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", signature(g)));
+  LLVMSetLinkage(fn, LLVMInternalLinkage);
+  s->places.fn = g->fn = fn;
+  g->args = LLVMGetParam(fn, 0);
+  g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
+  LLVMPositionBuilderAtEnd(g->b, g->entry);
+  notes n = {.g = g,
+             .plan = s->plan,
+             .skips = s->places.skips,
+             .table = LLVMGetParam(fn, 1),
+             .begin = LLVMGetParam(fn, 2),
+             .end = LLVMGetParam(fn, 3)};
+  note_all(&n);
+  LLVMBuildRetVoid(g->b);
+  g->fn = outer.fn, g->args = outer.args, g->entry = outer.entry;
+  LLVMPositionBuilderAtEnd(g->b, here);
+}
+
+/* ---- around the tiles ---- */
+
+static void fill_border(gemm_state *s) {
+  qn_ll *g = s->g;
+  uint32_t bits = qn__ll_mem_bits(s->plan->lhs), lanes = 64 * 8 / bits;
+  LLVMTypeRef elem = LLVMIntTypeInContext(g->ctx, bits);
+  LLVMValueRef one = LLVMConstInt(elem, (unsigned long long)s->plan->border, false);
+  LLVMValueRef all[64];
+  for (uint32_t i = 0; i < lanes; i++) all[i] = one;
+  LLVMValueRef bytes = qn__ll_mul(g, s->tile.k_size, qn__ll_i64(g, bits / 8));
+  qn_ll_for f;
+  /* Up to the end of a block. */
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), bytes, 64, 0, NULL);
+  qn__ll_store_vec(g, LLVMConstVector(all, lanes), qn__ll_gep(g, s->places.outside, f.i), 64);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+void qn__ll_gemm_places_init(gemm_state *s) {
+  qn_ll *g = s->g;
+  gemm_places *p = &s->places;
+  p->some = s->plan->window && qn__window_pads(s->plan);
+  if (!p->some) return;
+  p->skips = s->plan->border == 0 && !qn__ll_mem_float(s->plan->acc);
+  p->table = qn__ll_slot(g, g->i8, TABLE);
+  p->outside = qn__ll_slot(g, g->i8, QN_WINDOW_BYTES + 64);
+  fill_border(s);
+  write_function(s);
+}
+
+void qn__ll_gemm_places_note(gemm_state *s, LLVMValueRef begin, LLVMValueRef end) {
+  LLVMValueRef args[4] = {s->g->args, s->places.table, begin, end};
+  LLVMBuildCall2(s->g->b, signature(s->g), s->places.fn, args, 4, "");
+}
+
+/* Where rows of Y follow each other they are done at once, else one by one. */
+void qn__ll_gemm_places_epilogue(gemm_state *s, LLVMValueRef column) {
+  qn_ll *g = s->g;
+  const qn_ll_tile *t = &s->tile;
+  uint32_t width = t->vectors * t->acc_lanes;
+  LLVMValueRef first = entry(g, s->at.place, RESULT, 0), together = LLVMConstInt(g->i1, 1, false);
+  for (uint32_t r = 1; r < t->rows; r++) {
+    LLVMValueRef next = qn__ll_add(g, first, qn__ll_i64(g, r));
+    LLVMValueRef is = LLVMBuildICmp(g->b, LLVMIntEQ, entry(g, s->at.place, RESULT, r), next, "");
+    together = LLVMBuildAnd(g->b, together, is, "");
+  }
+  LLVMValueRef rows = qn__ll_i64(g, t->rows), at = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
+  LLVMValueRef pitch = qn__ll_i64(g, (int64_t)width * qn__ll_mem_bits(s->plan->acc) / 8);
+  qn_ll_for f;
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), rows, 1, 0, NULL);
+  f.step = LLVMBuildSelect(g->b, together, rows, qn__ll_i64(g, 1), "");
+  LLVMValueRef row = qn__ll_gep(g, s->at.place, qn__ll_mul(g, f.i, qn__ll_i64(g, 8)));
+  qn__ll_epilogue_rows(g, s->epilogue, qn__ll_gep(g, s->at.sums, qn__ll_mul(g, f.i, pitch)), entry(g, row, RESULT, 0),
+                       f.step, qn__ll_add(g, at, column), width);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+/* ---- inside a tile ---- */
+
+/* Positions that are inside for any row of the tile. */
+static LLVMValueRef positions_of(gemm_state *s) {
+  qn_ll *g = s->g;
+  if (!s->places.skips) return qn__ll_bits(g, g->i64, all_bits(&s->plan->shape));
+  LLVMValueRef any = entry(g, s->place, INSIDE, 0);
+  for (uint32_t r = 1; r < s->tile.rows; r++) any = LLVMBuildOr(g->b, any, entry(g, s->place, INSIDE, r), "");
+  return any;
+}
+
+/* Rows at a position, or at the border. */
+static void rows_at(gemm_state *s, LLVMValueRef position) {
+  qn_ll *g = s->g;
+  LLVMValueRef width = qn__ll_i64(g, s->plan->shape.size[1]), line = LLVMBuildUDiv(g->b, position, width, "");
+  LLVMValueRef column = qn__ll_sub(g, position, qn__ll_mul(g, line, width));
+  LLVMValueRef offset = qn__ll_add(g, qn__ll_mul(g, line, s->image[10]), qn__ll_mul(g, column, s->image[11]));
+  LLVMValueRef here = qn__ll_gep(g, s->a, offset);
+  for (uint32_t r = 0; r < s->tile.rows; r++) {
+    LLVMValueRef bits = LLVMBuildLShr(g->b, entry(g, s->place, INSIDE, r), position, "");
+    LLVMValueRef row = qn__ll_gep(g, here, entry(g, s->place, BEGINS, r));
+    s->tile.a[r] = LLVMBuildSelect(g->b, LLVMBuildTrunc(g->b, bits, g->i1, ""), row, s->places.outside, "");
+  }
+}
+
+void qn__ll_gemm_places_loop(gemm_state *s, void (*run)(gemm_state *)) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  uint32_t sums = t->acc_rows * t->vectors * t->sets, n = sums + 1;
+  int64_t block = (int64_t)s->plan->layout.panel_width * s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
+  LLVMValueRef carried[QN_LL_MAX_CARRIED], first[QN_LL_MAX_VECTORS], left = positions_of(s), zero = qn__ll_i64(g, 0);
+  LLVMValueRef count = qn__ll_intrinsic(g, "llvm.ctpop", 1, &g->i64, 1, &left);
+  LLVMValueRef bytes = qn__ll_mul(g, s->all_blocks, qn__ll_i64(g, block));
+  qn_ll_for f;
+  for (uint32_t p = 0; p < t->panels; p++) first[p] = t->b[p];
+  for (uint32_t i = 0; i < sums; i++) carried[i] = t->acc[i];
+  carried[sums] = left;
+  carried[n] = s->fetch.ahead;
+  qn__ll_for_begin(g, &f, zero, count, 1, n + (s->fetch.ahead ? 1 : 0), carried);
+  for (uint32_t i = 0; i < sums; i++) t->acc[i] = carried[i];
+  left = carried[sums];
+  if (s->fetch.ahead) s->fetch.ahead = carried[n];
+  LLVMValueRef never[2] = {left, LLVMConstInt(g->i1, 1, false)};
+  LLVMValueRef position = qn__ll_intrinsic(g, "llvm.cttz", 1, &g->i64, 2, never);
+  rows_at(s, position);
+  for (uint32_t p = 0; p < t->panels; p++) t->b[p] = qn__ll_gep(g, first[p], qn__ll_mul(g, position, bytes));
+  run(s);
+  for (uint32_t i = 0; i < sums; i++) carried[i] = t->acc[i];
+  carried[sums] = LLVMBuildAnd(g->b, left, qn__ll_sub(g, left, qn__ll_i64(g, 1)), "");
+  carried[n] = s->fetch.ahead;
+  qn__ll_for_end(g, &f, carried);
+  for (uint32_t i = 0; i < sums; i++) t->acc[i] = carried[i];
+  if (s->fetch.ahead) s->fetch.ahead = carried[n];
+}
