@@ -142,13 +142,8 @@ static qn_status lower_function(lowering *l, qn_op func) {
 
 qn_status qn__pass_lower_kernels(qn_pass_run *run) {
   lowering l = {.run = run, .m = qn_run_module(run), .ctx = qn_run_context(run)};
-  qn_str target = qn_run_string(run, "target");
-  l.isa = qn_isa_find(target);
-  char near[160];
-  if (!l.isa)
-    return qn_error(l.ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
-                    "lower-kernels: no instruction set is named '%.*s'; %s'quern isa' lists them", (int)target.size,
-                    target.data, qn_isa_near(target, near, sizeof near));
+  qn_status unknown = qn_isa_need(l.ctx, qn_run_string(run, "target"), &l.isa);
+  if (unknown) return unknown;
   qn_module_set_attr(l.m, "quern.target", qn_attr_string(l.m, qn_str_of(l.isa->name)));
   for (qn_op f = qn_block_first(l.m, qn_module_body(l.m)); f.id; f = qn_op_next(l.m, f)) {
     qn_status status = qn_op_kind_of(l.m, f) == QN_OP_FUNC ? lower_function(&l, f) : QN_OK;

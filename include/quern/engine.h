@@ -35,7 +35,9 @@ typedef struct qn_parallel {
 
 /* The default one: a pthreadpool. One call at a time uses it; further callers wait. */
 typedef struct qn_pool qn_pool;
-QN_API qn_status qn_pool_create(qn_context *ctx, uint32_t num_threads, qn_pool **out); /* 0: as many as processors */
+enum { QN_POOL_MOST = 1024 };
+/* 0: as many threads as processors. More than QN_POOL_MOST are a diagnostic. */
+QN_API qn_status qn_pool_create(qn_context *ctx, uint32_t num_threads, qn_pool **out);
 QN_API void qn_pool_destroy(qn_pool *pool);
 QN_API qn_parallel qn_pool_parallel(qn_pool *pool);
 

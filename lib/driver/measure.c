@@ -196,12 +196,11 @@ static qn_status measure_panels(qn_context *ctx, const char *cpu, const qn_isa *
 }
 
 qn_status qn_measure_machine(qn_context *ctx, const char *cpu, qn_machine *out) {
-  const qn_isa *isa = cpu ? qn_isa_find(qn_str_of(cpu)) : qn_isa_host();
+  const qn_isa *isa;
   qn_machine m = qn_machine_default();
   measure_caches(&m);
-  qn_status status =
-      isa ? measure_speeds(ctx, cpu, isa, &m)
-          : qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no instruction set is named '%s'", cpu);
+  qn_status status = qn_isa_need(ctx, qn_str_of(cpu), &isa);
+  if (!status) status = measure_speeds(ctx, cpu, isa, &m);
   if (!status) status = measure_threads(ctx, &m);
   if (!status) status = measure_loops(ctx, cpu, &m);
   if (!status) status = measure_panels(ctx, cpu, isa, &m);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <quern/driver.h>
 #include <quern/import.h>
+#include <quern/unstable/isa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,16 +170,14 @@ static void keep_output_names(qn_module *m) {
 }
 
 qn_status qn_lower(qn_module *m, const char *cpu) {
+  static const char before[] = "inline,infer-shapes,channels-last,canonicalize,cse,dce,lower-kernels",
+                    after[] = "canonicalize,cse,dce,pack-constants,dce,plan-buffers";
   char pipeline[256];
-  int n = snprintf(
-      pipeline, sizeof pipeline,
-      "inline,infer-shapes,channels-last,canonicalize,cse,dce,lower-kernels{target=%s},canonicalize,cse,dce,pack-"
-      "constants,dce,plan-buffers",
-      cpu ? cpu : "host");
+  const qn_isa *isa;
+  qn_status status = qn_isa_need(qn_module_context(m), qn_str_of(cpu), &isa);
+  if (status) return status;
+  snprintf(pipeline, sizeof pipeline, "%s{target=%s},%s", before, isa->name, after);
   keep_output_names(m);
-  if (n < 0 || (size_t)n >= sizeof pipeline)
-    return qn_error(qn_module_context(m), QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no instruction set is named '%s'",
-                    cpu);
   return qn_run_pipeline(m, pipeline);
 }
 

@@ -119,31 +119,55 @@ static bool infer_window(const qn_program *p, const qn_bound *b, const qn_step *
   return out[1] > 0 && out[2] > 0;
 }
 
-static bool infer_view(const qn_program *p, const qn_bound *b, const qn_step *s, int64_t *out) {
+/* Multiplies; false when the product does not fit. */
+static bool times(int64_t *a, int64_t b) {
+  if (b > 0 && *a > INT64_MAX / b) return false;
+  *a *= b;
+  return true;
+}
+
+/* The sizes of a view; -1, for at most one of them, is told by *unknown. */
+static bool view_sizes(const qn_program *p, const qn_bound *b, const qn_step *s, int64_t *out, uint32_t *unknown) {
   uint32_t x = s->values[0], y = s->values[1];
   const qn_pvalue *py = &p->values[y];
-  int64_t count = 1, known = 1, unknown = -1;
-  for (uint32_t d = 0; d < p->values[x].rank; d++) count *= b->shapes[x][d];
+  *unknown = UINT32_MAX;
   for (uint32_t d = 0; d < py->rank; d++) {
     int64_t n = s->view_shape ? s->view_shape[d] : py->shape[d];
     if (s->view_shape && n <= -2) {
       if (-2 - n >= (int64_t)p->values[x].rank) return false;
       n = b->shapes[x][-2 - n];
     }
-    if (n < 0) {
-      if (unknown >= 0) return false;
-      unknown = d;
-    } else {
-      out[d] = n;
-      known *= n;
-    }
+    if (n < 0 && *unknown != UINT32_MAX) return false;
+    if (n < 0) *unknown = d;
+    out[d] = n < 0 ? 1 : n;
   }
-  if (unknown >= 0) {
-    if (known == 0 || count % known) return false;
-    out[unknown] = count / known;
-    known *= out[unknown];
+  return true;
+}
+
+/* Elements of a shape, without the factor 0: whether there is one is in *empty. */
+static bool elements(const int64_t *shape, uint32_t rank, int64_t *count, bool *empty) {
+  *count = 1, *empty = false;
+  for (uint32_t d = 0; d < rank; d++) {
+    if (shape[d] == 0)
+      *empty = true;
+    else if (!times(count, shape[d]))
+      return false;
   }
-  return known == count;
+  return true;
+}
+
+static bool infer_view(const qn_program *p, const qn_bound *b, const qn_step *s, int64_t *out) {
+  uint32_t x = s->values[0], y = s->values[1], unknown;
+  int64_t from, to;
+  bool from_empty, to_empty;
+  if (!view_sizes(p, b, s, out, &unknown) || !elements(b->shapes[x], p->values[x].rank, &from, &from_empty) ||
+      !elements(out, p->values[y].rank, &to, &to_empty))
+    return false;
+  if (unknown == UINT32_MAX) return from_empty == to_empty && (from_empty || from == to);
+  if (to_empty) return false; /* nothing tells how many */
+  if (from_empty) from = 0;
+  out[unknown] = from / to;
+  return from % to == 0;
 }
 
 static bool infer_loop(const qn_program *p, const qn_bound *b, const qn_step *s, qn_shape full) {
@@ -187,7 +211,11 @@ static bool infer(const qn_program *p, const qn_bound *b, const qn_step *s) {
   case QN_KERNEL_WINDOW: return infer_window(p, b, s, out);
   case QN_KERNEL_PAD:
     memcpy(out, b->shapes[s->values[0]], sizeof(qn_shape));
-    for (int a = 0; a < 2; a++) out[1 + a] += s->pads[a] + s->pads[2 + a];
+    for (int a = 0; a < 2; a++) {
+      int64_t more = s->pads[a] + s->pads[2 + a];
+      if (out[1 + a] > INT64_MAX - more) return false;
+      out[1 + a] += more;
+    }
     return true;
   case QN_KERNEL_PACK: {
     uint32_t r = p->values[s->values[0]].rank;
@@ -240,6 +268,9 @@ qn_status qn__bind_input(const qn_program *p, uint32_t i, const DLTensor *t, int
   if (t->ndim != (int)v->rank)
     return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has rank %d; %.*s asks for %u", (int)name.size, name.data,
                          t->ndim, (int)v->type_text.size, v->type_text.data, v->rank);
+  if (v->rank && !t->shape)
+    return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has no sizes: its shape is null", (int)name.size,
+                         name.data);
   for (uint32_t d = 0; d < v->rank; d++) {
     shape[d] = t->shape[d];
     if (shape[d] < 0)

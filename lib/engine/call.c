@@ -174,10 +174,6 @@ static bool add_to_chain(void *user, const qn_job *job) {
 
 /* ---- checks ---- */
 
-static bool overlaps(const char *a, size_t na, const char *b, size_t nb) {
-  return na && nb && (uintptr_t)a < (uintptr_t)b + nb && (uintptr_t)b < (uintptr_t)a + na;
-}
-
 static qn_status check_outputs(const call *c, const char *workspace, size_t workspace_bytes, qn_call_error *error) {
   const qn_program *p = c->p;
   for (uint32_t i = 0; i < p->num_outputs; i++) {
@@ -187,14 +183,12 @@ static qn_status check_outputs(const call *c, const char *workspace, size_t work
     if (status) return status;
     size_t bytes = qn__value_bytes(p, c->b, p->outputs[i]);
     const char *data = qn__dl_data(&c->out[i]);
-    bool bad = overlaps(data, bytes, workspace, workspace_bytes);
+    bool bad = qn__overlaps(data, bytes, workspace, workspace_bytes);
     for (uint32_t j = 0; j < p->num_inputs; j++)
-      bad |= overlaps(data, bytes, qn__dl_data(&c->in[j]), qn__value_bytes(p, c->b, p->inputs[j]));
+      bad |= qn__overlaps(data, bytes, qn__dl_data(&c->in[j]), qn__value_bytes(p, c->b, p->inputs[j]));
     for (uint32_t j = 0; j < i; j++)
-      bad |= overlaps(data, bytes, qn__dl_data(&c->out[j]), qn__value_bytes(p, c->b, p->outputs[j]));
-    if (bad)
-      return qn__call_fail(error, QN_DIAG_CALL, "output '%.*s' overlaps an input, another output or the workspace",
-                           (int)name.size, name.data);
+      bad |= qn__overlaps(data, bytes, qn__dl_data(&c->out[j]), qn__value_bytes(p, c->b, p->outputs[j]));
+    if (bad) return qn__overlap_fail(p, i, error);
   }
   return QN_OK;
 }
@@ -224,8 +218,15 @@ static qn_status frozen_sizes(const qn_program *p, const DLTensor *in, size_t *w
   return QN_OK;
 }
 
+static qn_status need_array(const DLTensor *tensors, uint32_t n, const char *what, qn_call_error *error) {
+  if (tensors || !n) return QN_OK;
+  return qn__call_fail(error, QN_DIAG_CALL, "no %s: %u are needed, the array of them is null", what, n);
+}
+
 qn_status qn_program_sizes(const qn_program *p, const DLTensor *in, size_t *workspace_bytes,
                            int64_t (*out_shapes)[QN_MAX_RANK], qn_call_error *error) {
+  qn_status status = need_array(in, p->num_inputs, "inputs", error);
+  if (status) return status;
   if (p->interp) return qn__interp_sizes(p, in, workspace_bytes, out_shapes, error);
   if (p->frozen) return frozen_sizes(p, in, workspace_bytes, out_shapes, error);
   size_t header_bytes = qn__bound_header(p);
@@ -233,7 +234,7 @@ qn_status qn_program_sizes(const qn_program *p, const DLTensor *in, size_t *work
   char *header = qn__alloc(&p->allocator, header_bytes + 1);
   if (!header) return qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory"), QN_ERR_NO_MEMORY;
   qn_bound b = qn__bound_at(p, header);
-  qn_status status = qn__bind(p, in, &b, error);
+  status = qn__bind(p, in, &b, error);
   if (!status && workspace_bytes) *workspace_bytes = qn__bound_bytes(&b);
   for (uint32_t i = 0; !status && out_shapes && i < p->num_outputs; i++)
     memcpy(out_shapes[i], b.shapes[p->outputs[i]], sizeof(qn_shape));
@@ -251,7 +252,7 @@ qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *in, int6
 }
 
 double qn_program_ops(const qn_program *p, const DLTensor *in) {
-  if (p->interp) return 0;
+  if (p->interp || need_array(in, p->num_inputs, "inputs", NULL)) return 0;
   double ops = 0;
   if (p->frozen) {
     if (!frozen_sizes(p, in, NULL, NULL, NULL))
@@ -317,7 +318,7 @@ static qn_status run_steps(call *c, qn_call_error *error) {
 /* Whether a tensor is as the signature says, by the shortest way; if not, the checks that can tell why decide. */
 static inline bool as_frozen(const qn_frozen_port *port, const DLTensor *t) {
   bool ok = t->device.device_type == kDLCPU && t->dtype.code == port->type.code && t->dtype.bits == port->type.bits &&
-            t->dtype.lanes == 1 && t->ndim == port->ndim && !t->strides && (t->data || !port->bytes);
+            t->dtype.lanes == 1 && t->ndim == port->ndim && t->shape && !t->strides && (t->data || !port->bytes);
   for (int d = 0; ok && d < port->ndim; d++) ok = t->shape[d] == port->shape[d];
   return ok;
 }
@@ -386,11 +387,11 @@ static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
   for (uint32_t i = 0; i < p->num_outputs; i++) {
     good &= as_frozen(&f->outputs[i], &c->out[i]);
     char *data = bases[p->num_inputs + i] = qn__dl_data(&c->out[i]);
-    good &= !overlaps(data, f->outputs[i].bytes, workspace, workspace_bytes);
+    good &= !qn__overlaps(data, f->outputs[i].bytes, workspace, workspace_bytes);
     for (uint32_t j = 0; j < p->num_inputs; j++)
-      good &= !overlaps(data, f->outputs[i].bytes, bases[j], f->inputs[j].bytes);
+      good &= !qn__overlaps(data, f->outputs[i].bytes, bases[j], f->inputs[j].bytes);
     for (uint32_t j = 0; j < i; j++)
-      good &= !overlaps(data, f->outputs[i].bytes, bases[p->num_inputs + j], f->outputs[j].bytes);
+      good &= !qn__overlaps(data, f->outputs[i].bytes, bases[p->num_inputs + j], f->outputs[j].bytes);
   }
   if (!good && (status = check_outputs(c, workspace, workspace_bytes, c->error))) return status;
   bases[p->num_inputs + p->num_outputs] = (char *)(uintptr_t)p->constants;
@@ -407,12 +408,14 @@ static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
 
 qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
                           size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error) {
+  qn_status status = need_array(in, p->num_inputs, "inputs", error);
+  if (!status) status = need_array(out, p->num_outputs, "outputs", error);
+  if (status) return status;
   if (p->frozen) {
     call c = {.p = p, .in = in, .out = out, .b = &p->frozen->bound, .parallel = parallel, .error = error};
     return call_frozen(&c, workspace, workspace_bytes);
   }
-  qn_status status = check_inputs(p, in, error);
-  if (status) return status;
+  if ((status = check_inputs(p, in, error))) return status;
   if (p->interp) return qn__interp_call(p, in, out, error);
   char *header = (char *)(((uintptr_t)workspace + 63) & ~(uintptr_t)63);
   size_t skipped = (size_t)(header - (char *)workspace), header_bytes = qn__bound_header(p);

@@ -37,6 +37,7 @@ static bool compact(const DLTensor *t) {
   int64_t step = 1;
   for (int d = t->ndim; d-- > 0;) {
     if (t->shape[d] != 1 && t->strides[d] != step) return false;
+    if (t->shape[d] > 0 && step > INT64_MAX / t->shape[d]) return false;
     step *= t->shape[d] > 0 ? t->shape[d] : 1;
   }
   return true;
@@ -59,8 +60,9 @@ qn_status qn__dl_check(const DLTensor *t, const char *what, qn_str name, qn_scal
     return qn__call_fail(error, QN_DIAG_CALL, "%s '%.*s' is on device type %d; programs run on the CPU", what, n,
                          name.data, (int)t->device.device_type);
   if (!qn__dl_type_ok(t->dtype, mem))
-    return qn__call_fail(error, QN_DIAG_CALL, "%s '%.*s' has DLPack type code %d with %d bits; %s is needed", what, n,
-                         name.data, t->dtype.code, t->dtype.bits, info->text);
+    return qn__call_fail(error, QN_DIAG_CALL,
+                         "%s '%.*s' has DLPack type code %d with %d bits in %d lanes; %s in 1 lane is needed", what, n,
+                         name.data, t->dtype.code, t->dtype.bits, t->dtype.lanes, info->text);
   int64_t flat[1];
   if (info->storage_bits < 8) { /* as bytes */
     int64_t count = count_of(shape, rank);
@@ -71,6 +73,8 @@ qn_status qn__dl_check(const DLTensor *t, const char *what, qn_str name, qn_scal
   }
   if (t->ndim != (int)rank)
     return qn__call_fail(error, QN_DIAG_CALL, "%s '%.*s' has rank %d; %u is needed", what, n, name.data, t->ndim, rank);
+  if (rank && !t->shape)
+    return qn__call_fail(error, QN_DIAG_CALL, "%s '%.*s' has no sizes: its shape is null", what, n, name.data);
   for (uint32_t d = 0; shape && d < rank; d++)
     if (t->shape[d] != shape[d])
       return qn__call_fail(error, QN_DIAG_CALL, "%s '%.*s' has size %lld in dimension %u; %lld is needed", what, n,
@@ -81,4 +85,10 @@ qn_status qn__dl_check(const DLTensor *t, const char *what, qn_str name, qn_scal
   if (!t->data && count_of(t->shape, rank) != 0)
     return qn__call_fail(error, QN_DIAG_CALL, "%s '%.*s' has no data", what, n, name.data);
   return QN_OK;
+}
+
+qn_status qn__overlap_fail(const qn_program *p, uint32_t i, qn_call_error *error) {
+  qn_str name = p->output_names[i];
+  return qn__call_fail(error, QN_DIAG_CALL, "output '%.*s' overlaps an input, another output or the workspace",
+                       (int)name.size, name.data);
 }

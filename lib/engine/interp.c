@@ -92,15 +92,7 @@ static qn_status evaluate(const qn_program *p, const DLTensor *in, qn_tensor *re
   qn_interp_program *ip = p->interp;
   qn_tensor *args = qn__alloc_zero(&p->allocator, ((size_t)p->num_inputs + 1) * sizeof *args);
   if (!args) return qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory"), QN_ERR_NO_MEMORY;
-  for (uint32_t i = 0; i < p->num_inputs; i++) {
-    if (in[i].ndim != (int)p->values[p->inputs[i]].rank &&
-        qn_scalar_get(p->values[p->inputs[i]].mem)->storage_bits >= 8) {
-      qn__free(&p->allocator, args, ((size_t)p->num_inputs + 1) * sizeof *args);
-      return qn__call_fail(error, QN_DIAG_CALL, "input '%.*s' has rank %d; %u is needed", (int)p->input_names[i].size,
-                           p->input_names[i].data, in[i].ndim, p->values[p->inputs[i]].rank);
-    }
-    args[i] = as_tensor(&in[i], &p->values[p->inputs[i]]);
-  }
+  for (uint32_t i = 0; i < p->num_inputs; i++) args[i] = as_tensor(&in[i], &p->values[p->inputs[i]]);
   qn_diag_handler old;
   void *old_user;
   ip->problem[0] = 0;
@@ -114,6 +106,35 @@ static qn_status evaluate(const qn_program *p, const DLTensor *in, qn_tensor *re
   return status;
 }
 
+/* Sizes as the signature has them, and such as memory can hold. */
+static qn_status check_sizes(const qn_program *p, const DLTensor *in, qn_call_error *error) {
+  for (uint32_t i = 0; i < p->num_inputs; i++) {
+    qn_tensor t = {.elem = p->values[p->inputs[i]].mem, .rank = p->values[p->inputs[i]].rank};
+    qn_status status = qn__bind_input(p, i, &in[i], t.shape, error);
+    if (status) return status;
+    if (qn_tensor_bytes(&t) > PTRDIFF_MAX / 4)
+      return qn__call_fail(error, QN_DIAG_LIMIT, "input '%.*s' would not fit in memory", (int)p->input_names[i].size,
+                           p->input_names[i].data);
+  }
+  return QN_OK;
+}
+
+static qn_status check_output(const qn_program *p, const DLTensor *in, const DLTensor *out, const qn_tensor *results,
+                              uint32_t i, qn_call_error *error) {
+  const qn_tensor *r = &results[i];
+  qn_status status = qn__dl_check(&out[i], "output", p->output_names[i], r->elem, r->rank, r->shape, error);
+  if (status) return status;
+  const char *data = qn__dl_data(&out[i]);
+  bool bad = false;
+  for (uint32_t j = 0; j < p->num_inputs; j++) {
+    qn_tensor t = as_tensor(&in[j], &p->values[p->inputs[j]]);
+    bad |= qn__overlaps(data, qn_tensor_bytes(r), t.data, qn_tensor_bytes(&t));
+  }
+  for (uint32_t j = 0; j < i; j++)
+    bad |= qn__overlaps(data, qn_tensor_bytes(r), qn__dl_data(&out[j]), qn_tensor_bytes(&results[j]));
+  return bad ? qn__overlap_fail(p, i, error) : QN_OK;
+}
+
 static qn_status with_results(const qn_program *p, const DLTensor *in, qn_shape *shapes, DLTensor *out,
                               qn_call_error *error) {
   size_t bytes = ((size_t)p->num_outputs + 1) * sizeof(qn_tensor);
@@ -123,11 +144,11 @@ static qn_status with_results(const qn_program *p, const DLTensor *in, qn_shape 
   qn_status status = evaluate(p, in, results, error);
   for (uint32_t i = 0; !status && i < p->num_outputs; i++) {
     if (shapes) memcpy(shapes[i], results[i].shape, sizeof(qn_shape));
-    if (!out) continue;
-    status =
-        qn__dl_check(&out[i], "output", p->output_names[i], results[i].elem, results[i].rank, results[i].shape, error);
+    if (out) status = check_output(p, in, out, results, i, error);
+  }
+  for (uint32_t i = 0; out && !status && i < p->num_outputs; i++) {
     size_t n = qn_tensor_bytes(&results[i]);
-    if (!status && n) memcpy(qn__dl_data(&out[i]), results[i].data, n);
+    if (n) memcpy(qn__dl_data(&out[i]), results[i].data, n);
   }
   for (uint32_t i = 0; i < p->num_outputs; i++) qn_tensor_free(p->ctx, &results[i]);
   pthread_mutex_unlock(&p->interp->lock);
@@ -147,22 +168,23 @@ static bool known_shapes(const qn_program *p, qn_shape *shapes) {
 
 qn_status qn__interp_sizes(const qn_program *p, const DLTensor *in, size_t *workspace, qn_shape *out,
                            qn_call_error *error) {
+  qn_status status = check_sizes(p, in, error);
+  if (status) return status;
   if (workspace) *workspace = 0;
   if (!out || known_shapes(p, out)) return QN_OK;
   /* Sizes that depend on the inputs': the only oracle is the evaluation itself, on zeros of those shapes. */
   qn_arena scratch;
   qn__arena_init(&scratch, &p->allocator);
   DLTensor *zeros = qn__arena_array(&scratch, (size_t)p->num_inputs + 1, sizeof *zeros);
-  qn_status status = zeros ? QN_OK : QN_ERR_NO_MEMORY;
+  if (!zeros) status = QN_ERR_NO_MEMORY;
   for (uint32_t i = 0; !status && i < p->num_inputs; i++) {
     const qn_pvalue *v = &p->values[p->inputs[i]];
     zeros[i] = in[i];
     zeros[i].byte_offset = 0;
     zeros[i].data = NULL;
-    if (in[i].ndim != (int)v->rank && qn_scalar_get(v->mem)->storage_bits >= 8) continue; /* evaluate() says so */
     qn_tensor t = as_tensor(&zeros[i], v);
     size_t n = qn_tensor_bytes(&t);
-    if (n == SIZE_MAX || !(zeros[i].data = qn__arena_zero(&scratch, n ? n : 1))) status = QN_ERR_NO_MEMORY;
+    if (!(zeros[i].data = qn__arena_zero(&scratch, n ? n : 1))) status = QN_ERR_NO_MEMORY;
   }
   if (status)
     qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory");
@@ -173,5 +195,6 @@ qn_status qn__interp_sizes(const qn_program *p, const DLTensor *in, size_t *work
 }
 
 qn_status qn__interp_call(const qn_program *p, const DLTensor *in, DLTensor *out, qn_call_error *error) {
-  return with_results(p, in, NULL, out, error);
+  qn_status status = check_sizes(p, in, error);
+  return status ? status : with_results(p, in, NULL, out, error);
 }

@@ -88,14 +88,10 @@ static size_t bytes_to_read(bool memory) {
 }
 
 static qn_status find_row(qn_context *ctx, const char *cpu, const qn_isa **out) {
-  const qn_isa *isa = *out = cpu ? qn_isa_find(qn_str_of(cpu)) : qn_isa_host();
-  char near[160];
-  if (!isa)
-    return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
-                    "no instruction set is named '%s'; %s'quern isa' lists them", cpu,
-                    qn_isa_near(qn_str_of(cpu), near, sizeof near));
-  if (!qn_isa_runs_here(isa))
-    return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", isa->name);
+  qn_status status = qn_isa_need(ctx, qn_str_of(cpu), out);
+  if (status) return status;
+  if (!qn_isa_runs_here(*out))
+    return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", (*out)->name);
   return QN_OK;
 }
 

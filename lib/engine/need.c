@@ -143,7 +143,7 @@ qn_status qn__start_needed(qn_program *p, const bool *needed, qn_call_error *err
 }
 
 qn_status qn_program_prepare(const qn_program *p, const DLTensor *in, qn_call_error *error) {
-  if (p->interp || !p->num_bodies) return QN_OK;
+  if (p->interp || !p->num_bodies) return in ? qn_program_sizes(p, in, NULL, NULL, error) : QN_OK;
   qn_allocator own = qn_allocator_default();
   qn_arena scratch;
   qn__arena_init(&scratch, &own);
@@ -155,7 +155,7 @@ qn_status qn_program_prepare(const qn_program *p, const DLTensor *in, qn_call_er
   if (!status && in) {
     qn_bound b = qn__bound_at(p, header);
     if (p->frozen)
-      b = p->frozen->bound;
+      status = qn_program_sizes(p, in, NULL, NULL, error), b = p->frozen->bound;
     else
       status = qn__bind(p, in, &b, error);
     if (!status) qn__mark_needed(p, &b, needed);

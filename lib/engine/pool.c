@@ -9,9 +9,12 @@ struct qn_pool {
 };
 
 qn_status qn_pool_create(qn_context *ctx, uint32_t num_threads, qn_pool **out) {
+  *out = NULL;
+  if (num_threads > QN_POOL_MOST)
+    return qn_error(ctx, QN_DIAG_LIMIT, qn_place_file(""), "a pool of %u threads, expected at most %d", num_threads,
+                    QN_POOL_MOST);
   const qn_allocator *a = qn_context_allocator(ctx);
   qn_pool *pool = qn__alloc_zero(a, sizeof *pool);
-  *out = NULL;
   if (!pool) return qn_error_no_memory(ctx);
   pool->allocator = *a;
   pool->threads = pthreadpool_create(num_threads);

@@ -19,15 +19,6 @@ static const char *pick_engine(const char *engine) {
   return engine; /* unknown: qn__backend_find says so */
 }
 
-static qn_status pick_isa(qn_context *ctx, const char *cpu, const qn_isa **out) {
-  *out = cpu ? qn_isa_find(qn_str_of(cpu)) : qn_isa_host();
-  if (*out) return QN_OK;
-  char near[160];
-  return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
-                  "no instruction set is named '%s'; %s'quern isa' lists them", cpu ? cpu : "host",
-                  qn_isa_near(qn_str_of(cpu), near, sizeof near));
-}
-
 /* The row a module was lowered for decides its layouts, so it goes before this machine's best. */
 static qn_status isa_for(const qn_module *m, const char *cpu, const qn_isa **out) {
   qn_attr target = qn_module_attr(m, "quern.target");
@@ -39,7 +30,7 @@ static qn_status isa_for(const qn_module *m, const char *cpu, const qn_isa **out
                     "the module is lowered for '%.*s', which is no row of the instruction set table", (int)name.size,
                     name.data);
   }
-  return pick_isa(qn_module_context(m), cpu, out);
+  return qn_isa_need(qn_module_context(m), qn_str_of(cpu), out);
 }
 
 static qn_status find_function(const qn_module *m, const char *name, qn_op *out) {

@@ -304,4 +304,9 @@ qn_status qn__dl_check(const DLTensor *t, const char *what, qn_str name, qn_scal
 static inline char *qn__dl_data(const DLTensor *t) {
   return (char *)t->data + t->byte_offset;
 }
+static inline bool qn__overlaps(const char *a, size_t na, const char *b, size_t nb) {
+  return na && nb && (uintptr_t)a < (uintptr_t)b + nb && (uintptr_t)b < (uintptr_t)a + na;
+}
+/* Says that output i overlaps what it must not. */
+qn_status qn__overlap_fail(const qn_program *p, uint32_t i, qn_call_error *error);
 #endif

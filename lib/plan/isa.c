@@ -189,6 +189,15 @@ const char *qn_isa_near(qn_str name, char *text, size_t size) {
   return text;
 }
 
+qn_status qn_isa_need(qn_context *ctx, qn_str name, const qn_isa **out) {
+  char near[160];
+  *out = qn_isa_find(name);
+  if (*out) return QN_OK;
+  return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""),
+                  "no instruction set is named '%.*s'; %s'quern isa' lists them", (int)name.size, name.data,
+                  qn_isa_near(name, near, sizeof near));
+}
+
 /* Which products have kernels, and which of a row's layouts they read. */
 static const struct product {
   qn_scalar lhs, rhs, acc;

@@ -399,7 +399,7 @@ void graphs(void) {
       at = before, aliases_at = aliases_before;
   }
   /* The last value, and now and then one from the middle. */
-  const value *last = &values[count - 1], *middle = pick(2) ? &values[arguments + pick(count - arguments)] : last;
+  const value *last = &values[count - 1], *middle = pick(2) ? &values[pick(count)] : last;
   bool two = middle != last;
   snprintf(results, sizeof results, "%s%s%s", type_of(last), two ? ", " : "", two ? type_of(middle) : "");
   snprintf(names, sizeof names, "%s%s%s", last->name, two ? ", " : "", two ? middle->name : "");

@@ -41,6 +41,8 @@ QN_API const qn_isa *qn_isa_get(size_t i); /* null past the end */
  * diagnostic when unknown. */
 QN_API const qn_isa *qn_isa_find(qn_str name);
 QN_API const qn_isa *qn_isa_host(void);
+/* As qn_isa_find, with a diagnostic when the name is unknown. */
+QN_API qn_status qn_isa_need(qn_context *ctx, qn_str name, const qn_isa **out);
 /* Names that qn_isa_find takes beside those of rows: null past the end. `isa` may be null. */
 QN_API const char *qn_isa_alias(size_t i, const qn_isa **isa);
 /* For a name that is unknown, those that look like it: "did you mean 'a', 'b' or 'c'? ", or "". Returns `text`. */
