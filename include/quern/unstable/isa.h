@@ -51,8 +51,8 @@ QN_API const char *qn_isa_near(qn_str name, char *text, size_t size);
 QN_API bool qn_isa_runs_here(const qn_isa *isa);
 /* The layout of a packed right-hand matrix for these element types of left and right matrix, and the element type of
  * the sum; null when no kernel multiplies them. lhs ui8 x rhs i8 -> i32; i16 x i16 -> i32; f32 x f32; f64 x f64; f32 x
- * bf16 -> f32 and, on rows with QN_ISA_HALF, f32 x f16 -> f32, where b is widened, exactly, as it is multiplied; on rows
- * with QN_ISA_BF16 also bf16 x bf16 -> f32, not in the contract's order. */
+ * bf16 -> f32 and, on rows with QN_ISA_HALF, f32 x f16 -> f32, where b is widened, exactly, as it is multiplied; on
+ * rows with QN_ISA_BF16 also bf16 x bf16 -> f32, not in the contract's order. */
 QN_API const char *qn_isa_gemm_layout(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc);
 /* The same for a matrix of n columns, whose panels may be narrower, so that less of the last one is padding: what that
  * costs, the machine's constants say. */
