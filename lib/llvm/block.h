@@ -32,9 +32,14 @@ LLVMValueRef qn__ll_block_dot(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef cod
 LLVMValueRef qn__ll_block_zeros(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef zeros, LLVMValueRef sum);
 /* A vector of scales as f32. */
 LLVMValueRef qn__ll_block_scales(qn_ll_block *s, LLVMValueRef at);
+/* Scales, and where the form has them zero points, of the columns that s->column says, in the block at `block`. */
+void qn__ll_block_read_scales(qn_ll_block *s, LLVMValueRef block, LLVMValueRef *scales, LLVMValueRef *zeros);
 /* The code in bits shift .. of each lane, dequantized: zeros null where the form has none. */
 LLVMValueRef qn__ll_block_float(qn_ll_block *s, LLVMValueRef raw, LLVMValueRef shift, LLVMValueRef scales,
                                 LLVMValueRef zeros);
 /* A vector of zero points, as integers. */
 LLVMValueRef qn__ll_block_zero_vector(qn_ll_block *s, LLVMValueRef at);
+
+/* block_slab.c: f32 rows as `tiles` tiles, of which the first `tall` have `rows` rows and the others one fewer. */
+void qn__ll_block_slab(qn_ll_block *s, uint32_t rows, LLVMValueRef tall, LLVMValueRef tiles, LLVMValueRef epilogue);
 #endif

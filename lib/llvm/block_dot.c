@@ -213,6 +213,21 @@ LLVMValueRef qn__ll_block_scales(qn_ll_block *s, LLVMValueRef at) {
 
 /* ---- floats ---- */
 
+void qn__ll_block_read_scales(qn_ll_block *s, LLVMValueRef block, LLVMValueRef *scales, LLVMValueRef *zeros) {
+  qn_ll *g = s->g;
+  const qn_bpack_layout *l = &s->plan->weights;
+  for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
+    LLVMValueRef column = qn__ll_add(g, s->column, qn__ll_i64(g, v * s->lanes));
+    LLVMValueRef bytes = qn__ll_mul(g, column, qn__ll_i64(g, qn_bpack_scale_bytes(l)));
+    scales[v] =
+        qn__ll_block_scales(s, qn__ll_gep(g, qn__ll_gep_const(g, block, (int64_t)qn_bpack_scales_at(l)), bytes));
+    zeros[v] = NULL;
+    if (!qn_bpack_has_zeros(l)) continue;
+    LLVMValueRef at = qn__ll_gep_const(g, block, (int64_t)qn_bpack_zeros_at(l));
+    zeros[v] = qn__ll_block_zero_vector(s, qn__ll_gep(g, at, column));
+  }
+}
+
 LLVMValueRef qn__ll_block_float(qn_ll_block *s, LLVMValueRef raw, LLVMValueRef shift, LLVMValueRef scales,
                                 LLVMValueRef zeros) {
   qn_ll *g = s->g;

@@ -184,18 +184,8 @@ typedef struct float_block {
 } float_block;
 
 static float_block read_scales(qn_ll_block *s, const tile *t) {
-  qn_ll *g = s->g;
-  const qn_bpack_layout *l = &s->plan->weights;
-  float_block f = {.zeros = {NULL}};
-  LLVMValueRef block = qn__ll_gep(g, t->b, mul_const(g, s->column, -4));
-  for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
-    LLVMValueRef column = qn__ll_add(g, s->column, qn__ll_i64(g, v * s->lanes));
-    LLVMValueRef at = qn__ll_gep_const(g, block, (int64_t)qn_bpack_scales_at(l));
-    f.scales[v] = qn__ll_block_scales(s, qn__ll_gep(g, at, mul_const(g, column, qn_bpack_scale_bytes(l))));
-    if (!qn_bpack_has_zeros(l)) continue;
-    at = qn__ll_gep_const(g, block, (int64_t)qn_bpack_zeros_at(l));
-    f.zeros[v] = qn__ll_block_zero_vector(s, qn__ll_gep(g, at, column));
-  }
+  float_block f;
+  qn__ll_block_read_scales(s, qn__ll_gep(s->g, t->b, mul_const(s->g, s->column, -4)), f.scales, f.zeros);
   return f;
 }
 
@@ -345,6 +335,21 @@ qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body) {
     LLVMValueRef tiles = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, rows - 1)), qn__ll_i64(g, rows), "");
     LLVMValueRef tall = qn__ll_sub(g, count, mul_const(g, tiles, (int64_t)rows - 1));
     middle = qn__ll_add(g, s.first_row, mul_const(g, tall, rows));
+  }
+  if (s.plan->floats) {
+    qn_ll_if several;
+    LLVMValueRef more = mixed ? LLVMConstInt(g->i1, 1, false) : LLVMBuildNot(g->b, s.one_pass, "");
+    LLVMValueRef height = qn__ll_i64(g, rows), tiles = LLVMBuildUDiv(g->b, count, height, ""), tall = tiles;
+    if (mixed) {
+      tall = LLVMBuildUDiv(g->b, qn__ll_sub(g, middle, s.first_row), height, "");
+      tiles = LLVMBuildUDiv(g->b, qn__ll_sub(g, end, middle), qn__ll_i64(g, rows - 1), "");
+      tiles = qn__ll_add(g, tall, tiles);
+    }
+    qn__ll_if_begin(g, &several, more);
+    qn__ll_block_slab(&s, rows, tall, tiles, epilogue);
+    qn__ll_if_end(g, &several);
+    if (mixed) return QN_OK; /* never of one tile */
+    middle = LLVMBuildSelect(g->b, more, s.first_row, end, "");
   }
   qn_ll_for panels, groups;
   uint32_t width = QN_LL_BLOCK_VECTORS * s.lanes;

@@ -66,7 +66,8 @@ static void block_codes(int rows, int columns, const block_form *f) {
 void block_products(void) {
   static const int blocks[] = {8, 16, 24, 32, 32, 32, 64, 136};
   const block_form *f = &block_forms[pick((int)(sizeof block_forms / sizeof block_forms[0]))];
-  int m = 1 + pick(20), n = 1 + pick(70), k = 1 + pick(150), block = blocks[pick(8)], nb = (k + block - 1) / block;
+  int m = 1 + pick(pick(4) ? 20 : 200), n = 1 + pick(70), k = 1 + pick(pick(4) ? 150 : 500), block = blocks[pick(8)];
+  int nb = (k + block - 1) / block;
   bool transposed = pick(3) == 0, weight_only = f->weight_only || pick(3) == 0;
   int br = transposed ? n : k, bc = transposed ? k : n;
   put("!w = !quern.uniform<%s:f32:{0:%d, 1:%d}", f->type, transposed ? 1 : block, transposed ? block : 1);
