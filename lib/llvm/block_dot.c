@@ -18,7 +18,7 @@ static bool is_aarch64(const qn_ll *g, uint32_t has) {
   return !strcmp(g->isa->arch, "aarch64") && (g->isa->has & has);
 }
 static bool has_vbmi(const qn_ll *g) {
-  return has_avx512(g) && strstr(g->isa->llvm_features, "+avx512vbmi");
+  return has_avx512(g) && (g->isa->has & QN_ISA_PERMUTE8);
 }
 
 static LLVMValueRef splat_int(qn_ll_block *s, uint32_t v) {

@@ -35,11 +35,11 @@ static const struct alias {
     {"skylake", ROW_AVX2},
     {"skylake-avx512", ROW_AVX2},
     {"cascadelake", ROW_AVX512VNNI},
-    {"cooperlake", ROW_AVX512BF16},
-    {"icelake-client", ROW_AVX512VNNI},
-    {"icelake-server", ROW_AVX512VNNI},
-    {"tigerlake", ROW_AVX512VNNI},
-    {"rocketlake", ROW_AVX512VNNI},
+    {"cooperlake", ROW_AVX512VNNI},
+    {"icelake-client", ROW_AVX512VBMI},
+    {"icelake-server", ROW_AVX512VBMI},
+    {"tigerlake", ROW_AVX512VBMI},
+    {"rocketlake", ROW_AVX512VBMI},
     {"sapphirerapids", ROW_AMXINT8},
     {"emeraldrapids", ROW_AMXINT8},
     {"graniterapids", ROW_AMXINT8},
@@ -106,6 +106,7 @@ static bool runs_on(const qn_cpu *cpu, isa_row row) {
   switch (row) {
   case ROW_AMXINT8: return cpu->amx_int8;
   case ROW_AVX512BF16: return cpu->avx512bf16;
+  case ROW_AVX512VBMI: return cpu->avx512vbmi;
   case ROW_AVX512VNNI: return cpu->avx512vnni;
   case ROW_AVXVNNI: return cpu->x86_level >= 3 && cpu->avxvnni;
   case ROW_AVX2: return cpu->x86_level >= 3;

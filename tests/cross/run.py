@@ -14,8 +14,9 @@ ROWS = {  # how to run: emulators with their processors, or [] for this machine;
     "x86-64": ("x86_64", [[]], []),
     "avx2": ("x86_64", [[]], ["avx2", "fma", "bmi2"]),
     "avxvnni": ("x86_64", [[]], ["avx512_vnni", "avx512vl"]),
-    "amx-int8": ("x86_64", [[]], ["avx512_vnni", "avx512vl", "avx512bw", "avx512dq"]),
-    "avx512bf16": ("x86_64", [[]], ["avx512_vnni", "avx512vl", "avx512bw", "avx512dq"]),
+    "amx-int8": ("x86_64", [[]], ["avx512_vnni", "avx512vbmi", "avx512vl", "avx512bw", "avx512dq"]),
+    "avx512bf16": ("x86_64", [[]], ["avx512_vnni", "avx512vbmi", "avx512vl", "avx512bw", "avx512dq"]),
+    "avx512vbmi": ("x86_64", [[]], ["avx512_vnni", "avx512vbmi", "avx512vl", "avx512bw", "avx512dq"]),
     "avx512vnni": ("x86_64", [[]], ["avx512_vnni", "avx512vl", "avx512bw", "avx512dq"]),
     "aarch64": ("aarch64", [["qemu-aarch64", "-cpu", "cortex-a57"]], []),
     "aarch64-dotprod": ("aarch64", [["qemu-aarch64", "-cpu", "neoverse-n1"]], []),
@@ -26,8 +27,8 @@ ROWS = {  # how to run: emulators with their processors, or [] for this machine;
 # made calls of functions of the same name, which a file of this folder defines.
 REWRITES = {
     "avxvnni": (["-mavx2", "-mfma", "-mf16c", "-mavx512vl", "-mavx512vnni"], None, None),
-    "avx512bf16": (["-march=x86-64-v4", "-mavx512vnni"], r"llvm\.x86\.avx512bf16\.(dpbf16ps)\.512", "bf16.c"),
-    "amx-int8": (["-march=x86-64-v4", "-mavx512vnni"], r"llvm\.x86\.(\w*tile\w*|tdp\w+)", "tiles.c"),
+    "avx512bf16": (["-march=x86-64-v4", "-mavx512vnni", "-mavx512vbmi"], r"llvm\.x86\.avx512bf16\.(dpbf16ps)\.512", "bf16.c"),
+    "amx-int8": (["-march=x86-64-v4", "-mavx512vnni", "-mavx512vbmi"], r"llvm\.x86\.(\w*tile\w*|tdp\w+)", "tiles.c"),
 }
 
 FREESTANDING = ["-O1", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fno-pic", "-nostdlibinc"]

@@ -47,7 +47,8 @@ static void isa_table(void **state) {
   assert_string_equal(qn_isa_find(qn_str_of("neoverse-n1"))->name, "aarch64-dotprod");
   assert_string_equal(qn_isa_find(qn_str_of("apple-m2"))->name, "aarch64-i8mm");
   assert_string_equal(qn_isa_find(qn_str_of("alderlake"))->name, "avxvnni");
-  assert_string_equal(qn_isa_find(qn_str_of("icelake-server"))->name, "avx512vnni");
+  assert_string_equal(qn_isa_find(qn_str_of("cascadelake"))->name, "avx512vnni");
+  assert_string_equal(qn_isa_find(qn_str_of("icelake-server"))->name, "avx512vbmi");
   char near[160], little[8];
   assert_string_equal(qn_isa_near(qn_str_of("avx22"), near, sizeof near), "did you mean 'avx2' or 'avx512'? ");
   assert_string_equal(qn_isa_near(qn_str_of("Neoverse_N3"), near, sizeof near),
@@ -70,6 +71,8 @@ static void isa_table(void **state) {
   assert_int_equal(qn_isa_runs_here(qn_isa_find(qn_str_of("avx512vnni"))),
                    __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
                        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"));
+  assert_int_equal(qn_isa_runs_here(qn_isa_find(qn_str_of("avx512vbmi"))),
+                   qn_isa_runs_here(qn_isa_find(qn_str_of("avx512vnni"))) && __builtin_cpu_supports("avx512vbmi"));
 #endif
 }
 
