@@ -45,9 +45,13 @@ static void prepare(qn_ll_region *r, uint32_t i) {
   d->usual = LLVMBuildAnd(g->b, large, LLVMBuildFCmp(g->b, LLVMRealOLE, s, number(g, 0x49800000u), ""), "");
 }
 
+bool qn__ll_divides_by_products(const qn_ll *g) {
+  return g->x86 && g->isa->vector_bits >= 512;
+}
+
 void qn__ll_divisors_prepare(qn_ll_region *r, uint8_t vary, uint32_t first, uint32_t last) {
   qn_ll *g = r->g;
-  if (!g->x86 || g->isa->vector_bits < 512 || (vary & QN_LL_BY_LANE)) return;
+  if (!qn__ll_divides_by_products(g) || (vary & QN_LL_BY_LANE)) return;
   for (uint32_t i = 0; i < r->tape->num_insts; i++) {
     uint32_t s = r->tape->insts[i].b;
     if (!is_candidate(r, i) || r->vary[s] != vary || r->ready[s] < first || r->ready[s] > last) continue;
@@ -59,12 +63,17 @@ static LLVMValueRef splat(qn_ll *g, LLVMValueRef v) {
   return qn__ll_splat(g, v, 16);
 }
 
-/* a / s where nothing is odd, and which lanes are. */
-static LLVMValueRef fast(qn_ll *g, const qn_ll_divisor *d, LLVMValueRef a, LLVMValueRef *odd) {
-  LLVMTypeRef type = LLVMTypeOf(a), bits = LLVMVectorType(g->i32, 16);
+/* a / s but for its sign where nothing is odd. */
+static LLVMValueRef fast(qn_ll *g, const qn_ll_divisor *d, LLVMValueRef a) {
   LLVMValueRef inverse = splat(g, d->inverse), minus = splat(g, d->minus);
   LLVMValueRef q = qn__ll_fma(g, a, inverse, LLVMBuildFMul(g->b, a, splat(g, d->rest), ""), false, 16);
-  q = qn__ll_fma(g, qn__ll_fma(g, q, minus, a, false, 16), inverse, q, false, 16);
+  return qn__ll_fma(g, qn__ll_fma(g, q, minus, a, false, 16), inverse, q, false, 16);
+}
+
+/* The same with its sign, and which lanes are odd. */
+static LLVMValueRef fast_checked(qn_ll *g, const qn_ll_divisor *d, LLVMValueRef a, LLVMValueRef *odd) {
+  LLVMTypeRef type = LLVMTypeOf(a), bits = LLVMVectorType(g->i32, 16);
+  LLVMValueRef q = fast(g, d, a);
   LLVMValueRef ai = LLVMBuildBitCast(g->b, a, bits, "");
   LLVMValueRef sign = LLVMBuildAnd(g->b, ai, qn__ll_bits(g, bits, 0x80000000u), "");
   /* One less, so that 0 is large: three bits of the exponent are 0 up to 2^-95 only. */
@@ -77,17 +86,20 @@ static LLVMValueRef fast(qn_ll *g, const qn_ll_divisor *d, LLVMValueRef a, LLVMV
 
 void qn__ll_divide(qn_ll *g, const qn_ll_divisor *d, uint32_t count, const LLVMValueRef *a, LLVMValueRef s,
                    LLVMValueRef *quotients) {
-  LLVMValueRef all = NULL, exact[QN_LL_MAX_GROUP];
-  for (uint32_t k = 0; k < count; k++) {
-    LLVMValueRef odd;
-    quotients[k] = fast(g, d, a[k], &odd);
+  LLVMValueRef all = NULL, exact[QN_LL_MAX_GROUP], odd, unusual = LLVMBuildNot(g->b, d->usual, "");
+  for (uint32_t k = 0; k < count && d->checked; k++) quotients[k] = fast(g, d, a[k]);
+  for (uint32_t k = 0; k < count && !d->checked; k++) {
+    quotients[k] = fast_checked(g, d, a[k], &odd);
     all = all ? LLVMBuildOr(g->b, all, odd, "") : odd;
   }
-  LLVMTypeRef mask = LLVMIntTypeInContext(g->ctx, 16);
-  LLVMValueRef any = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildBitCast(g->b, all, mask, ""), LLVMConstNull(mask), "");
+  if (all) {
+    LLVMTypeRef mask = LLVMIntTypeInContext(g->ctx, 16);
+    LLVMValueRef any = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildBitCast(g->b, all, mask, ""), LLVMConstNull(mask), "");
+    unusual = LLVMBuildOr(g->b, any, unusual, "");
+  }
   LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
   qn_ll_if slow;
-  qn__ll_if_begin(g, &slow, LLVMBuildOr(g->b, any, LLVMBuildNot(g->b, d->usual, ""), ""));
+  qn__ll_if_begin(g, &slow, unusual);
   for (uint32_t k = 0; k < count; k++) exact[k] = LLVMBuildFDiv(g->b, a[k], s, "");
   from[1] = LLVMGetInsertBlock(g->b);
   qn__ll_if_end(g, &slow);

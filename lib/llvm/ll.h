@@ -166,6 +166,7 @@ enum { QN_LL_BY_LANE = 1, QN_LL_BY_ROW = 2 };
 /* What a division of many by one number needs of that number, as scalars (divide.c). */
 typedef struct qn_ll_divisor {
   LLVMValueRef inverse, minus, rest, usual;
+  bool checked; /* `usual` tells of all dividends and quotients too, and none has a sign */
 } qn_ll_divisor;
 typedef struct qn_ll_region {
   qn_ll *g;
@@ -207,6 +208,7 @@ LLVMValueRef qn__ll_region_get(qn_ll_region *r, uint32_t i, uint32_t lanes);
 bool qn__ll_is_reduction(uint8_t op);
 /* After values with this `vary`, ready in passes first .. last, are known: readies divisions by them. */
 void qn__ll_divisors_prepare(qn_ll_region *r, uint8_t vary, uint32_t first, uint32_t last);
+bool qn__ll_divides_by_products(const qn_ll *g);
 /* a[k] / s for each k below count, 16 lanes. */
 void qn__ll_divide(qn_ll *g, const qn_ll_divisor *d, uint32_t count, const LLVMValueRef *a, LLVMValueRef s,
                    LLVMValueRef *quotients);

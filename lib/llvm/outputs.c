@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SHORT_WORK = 8, LONG_DIVISION = 9 }; /* operations per vector */
+enum { SHORT_WORK = 8, LONG_DIVISION = 9, CHECKED_DIVISION = 4 }; /* operations per vector */
 
 typedef struct group {
   qn_ll_outputs *o;
@@ -32,8 +32,10 @@ static bool is_work(const qn_ll_outputs *o, uint32_t i) {
 static uint32_t count_of(const qn_ll_outputs *o) {
   uint32_t work = 0;
   if (!o->g->masked || o->g->lanes != 16 || !o->simple) return 1;
-  for (uint32_t i = 0; i < o->region->tape->num_insts; i++)
-    if (is_work(o, i)) work += o->region->divisors[i].inverse ? LONG_DIVISION : 1;
+  for (uint32_t i = 0; i < o->region->tape->num_insts; i++) {
+    const qn_ll_divisor *d = &o->region->divisors[i];
+    if (is_work(o, i)) work += !d->inverse ? 1 : d->checked ? CHECKED_DIVISION : LONG_DIVISION;
+  }
   return work <= SHORT_WORK ? 4 : 1;
 }
 

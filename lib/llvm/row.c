@@ -84,7 +84,7 @@ static bool has_range(const row_state *s, uint32_t i) {
 /* Reductions with has_range alone: whether NaN has to be looked for. */
 static bool may_be_nan(const row_state *s, uint32_t i) {
   const qn_tape *t = s->n->region.tape;
-  return has_range(s, i) && (!t->ranges || t->ranges[t->insts[i].a].nan);
+  return has_range(s, i) && !s->nan_shows[i] && (!t->ranges || t->ranges[t->insts[i].a].nan);
 }
 
 static uint32_t num_registers(const row_state *s, uint32_t i) {
@@ -137,6 +137,7 @@ static uint32_t step_row(row_state *s, LLVMValueRef *queue, LLVMValueRef index, 
       accumulate(s, i, index, lanes, mask);
     q += num_registers(s, i);
   }
+  if (queue && qn__ll_share_here(s)) queue[q] = qn__ll_share_step(s, queue[q], mask), q++;
   return q;
 }
 
@@ -168,7 +169,7 @@ static uint32_t all_registers(const row_state *s) {
   uint32_t n = 0;
   for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++)
     if (qn__ll_row_ends_in(s, i)) n += num_registers(s, i);
-  return n;
+  return n + qn__ll_share_here(s);
 }
 
 /* Passes with so little to do that counting and fetching ahead take as long. */
@@ -190,7 +191,7 @@ bool qn__ll_row_pairs(const qn_ll_nest *n) {
   uint32_t sums = 0;
   if (!n->g->masked || n->plan->num_loops < 2 || n->region.num_passes < 3) return false;
   for (uint32_t i = 0; i < n->region.tape->num_insts; i++) sums += n->region.tape->insts[i].op == QN_T_ALL_FSUM;
-  if (!sums || !qn__ll_row_keep(&s) || s.keeps) return false;
+  if (!sums || !qn__ll_row_find_nans(&s) || !qn__ll_row_keep(&s) || s.keeps) return false;
   for (; s.pass + 1 < n->region.num_passes; s.pass++)
     if (!is_short(&s) || 2 * all_registers(&s) + 1 > QN_LL_MAX_CARRIED) return false;
   return true;
@@ -220,13 +221,15 @@ static LLVMValueRef by_rounds(row_state *s, uint32_t carried) {
 static LLVMValueRef vectors_in_registers(row_state *s) {
   qn_ll *g = s->n->g;
   uint32_t carried = 0;
-  for (row_state *r = s; r; r = r->other)
+  for (row_state *r = s; r; r = r->other) {
     for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++) {
       if (!qn__ll_row_ends_in(s, i)) continue;
       for (uint32_t p = 0; p < PARTIALS / g->lanes; p++)
         s->queue[carried++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
       if (may_be_nan(s, i)) s->queue[carried++] = LLVMConstNull(qn__ll_lanes(g->i1, g->lanes));
     }
+    if (qn__ll_share_here(s)) s->queue[carried++] = qn__ll_share_start(s);
+  }
   s->in_registers = true;
   LLVMValueRef next =
       is_short(s) ? by_rounds(s, carried) : qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, carried, s->queue);
@@ -362,6 +365,7 @@ static void one_pass(row_state *s) {
       q += num_registers(r, i);
     }
     qn__ll_region_emit(&r->n->region, 0, s->pass + 1, s->pass + 1, 1);
+    if (qn__ll_share_here(r)) qn__ll_share_end(r, s->queue[q++]);
   }
 }
 
@@ -394,7 +398,7 @@ static void choose_row(qn_ll_nest *both, LLVMValueRef first, const qn_ll_nest *a
     const qn_ll_divisor *x = &a->region.divisors[i], *y = &b->region.divisors[i];
     both->region.divisors[i] =
         (qn_ll_divisor){either(g, first, x->inverse, y->inverse), either(g, first, x->minus, y->minus),
-                        either(g, first, x->rest, y->rest), either(g, first, x->usual, y->usual)};
+                        either(g, first, x->rest, y->rest), either(g, first, x->usual, y->usual), x->checked};
   }
   for (uint32_t o = 0; o < a->num_operands; o++)
     both->places[o].base = either(g, first, a->places[o].base, b->places[o].base);
@@ -432,10 +436,12 @@ static void inner(qn_ll_nest *n) {
   row_state s = {.n = n, .slots = qn__ll_values(g, n->region.tape->num_insts)}, other = {.n = &second};
   second.region.v = qn__ll_values(g, n->region.tape->num_insts);
   second.region.divisors = qn__arena_array(g->arena, n->region.tape->num_insts, sizeof *second.region.divisors);
-  if (!s.slots || !second.region.v || !second.region.divisors || !qn__ll_row_keep(&s)) {
+  if (!s.slots || !second.region.v || !second.region.divisors || !qn__ll_row_find_nans(&s) || !qn__ll_row_keep(&s)) {
     g->failed = g->out_of_memory = true;
     return;
   }
+  qn__ll_share_find(&s);
+  other.nan_shows = s.nan_shows;
   begin_row(n);
   if (n->pairs) {
     s.other = &other;

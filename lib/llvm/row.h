@@ -6,6 +6,11 @@
 enum { PARTIALS = 32 };
 
 typedef struct row_state row_state;
+/* A division by the sum of its dividends (share.c). */
+typedef struct qn_ll_share {
+  bool found;
+  uint32_t division, mask; /* registers */
+} qn_ll_share;
 struct row_state {
   qn_ll_nest *n;
   row_state *other;    /* the second of two rows that are done at once; null for none. Its partials are in our queue. */
@@ -21,6 +26,8 @@ struct row_state {
     LLVMValueRef start, share; /* bytes; thousandths (of 1024) of a byte per element */
   } * ahead;                   /* per operand: what this pass fetches */
   bool *last_needs;            /* per register: computed or loaded in the last pass, when `keeps` */
+  bool *nan_shows;             /* per register that is a largest or smallest: it need not be NaN where it met one */
+  qn_ll_share share;
 };
 
 /* Whether rows are done two at once: where all passes but the last are so short that they wait for their sums. */
@@ -31,6 +38,14 @@ void qn__ll_row_ahead(row_state *s, LLVMValueRef index, uint32_t vectors);
 bool qn__ll_row_ends_in(const row_state *s, uint32_t i); /* register i is a reduction over this pass */
 bool qn__ll_row_last_pass(const row_state *s);
 bool qn__ll_row_reduced(const qn_ll_nest *n, uint32_t output);
+/* nan.c. False when memory runs out. */
+bool qn__ll_row_find_nans(row_state *s);
+/* share.c: in the pass in which the dividends are made, one value more is carried around the loop. */
+void qn__ll_share_find(row_state *s);
+bool qn__ll_share_here(const row_state *s);
+LLVMValueRef qn__ll_share_start(const row_state *s);
+LLVMValueRef qn__ll_share_step(const row_state *s, LLVMValueRef least, LLVMValueRef mask);
+void qn__ll_share_end(row_state *s, LLVMValueRef least); /* the divisor is prepared */
 /* Decides whether to keep something. False when memory runs out. */
 bool qn__ll_row_keep(row_state *s);
 /* Into region r. */
