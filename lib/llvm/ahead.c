@@ -3,7 +3,7 @@
  * next to nothing. Addresses past the end of a tensor do no harm. */
 #include "row.h"
 
-enum { FRACTION = 10, INTO_SECOND = 2, INTO_FIRST = 3 };
+enum { INTO_SECOND = 2, INTO_FIRST = 3 };
 
 static void fetch(qn_ll *g, LLVMValueRef at, bool write, uint32_t into) {
   LLVMValueRef args[4] = {at, qn__ll_i32(g, write), qn__ll_i32(g, into), qn__ll_i32(g, 1)};
@@ -45,27 +45,34 @@ void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index, uint32_t vectors)
   }
 }
 
-/* All passes over a row together fetch the next row, each its part; rows that are long by themselves are fetched a
- * little ahead in the first pass. Both are base + start + index * share. */
+/* The pass over a row that fetches the next one, each line once: that with the most to do, as fetching waits. Rows that
+ * are long by themselves are fetched a little ahead in the first pass. */
+static uint32_t fetching_pass(const qn_ll_region *r) {
+  uint32_t best = 0, most = 0;
+  for (uint32_t pass = 0; pass < r->num_passes; pass++) {
+    uint32_t work = 0;
+    for (uint32_t i = 0; i < r->tape->num_insts; i++)
+      work += r->needed[i] && (r->vary[i] & QN_LL_BY_LANE) && r->ready[i] == pass;
+    if (work >= most) best = pass, most = work;
+  }
+  return best;
+}
+
 void qn__ll_row_ahead_begin(row_state *s) {
   qn_ll *g = s->n->g;
-  uint32_t passes = s->n->region.num_passes;
+  bool fetches = s->pass == fetching_pass(&s->n->region);
+  s->ahead = NULL;
+  if (!fetches && s->pass) return;
   s->ahead = qn__arena_array(g->arena, s->n->num_operands, sizeof *s->ahead);
   if (!s->ahead) g->failed = g->out_of_memory = true;
   for (uint32_t o = 0; s->ahead && o < s->n->num_operands; o++) {
     const qn_ll_place *p = &s->n->places[o];
     if (!is_walked(s->n, o)) continue;
-    LLVMValueRef row = bytes_of(g, p, s->n->end), part = LLVMBuildUDiv(g->b, row, qn__ll_i64(g, passes), "");
-    LLVMValueRef fits = LLVMBuildICmp(g->b, LLVMIntSLE, row, qn__ll_i64(g, s->n->plan->row_ahead), "");
+    LLVMValueRef row = bytes_of(g, p, s->n->end), near = qn__ll_i64(g, s->n->plan->read_ahead);
     LLVMValueRef next = qn__ll_mul(g, row, qn__ll_i64(g, s->n->pairs ? 2 : 1));
-    LLVMValueRef begin = qn__ll_add(g, next, qn__ll_mul(g, part, qn__ll_i64(g, s->pass)));
-    int64_t one = qn__ll_mem_bits(p->mem) / 8 * (1 << FRACTION);
-    s->ahead[o].start = LLVMBuildSelect(g->b, fits, begin, qn__ll_i64(g, s->n->plan->read_ahead), "");
-    for (uint32_t e = 0; e < o && !s->ahead[o].share; e++) /* one for all elements of a size */
-      if (qn__ll_mem_bits(s->n->places[e].mem) == qn__ll_mem_bits(p->mem)) s->ahead[o].share = s->ahead[e].share;
-    if (!s->ahead[o].share)
-      s->ahead[o].share =
-          LLVMBuildSelect(g->b, fits, qn__ll_i64(g, one / passes), qn__ll_i64(g, s->pass ? 0 : one), "");
+    LLVMValueRef is_long = LLVMBuildICmp(g->b, LLVMIntSGT, row, qn__ll_i64(g, s->n->plan->row_ahead), "");
+    s->ahead[o].base = qn__ll_gep(g, p->base, fetches ? LLVMBuildSelect(g->b, is_long, near, next, "") : near);
+    s->ahead[o].only_if = fetches ? NULL : is_long;
   }
 }
 
@@ -73,10 +80,12 @@ void qn__ll_row_ahead(row_state *s, LLVMValueRef index, uint32_t vectors) {
   qn_ll *g = s->n->g;
   for (uint32_t o = 0; s->ahead && o < s->n->num_operands; o++) {
     const qn_ll_place *p = &s->n->places[o];
-    if (!is_walked(s->n, o)) continue;
-    LLVMValueRef along = LLVMBuildLShr(g->b, qn__ll_mul(g, index, s->ahead[o].share), qn__ll_i64(g, FRACTION), "");
-    LLVMValueRef at = qn__ll_gep(g, qn__ll_gep(g, p->base, s->ahead[o].start), along);
+    qn_ll_if some;
+    if (!s->ahead[o].base) continue;
+    if (s->ahead[o].only_if) qn__ll_if_begin(g, &some, s->ahead[o].only_if);
+    LLVMValueRef at = qn__ll_gep(g, s->ahead[o].base, bytes_of(g, p, index));
     for (uint32_t line = 0; line < lines_of(g, p, vectors); line++)
       fetch(g, qn__ll_gep_const(g, at, line * LINE), o >= s->n->plan->num_inputs, INTO_FIRST);
+    if (s->ahead[o].only_if) qn__ll_if_end(g, &some);
   }
 }

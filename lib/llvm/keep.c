@@ -86,12 +86,17 @@ bool qn__ll_row_keep(row_state *s) {
   return true;
 }
 
+void qn__ll_row_room(row_state *s) {
+  if (!s->keeps || !s->n->stream || s->room) return;
+  qn_scalar mem = s->n->places[s->n->plan->num_inputs + s->keeper].mem;
+  s->room = qn__ll_slot(s->n->g, qn__ll_mem_type(s->n->g, mem), QN_STREAM_ROW / (qn__ll_mem_bits(mem) / 8));
+}
+
 /* Where it is kept: in the output, or where that goes past the caches, in memory of its own. */
 static qn_ll_place place_of(row_state *s) {
   qn_ll_place p = s->n->places[s->n->plan->num_inputs + s->keeper];
-  uint32_t size = qn__ll_mem_bits(p.mem) / 8;
-  if (s->n->stream && !s->room) s->room = qn__ll_slot(s->n->g, qn__ll_mem_type(s->n->g, p.mem), QN_STREAM_ROW / size);
-  if (s->n->stream) p.base = s->room;
+  qn__ll_row_room(s);
+  if (s->room) p.base = s->room;
   return p;
 }
 

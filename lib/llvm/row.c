@@ -191,9 +191,10 @@ bool qn__ll_row_pairs(const qn_ll_nest *n) {
   uint32_t sums = 0;
   if (!n->g->masked || n->plan->num_loops < 2 || n->region.num_passes < 3) return false;
   for (uint32_t i = 0; i < n->region.tape->num_insts; i++) sums += n->region.tape->insts[i].op == QN_T_ALL_FSUM;
-  if (!sums || !qn__ll_row_find_nans(&s) || !qn__ll_row_keep(&s) || s.keeps) return false;
+  if (!sums || !qn__ll_row_find_nans(&s) || !qn__ll_row_keep(&s) || !is_short(&s)) return false;
+  qn__ll_share_find(&s);
   for (; s.pass + 1 < n->region.num_passes; s.pass++)
-    if (!is_short(&s) || 2 * all_registers(&s) + 1 > QN_LL_MAX_CARRIED) return false;
+    if (2 * all_registers(&s) + 1 > QN_LL_MAX_CARRIED) return false;
   return true;
 }
 
@@ -217,19 +218,26 @@ static LLVMValueRef by_rounds(row_state *s, uint32_t carried) {
   return all[0];
 }
 
-/* The vector part of a pass with partials in registers, and in them when it is over; where it stopped. */
-static LLVMValueRef vectors_in_registers(row_state *s) {
+/* Partials of this pass at their starting values, for each row; how many. */
+static uint32_t start_registers(const row_state *s, LLVMValueRef *queue) {
   qn_ll *g = s->n->g;
-  uint32_t carried = 0;
-  for (row_state *r = s; r; r = r->other) {
+  uint32_t count = 0;
+  for (const row_state *r = s; r; r = r->other) {
     for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++) {
       if (!qn__ll_row_ends_in(s, i)) continue;
       for (uint32_t p = 0; p < PARTIALS / g->lanes; p++)
-        s->queue[carried++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
-      if (may_be_nan(s, i)) s->queue[carried++] = LLVMConstNull(qn__ll_lanes(g->i1, g->lanes));
+        queue[count++] = identity(g, &s->n->region.tape->insts[i], g->lanes);
+      if (may_be_nan(s, i)) queue[count++] = LLVMConstNull(qn__ll_lanes(g->i1, g->lanes));
     }
-    if (qn__ll_share_here(s)) s->queue[carried++] = qn__ll_share_start(s);
+    if (qn__ll_share_here(s)) queue[count++] = qn__ll_share_start(s);
   }
+  return count;
+}
+
+/* The vector part of a pass with partials in registers, and in them when it is over; where it stopped. */
+static LLVMValueRef vectors_in_registers(row_state *s) {
+  qn_ll *g = s->n->g;
+  uint32_t carried = start_registers(s, s->queue);
   s->in_registers = true;
   LLVMValueRef next =
       is_short(s) ? by_rounds(s, carried) : qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, carried, s->queue);
@@ -348,15 +356,9 @@ static void last_pass(row_state *s) {
   qn__ll_outputs_span(&o);
 }
 
-static void one_pass(row_state *s) {
+/* What the reductions of this pass have come to, and what follows from it for rows as a whole. */
+static void finish_pass(row_state *s, bool registers) {
   qn_ll_nest *n = s->n;
-  bool registers = n->g->masked && all_registers(s) + 1 <= QN_LL_MAX_CARRIED;
-  for (row_state *r = s; r; r = r->other) qn__ll_row_ahead_begin(r);
-  LLVMValueRef next = registers ? vectors_in_registers(s) : vectors(s);
-  if (registers)
-    rest_in_registers(s, next);
-  else
-    qn__ll_span_rest(n->g, next, n->end, step, s);
   uint32_t q = 0;
   for (row_state *r = s; r; r = r->other) {
     for (uint32_t i = 0; i < n->region.tape->num_insts; i++) {
@@ -367,6 +369,18 @@ static void one_pass(row_state *s) {
     qn__ll_region_emit(&r->n->region, 0, s->pass + 1, s->pass + 1, 1);
     if (qn__ll_share_here(r)) qn__ll_share_end(r, s->queue[q++]);
   }
+}
+
+static void one_pass(row_state *s) {
+  qn_ll_nest *n = s->n;
+  bool registers = n->g->masked && all_registers(s) + 1 <= QN_LL_MAX_CARRIED;
+  for (row_state *r = s; r; r = r->other) qn__ll_row_ahead_begin(r);
+  LLVMValueRef next = registers ? vectors_in_registers(s) : vectors(s);
+  if (registers)
+    rest_in_registers(s, next);
+  else
+    qn__ll_span_rest(n->g, next, n->end, step, s);
+  finish_pass(s, registers);
 }
 
 static void store_reduced(qn_ll_nest *n) {
@@ -404,25 +418,62 @@ static void choose_row(qn_ll_nest *both, LLVMValueRef first, const qn_ll_nest *a
     both->places[o].base = either(g, first, a->places[o].base, b->places[o].base);
 }
 
-/* One after the other, by the same code; the second only where there is one, as its memory may be that of an input. */
-static void write_rows(row_state *s, const qn_ll_nest *second) {
-  qn_ll *g = s->n->g;
-  qn_ll_nest both = *s->n;
-  row_state w = *s;
-  w.n = &both;
-  both.places = qn__arena_copy(g->arena, s->n->places, both.num_operands * sizeof *both.places);
-  both.region.v = qn__ll_values(g, both.region.tape->num_insts);
-  both.region.divisors = qn__arena_array(g->arena, both.region.tape->num_insts, sizeof *both.region.divisors);
-  if (!both.places || !both.region.v || !both.region.divisors) {
-    g->failed = g->out_of_memory = true;
-    return;
-  }
+/* Two rows one after the other, by the same code; the second only where there is one, as its memory may be that of an
+ * input. */
+typedef struct in_turn {
+  qn_ll_nest both;
+  row_state s; /* of the row whose turn it is */
   qn_ll_for f;
+  LLVMValueRef first; /* it is that of the first */
+} in_turn;
+
+static bool turns_begin(in_turn *t, const row_state *s, uint32_t num_carried, LLVMValueRef *carried) {
+  qn_ll *g = s->n->g;
+  const qn_ll_nest *second = s->other->n;
+  t->both = *s->n;
+  t->s = *s;
+  t->s.n = &t->both, t->s.other = NULL;
+  t->both.places = qn__arena_copy(g->arena, s->n->places, s->n->num_operands * sizeof *s->n->places);
+  t->both.region.v = qn__ll_values(g, s->n->region.tape->num_insts);
+  t->both.region.divisors =
+      qn__arena_array(g->arena, s->n->region.tape->num_insts, sizeof *t->both.region.divisors);
+  if (!t->both.places || !t->both.region.v || !t->both.region.divisors) {
+    g->failed = g->out_of_memory = true;
+    return false;
+  }
   LLVMValueRef rows = LLVMBuildSelect(g->b, s->n->has_second, qn__ll_i64(g, 2), qn__ll_i64(g, 1), "");
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), rows, 1, 0, NULL);
-  choose_row(&both, LLVMBuildICmp(g->b, LLVMIntEQ, f.i, qn__ll_i64(g, 0), ""), s->n, second);
-  write_row(&w);
-  qn__ll_for_end(g, &f, NULL);
+  qn__ll_do_begin(g, &t->f, qn__ll_i64(g, 0), rows, 1, num_carried, carried);
+  t->first = LLVMBuildICmp(g->b, LLVMIntEQ, t->f.i, qn__ll_i64(g, 0), "");
+  choose_row(&t->both, t->first, s->n, second);
+  t->s.room = either(g, t->first, s->room, s->other->room);
+  return true;
+}
+
+/* A pass with much to do, which gains nothing from a second row beside it, but that what its sums wait for is done for
+ * both. */
+static void pass_in_turn(row_state *s) {
+  qn_ll *g = s->n->g;
+  uint32_t count = all_registers(s);
+  LLVMValueRef sums[QN_LL_MAX_CARRIED];
+  in_turn t;
+  start_registers(s, sums);
+  if (!turns_begin(&t, s, 2 * count, sums)) return;
+  qn__ll_row_ahead_begin(&t.s);
+  rest_in_registers(&t.s, vectors_in_registers(&t.s));
+  for (uint32_t q = 0; q < count; q++) {
+    sums[q] = LLVMBuildSelect(g->b, t.first, t.s.queue[q], sums[q], "");
+    sums[count + q] = t.s.queue[q];
+  }
+  qn__ll_for_end(g, &t.f, sums);
+  memcpy(s->queue, sums, 2 * count * sizeof *sums);
+  finish_pass(s, true);
+}
+
+static void write_rows(row_state *s) {
+  in_turn t;
+  if (!turns_begin(&t, s, 0, NULL)) return;
+  write_row(&t.s);
+  qn__ll_for_end(s->n->g, &t.f, NULL);
 }
 
 static void begin_row(qn_ll_nest *n) {
@@ -441,19 +492,23 @@ static void inner(qn_ll_nest *n) {
     return;
   }
   qn__ll_share_find(&s);
-  other.nan_shows = s.nan_shows;
   begin_row(n);
   if (n->pairs) {
-    s.other = &other;
+    other = s, other.n = &second, s.other = &other;
     second.places = n->second;
     begin_row(&second);
+    qn__ll_row_room(&s), qn__ll_row_room(&other);
   }
-  for (; !qn__ll_row_last_pass(&s); other.pass = ++s.pass)
-    if (pass_has_work(&s)) one_pass(&s);
+  for (; !qn__ll_row_last_pass(&s); other.pass = ++s.pass) {
+    if (!pass_has_work(&s)) continue;
+    if (s.other && !is_short(&s))
+      pass_in_turn(&s);
+    else
+      one_pass(&s);
+  }
   if (s.keeps) n->region.needed = s.last_needs;
-  s.other = NULL;
-  if (n->pairs)
-    write_rows(&s, &second);
+  if (s.other)
+    write_rows(&s);
   else
     write_row(&s);
 }

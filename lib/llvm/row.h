@@ -23,8 +23,8 @@ struct row_state {
   uint32_t kept, keeper;
   LLVMValueRef room; /* memory of its own for it, on the stack; null where the output serves */
   struct {
-    LLVMValueRef start, share; /* bytes; thousandths (of 1024) of a byte per element */
-  } * ahead;                   /* per operand: what this pass fetches */
+    LLVMValueRef base, only_if; /* of what this pass fetches; null for nothing; null for always */
+  } * ahead;                    /* per operand */
   bool *last_needs;            /* per register: computed or loaded in the last pass, when `keeps` */
   bool *nan_shows;             /* per register that is a largest or smallest: it need not be NaN where it met one */
   qn_ll_share share;
@@ -48,6 +48,8 @@ LLVMValueRef qn__ll_share_step(const row_state *s, LLVMValueRef least, LLVMValue
 void qn__ll_share_end(row_state *s, LLVMValueRef least); /* the divisor is prepared */
 /* Decides whether to keep something. False when memory runs out. */
 bool qn__ll_row_keep(row_state *s);
+/* Reserves memory for what is kept, where it needs some of its own. */
+void qn__ll_row_room(row_state *s);
 /* Into region r. */
 void qn__ll_row_kept_load(row_state *s, qn_ll_region *r, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
 void qn__ll_row_kept_store(row_state *s, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
