@@ -435,8 +435,7 @@ static bool turns_begin(in_turn *t, const row_state *s, uint32_t num_carried, LL
   t->s.n = &t->both, t->s.other = NULL;
   t->both.places = qn__arena_copy(g->arena, s->n->places, s->n->num_operands * sizeof *s->n->places);
   t->both.region.v = qn__ll_values(g, s->n->region.tape->num_insts);
-  t->both.region.divisors =
-      qn__arena_array(g->arena, s->n->region.tape->num_insts, sizeof *t->both.region.divisors);
+  t->both.region.divisors = qn__arena_array(g->arena, s->n->region.tape->num_insts, sizeof *t->both.region.divisors);
   if (!t->both.places || !t->both.region.v || !t->both.region.divisors) {
     g->failed = g->out_of_memory = true;
     return false;

@@ -25,8 +25,8 @@ struct row_state {
   struct {
     LLVMValueRef base, only_if; /* of what this pass fetches; null for nothing; null for always */
   } * ahead;                    /* per operand */
-  bool *last_needs;            /* per register: computed or loaded in the last pass, when `keeps` */
-  bool *nan_shows;             /* per register that is a largest or smallest: it need not be NaN where it met one */
+  bool *last_needs;             /* per register: computed or loaded in the last pass, when `keeps` */
+  bool *nan_shows;              /* per register that is a largest or smallest: it need not be NaN where it met one */
   qn_ll_share share;
 };
 
