@@ -229,6 +229,11 @@ static LLVMValueRef equal_blocks(qn_ll *g, LLVMValueRef tiles, LLVMValueRef few)
   return round_up_div(g, tiles, round_up_div(g, tiles, few));
 }
 
+static LLVMValueRef at_least_one(qn_ll *g, LLVMValueRef n) {
+  LLVMValueRef none = LLVMBuildICmp(g->b, LLVMIntEQ, n, qn__ll_i64(g, 0), "");
+  return LLVMBuildOr(g->b, n, LLVMBuildZExt(g->b, none, g->i64, ""), "");
+}
+
 /* Steps of a block of rows: all of them unless A is large or K is cut, or their places are not to be noted at once. */
 static LLVMValueRef steps_in_block(loops *l, LLVMValueRef steps) {
   gemm_state *s = &l->s;
@@ -241,7 +246,7 @@ static LLVMValueRef steps_in_block(loops *l, LLVMValueRef steps) {
   }
   int64_t bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->lhs) / 8 * l->rows;
   LLVMValueRef chosen = qn__ll_slot(g, g->i64, 1), per = qn__ll_i64(g, per_step);
-  LLVMValueRef tile_bytes = qn__ll_mul(g, LLVMBuildOr(g->b, s->all_blocks, qn__ll_i64(g, 1), ""), qn__ll_i64(g, bytes));
+  LLVMValueRef tile_bytes = qn__ll_mul(g, at_least_one(g, s->all_blocks), qn__ll_i64(g, bytes));
   LLVMValueRef most = qn__ll_i64(g, (int64_t)s->plan->large_bytes * per_step);
   LLVMValueRef large = LLVMBuildICmp(g->b, LLVMIntSGT, qn__ll_mul(g, steps, tile_bytes), most, "");
   if (s->pieces.some) large = LLVMBuildOr(g->b, large, s->pieces.cut, "");
@@ -251,7 +256,9 @@ static LLVMValueRef steps_in_block(loops *l, LLVMValueRef steps) {
   LLVMValueRef fewest = qn__ll_i64(g, 4), less = LLVMBuildICmp(g->b, LLVMIntSLT, few, fewest, "");
   few = LLVMBuildSelect(g->b, less, fewest, few, "");
   if (s->pieces.some) {
-    LLVMValueRef bound = qn__ll_min(g, few, qn__ll_i64(g, s->pieces.most_tiles));
+    /* Short pieces leave room for more of A. */
+    LLVMValueRef more = LLVMBuildShl(g->b, few, qn__ll_i64(g, 1), "");
+    LLVMValueRef bound = qn__ll_min(g, more, qn__ll_i64(g, s->pieces.most_tiles));
     few = LLVMBuildSelect(g->b, s->pieces.cut, bound, few, "");
   }
   LLVMValueRef tiles = l->low ? steps : round_up_div(g, steps, per);
