@@ -90,6 +90,9 @@ static void inner_loop(list *l, const qn_tuned *t) {
     return;
   }
   for (int64_t n = 1; n <= 4; n *= 2) add_one(l, QN_CHOICE_UNROLL, n);
+  const qn_choice_info *direct = qn_choice_info_get(QN_CHOICE_DIRECT);
+  if (t->kind != QN_TUNED_GEMM || t->k > direct->most) return;
+  add_one(l, QN_CHOICE_DIRECT, direct->least), add_one(l, QN_CHOICE_DIRECT, direct->most);
 }
 
 static void fetching(list *l, const qn_tuned *t) {

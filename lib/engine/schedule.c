@@ -4,9 +4,6 @@
 #include "machine.h"
 #include <string.h>
 
-static size_t align64(size_t n) {
-  return (n + 63) & ~(size_t)63;
-}
 /* Strides are in bytes; in elements where several share a byte. */
 static int64_t elem_bytes(qn_scalar s) {
   uint32_t bits = qn_scalar_get(s)->storage_bits;
@@ -91,7 +88,7 @@ static gemm_shape shape_of(const qn_program *p, const qn_step *s, const qn_bound
 }
 
 static int64_t codes_row(const qn_gemm_plan *g, const gemm_shape *z) {
-  return (int64_t)align64((size_t)(z->k_padded * elem_bytes(g->lhs)));
+  return qn__codes_pitch(g, z->k_padded);
 }
 
 size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b) {

@@ -355,6 +355,14 @@ static LLVMValueRef emit_function(qn_ll *g, const qn_body *body, uint32_t *start
   return fn;
 }
 
+bool qn__ll_epilogue_tape(qn_ll *g, const qn_gemm_plan *plan, qn_tape *tape, uint32_t *start, bool *minus) {
+  epilogue e = {.g = g, .plan = plan};
+  if (!take_start(&e, start, minus)) return false;
+  const qn_tape *fewer = shorter_tape(&e);
+  if (fewer) *tape = *fewer;
+  return fewer != NULL;
+}
+
 LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus) {
   return emit_function(g, body, start, minus, NULL, false);
 }

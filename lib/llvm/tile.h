@@ -107,11 +107,17 @@ LLVMValueRef qn__ll_epilogue_apart(qn_ll *g, const qn_body *body, bool *apart);
 /* The same for all of 32 columns, two rows of Y at once as one of 64; for rows of Y without gaps between them. Null
  * when that is not faster or a value by row is wanted. */
 LLVMValueRef qn__ll_epilogue_doubled(qn_ll *g, const qn_body *body);
+/* The instructions of such a function, in `tape`; start and minus as above. False when memory runs out. */
+bool qn__ll_epilogue_tape(qn_ll *g, const qn_gemm_plan *plan, qn_tape *tape, uint32_t *start, bool *minus);
 void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, uint32_t rows,
                           LLVMValueRef column, uint32_t width);
 /* The same for a number of rows that is known at run time. */
 void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef rows,
                           LLVMValueRef column, uint32_t width);
+
+/* gemm_direct.c: a body whose plan is `direct`, where the row's way to multiply allows it. */
+bool qn__ll_gemm_direct_serves(const qn_ll *g, const qn_body *body);
+qn_status qn__ll_gemm_direct(qn_ll *g, const qn_body *body);
 
 /* window.c: bytes from where the first window with pads begins to the image. */
 LLVMValueRef qn__ll_window_origin(qn_ll *g, const qn_gemm_plan *plan);

@@ -103,12 +103,20 @@ typedef struct qn_gemm_plan {
   bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
   qn_window shape;    /* with `window`: not part of a GEMM's code without pads */
   int64_t border;     /* of windows with pads */
+  /* K is short, the epilogue too, and sizes are known: the code may rely on N, K and bytes from row to row of A and Y,
+   * which calls tell all the same, and leave sums in registers until the epilogue (direct.c). */
+  bool direct, direct_fetch; /* the latter: lines of Y are fetched before tiles write them */
+  int64_t direct_n, direct_k, direct_a_pitch, direct_y_pitch;
   qn_combine combine; /* of WINDOW; DOT for GEMM */
   uint32_t num_prologue_extras, num_epilogue_extras;
   qn_extra *prologue_extras, *epilogue_extras;
   qn_tape prologue; /* inputs: A's element, then the extras; one output of type lhs */
   qn_tape epilogue; /* inputs: the sum (type acc), then the extras; one output of type y_mem */
 } qn_gemm_plan;
+/* Bytes from row to row of the codes that a prologue makes, of k elements rounded up to the layout's blocks. */
+static inline int64_t qn__codes_pitch(const qn_gemm_plan *g, int64_t k_padded) {
+  return (k_padded * (int64_t)qn_scalar_bytes(g->lhs, 1) + 63) & ~(int64_t)63;
+}
 /* Whether windows reach over the image. */
 static inline bool qn__window_pads(const qn_gemm_plan *g) {
   return qn_window_pads(&g->shape);

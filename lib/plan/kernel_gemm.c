@@ -207,6 +207,7 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   qn_status s = qn__choice_of_op(m, op, kind, &c, out->tuned, sizeof out->tuned);
   if (s) return s;
   const int64_t *v = c.value;
+  qn__plan_direct(m, op, out->isa, v[QN_CHOICE_DIRECT], g);
   if (v[QN_CHOICE_ROWS] > 0 && !g->tiles) g->rows = (uint32_t)v[QN_CHOICE_ROWS]; /* tile registers have their own */
   g->unroll = v[QN_CHOICE_UNROLL] > 0 ? (uint32_t)v[QN_CHOICE_UNROLL] : 0;
   g->unroll_below = (uint32_t)v[QN_CHOICE_UNROLL_BELOW];
@@ -312,6 +313,9 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   h = qn__mix(h, (uint64_t)g->cuts | (uint64_t)g->last << 1);
   if (qn__window_pads(g))
     h = qn__pads_hash(g, qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32));
+  h = qn__mix(h, (uint64_t)g->direct | (uint64_t)g->direct_fetch << 1 | (uint64_t)g->direct_n << 2);
+  h = qn__mix(h, (uint64_t)g->direct_k);
+  h = qn__mix(qn__mix(h, (uint64_t)g->direct_a_pitch), (uint64_t)g->direct_y_pitch);
   h = qn__mix(qn__mix(h, (uint64_t)g->piece_bytes | (uint64_t)g->long_bytes << 32), g->outside_bytes);
   h = qn__mix(qn__mix(h, (uint64_t)g->tile_ahead | (uint64_t)g->tile_far << 32), g->tile_close);
   h = qn__mix(h, g->far_bytes);

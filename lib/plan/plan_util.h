@@ -38,6 +38,9 @@ uint64_t qn__extras_hash(const qn_extra *e, uint32_t n, uint64_t h);
 uint64_t qn__gemm_hash(const qn_gemm_plan *p, uint64_t h);
 /* Extras and tape of the epilogue, region `region`, whose operands start at `first`; acc and y_mem are set. */
 qn_status qn__plan_epilogue(qn_module *m, qn_op op, uint32_t region, uint32_t first, qn_arena *arena, qn_gemm_plan *g);
+/* direct.c: fills `direct` and what goes with it where rows of A have at most so many bytes, and there the height of
+ * tiles, too. Everything but the rest of `g` is set. */
+void qn__plan_direct(const qn_module *m, qn_op op, const qn_isa *isa, int64_t most_bytes, qn_gemm_plan *g);
 uint64_t qn__block_hash(const qn_kernel_plan *p, uint64_t h);
 uint64_t qn__loop_hash(const qn_loop_plan *p, uint64_t h);
 uint64_t qn__attention_hash(const qn_attention_plan *p, uint64_t h);

@@ -336,6 +336,54 @@ static void long_panels(void **state) {
   assert_int_equal(wrong, 0);
 }
 
+/* ---- sums that stay in registers ---- */
+
+static uint32_t check_direct(qn_context *ctx, const qn_isa *isa, types t, qn_layout layout, uint32_t serial) {
+  static gemm_case c;
+  static const uint8_t kinds[] = {0, 2, 4, 1, 3};
+  uint32_t lanes = isa->vector_bits / mem_bits(t.acc), vectors = layout.panel_width / lanes, most = 40 / vectors;
+  uint32_t rows = 1 + (uint32_t)rnd_below(most > 16 ? 16 : most), wrong = 0;
+  gemm_data d;
+  make_case(&c, isa, t, layout, rows, kinds[serial % 5], rnd_below(2) == 0, serial);
+  qn_gemm_plan *p = &c.plan.u.gemm;
+  int64_t n = 1 + rnd_below(rnd_below(2) ? 200 : 30);
+  if (isa->vector_bits < 512 && rnd_below(4)) n = (n + lanes - 1) / lanes * lanes;
+  make_sized(p, &d, rows, c.body.rows > QN_ROWS_MIXED, n, 1 + rnd_below(rnd_below(2) ? 300 : 12));
+  p->direct = true, p->direct_n = d.n, p->direct_k = d.k;
+  p->direct_a_pitch = d.a_stride, p->direct_y_pitch = d.y_stride;
+  qn_code *code = compile(ctx, 1, &c.body);
+  for (uint32_t round = 0; round < 3; round++) {
+    char what[120];
+    snprintf(what, sizeof what, "%s %s direct k%un%u, %u rows, %s", isa->name, qn_scalar_get(t.lhs)->text,
+             layout.k_block, layout.panel_width, rows, p->lhs_padded ? "padded" : "not padded");
+    memset(d.y.data, 0xA5, d.y.size);
+    call_tiles(&c, &d, code->functions[0]);
+    wrong += compare(&c, &d, what);
+  }
+  free_data(&d);
+  code->destroy(code);
+  return wrong;
+}
+
+static void direct(void **state) {
+  (void)state;
+  const qn_isa *rows[MAX_ROWS];
+  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
+  qn_context *ctx = test_context();
+  const qn_machine machine = qn_machine_default();
+  for (uint32_t r = 0; r < num_rows; r++)
+    for (uint32_t i = 0; i < 60; i++) {
+      types ty = all_types[i % 3];
+      qn_layout layout;
+      const char *name =
+          qn_isa_gemm_layout_for(rows[r], ty.lhs, ty.rhs, ty.acc, 1 + (int64_t)rnd_below(5) * 16, &machine);
+      assert_true(qn_layout_parse(qn_str_of(name), &layout));
+      if (rows[r]->vector_bits >= 256) wrong += check_direct(ctx, rows[r], ty, layout, i / 3);
+    }
+  qn_context_destroy(ctx);
+  assert_int_equal(wrong, 0);
+}
+
 /* Sums at the edges of their types: all operands extreme, so that 16-bit intermediate sums would overflow. */
 static void extremes(void **state) {
   (void)state;
@@ -472,7 +520,7 @@ static void prologues(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(tiles), cmocka_unit_test(long_panels), cmocka_unit_test(extremes),
-                                     cmocka_unit_test(prologues)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(tiles), cmocka_unit_test(direct), cmocka_unit_test(long_panels),
+                                     cmocka_unit_test(extremes), cmocka_unit_test(prologues)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
