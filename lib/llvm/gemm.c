@@ -98,7 +98,7 @@ static void one_tile(loops *l, const gemm_sums *f, LLVMValueRef column) {
   qn__ll_gemm_pieces_aim(s);
   qn__ll_gemm_sums_call(s, f);
   qn_ll_if done;
-  if (s->places.some) {
+  if (s->places.pads) {
     qn__ll_gemm_places_epilogue(s, column);
     return;
   }

@@ -34,10 +34,11 @@ typedef struct gemm_pieces {
   uint32_t most_tiles;       /* of a block of rows where K is cut */
 } gemm_pieces;
 
-/* Windows that reach over their image (gemm_places.c). */
-enum { GEMM_PLACES = 384 };
+/* Where windows are (gemm_places.c). */
+enum { GEMM_PLACES = 768 };
 typedef struct gemm_places {
   bool some;
+  bool pads;            /* windows reach over their image */
   bool skips;           /* positions that are outside for all rows of a tile are left out */
   LLVMValueRef fn;      /* notes the places of a block's rows */
   LLVMValueRef table;   /* memory: of each row, in three parts of GEMM_PLACES, see gemm_places.c */
@@ -92,11 +93,13 @@ void qn__ll_gemm_pieces_loop(gemm_state *s, LLVMValueRef begin, uint32_t columns
 /* What the sums of the tile at hand start from: s->start as it is, or what an earlier piece left. */
 void qn__ll_gemm_pieces_aim(gemm_state *s);
 
-/* Before the others: makes what windows with pads need. */
+/* Before the others: makes what windows need. */
 void qn__ll_gemm_places_init(gemm_state *s);
 /* Notes the places of rows begin .. end-1, GEMM_PLACES of them at most. */
 void qn__ll_gemm_places_note(gemm_state *s, LLVMValueRef begin, LLVMValueRef end);
-/* In the function of a tile's sums: `run` for each position that counts, rows and panels at it. */
+/* In the function of a tile's sums: its rows, where there are no pads. */
+void qn__ll_gemm_places_rows(gemm_state *s);
+/* The same with pads: `run` for each position that counts, rows and panels at it. */
 void qn__ll_gemm_places_loop(gemm_state *s, void (*run)(gemm_state *));
 /* The epilogue of a tile whose rows of Y need not follow each other. */
 void qn__ll_gemm_places_epilogue(gemm_state *s, LLVMValueRef column);

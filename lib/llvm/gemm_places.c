@@ -1,6 +1,9 @@
-/* Windows that reach over an image without padding. Before a block of rows is multiplied, a table is made of where its
- * windows begin, which of their positions are inside the image, and which rows of Y they are. The sums of a tile then
- * go through positions one by one: rows for which one is outside read a position of the border in its place.
+/* Where windows are. Before a block of rows is multiplied, a table is made of where its windows begin: dividing to find
+ * that for each tile and panel takes as long as a short product.
+ *
+ * For windows that reach over an image without padding the table also has which of their positions are inside, and
+ * which rows of Y they are. The sums of a tile then go through positions one by one: rows for which one is outside read
+ * a position of the border in its place.
  *
  * Where the border is 0, positions that are outside for all rows of a tile add nothing and are left out. So that there
  * are many such tiles, pixels are taken in an order of their own: those whose windows are inside line by line, then the
@@ -8,9 +11,9 @@
  * product with 0 may be -0, or no number. */
 #include "gemm_impl.h"
 
-/* Parts of the table, each with 8 bytes a row: bytes from the image to the window, a bit for each position that is
- * inside, and the row of Y. */
-enum { BEGINS = 0, INSIDE = GEMM_PLACES * 8, RESULT = 2 * GEMM_PLACES * 8, TABLE = 3 * GEMM_PLACES * 8 };
+/* Parts of the table, each with 8 bytes a row: bytes from the image to the window; with pads a bit for each position
+ * that is inside, and the row of Y. */
+enum { BEGINS = 0, INSIDE = GEMM_PLACES * 8, RESULT = 2 * GEMM_PLACES * 8, PADDED = 3 * GEMM_PLACES * 8 };
 
 static LLVMValueRef entry(qn_ll *g, LLVMValueRef place, int64_t part, uint32_t row) {
   return LLVMBuildLoad2(g->b, g->i64, qn__ll_gep_const(g, place, part + (int64_t)row * 8), "");
@@ -172,6 +175,36 @@ static void note_all(notes *n) {
   qn__ll_for_end(g, &images, carried);
 }
 
+/* Windows that are all inside, line by line. */
+static void note_plainly(notes *n) {
+  qn_ll *g = n->g;
+  for (uint32_t i = 3; i < 10; i++) n->size[i] = qn__ll_arg_size(g, i);
+  LLVMValueRef lines = n->size[3], columns = n->size[4], zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1);
+  LLVMValueRef line = LLVMBuildUDiv(g->b, n->begin, columns, ""), image = LLVMBuildUDiv(g->b, line, lines, "");
+  LLVMValueRef column = qn__ll_sub(g, n->begin, qn__ll_mul(g, line, columns));
+  line = qn__ll_sub(g, line, qn__ll_mul(g, image, lines));
+  LLVMValueRef at = qn__ll_add(g, qn__ll_mul(g, line, n->size[8]), qn__ll_mul(g, column, n->size[9]));
+  at = qn__ll_add(g, at, qn__ll_mul(g, image, n->size[7]));
+  /* From the end of a line to the next, and from the last line's end to the next image. */
+  LLVMValueRef next_line = qn__ll_sub(g, n->size[8], qn__ll_mul(g, columns, n->size[9]));
+  LLVMValueRef next_image = qn__ll_sub(g, n->size[7], qn__ll_mul(g, lines, n->size[8]));
+  LLVMValueRef carried[4] = {at, column, line, n->table};
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, n->begin, n->end, 1, 4, carried);
+  LLVMBuildStore(g->b, carried[0], carried[3]);
+  column = qn__ll_add(g, carried[1], one);
+  LLVMValueRef ends = LLVMBuildICmp(g->b, LLVMIntEQ, column, columns, "");
+  line = qn__ll_add(g, carried[2], LLVMBuildZExt(g->b, ends, g->i64, ""));
+  LLVMValueRef last = LLVMBuildICmp(g->b, LLVMIntEQ, line, lines, "");
+  at = qn__ll_add(g, carried[0], n->size[9]);
+  at = qn__ll_add(g, at, LLVMBuildSelect(g->b, ends, next_line, zero, ""));
+  carried[0] = qn__ll_add(g, at, LLVMBuildSelect(g->b, last, next_image, zero, ""));
+  carried[1] = LLVMBuildSelect(g->b, ends, zero, column, "");
+  carried[2] = LLVMBuildSelect(g->b, last, zero, line, "");
+  carried[3] = qn__ll_gep_const(g, carried[3], 8);
+  qn__ll_for_end(g, &f, carried);
+}
+
 static LLVMTypeRef signature(qn_ll *g) {
   LLVMTypeRef params[4] = {g->ptr, g->ptr, g->i64, g->i64};
   return LLVMFunctionType(g->void_t, params, 4, false);
@@ -194,7 +227,7 @@ static void write_function(gemm_state *s) {
              .table = LLVMGetParam(fn, 1),
              .begin = LLVMGetParam(fn, 2),
              .end = LLVMGetParam(fn, 3)};
-  note_all(&n);
+  (s->places.pads ? note_all : note_plainly)(&n);
   LLVMBuildRetVoid(g->b);
   g->fn = outer.fn, g->args = outer.args, g->entry = outer.entry;
   LLVMPositionBuilderAtEnd(g->b, here);
@@ -220,12 +253,15 @@ static void fill_border(gemm_state *s) {
 void qn__ll_gemm_places_init(gemm_state *s) {
   qn_ll *g = s->g;
   gemm_places *p = &s->places;
-  p->some = s->plan->window && qn__window_pads(s->plan);
+  p->some = s->plan->window;
+  p->pads = p->some && qn__window_pads(s->plan);
+  p->skips = p->pads && s->plan->border == 0 && !qn__ll_mem_float(s->plan->acc);
   if (!p->some) return;
-  p->skips = s->plan->border == 0 && !qn__ll_mem_float(s->plan->acc);
-  p->table = qn__ll_slot(g, g->i8, TABLE);
-  p->outside = qn__ll_slot(g, g->i8, QN_WINDOW_BYTES + 64);
-  fill_border(s);
+  p->table = qn__ll_slot(g, g->i8, p->pads ? PADDED : INSIDE);
+  if (p->pads) {
+    p->outside = qn__ll_slot(g, g->i8, QN_WINDOW_BYTES + 64);
+    fill_border(s);
+  }
   write_function(s);
 }
 
@@ -279,6 +315,10 @@ static void rows_at(gemm_state *s, LLVMValueRef position) {
     LLVMValueRef row = qn__ll_gep(g, here, entry(g, s->place, BEGINS, r));
     s->tile.a[r] = LLVMBuildSelect(g->b, LLVMBuildTrunc(g->b, bits, g->i1, ""), row, s->places.outside, "");
   }
+}
+
+void qn__ll_gemm_places_rows(gemm_state *s) {
+  for (uint32_t r = 0; r < s->tile.rows; r++) s->tile.a[r] = qn__ll_gep(s->g, s->a, entry(s->g, s->place, BEGINS, r));
 }
 
 void qn__ll_gemm_places_loop(gemm_state *s, void (*run)(gemm_state *)) {

@@ -315,37 +315,14 @@ static void keep_sums(gemm_state *s) {
     qn__ll_store_vec(s->g, t->acc[i], qn__ll_gep_const(s->g, s->sums, i * bytes), 1);
 }
 
-/* Addresses of the tile's rows: in a matrix, or of windows in an image, which is divided once per tile. */
 static void row_addresses(gemm_state *s) {
-  qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
-  if (!s->plan->window) {
-    t->a[0] = s->a;
-    for (uint32_t r = 1; r < t->rows; r++) t->a[r] = qn__ll_gep(g, t->a[r - 1], s->a_stride);
+  if (s->places.some) {
+    qn__ll_gemm_places_rows(s);
     return;
   }
-  LLVMValueRef *z = s->image, one = qn__ll_i64(g, 1), zero = qn__ll_i64(g, 0);
-  LLVMValueRef line = LLVMBuildUDiv(g->b, s->row, z[4], ""), n = LLVMBuildUDiv(g->b, line, z[3], "");
-  LLVMValueRef ow = qn__ll_sub(g, s->row, qn__ll_mul(g, line, z[4]));
-  LLVMValueRef oh = qn__ll_sub(g, line, qn__ll_mul(g, n, z[3]));
-  LLVMValueRef at = qn__ll_add(g, qn__ll_mul(g, oh, z[8]), qn__ll_mul(g, ow, z[9]));
-  at = qn__ll_add(g, at, qn__ll_mul(g, n, z[7]));
-  /* From the end of a line to the next, and from the last line's end to the next image. */
-  LLVMValueRef next_line = qn__ll_sub(g, z[8], qn__ll_mul(g, z[4], z[9]));
-  LLVMValueRef next_image = qn__ll_sub(g, z[7], qn__ll_mul(g, z[3], z[8]));
-  for (uint32_t r = 0; r < t->rows; r++) {
-    t->a[r] = qn__ll_gep(g, s->a, at);
-    if (r + 1 == t->rows) break;
-    ow = qn__ll_add(g, ow, one);
-    LLVMValueRef ends = LLVMBuildICmp(g->b, LLVMIntEQ, ow, z[4], "");
-    ow = LLVMBuildSelect(g->b, ends, zero, ow, "");
-    oh = qn__ll_add(g, oh, LLVMBuildZExt(g->b, ends, g->i64, ""));
-    LLVMValueRef last = LLVMBuildICmp(g->b, LLVMIntEQ, oh, z[3], "");
-    oh = LLVMBuildSelect(g->b, last, zero, oh, "");
-    at = qn__ll_add(g, at, z[9]);
-    at = qn__ll_add(g, at, LLVMBuildSelect(g->b, ends, next_line, zero, ""));
-    at = qn__ll_add(g, at, LLVMBuildSelect(g->b, last, next_image, zero, ""));
-  }
+  t->a[0] = s->a;
+  for (uint32_t r = 1; r < t->rows; r++) t->a[r] = qn__ll_gep(s->g, t->a[r - 1], s->a_stride);
 }
 
 void qn__ll_gemm_sums(gemm_state *s) {
@@ -356,14 +333,14 @@ void qn__ll_gemm_sums(gemm_state *s) {
   s->full_blocks = LLVMBuildUDiv(g->b, t->k_size, block, "");
   s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, t->k_size, up), block, "");
   t->tails = keeps_tails(s->plan) ? qn__ll_slot(g, g->i64, QN_LL_MAX_ROWS) : NULL;
-  if (!s->places.some) row_addresses(s);
+  if (!s->places.pads) row_addresses(s);
   if (s->fetch.a_step) s->fetch.a = qn__ll_gep(g, t->a[t->rows - 1], s->a_stride);
   t->b[0] = l->granule ? qn__ll_gemm_columns(s, granules_at(s, granule_number(s, s->panel))) : s->b;
   for (uint32_t p = 1; p < t->panels; p++) t->b[p] = qn__ll_gep(g, t->b[p - 1], s->b_stride);
   begin_sums(s);
   if (l->granule)
     accumulate_granules(s);
-  else if (s->places.some)
+  else if (s->places.pads)
     qn__ll_gemm_places_loop(s, accumulate_run);
   else if (s->plan->window)
     segments_loop(s, s->image[5], s->image[10], NULL, inner_segments);

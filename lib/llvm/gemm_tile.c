@@ -12,8 +12,8 @@ static void list_given(gemm_state *s, gemm_sums *f) {
   f->given[n++] = &s->b;
   f->given[n++] = &s->tile.k_size;
   f->given[n++] = &s->sums;
-  f->given[n++] = s->places.some ? &s->place : s->plan->window ? &s->row : &s->a_stride;
-  if (s->places.some) f->given[n++] = &s->places.outside;
+  f->given[n++] = s->places.some ? &s->place : &s->a_stride;
+  if (s->places.pads) f->given[n++] = &s->places.outside;
   if (f->starts) f->given[n++] = &s->start;
   if (s->pieces.some) f->given[n++] = &s->start_pitch;
   if (s->fetch.some) f->given[n++] = &s->fetch.ahead;

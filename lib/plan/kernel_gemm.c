@@ -276,7 +276,7 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   qn_layout_parse(qn_str_of(qn_isa_gemm_layout(out->isa, g->lhs, g->rhs, g->acc)), &own);
   if (g->sums16) own.k_block = 4;
   if (g->layout.granule) g->lhs_padded = true; /* K is a multiple of theirs */
-  if (!g->tiles && !g->window) g->rows = qn__tallest_tile(out->isa, &g->layout, &own, g->acc, g->rows);
+  if (!g->tiles) g->rows = qn__tallest_tile(out->isa, &g->layout, &own, g->acc, g->rows);
   if (!g->tiles) g->last = qn__last_panel(out->isa, &g->layout, g->acc, columns_of(m, op, g));
   s = choose(m, op, out);
   if (s) return s;
