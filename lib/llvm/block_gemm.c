@@ -29,7 +29,7 @@ static void fetch_ahead(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, uint3
   qn_ll *g = s->g;
   qn_ll_if one, far, several;
   uint32_t lines = (uint32_t)((qn_bpack_bytes(&s->plan->weights) + LINE - 1) / LINE), half = (lines + 1) / 2;
-  if (lines > 16) return; /* long blocks: their own loop reads in sequence */
+  if (lines > 24) return; /* long blocks: their own loop reads in sequence */
   qn__ll_if_begin(g, &one, s->one_pass);
   fetch(g, qn__ll_gep_const(g, here, s->plan->ahead), lines, FIRST_LEVEL);
   qn__ll_if_begin(g, &far, s->far);
@@ -250,7 +250,7 @@ static void float_product(qn_ll_block *s, tile *t) {
   qn_ll *g = s->g;
   LLVMValueRef block = qn__ll_i64(g, s->plan->weights.block), full = LLVMBuildUDiv(g->b, s->k_size, block, "");
   LLVMValueRef done = qn__ll_mul(g, full, block), left = qn__ll_sub(g, s->k_size, done);
-  blocks_loop(s, t, full, (int64_t)s->plan->weights.block * 4, false, float_block_step);
+  blocks_loop(s, t, full, (int64_t)s->plan->weights.block * 4, true, float_block_step);
   for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, t->a[r], mul_const(g, done, 4));
   /* A block that does not exist is not read: the last one stands in for it and no k is. */
   LLVMValueRef none = LLVMBuildICmp(g->b, LLVMIntEQ, left, qn__ll_i64(g, 0), "");
