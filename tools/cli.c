@@ -139,20 +139,36 @@ static bool write_stderr(void *user, const char *data, size_t size) {
 }
 
 /* The limits are those of the row and the threads of the first call, which is what one command has. */
+static void know_limits(cli *c, const char *engine, const char *isa, uint32_t threads) {
+  if (c->limits_known || strcmp(engine, "llvm")) return;
+  c->limits_known = true;
+  qn_engine_limits(c->ctx, isa, threads, &c->limits);
+}
+
 static void on_call(void *user, const qn_call_event *e) {
   cli *c = user;
-  if (!c->seen_calls++) {
-    if (!strcmp(e->engine, "llvm")) qn_engine_limits(c->ctx, e->kernel.isa, e->threads, &c->limits);
-    if (c->verbose_csv) fprintf(stderr, "%s\n", qn_report_call_columns());
-  }
+  know_limits(c, e->engine, e->kernel.isa, e->threads);
+  if (!c->seen_calls++ && c->verbose_csv) fprintf(stderr, "%s\n", qn_report_call_columns());
   if (!c->verbose_csv) fputs("quern: ", stderr);
   qn_report_call(c->ctx, e, c->limits.int8_ops > 0 ? &c->limits : NULL, c->verbose_csv, write_stderr, NULL);
+}
+
+void cli_before_call(cli *c, const qn_program *p, const qn_tensor *in, uint32_t threads) {
+  enum { MOST = 256 };
+  static DLTensor tensors[MOST];
+  static int64_t shapes[MOST][QN_MAX_RANK];
+  qn_kernel_info k;
+  if (!c->verbose || qn_program_num_inputs(p) > MOST) return;
+  for (uint32_t i = 0; i < qn_program_num_inputs(p); i++) tensors[i] = qn_tensor_as_dlpack(&in[i], shapes[i]);
+  if (!qn_program_prepare(p, tensors, NULL) && qn_program_kernel(p, 0, &k))
+    know_limits(c, qn_program_engine(p), k.isa, threads);
 }
 
 /* QUERN_VERBOSE=1: kernels as they are made, and each call with its kernels; csv: the calls only, as a table. */
 static void set_verbose(cli *c, qn_context_options *options) {
   const char *verbose = getenv("QUERN_VERBOSE");
   if (!verbose || !*verbose || !strcmp(verbose, "0")) return;
+  c->verbose = true;
   c->verbose_csv = !strcmp(verbose, "csv");
   if (!c->verbose_csv) options->on_trace = on_trace;
   options->on_call = on_call;
@@ -168,8 +184,12 @@ static uint32_t symbols_of(const char *names) {
   uint32_t bits = 0;
   for (const char *at = names; at && *at;) {
     size_t n = strcspn(at, ",");
+    uint32_t before = bits;
     for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++)
       if (strlen(tools[i].name) == n && !memcmp(at, tools[i].name, n)) bits |= tools[i].bit;
+    if (n && bits == before)
+      fprintf(stderr, "quern: warning: QUERN_SYMBOLS has '%.*s', expected gdb, perf-map or jitdump, each once\n",
+              (int)n, at);
     at += n + (at[n] == ',');
   }
   return bits;

@@ -40,9 +40,10 @@ typedef struct cli {
     const char *value;
   } given[CLI_MAX_VALUES];
   bool color, no_cache;
-  bool verbose_csv;
-  uint64_t seen_calls; /* call events, for QUERN_VERBOSE */
-  qn_limits limits;    /* measured at the first of them */
+  bool verbose, verbose_csv; /* QUERN_VERBOSE */
+  uint64_t seen_calls;       /* call events */
+  bool limits_known;
+  qn_limits limits; /* measured before the first of them */
 } cli;
 
 extern const cli_command cli_commands[]; /* ends with a null name */
@@ -65,6 +66,9 @@ qn_status cli_load(cli *c, const char *path, qn_module **out);
 /* A tuning file by its name; "auto" or null: the one beside the code cache, which is named by the processor. Null after
  * a message where there is none. */
 const char *cli_tuning_path(const cli *c, const char *given, char *room, size_t size);
+/* With QUERN_VERBOSE: makes the code of a call and measures the limits before it, so that it is not they that are
+ * timed. Whatever is wrong with the inputs, the call itself will say. */
+void cli_before_call(cli *c, const qn_program *p, const qn_tensor *in, uint32_t threads);
 /* Writes a module to -o (standard output without). */
 qn_status cli_print_module(cli *c, qn_module *m, const char *path, const qn_print_options *options);
 bool cli_write_stdout(void *user, const char *data, size_t size);

@@ -126,6 +126,7 @@ static qn_status execute(job *j, int64_t threads) {
   qn_status status = threads > 1 ? qn_pool_create(j->c->ctx, (uint32_t)threads, &pool) : QN_OK;
   if (status) return status;
   qn_parallel parallel = pool ? qn_pool_parallel(pool) : (qn_parallel){0};
+  cli_before_call(j->c, j->p, j->in, (uint32_t)threads);
   status = qn_program_run(j->p, j->in, j->out, pool ? &parallel : NULL);
   qn_pool_destroy(pool);
   return status;
