@@ -111,6 +111,28 @@ QN_API qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTens
  */
 QN_API qn_status qn_program_prepare(const qn_program *p, const DLTensor *in, qn_call_error *error);
 
+/* ---- prepared calls ---- */
+
+/* A call that is checked once and run many times, for programs so small that looking at tensors takes a good part of
+ * a call: types, shapes, workspace and the kernels' arguments are worked out when it is made, and a run is little more
+ * than a call of each kernel. It has a workspace of its own. One thread at a time may use one; any number of them, of
+ * the same program too, run beside each other, and neither lock nor allocate. Runs take better code from the moment it
+ * is there (tiers, see above). A prepared call borrows its program, which outlives it, and the memory of the tensors,
+ * not the DLTensors and their shapes. */
+typedef struct qn_prepared qn_prepared;
+/* For tensors of these shapes, at these addresses for now; makes the code that it needs. All that makes
+ * qn_program_call fail is an error here; so are the interpreter's programs and calls of more than 4096 kernels, which
+ * cannot be prepared. `parallel` (may be null) is copied; its pool is
+ * borrowed. On the context's thread, as destroying is. */
+QN_API qn_status qn_prepared_create(const qn_program *p, const DLTensor *in, const DLTensor *out,
+                                    const qn_parallel *parallel, qn_prepared **prepared, qn_call_error *error);
+QN_API void qn_prepared_destroy(qn_prepared *prepared);
+/* Other addresses for the same shapes: of the first elements of all inputs, of all outputs; null for those as they
+ * are. Checks that there are some and that no output overlaps anything; after an error all are as before. */
+QN_API qn_status qn_prepared_set(qn_prepared *prepared, void *const *in, void *const *out, qn_call_error *error);
+/* Reads the inputs and writes the outputs where they are now. */
+QN_API qn_status qn_prepared_run(qn_prepared *prepared, qn_call_error *error);
+
 /* A view of a plain tensor as calls take it. `shape` has room for QN_MAX_RANK sizes and lives as long as the view. */
 QN_API DLTensor qn_tensor_as_dlpack(const qn_tensor *t, int64_t *shape);
 

@@ -330,6 +330,16 @@ static qn_status check_frozen_input(const qn_program *p, uint32_t i, const DLTen
   return status ? status : qn__dl_check(t, "input", p->input_names[i], v->mem, v->rank, shape, error);
 }
 
+qn_status qn__check_frozen(const qn_program *p, const qn_frozen *f, const DLTensor *in, DLTensor *out,
+                           const char *workspace, size_t workspace_bytes, qn_call_error *error) {
+  call c = {.p = p, .in = in, .out = out, .b = &f->bound, .error = error};
+  for (uint32_t i = 0; i < p->num_inputs; i++) {
+    qn_status status = check_frozen_input(p, i, &in[i], error);
+    if (status) return status;
+  }
+  return check_outputs(&c, workspace, workspace_bytes, error);
+}
+
 /* There and back in turns. Calls at the same time may take the same direction: nothing depends on it but speed. */
 static const qn_frozen_call *calls_of_now(qn_frozen *f) {
   uint32_t now = __atomic_load_n(&f->times, __ATOMIC_RELAXED);
@@ -400,6 +410,7 @@ static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
   c->codes = slots ? slots + f->bound.slot_offset[p->num_slots] : NULL;
   c->chain = chain_room(c);
   bool by_step = p->ctx->on_call || qn__cost_parts(p, f->most, c->parallel) > 1;
+  if (!by_step && !f->floats) return run_frozen(c, bases);
   qn_fp_env saved = qn__fp_enter();
   status = by_step ? run_steps(c, c->error) : run_frozen(c, bases);
   qn__fp_leave(saved);

@@ -1,5 +1,6 @@
-/* Programs whose sizes are all known: shapes, workspace and kernel calls are worked out once, so that a call fills in
- * addresses and goes. The same jobs as ever, written down. */
+/* Sizes that are known beforehand, because a program leaves none open or a prepared call tells them: shapes, workspace
+ * and kernel calls are worked out once, so that a call fills in addresses and goes. The same jobs as ever, written
+ * down. */
 #include "chain.h"
 #include "context_impl.h"
 #include "program.h"
@@ -8,25 +9,32 @@
 enum { MAX_CALLS = 4096 }; /* longer ones work their calls out each time: batches of many small products */
 
 typedef struct freezing {
-  qn_program *p;
+  const qn_program *p;
+  qn_arena *arena;
   const qn_bound *b;
   qn_chain *chain;
   QN_VEC(qn_frozen_call) calls;
   bool full, failed;
 } freezing;
 
-static qn_fix fix_of(const freezing *f, qn_pref ptr) {
-  const qn_program *p = f->p;
+qn_fix qn__fix_of(const qn_program *p, const qn_bound *b, uint32_t value) {
+  const qn_pvalue *v = &p->values[value];
   uint32_t constants = p->num_inputs + p->num_outputs, slots = constants + 1;
-  if (ptr.value == QN__REF_CODES) return (qn_fix){slots, (int64_t)f->b->slot_offset[p->num_slots] + ptr.offset};
-  const qn_pvalue *v = &p->values[ptr.value];
   switch (v->where) {
-  case QN_AT_INPUT: return (qn_fix){v->index, ptr.offset};
-  case QN_AT_OUTPUT: return (qn_fix){p->num_inputs + v->index, ptr.offset};
-  case QN_AT_CONSTANT: return (qn_fix){constants, (int64_t)v->offset + ptr.offset};
+  case QN_AT_INPUT: return (qn_fix){v->index, 0};
+  case QN_AT_OUTPUT: return (qn_fix){p->num_inputs + v->index, 0};
+  case QN_AT_CONSTANT: return (qn_fix){constants, (int64_t)v->offset};
   case QN_AT_SLOT: break;
   }
-  return (qn_fix){slots, (int64_t)f->b->slot_offset[v->index] + ptr.offset};
+  return (qn_fix){slots, (int64_t)b->slot_offset[v->index]};
+}
+
+static qn_fix fix_of(const freezing *f, qn_pref ptr) {
+  const qn_program *p = f->p;
+  qn_fix fix = {p->num_inputs + p->num_outputs + 1, (int64_t)f->b->slot_offset[p->num_slots]};
+  if (ptr.value != QN__REF_CODES) fix = qn__fix_of(p, f->b, ptr.value);
+  fix.offset += ptr.offset;
+  return fix;
 }
 
 /* A call, or as many as its panels are gone through in turns by (turns.c). The first has the cost of all. */
@@ -43,7 +51,7 @@ static void push_turning(freezing *f, const qn_job *job, qn_frozen_call *call) {
 
 static bool freeze_job(void *user, const qn_job *job) {
   freezing *f = user;
-  qn_arena *arena = &f->p->arena;
+  qn_arena *arena = f->arena;
   qn_piece pieces[2];
   uint32_t n = qn__job_pieces(job, 0, 1, pieces);
   f->full |= f->calls.size + n > MAX_CALLS;
@@ -111,19 +119,20 @@ static bool all_known(const qn_program *p) {
     for (uint32_t d = 0; d < v->rank; d++)
       if (v->shape[d] < 0) return false;
   }
-  return p->num_inputs + p->num_outputs + 2 <= QN__MAX_BASES;
+  return true;
 }
 
 /* How a tensor looks from outside: elements below 8 bits travel as bytes. */
-static bool freeze_ports(qn_program *p, const qn_bound *b, uint32_t n, const uint32_t *values, bool outputs,
-                         qn_frozen_port **out) {
-  qn_frozen_port *ports = qn__arena_array(&p->arena, (size_t)n + 1, sizeof *ports);
+static bool freeze_ports(freezing *f, uint32_t n, const uint32_t *values, bool outputs, qn_frozen_port **out) {
+  const qn_program *p = f->p;
+  const qn_bound *b = f->b;
+  qn_frozen_port *ports = qn__arena_array(f->arena, (size_t)n + 1, sizeof *ports);
   *out = ports;
   for (uint32_t i = 0; ports && i < n; i++) {
     const qn_pvalue *v = &p->values[values[i]];
     qn_tensor t = {.elem = v->mem, .rank = v->rank};
     memcpy(t.shape, b->shapes[values[i]], sizeof t.shape);
-    ports[i].shape = qn__arena_array(&p->arena, QN_MAX_RANK, sizeof(int64_t));
+    ports[i].shape = qn__arena_array(f->arena, QN_MAX_RANK, sizeof(int64_t));
     if (!ports[i].shape) return false;
     DLTensor d = qn_tensor_as_dlpack(&t, ports[i].shape);
     ports[i].type = d.dtype, ports[i].ndim = d.ndim;
@@ -133,7 +142,7 @@ static bool freeze_ports(qn_program *p, const qn_bound *b, uint32_t n, const uin
   return ports != NULL;
 }
 
-static bool add_up(qn_program *p, qn_frozen *f) {
+static bool add_up(const qn_program *p, qn_frozen *f) {
   double *sum = qn__alloc_zero(&p->allocator, (p->num_bodies + 1u) * sizeof *sum);
   for (uint32_t i = 0; sum && i < f->num_calls; i++) {
     const qn_frozen_call *c = &f->calls[i];
@@ -146,42 +155,74 @@ static bool add_up(qn_program *p, qn_frozen *f) {
   return ok;
 }
 
-static qn_status freeze(qn_program *p, qn_frozen *f, freezing *state) {
-  qn_arena *arena = &p->arena;
-  DLTensor *in = qn__arena_array(arena, (size_t)p->num_inputs + 1, sizeof *in);
+static bool has_floats(const qn_tape *t) {
+  for (uint32_t i = 0; i < t->num_insts; i++)
+    if (t->insts[i].type == QN_TF32 || t->insts[i].type == QN_TF64) return true;
+  return false;
+}
+
+/* Whether what a step computes could depend on the floating-point environment. */
+static bool step_floats(const qn_step *s) {
+  const qn_kernel_plan *k = s->plan;
+  switch (k->kind) {
+  case QN_KERNEL_GEMM:
+    return qn_scalar_is_float(k->u.gemm.acc) || has_floats(&k->u.gemm.prologue) || has_floats(&k->u.gemm.epilogue);
+  case QN_KERNEL_MAP:
+  case QN_KERNEL_ROW: return has_floats(&k->u.loop.tape);
+  case QN_KERNEL_PACK:
+  case QN_KERNEL_VIEW: return false;
+  default: return true;
+  }
+}
+
+static bool write_down(freezing *state, qn_frozen *f) {
+  const qn_program *p = state->p;
+  uint32_t done = 0;
+  qn__chain_start(state->chain, p, &f->bound);
+  while (done < p->num_steps && qn__step_jobs(p, &p->steps[done], &f->bound, chain_job, state)) done++;
+  if (done == p->num_steps) freeze_chain(state);
+  if (state->failed || state->full) return false;
+  for (uint32_t i = 0; i < p->num_steps; i++) f->floats |= step_floats(&p->steps[i]);
+  f->num_calls = state->calls.size;
+  f->calls = qn__arena_copy(state->arena, state->calls.data, state->calls.size * sizeof *f->calls);
+  state->failed = !f->calls || !add_up(p, f) || !qn__turn_calls(state->arena, f) ||
+                  !freeze_ports(state, p->num_inputs, p->inputs, false, &f->inputs) ||
+                  !freeze_ports(state, p->num_outputs, p->outputs, true, &f->outputs);
+  return !state->failed;
+}
+
+qn_status qn__freeze_sizes(const qn_program *p, qn_arena *arena, const DLTensor *in, qn_frozen *f, bool *whole,
+                           qn_call_error *error) {
   char *header = qn__arena_alloc(arena, qn__bound_header(p) + 1);
-  if (!in || !header) return qn_error_no_memory(p->ctx);
-  for (uint32_t i = 0; i < p->num_inputs; i++)
-    in[i] = (DLTensor){.ndim = (int)p->values[p->inputs[i]].rank, .shape = p->values[p->inputs[i]].shape};
+  *f = (qn_frozen){.workspace_bytes = 0};
+  *whole = false;
+  if (!header) return QN_ERR_NO_MEMORY;
   f->bound = qn__bound_at(p, header);
-  qn_call_error error = {.message = ""};
-  if (qn__bind(p, in, &f->bound, &error)) return QN_OK; /* sizes that do not fit are the calls' error */
+  qn_status status = qn__bind(p, in, &f->bound, error);
+  if (status) return status;
   f->bound.header_bytes = 0;
   f->workspace_bytes = qn__bound_bytes(&f->bound);
   if (f->workspace_bytes == 64) f->workspace_bytes = 0;
-  state->b = &f->bound;
-  qn__chain_start(state->chain, p, &f->bound);
-  uint32_t done = 0;
-  while (done < p->num_steps && qn__step_jobs(p, &p->steps[done], &f->bound, chain_job, state)) done++;
-  if (done == p->num_steps) freeze_chain(state);
-  if (!state->failed && !state->full) {
-    f->num_calls = state->calls.size;
-    f->calls = qn__arena_copy(arena, state->calls.data, state->calls.size * sizeof *f->calls);
-    state->failed = !f->calls || !add_up(p, f) || !qn__turn_calls(p, f) ||
-                    !freeze_ports(p, &f->bound, p->num_inputs, p->inputs, false, &f->inputs) ||
-                    !freeze_ports(p, &f->bound, p->num_outputs, p->outputs, true, &f->outputs);
-    if (!state->failed) p->frozen = f;
-  }
-  return state->failed ? qn_error_no_memory(p->ctx) : QN_OK;
+  freezing state = {.p = p, .arena = arena, .b = &f->bound};
+  if (p->num_inputs + p->num_outputs + 2 > QN__MAX_BASES) return QN_OK;
+  state.chain = qn__alloc(&p->allocator, sizeof *state.chain);
+  if (!state.chain) return QN_ERR_NO_MEMORY;
+  *whole = write_down(&state, f);
+  qn__free(&p->allocator, state.chain, sizeof *state.chain);
+  qn__vec_free(&p->allocator, &state.calls);
+  return state.failed ? QN_ERR_NO_MEMORY : QN_OK;
 }
 
 qn_status qn__freeze(qn_program *p) {
   if (!all_known(p)) return QN_OK;
   qn_frozen *f = qn__arena_new(&p->arena, qn_frozen);
-  if (!f) return qn_error_no_memory(p->ctx);
-  freezing state = {.p = p, .chain = qn__alloc(&p->allocator, sizeof *state.chain)};
-  qn_status status = state.chain ? freeze(p, f, &state) : qn_error_no_memory(p->ctx);
-  qn__free(&p->allocator, state.chain, sizeof *state.chain);
-  qn__vec_free(&p->allocator, &state.calls);
-  return status;
+  DLTensor *in = qn__arena_array(&p->arena, (size_t)p->num_inputs + 1, sizeof *in);
+  if (!f || !in) return qn_error_no_memory(p->ctx);
+  for (uint32_t i = 0; i < p->num_inputs; i++)
+    in[i] = (DLTensor){.ndim = (int)p->values[p->inputs[i]].rank, .shape = p->values[p->inputs[i]].shape};
+  bool whole;
+  qn_status status = qn__freeze_sizes(p, &p->arena, in, f, &whole, NULL);
+  if (status == QN_ERR_NO_MEMORY) return qn_error_no_memory(p->ctx);
+  if (!status && whole) p->frozen = f; /* sizes that do not fit are the calls' error */
+  return QN_OK;
 }

@@ -6,6 +6,7 @@
  *   stream.c    which jobs write past the caches
  *   chain.c     jobs that follow each other row by row, run together in blocks of rows
  *   frozen.c    the same once and for all, where every size is known
+ *   prepared.c  calls of tensors that were checked before
  *   turns.c     which calls of those come in reverse every other time
  *   call.c      jobs run on the caller's threads
  *   trace.c     what a call did, for the handler of call events
@@ -252,6 +253,7 @@ enum { QN__MAX_BASES = 40 }; /* inputs, outputs, constants, slots */
 struct qn_frozen {
   qn_bound bound;
   size_t workspace_bytes;
+  bool floats; /* what is computed could depend on the floating-point environment */
   double most; /* the dearest call's cost */
   uint32_t num_calls;
   qn_frozen_call *calls;
@@ -261,7 +263,15 @@ struct qn_frozen {
 };
 /* turns.c: into how many stretches of panels a job is cut; f->back from f->calls, false without memory. */
 int64_t qn__turn_pieces(const qn_program *p, const qn_job *job);
-bool qn__turn_calls(qn_program *p, qn_frozen *f);
+bool qn__turn_calls(qn_arena *arena, qn_frozen *f);
+/* For inputs of these shapes, in `arena`; not *whole when there are too many calls. On the context's thread. */
+qn_status qn__freeze_sizes(const qn_program *p, qn_arena *arena, const DLTensor *in, qn_frozen *f, bool *whole,
+                           qn_call_error *error);
+/* Where a value's bytes are: among inputs, outputs, constants, slots, in that order. */
+qn_fix qn__fix_of(const qn_program *p, const qn_bound *b, uint32_t value);
+/* All that a call's tensors must be, for sizes that `f` was made for; the workspace is big enough. */
+qn_status qn__check_frozen(const qn_program *p, const qn_frozen *f, const DLTensor *in, DLTensor *out,
+                           const char *workspace, size_t workspace_bytes, qn_call_error *error);
 /* Leaves p->frozen null where sizes are open or there are too many calls. */
 qn_status qn__freeze(qn_program *p);
 

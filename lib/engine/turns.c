@@ -25,11 +25,11 @@ int64_t qn__turn_pieces(const qn_program *p, const qn_job *job) {
   return pieces < FEWEST ? 1 : pieces;
 }
 
-bool qn__turn_calls(qn_program *p, qn_frozen *f) {
+bool qn__turn_calls(qn_arena *arena, qn_frozen *f) {
   bool any = false;
   for (uint32_t i = 0; i < f->num_calls; i++) any |= f->calls[i].turn > 1;
   if (!any) return true;
-  f->back = qn__arena_copy(&p->arena, f->calls, f->num_calls * sizeof *f->calls);
+  f->back = qn__arena_copy(arena, f->calls, f->num_calls * sizeof *f->calls);
   for (uint32_t i = 0; f->back && i < f->num_calls; i++) {
     uint32_t n = f->calls[i].turn; /* of the first of those that change places */
     for (uint32_t k = 0; k < n; k++) f->back[i + k] = f->calls[i + n - 1 - k];

@@ -110,6 +110,8 @@ typedef bool (*product_peer)(const product *p, const options *o, contender *out,
 
 bool ours_product(qn_context *ctx, const product *p, const options *o, const qn_parallel *parallel, contender *out,
                   const void **y);
+/* From then on its runs are those of a prepared call. */
+bool ours_prepare(contender *c);
 bool onednn_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 bool xnnpack_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 bool libxsmm_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
@@ -125,6 +127,7 @@ typedef struct product_race {
   const char *work;
   qn_scalar a, y;
   bool fused;        /* bias, scale, relu */
+  bool prepared;     /* ours are prepared calls, where a peer's set-up ends in a function, too */
   const char *peers; /* "onednn,xnnpack" */
   int64_t peak_from; /* M from which the int8 peak takes part; 0 for never */
   const char *unit;  /* GOPS or GFLOPS */

@@ -6,7 +6,8 @@
 
 static const row_family rows[] = {
     {"u8s8", "u8 x s8 -> u8 and f32 with bias, scale per channel, relu, over shapes.txt", row_u8s8},
-    {"small", "u8 x s8 -> i32, small and square, called again and again, against LIBXSMM", row_small},
+    {"small", "u8 x s8 -> i32, small and square, prepared calls again and again, against LIBXSMM; four of them plain",
+     row_small},
     {"far", "u8 x s8 with 1 to 8 rows, weights beyond the last-level cache, against read bandwidth", row_far},
     {"w4", "f32 activations x 4-bit weights in blocks of 32, in cache and from memory, against ggml", row_w4},
     {"f32", "f32 with bias and relu", row_float},

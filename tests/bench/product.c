@@ -131,6 +131,7 @@ typedef struct ours {
   void *y[4], *workspace;
   size_t workspace_bytes;
   const qn_parallel *parallel;
+  qn_prepared *prepared;
 } ours;
 
 static void ours_run(void *state) {
@@ -142,8 +143,29 @@ static void ours_run(void *state) {
   }
 }
 
+static void ours_run_prepared(void *state) {
+  ours *s = state;
+  qn_call_error error;
+  if (qn_prepared_run(s->prepared, &error)) {
+    fprintf(stderr, "quern-bench-peers: a prepared call failed: %s\n", error.message);
+    exit(1);
+  }
+}
+
+bool ours_prepare(contender *c) {
+  ours *s = c->state;
+  qn_call_error error = {.message = ""};
+  if (qn_prepared_create(s->program, s->in, s->out, s->parallel, &s->prepared, &error)) {
+    fprintf(stderr, "quern-bench-peers: %s\n", error.message);
+    return false;
+  }
+  c->run = ours_run_prepared;
+  return true;
+}
+
 static void ours_destroy(void *state) {
   ours *s = state;
+  qn_prepared_destroy(s->prepared);
   qn_program_destroy(s->program);
   for (uint32_t i = 0; i < s->num_out; i++) free(s->y[i]);
   free(s->workspace);

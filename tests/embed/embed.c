@@ -157,6 +157,24 @@ static void call(const qn_program *p, float *a, const int8_t *w, const qn_parall
   free(workspace);
 }
 
+/* The same tensors' shapes again and again: checked once, then run, here and at another address. */
+static void many_calls(const qn_program *p, uint8_t *a, const int32_t *want) {
+  static int32_t y[2][M * N];
+  int64_t shape_a[2] = {M, K}, shape_y[2] = {M, N};
+  DLTensor in = tensor(a, shape_a, 2, kDLUInt, 8), out = tensor(y[0], shape_y, 2, kDLInt, 32);
+  qn_prepared *c;
+  qn_call_error error;
+  void *other = y[1];
+  CHECK(qn_prepared_create(p, &in, &out, NULL, &c, &error) == QN_OK);
+  CHECK(qn_prepared_run(c, &error) == QN_OK);
+  CHECK(qn_prepared_set(c, NULL, &other, &error) == QN_OK);
+  CHECK(qn_prepared_run(c, &error) == QN_OK);
+  for (int i = 0; i < 2; i++) CHECK(memcmp(y[i], want, sizeof y[i]) == 0);
+  other = a; /* wrong on purpose: an output where an input is */
+  CHECK(qn_prepared_set(c, NULL, &other, &error) != QN_OK && error.message[0]);
+  qn_prepared_destroy(c);
+}
+
 static void one_call(qn_context *ctx, const int8_t *w, const char *engine) {
   static uint8_t a[M * K];
   static int32_t y[M * N];
@@ -183,6 +201,7 @@ static void one_call(qn_context *ctx, const int8_t *w, const char *engine) {
       CHECK(y[i * N + j] == acc);
     }
   free(workspace);
+  if (strcmp(engine, "interp")) many_calls(p, a, y);
   qn_program_destroy(p);
 }
 
