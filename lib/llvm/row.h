@@ -23,10 +23,11 @@ struct row_state {
   uint32_t kept, keeper;
   LLVMValueRef room; /* memory of its own for it, on the stack; null where the output serves */
   struct {
-    LLVMValueRef base, only_if; /* of what this pass fetches; null for nothing; null for always */
-  } * ahead;                    /* per operand */
-  bool *last_needs;             /* per register: computed or loaded in the last pass, when `keeps` */
-  bool *nan_shows;              /* per register that is a largest or smallest: it need not be NaN where it met one */
+    LLVMValueRef base, share, is_long; /* of what this pass fetches; null for nothing, all and never */
+    uint32_t parts;                    /* of the next row, of which this pass fetches one */
+  } * ahead;                           /* per operand */
+  bool *last_needs;                    /* per register: computed or loaded in the last pass, when `keeps` */
+  bool *nan_shows; /* per register that is a largest or smallest: it need not be NaN where it met one */
   qn_ll_share share;
 };
 
