@@ -7,7 +7,8 @@
  *   %vp = kern.pack %v {layout = "k1n16"}
  *   %y = kern.attention %q, %kt, %vp score {mul 0.125} weight {e^(s - m)} epilogue {o / l} {..}
  *
- * Floats of v whose rows are whole vectors are read where they are.
+ * Floats of v whose rows are whole vectors are read where they are; and for few queries k, and v of codes, too, which
+ * the kernel then brings into these layouts block by block.
  *
  * Codes are brought to the pair that hardware multiplies, u8 by i8; what the zero points add is taken from the scores'
  * sums as in products of matrices, with the sums over d as extras:
@@ -258,6 +259,22 @@ static bool in_place(const attention *a) {
   return !a->codes && dv > 0 && dv <= 1024 && (dv % 64 == 0 || (dv < 64 && dv % 16 == 0));
 }
 
+/* Whether k, and v of codes, are brought into their layouts where they are used. For few queries packing all of k first
+ * takes longer than everything else: it reads, writes and reads again what each key is multiplied with little. What is
+ * constant is packed once and for all. */
+static bool few_queries(const attention *a, int64_t key_block) {
+  enum { FEW = 16, MOST_BYTES = 1 << 16 };
+  lowering *l = a->l;
+  qn_type tq = type_of(a, a->q), tk = type_of(a, a->k), tv = type_of(a, a->v);
+  uint32_t r = qn_type_rank(l->ctx, tq);
+  int64_t queries = qn_type_shape(l->ctx, tq)[r - 2], d = qn_type_shape(l->ctx, tk)[r - 1];
+  int64_t dv = qn_type_shape(l->ctx, tv)[r - 1], bytes = a->codes ? 1 : 4;
+  qn_op from = qn_value_op(l->m, a->k);
+  if (from.id && qn_op_kind_of(l->m, from) == QN_OP_CONSTANT) return false;
+  return queries >= 0 && queries <= FEW && d >= 0 && d * key_block * bytes <= MOST_BYTES && dv >= 0 &&
+         dv * key_block * bytes <= MOST_BYTES;
+}
+
 static qn_value make_kernel(attention *a, const char *layout, qn_type result) {
   lowering *l = a->l;
   qn_layout best;
@@ -266,8 +283,11 @@ static qn_value make_kernel(attention *a, const char *layout, qn_type result) {
   char layout_k[32], layout_v[32];
   snprintf(layout_k, sizeof layout_k, "k%un%u", best.k_block, (unsigned)key_block);
   snprintf(layout_v, sizeof layout_v, "k%un16", best.k_block);
-  if (in_place(a)) snprintf(layout_v, sizeof layout_v, "plain");
-  qn_value operands[6] = {a->q, pack(a, a->k, layout_k, true), in_place(a) ? a->v : pack(a, a->v, layout_v, false)};
+  bool few = few_queries(a, key_block), v_rows = in_place(a) || (few && a->codes);
+  if (few) snprintf(layout_k, sizeof layout_k, "plain");
+  if (v_rows) snprintf(layout_v, sizeof layout_v, "plain");
+  qn_value operands[6] = {a->q, few ? a->k : pack(a, a->k, layout_k, true),
+                          v_rows ? a->v : pack(a, a->v, layout_v, false)};
   for (uint32_t i = 0; i < a->num_extras; i++) operands[3 + i] = a->extras[i];
   qn_named_attr attrs[5];
   uint32_t n = 0;

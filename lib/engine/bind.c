@@ -187,7 +187,8 @@ static bool infer_loop(const qn_program *p, const qn_bound *b, const qn_step *s,
 static bool infer_attention(const qn_program *p, const qn_bound *b, const qn_step *s, int64_t *out) {
   const int64_t *q = b->shapes[s->values[0]], *k = b->shapes[s->values[1]], *v = b->shapes[s->values[2]];
   uint32_t r = p->values[s->values[0]].rank;
-  if (k[r - 2] != q[r - 1] || k[r - 1] != v[r - 2]) return false;
+  bool rows = s->plan->u.attention.k_rows; /* else k's last two axes are exchanged */
+  if (k[rows ? r - 1 : r - 2] != q[r - 1] || k[rows ? r - 2 : r - 1] != v[r - 2]) return false;
   for (uint32_t d = 0; d + 2 < r; d++)
     if (k[d] != v[d] || (k[d] != 1 && k[d] != q[d])) return false;
   memcpy(out, q, sizeof(qn_shape));
@@ -196,7 +197,7 @@ static bool infer_attention(const qn_program *p, const qn_bound *b, const qn_ste
     uint32_t re = p->values[s->values[i]].rank;
     const int64_t *e = b->shapes[s->values[i]];
     for (uint32_t d = 0; d < re; d++)
-      if (e[re - 1 - d] != 1 && e[re - 1 - d] != (d == 0 ? k[r - 1] : q[r - 1 - d])) return false;
+      if (e[re - 1 - d] != 1 && e[re - 1 - d] != (d == 0 ? v[r - 2] : q[r - 1 - d])) return false;
   }
   return true;
 }

@@ -35,7 +35,12 @@ static sizes sizes_of(const qn_program *p, const qn_step *s, const qn_bound *b) 
   z.k_panel = panels(z.d, lk->k_block) * lk->k_block * lk->panel_width * elem_bytes(a->scores.rhs);
   z.v_panel = panels(z.keys, lv->k_block) * lv->k_block * lv->panel_width * elem_bytes(a->values.rhs);
   z.k_matrix = z.k_panel * panels(z.keys, lk->panel_width);
+  if (a->k_rows) {
+    z.k_panel = a->key_block * z.d * elem_bytes(a->scores.rhs);
+    z.k_matrix = z.keys * z.d * elem_bytes(a->scores.rhs);
+  }
   z.v_matrix = z.v_panel * panels(z.dv, lv->panel_width);
+  if (a->v_rows) z.v_matrix = z.keys * z.dv * elem_bytes(a->values.rhs);
   return z;
 }
 

@@ -200,7 +200,8 @@ static qn_status build_regions(qn__attention *a, regions *x, const qn__shape *sc
 
 static qn_status eval_kern_attention(qn__frame *f, qn_op op) {
   regions x = {.extras = 0};
-  qn__attention a = {.f = f, .q = *f->in[0], .k_swapped = true, .user = &x};
+  bool plain_k = qn_str_eq(qn_op_get_string(f->m, op, "layout_k"), qn_str_of("plain"));
+  qn__attention a = {.f = f, .q = *f->in[0], .k_swapped = !plain_k, .user = &x};
   a.score = region_score, a.weight = region_weight, a.finish = region_finish;
   a.causal = qn__attention_causal(f->m, op);
   a.key_block = qn_op_get_int(f->m, op, "key_block");

@@ -19,7 +19,7 @@ static bool leads(const qn_dims *q, const qn_dims *x, uint32_t axis, bool groups
   return groups && axis + 3 == q->rank && have > 0 && want % have == 0;
 }
 
-/* The kernel's k is packed, its last two axes exchanged. Results: y's dimensions and those of the scores. */
+/* A kernel's k that is packed has its last two axes exchanged. Results: y's dimensions and those of the scores. */
 static qn_status attention_dims(qn_module *m, qn_op op, bool kernel, qn_dims *y, qn_dims *scores) {
   qn_context *ctx = qn_module_context(m);
   for (uint32_t i = 0; i < qn_op_num_operands(m, op); i++) {
@@ -30,7 +30,7 @@ static qn_status attention_dims(qn_module *m, qn_op op, bool kernel, qn_dims *y,
           v = qn__dims_of(ctx, qn__operand_type(m, op, 2));
   if (q.rank < 2 || k.rank != q.rank || v.rank != q.rank)
     return shape_error(m, op, "expected one rank of 2 or more: [.., queries, d], [.., keys, d], [.., keys, dv]");
-  if (kernel) qn__swap_last(&k);
+  if (kernel && !qn_str_eq(qn_op_get_string(m, op, "layout_k"), qn_str_of("plain"))) qn__swap_last(&k);
   uint32_t r = q.rank;
   if (!qn__size_fits(q.size[r - 1], k.size[r - 1]))
     return shape_error(m, op, "the last axes of q and k differ, expected one size of a head");
@@ -129,15 +129,16 @@ qn_status qn__rule_attention(qn_module *m, qn_op op, qn_type *results) {
 
 /* ---- kern.attention ---- */
 
-/* Operand i comes in the layout that attribute `name` says, which is a packed one unless `plain` allows others. */
-static qn_status check_packed(qn_module *m, qn_op op, uint32_t i, const char *name, bool plain, qn_layout *layout) {
+/* Operand i comes in the layout that attribute `name` says: a packed one, or as it is. */
+static qn_status check_packed(qn_module *m, qn_op op, uint32_t i, const char *name, qn_layout *layout) {
   qn_str want = qn_op_get_string(m, op, name);
   qn_op def = qn_value_op(m, qn_op_operand(m, op, i));
   qn_op_kind kind = qn_op_kind_of(m, def);
   bool packed = kind == QN_OP_PACK || kind == QN_OP_PACKED;
-  if (!qn__layout_parse(want, layout) || (layout->plain && !plain))
-    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "%s is \"%.*s\", expected a packed layout such as \"k4n64\"", name,
-                       (int)want.size, want.data);
+  if (!qn__layout_parse(want, layout))
+    return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
+                       "%s is \"%.*s\", expected \"plain\" or a packed layout such as \"k4n64\"", name, (int)want.size,
+                       want.data);
   if (packed ? qn_str_eq(qn_op_get_string(m, def, "layout"), want) : layout->plain) return QN_OK;
   return qn_op_error(
       m, op, QN_DIAG_ATTRIBUTE,
@@ -145,12 +146,12 @@ static qn_status check_packed(qn_module *m, qn_op op, uint32_t i, const char *na
       (int)want.size, want.data, i);
 }
 
-static qn_status check_layouts(qn_module *m, qn_op op, bool floats) {
+static qn_status check_layouts(qn_module *m, qn_op op) {
   qn_layout k, v;
-  qn_status status = check_packed(m, op, 1, "layout_k", false, &k);
-  if (status == QN_OK) status = check_packed(m, op, 2, "layout_v", floats, &v);
+  qn_status status = check_packed(m, op, 1, "layout_k", &k);
+  if (status == QN_OK) status = check_packed(m, op, 2, "layout_v", &v);
   if (status != QN_OK) return status;
-  if (k.panel_width != (uint64_t)qn_op_get_int(m, op, "key_block"))
+  if (!k.plain && k.panel_width != (uint64_t)qn_op_get_int(m, op, "key_block"))
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
                        "layout_k has panels of %u columns, expected one per key block of %lld", k.panel_width,
                        (long long)qn_op_get_int(m, op, "key_block"));
@@ -248,7 +249,7 @@ qn_status qn__rule_kern_attention(qn_module *m, qn_op op, qn_type *results) {
   qn_status status = attention_dims(m, op, true, &y, &scores);
   if (status == QN_OK) status = check_types(m, op, &acc);
   if (status == QN_OK) status = check_block(m, op);
-  if (status == QN_OK) status = check_layouts(m, op, acc == QN_F32);
+  if (status == QN_OK) status = check_layouts(m, op);
   for (uint32_t i = 3; status == QN_OK && i < qn_op_num_operands(m, op); i++)
     status = need_broadcast(m, op, i, &scores);
   if (status == QN_OK) status = check_score(m, op, acc);

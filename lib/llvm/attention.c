@@ -12,8 +12,9 @@ typedef struct body {
   LLVMValueRef q_head, first_tile; /* of the present head; of the present tiles */
   qn_ll_tile tile;                 /* of the present product */
   LLVMValueRef softmax, finish;
-  LLVMValueRef q, k, v;                 /* of the present tile and head */
-  LLVMValueRef q_row, k_panel, v_panel; /* strides */
+  LLVMValueRef pack_k, pack_v, room_k, room_v; /* null where k and v come packed */
+  LLVMValueRef q, k, v;                        /* of the present tile and head */
+  LLVMValueRef q_row, k_panel, v_panel;        /* strides */
 } body;
 
 LLVMTypeRef qn__ll_attention_signature(qn_ll *g) {
@@ -115,6 +116,12 @@ static void sum_up(qn_ll_tile *t, LLVMValueRef start, LLVMValueRef full, LLVMVal
   if (t->dot->finish) t->dot->finish(t);
 }
 
+static LLVMValueRef block_of_k(body *w) {
+  qn_ll *g = w->t.g;
+  LLVMValueRef panel = LLVMBuildUDiv(g->b, w->t.block, qn__ll_i64(g, w->t.plan->key_block), "");
+  return qn__ll_gep(g, w->k, qn__ll_mul(g, panel, w->k_panel));
+}
+
 /* Scores' sums of the block into memory. */
 static void scores(body *w) {
   qn_ll *g = w->t.g;
@@ -126,8 +133,7 @@ static void scores(body *w) {
   LLVMValueRef all = LLVMBuildUDiv(g->b, qn__ll_add(g, d, qn__ll_i64(g, kb - 1)), size, "");
   bool exact = p->scores.lhs_padded || kb == 1;
   LLVMValueRef full = exact ? all : LLVMBuildUDiv(g->b, d, size, "");
-  LLVMValueRef panel = LLVMBuildUDiv(g->b, w->t.block, qn__ll_i64(g, width), "");
-  LLVMValueRef base = qn__ll_gep(g, w->k, qn__ll_mul(g, panel, w->k_panel));
+  LLVMValueRef base = w->room_k ? w->room_k : block_of_k(w);
   t->k_size = d;
   for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, w->q, qn__ll_mul(g, qn__ll_i64(g, r), w->q_row));
   qn_ll_for columns;
@@ -185,14 +191,18 @@ static void value_tile(body *w, const span *s, LLVMValueRef panel, LLVMValueRef 
   uint32_t count = t->rows * t->vectors, kb = p->values.layout.k_block, width = p->values.layout.panel_width;
   int64_t elem = qn__ll_mem_bits(p->values.rhs) / 8, weight = p->codes ? 1 : 4;
   LLVMValueRef first = qn__ll_add(g, qn__ll_mul(g, panel, qn__ll_i64(g, width)), column);
-  LLVMValueRef key = qn__ll_add(g, w->t.block, qn__ll_mul(g, s->start, qn__ll_i64(g, kb)));
+  LLVMValueRef key = qn__ll_mul(g, s->start, qn__ll_i64(g, kb)), v = w->v, v_panel = w->v_panel;
+  if (w->room_v)
+    v = w->room_v, v_panel = qn__ll_i64(g, qn__ll_attention_panel(p));
+  else
+    key = qn__ll_add(g, w->t.block, key);
   for (uint32_t r = 0; r < t->rows; r++) {
     int64_t at = (p->codes ? w->t.at.codes : w->t.at.scores) + (int64_t)r * p->key_block * weight;
     t->a[r] = qn__ll_gep_const(g, w->t.memory, at);
     if (s->row) t->a[r] = qn__ll_gep(g, t->a[r], qn__ll_mul(g, s->row, qn__ll_i64(g, p->key_block * weight)));
   }
   for (uint32_t i = 0; i < t->panels; i++) {
-    LLVMValueRef at = qn__ll_gep(g, w->v, qn__ll_mul(g, qn__ll_add(g, panel, qn__ll_i64(g, i)), w->v_panel));
+    LLVMValueRef at = qn__ll_gep(g, v, qn__ll_mul(g, qn__ll_add(g, panel, qn__ll_i64(g, i)), v_panel));
     at = qn__ll_gep(g, at, qn__ll_mul(g, key, qn__ll_i64(g, width * elem)));
     t->b[i] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, kb * elem)));
   }
@@ -338,6 +348,17 @@ static void tile_by_block(body *w) {
   if (w->t.plan->causal) qn__ll_if_end(g, &any);
 }
 
+/* The present block of keys that come as rows, and of values, into the products' layouts: once for all tiles. */
+static void pack_block(body *w) {
+  qn_ll *g = w->t.g;
+  LLVMValueRef left = qn__ll_sub(g, w->t.keys, w->t.block), dv = qn__ll_arg_size(g, 3);
+  LLVMValueRef count = qn__ll_min(g, left, qn__ll_i64(g, w->t.plan->key_block));
+  if (w->room_k) qn__ll_attention_pack_call(g, w->pack_k, w->room_k, block_of_k(w), count, qn__ll_arg_size(g, 2));
+  if (!w->room_v) return;
+  LLVMValueRef rows = qn__ll_gep(g, w->v, qn__ll_mul(g, w->t.block, dv));
+  qn__ll_attention_pack_call(g, w->pack_v, w->room_v, rows, count, dv);
+}
+
 /* `count` tiles of the present head from first_tile on. The last one sees the most keys. */
 static void some_tiles(body *w, LLVMValueRef count) {
   qn_ll *g = w->t.g;
@@ -350,6 +371,7 @@ static void some_tiles(body *w, LLVMValueRef count) {
   go_to(w, qn__ll_sub(g, count, qn__ll_i64(g, 1)));
   qn__ll_for_begin(g, &blocks, zero, keys_of(w), w->t.plan->key_block, 0, NULL);
   w->t.block = blocks.i;
+  pack_block(w);
   qn__ll_for_begin(g, &tiles, zero, count, 1, 0, NULL);
   go_to(w, tiles.i);
   tile_by_block(w);
@@ -415,10 +437,14 @@ qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
   place_scratch(t);
   w.softmax = qn__ll_attention_softmax(t);
   w.finish = qn__ll_attention_finish(t);
+  if (t->plan->k_rows) w.pack_k = qn__ll_attention_pack(t, false);
+  if (t->plan->v_rows) w.pack_v = qn__ll_attention_pack(t, true);
   if (g->failed) return QN_OK; /* told by the caller */
   w.together = TOGETHER_BYTES / (uint32_t)t->at.bytes;
   w.together = w.together < 1 ? 1 : w.together > MAX_TOGETHER ? MAX_TOGETHER : w.together;
   w.memory = qn__ll_slot(g, g->i8, (uint32_t)t->at.bytes * w.together);
+  if (w.pack_k) w.room_k = qn__ll_slot(g, g->i8, (uint32_t)qn__ll_attention_room(t->plan, false));
+  if (w.pack_v) w.room_v = qn__ll_slot(g, g->i8, (uint32_t)qn__ll_attention_room(t->plan, true));
   t->keys = qn__ll_arg_size(g, 1);
   t->causal_more = qn__ll_arg_size(g, 4);
   w.q_row = qn__ll_arg_stride(g, 0), w.k_panel = qn__ll_arg_stride(g, 2), w.v_panel = qn__ll_arg_stride(g, 3);

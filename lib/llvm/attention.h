@@ -34,4 +34,12 @@ LLVMValueRef qn__ll_attention_softmax(qn_ll_attention *outer);
 /* The same arguments: o and l to y. */
 LLVMValueRef qn__ll_attention_finish(qn_ll_attention *outer);
 LLVMTypeRef qn__ll_attention_signature(qn_ll *g);
+
+/* attention_rows.c: keys, or values, that come as rows. The room that a block of them takes in the product's layout;
+ * and a function void(room, rows, how many of them, their length) that brings it there, with zeros behind. */
+int64_t qn__ll_attention_room(const qn_attention_plan *p, bool values);
+int64_t qn__ll_attention_panel(const qn_attention_plan *p); /* bytes from panel to panel of values there */
+LLVMValueRef qn__ll_attention_pack(qn_ll_attention *outer, bool values);
+void qn__ll_attention_pack_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef room, LLVMValueRef rows, LLVMValueRef count,
+                                LLVMValueRef length);
 #endif

@@ -234,6 +234,15 @@ LLVMValueRef qn__ll_fmax(qn_ll *g, LLVMValueRef a, LLVMValueRef b, bool is_f64, 
 LLVMValueRef qn__ll_fma32(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c, uint32_t lanes);
 LLVMValueRef qn__ll_fma64(qn_ll *g, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c, uint32_t lanes);
 
+/* ---- pack.c: one panel of a matrix, or of its transpose, that is given by dense rows of which there are `count` ----
+ */
+typedef struct qn_ll_pack_of {
+  LLVMValueRef rows, count, columns; /* the matrix: [count, columns] */
+  LLVMValueRef panel, first;         /* where the panel goes, and its first column */
+  bool transpose;                    /* what is packed is [columns, count] */
+} qn_ll_pack_of;
+void qn__ll_pack_rows(qn_ll *g, const qn_pack_plan *plan, const qn_ll_pack_of *of);
+
 /* ---- nest.c: the outer loops of MAP and ROW ---- */
 typedef struct qn_ll_nest qn_ll_nest;
 struct qn_ll_nest {

@@ -150,10 +150,15 @@ static void pack_rows(pack_state *s, LLVMValueRef dense, LLVMValueRef all_blocks
   copy_checked(s, done, all_blocks, zero, width);
 }
 
+/* Whether squares of blocks of 32 bits can be turned around in registers. */
+static bool has_squares(const qn_ll *g, const qn_layout *l, uint32_t bytes) {
+  return g->lanes > 1 && l->k_block * bytes == 4 && l->panel_width % g->lanes == 0;
+}
+
 static void pack_panel(pack_state *s, LLVMValueRef dense, LLVMValueRef all_blocks) {
   qn_ll *g = s->g;
   const qn_layout *l = &s->plan->layout;
-  if (g->lanes == 1 || l->k_block * s->bytes != 4 || l->panel_width % g->lanes) {
+  if (!has_squares(g, l, s->bytes)) {
     pack_rows(s, dense, all_blocks);
     return;
   }
@@ -165,6 +170,25 @@ static void pack_panel(pack_state *s, LLVMValueRef dense, LLVMValueRef all_block
   qn__ll_if_begin(g, &no, LLVMBuildNot(g->b, transposed, ""));
   pack_rows(s, dense, all_blocks);
   qn__ll_if_end(g, &no);
+}
+
+static LLVMValueRef blocks_of(pack_state *s) {
+  qn_ll *g = s->g;
+  LLVMValueRef up = qn__ll_add(g, s->k_size, qn__ll_i64(g, s->plan->layout.k_block - 1));
+  return LLVMBuildUDiv(g->b, up, qn__ll_i64(g, s->plan->layout.k_block), "");
+}
+
+void qn__ll_pack_rows(qn_ll *g, const qn_pack_plan *plan, const qn_ll_pack_of *of) {
+  uint32_t bits = qn__ll_mem_bits(plan->mem);
+  pack_state s = {.g = g, .plan = plan, .elem = LLVMIntTypeInContext(g->ctx, bits), .bytes = bits / 8};
+  LLVMValueRef size = qn__ll_i64(g, s.bytes), row = qn__ll_mul(g, of->columns, size);
+  s.src = of->rows, s.panel_base = of->panel, s.first_column = of->first;
+  s.k_size = of->transpose ? of->columns : of->count, s.n_size = of->transpose ? of->count : of->columns;
+  s.k_stride = of->transpose ? size : row, s.n_stride = of->transpose ? row : size;
+  if (of->transpose && has_squares(g, &plan->layout, s.bytes))
+    pack_transposed(&s, blocks_of(&s));
+  else
+    pack_rows(&s, LLVMConstInt(g->i1, !of->transpose, false), blocks_of(&s));
 }
 
 qn_status qn__ll_pack(qn_ll *g, const qn_body *body) {
@@ -181,8 +205,7 @@ qn_status qn__ll_pack(qn_ll *g, const qn_body *body) {
   s.n_stride = qn__ll_arg_stride(g, 1);
   LLVMValueRef panel_stride = qn__ll_arg_stride(g, 2);
   LLVMValueRef dense = LLVMBuildICmp(g->b, LLVMIntEQ, s.n_stride, qn__ll_i64(g, s.bytes), "");
-  LLVMValueRef up = qn__ll_add(g, s.k_size, qn__ll_i64(g, plan->layout.k_block - 1));
-  LLVMValueRef all_blocks = LLVMBuildUDiv(g->b, up, qn__ll_i64(g, plan->layout.k_block), "");
+  LLVMValueRef all_blocks = blocks_of(&s);
   qn_ll_for panels;
   qn__ll_for_begin(g, &panels, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), 1, 0, NULL);
   s.first_column = qn__ll_mul(g, panels.i, qn__ll_i64(g, plan->layout.panel_width));

@@ -206,18 +206,20 @@ enum { QN_ROWS_MIXED = 64 };
 /* ATTENTION (quern/attention.h has the arithmetic). One body per tile height h (qn_body.rows), PART_ATTENTION: units
  * [begin[0], end[0]), unit u = tile u mod size[6] of head u / size[6]; the tile's h queries start at
  * size[5] + h * (u mod size[6]).
- *   ptr     0 q (row-major, d dense), 1 packed k^T (panel p: keys p * key_block ..), 2 packed v, 3 y (dense rows), 4+i
- *           extra i
+ *   ptr     0 q (row-major, d dense), 1 packed k^T (panel p: keys p * key_block ..), or with `k_rows` k (dense rows),
+ *           2 packed v, or with `v_rows` v (dense rows), 3 y (dense rows), 4+i extra i
  *   size    0 queries, 1 keys, 2 d, 3 dv, 4 what a causal row adds to its index + 1: 0 or keys - queries, 5 first
- * query, 6 tiles per head, 7 h stride  0 q row, 1 y row, 2 k panel, 3 v panel, then per head: 4 q, 5 k, 6 v, 7 y; 8+2i
- * extra i row, 9+2i extra i head Packed operands are zero-padded. q is not read past d. The products `scores` and
- * `values` say what is multiplied by what in which layout; the second's left side are the weights (f32) or their codes
- * (ui8), whose rows take key_block elements and are 0 where a key does not take part. */
+ * query, 6 tiles per head, 7 h stride  0 q row, 1 y row, 2 k panel (with `k_rows` a block of its rows), 3 v panel, then
+ * per head: 4 q, 5 k, 6 v, 7 y; 8+2i extra i row, 9+2i extra i head Packed operands are zero-padded. q is not read past
+ * d. The products `scores` and `values` say what is multiplied by what in which layout; the second's left side are the
+ * weights (f32) or their codes (ui8), whose rows take key_block elements and are 0 where a key does not take part. */
 typedef struct qn_attention_plan {
   qn_gemm_plan scores, values; /* lhs, rhs, acc, layout, lhs_padded: nothing else */
   qn_scalar y_mem;
   uint32_t key_block, rows;
-  uint32_t dv_room; /* dv, rounded up to whole panels of v */
+  uint32_t dv_room;    /* dv, rounded up to whole panels of v */
+  bool k_rows, v_rows; /* brought into the products' layouts block by block, where they are used */
+  uint32_t d_room;     /* with k_rows: d, rounded up to whole blocks of the scores' layout */
   bool codes, causal;
   uint32_t num_extras;
   qn_extra *extras; /* of the score, over [query, key] */

@@ -5,10 +5,18 @@
 
 /* Bodies keep a tile of o on the stack. */
 enum { MAX_DV = 1024 };
+/* And a block of keys, and of values, that comes as rows. */
+enum { MAX_ROOM = 1 << 17 };
 
-static qn_status plan_product(qn_module *m, qn_op op, const char *layout, qn_gemm_plan *g) {
+/* `width`: of panels of codes that come as rows, and are brought into the row's own layout. */
+static qn_status plan_product(qn_module *m, qn_op op, const char *layout, const char *own, uint32_t width,
+                              qn_gemm_plan *g, bool *rows) {
   qn_str name = qn_attr_as_string(m, qn_op_attr(m, op, layout));
   bool known = qn_layout_parse(name, &g->layout) && g->layout.k_block <= 64;
+  if (known && g->layout.plain && width) {
+    *rows = known = qn_layout_parse(qn_str_of(own), &g->layout);
+    g->layout = (qn_layout){.k_block = g->layout.k_block, .panel_width = width};
+  }
   if (known && g->layout.plain && g->acc == QN_F32) {
     /* One panel as wide as the matrix; sizes are looked at later. */
     qn__pshape v = qn__pshape_of(m, qn_op_operand(m, op, 2));
@@ -28,13 +36,33 @@ static qn_status plan_products(qn_module *m, qn_op op, const qn_isa *isa, qn_att
   p->codes = p->scores.acc == QN_I32;
   p->values.lhs = p->values.a_mem = p->codes ? QN_UI8 : QN_F32;
   p->values.acc = p->scores.acc;
-  if (p->scores.lhs != p->values.lhs || p->scores.rhs != p->values.rhs ||
-      !qn_isa_gemm_layout(isa, p->scores.lhs, p->scores.rhs, p->scores.acc))
+  const char *own = qn_isa_gemm_layout(isa, p->scores.lhs, p->scores.rhs, p->scores.acc);
+  if (p->scores.lhs != p->values.lhs || p->scores.rhs != p->values.rhs || !own)
     return qn_op_error(m, op, QN_DIAG_UNSUPPORTED, "no kernel has scores of %s by %s into %s and values of %s",
                        qn_scalar_get(p->scores.lhs)->text, qn_scalar_get(p->scores.rhs)->text,
                        qn_scalar_get(p->scores.acc)->text, qn_scalar_get(p->values.rhs)->text);
-  qn_status s = plan_product(m, op, "layout_k", &p->scores);
-  return s ? s : plan_product(m, op, "layout_v", &p->values);
+  int64_t block = qn_attr_as_int(m, qn_op_attr(m, op, "key_block"));
+  uint32_t width = qn__attention_block_ok(block) ? (uint32_t)block : QN_ATTENTION_MIN_BLOCK;
+  qn_status s = plan_product(m, op, "layout_k", own, width, &p->scores, &p->k_rows);
+  return s ? s : plan_product(m, op, "layout_v", own, p->codes ? 16 : 0, &p->values, &p->v_rows);
+}
+
+/* Room for a block of keys and values that come as rows. */
+static qn_status plan_room(qn_module *m, qn_op op, int64_t d, qn_attention_plan *p) {
+  int64_t kb = p->scores.layout.k_block, bytes = qn_scalar_get(p->scores.rhs)->storage_bits / 8;
+  const char *which = "layout_v";
+  bool fits = !p->v_rows || (int64_t)p->dv_room * p->key_block * bytes <= MAX_ROOM;
+  if (fits && p->k_rows) {
+    which = "layout_k";
+    fits = d >= 0 && d <= MAX_ROOM && (d + kb - 1) / kb * kb * p->key_block * bytes <= MAX_ROOM;
+    if (fits) p->d_room = (uint32_t)((d + kb - 1) / kb * kb);
+  }
+  if (fits) return QN_OK;
+  return qn_op_error(
+      m, op, QN_DIAG_UNSUPPORTED,
+      "%s is \"plain\", and a block of %u rows takes more than the %d bytes that a kernel has for it, or "
+      "their length is not known: pack them with kern.pack",
+      which, p->key_block, MAX_ROOM);
 }
 
 static qn_status plan_sizes(qn_module *m, qn_op op, qn_attention_plan *p) {
@@ -55,7 +83,7 @@ static qn_status plan_sizes(qn_module *m, qn_op op, qn_attention_plan *p) {
   p->scores.lhs_padded = d >= 0 && d % p->scores.layout.k_block == 0;
   p->values.lhs_padded = true;
   p->causal = qn__attention_causal(m, op) != QN_CAUSAL_NONE;
-  return QN_OK;
+  return plan_room(m, op, d, p);
 }
 
 static qn_status plan_extras(qn_module *m, qn_op op, qn_arena *arena, qn_attention_plan *p) {
@@ -133,6 +161,7 @@ uint64_t qn__attention_hash(const qn_attention_plan *p, uint64_t h) {
   }
   h = qn__mix(h, (uint64_t)p->y_mem | (uint64_t)p->key_block << 8 | (uint64_t)p->rows << 24 |
                      (uint64_t)p->dv_room << 32 | (uint64_t)p->causal << 62);
+  h = qn__mix(h, (uint64_t)p->d_room | (uint64_t)p->k_rows << 32 | (uint64_t)p->v_rows << 33);
   for (uint32_t i = 0; i < p->num_extras; i++)
     h = qn__mix(h,
                 (uint64_t)p->extras[i].mem | (uint64_t)p->extras[i].by_row << 32 | (uint64_t)p->extras[i].by_col << 33);

@@ -129,40 +129,44 @@ static void write_sums(attention_gen *w) {
   qn_cgen *g = w->g;
   const qn_layout *l = &p->scores.layout;
   uint32_t kb = l->k_block, nb = l->panel_width;
+  const uint32_t size = p->codes ? 1 : 4;
   qn__c_line(g, "const unsigned char *const panel = k + first / %u * k_panel;", nb);
   qn__c_line(g, "for (int64_t j = 0; j < count; j++) %s[j] = 0;", p->codes ? "sums" : "s");
   qn__c_open(g, "for (int64_t i = 0; i < d; i++)");
-  if (kb == 1)
-    qn__c_line(g, "const unsigned char *const part = panel + i * %u;", nb * (p->codes ? 1 : 4));
+  if (kb == 1 || p->k_rows)
+    qn__c_line(g, "const unsigned char *const part = panel + i * %u;", p->k_rows ? size : nb * size);
   else
-    qn__c_line(g, "const unsigned char *const part = panel + (i / %u * %u + i %% %u) * %d;", kb, nb * kb, kb,
-               p->codes ? 1 : 4);
+    qn__c_line(g, "const unsigned char *const part = panel + (i / %u * %u + i %% %u) * %u;", kb, nb * kb, kb, size);
+  const char *by = p->k_rows ? "d * " : "";
+  uint32_t step = p->k_rows ? size : kb * size;
   if (p->codes) {
     qn__c_line(g, "const int a = %srow_q[i];", uint_of(p->scores.lhs));
-    qn__c_line(g, "for (int64_t j = 0; j < count; j++) sums[j] = sums[j] + (uint32_t)(a * %spart[j * %u]);",
-               uint_of(p->scores.rhs), kb);
+    qn__c_line(g, "for (int64_t j = 0; j < count; j++) sums[j] = sums[j] + (uint32_t)(a * %spart[j * %s%u]);",
+               uint_of(p->scores.rhs), by, step);
   } else {
     qn__c_line(g, "const float a = ld_f32(row_q + i * 4);");
-    qn__c_line(g, "for (int64_t j = 0; j < count; j++) s[j] = qn_fmaf(a, ld_f32(part + j * %u), s[j]);", kb * 4);
+    qn__c_line(g, "for (int64_t j = 0; j < count; j++) s[j] = qn_fmaf(a, ld_f32(part + j * %s%u), s[j]);", by, step);
   }
   qn__c_close(g);
 }
 
-static void write_values(attention_gen *w) {
+/* Sums of codes of values that come as rows: no more columns than there are. */
+static void write_value_rows(attention_gen *w) {
+  qn_cgen *g = w->g;
+  qn__c_open(g, "for (int64_t j = 0; j < count; j++)");
+  qn__c_line(g, "const int a = codes[j];");
+  qn__c_line(g, "const unsigned char *const from = v + (first + j) * dv;");
+  qn__c_line(g, "for (int64_t n = 0; n < dv; n++) products[n] = products[n] + (uint32_t)(a * %sfrom[n]);",
+             uint_of(w->p->values.rhs));
+  qn__c_close(g);
+}
+
+/* The same from panels, and those of floats. */
+static void write_value_panels(attention_gen *w) {
   const qn_attention_plan *p = w->p;
   qn_cgen *g = w->g;
   const qn_layout *l = &p->values.layout;
   uint32_t kb = l->k_block, nb = l->panel_width, size = p->codes ? 1 : 4;
-  if (p->codes) {
-    qn__c_line(g, "uint32_t total = 0;");
-    qn__c_line(g, "for (int64_t j = 0; j < count; j++) total = total + codes[j];");
-    qn__c_line(g, "part[0] = qn_fmaf(part[0], c, (float)(int32_t)total);");
-    qn__c_line(g, "for (int n = 0; n < %u; n++) products[n] = 0;", p->dv_room);
-  } else {
-    qn__c_line(g, "for (int64_t t = 0; t < 32; t++) part[t] = qn_fmaf(part[t], c, t < count ? s[t] : (float)0);");
-    qn__c_line(g, "for (int64_t j = 32; j < count; j++) part[j & 31] = part[j & 31] + s[j];");
-    qn__c_line(g, "for (int n = 0; n < %u; n++) o[n] = o[n] * c;", p->dv_room);
-  }
   qn__c_open(g, "for (int64_t j = 0; j < count; j++)");
   qn__c_line(g, "const int64_t key = first + j;");
   if (p->codes)
@@ -182,6 +186,25 @@ static void write_values(attention_gen *w) {
                nb, kb * 4, nb);
   qn__c_close(g);
   qn__c_close(g);
+}
+
+static void write_values(attention_gen *w) {
+  const qn_attention_plan *p = w->p;
+  qn_cgen *g = w->g;
+  if (p->codes) {
+    qn__c_line(g, "uint32_t total = 0;");
+    qn__c_line(g, "for (int64_t j = 0; j < count; j++) total = total + codes[j];");
+    qn__c_line(g, "part[0] = qn_fmaf(part[0], c, (float)(int32_t)total);");
+    qn__c_line(g, "for (int n = 0; n < %u; n++) products[n] = 0;", p->dv_room);
+  } else {
+    qn__c_line(g, "for (int64_t t = 0; t < 32; t++) part[t] = qn_fmaf(part[t], c, t < count ? s[t] : (float)0);");
+    qn__c_line(g, "for (int64_t j = 32; j < count; j++) part[j & 31] = part[j & 31] + s[j];");
+    qn__c_line(g, "for (int n = 0; n < %u; n++) o[n] = o[n] * c;", p->dv_room);
+  }
+  if (p->v_rows)
+    write_value_rows(w);
+  else
+    write_value_panels(w);
   if (p->codes)
     qn__c_line(g, "for (int n = 0; n < %u; n++) o[n] = qn_fmaf(o[n], c, (float)(int32_t)products[n]);", p->dv_room);
 }

@@ -176,6 +176,13 @@ static inline int64_t conv_out(const conv *c, int64_t size, int64_t window) {
 }
 bool onednn_conv(const conv *c, const options *o, contender *out, const void **y, peer_note *why);
 
+/* ---- attention: q [heads, queries, d], k and v [heads, keys, d] ---- */
+typedef struct attention_shape {
+  int64_t heads, queries, keys, d;
+} attention_shape;
+bool onednn_attention(const attention_shape *a, const qn_tensor *in, const options *o, contender *out, const void **y,
+                      peer_note *why);
+
 /* ---- weights beyond the cache (row_far.c) ---- */
 enum { MAX_COPIES = 64 };
 /* So many copies that each has left the cache when its turn comes, in a race in which others read as much meanwhile;
@@ -187,6 +194,8 @@ bool copies_create(const char *name, const contender *each, int n, contender *ou
 /* ---- limits (limit.c) ---- */
 /* As long as `ops` int8 multiply-adds (each counts two) take at the dot product's measured peak. */
 bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out);
+/* The same for f32 multiply-adds; false where this file has no loop for the machine. */
+bool limit_fma(const options *o, double ops, contender *out);
 /* As long as reading so many bytes takes at the measured bandwidth from beyond the last-level cache. */
 bool limit_read(double bytes, contender *out);
 /* Reading the same `bytes` in every call, wherever caches keep them. */
@@ -209,6 +218,7 @@ bool row_bf16(qn_context *ctx, const options *o, report *r);
 bool row_setup(qn_context *ctx, const options *o, report *r);
 bool row_threads(qn_context *ctx, const options *o, report *r);
 bool row_chain(qn_context *ctx, const options *o, report *r);
+bool row_attention(qn_context *ctx, const options *o, report *r);
 bool row_elementwise(qn_context *ctx, const options *o, report *r);
 
 /* ---- shapes (shapes.c) ---- */

@@ -49,10 +49,47 @@ static double peak_block(void *state, int calls) {
   return (seconds_now() - start) * ops / (turn * (double)turns);
 }
 
+__attribute__((target("avx512f"))) static void fmas(long turns) {
+  __m512 a = _mm512_set1_ps(0.5f), b = _mm512_set1_ps(0.25f);
+#  define DECLARE_F(i) __m512 f##i = _mm512_set1_ps(i);
+#  define STEP_F(i)    f##i = _mm512_fmadd_ps(f##i, a, b);
+#  define KEEP_F(i)    __asm__ volatile("" : "+v"(f##i));
+  EACH(DECLARE_F)
+  __asm__ volatile("" : "+v"(a), "+v"(b));
+  for (long t = 0; t < turns; t++) {
+    EACH(STEP_F) EACH(STEP_F) EACH(STEP_F) EACH(STEP_F)
+  }
+  EACH(KEEP_F)
+}
+
+static double fma_block(void *state, int calls) {
+  const limit *l = state;
+  const double turn = 2.0 * 16 * CHAINS * STEPS;
+  double ops = l->per_call * calls;
+  long turns = (long)(ops / turn), most = 1 << 12;
+  if (turns > most) turns = most;
+  if (turns < 1000) turns = 1000;
+  double start = seconds_now();
+  fmas(turns);
+  return (seconds_now() - start) * ops / (turn * (double)turns);
+}
+
+static bool have_fmas(const options *o) {
+  return !o->cpu && __builtin_cpu_supports("avx512f");
+}
+
 static bool have_dots(const options *o) {
   return !o->cpu && __builtin_cpu_supports("avx512vnni");
 }
 #else
+static double fma_block(void *state, int calls) {
+  (void)state;
+  return calls;
+}
+static bool have_fmas(const options *o) {
+  (void)o;
+  return false;
+}
 static double peak_block(void *state, int calls) {
   const limit *l = state;
   return l->per_call * calls / l->rate;
@@ -70,6 +107,14 @@ bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out) {
   if (!l) return false;
   *l = (limit){ops, rate};
   *out = (contender){"limit", l, NULL, peak_block, limit_destroy};
+  return true;
+}
+
+bool limit_fma(const options *o, double ops, contender *out) {
+  limit *l = have_fmas(o) ? calloc(1, sizeof *l) : NULL;
+  if (!l) return false;
+  *l = (limit){ops, 0};
+  *out = (contender){"limit", l, NULL, fma_block, limit_destroy};
   return true;
 }
 

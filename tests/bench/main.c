@@ -14,6 +14,7 @@ static const row_family rows[] = {
     {"bf16", "bf16 with bias and relu, precision = relaxed", row_bf16},
     {"chain", "f32 -> dynamic quantize -> matmul -> bias -> gelu -> f32", row_chain},
     {"conv", "int8 convolutions of ResNet-50 and MobileNet", row_conv},
+    {"attention", "attention of f32 and of 8-bit codes: one query, and many", row_attention},
     {"elementwise", "quantize, dequantize, requantize, layer_norm, softmax, gelu against memcpy", row_elementwise},
     {"threads", "u8 x s8 on two threads against one", row_threads},
     {"setup", "time until a kernel runs: process, LLVM, bodies, cache, encoder, libtcc; LIBXSMM and oneDNN", row_setup},
