@@ -170,7 +170,7 @@ static void keep_output_names(qn_module *m) {
 }
 
 qn_status qn_lower(qn_module *m, const char *cpu) {
-  static const char before[] = "inline,infer-shapes,channels-last,canonicalize,cse,dce,lower-kernels",
+  static const char before[] = "inline,infer-shapes,canonicalize,channels-last,canonicalize,cse,dce,lower-kernels",
                     after[] = "canonicalize,cse,dce,pack-constants,dce,plan-buffers";
   char pipeline[256];
   const qn_isa *isa;

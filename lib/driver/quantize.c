@@ -217,7 +217,7 @@ qn_status qn_quantize(qn_module *m, qn_sample_set *samples, const qn_quantize_op
   if (!status) status = choose_scheme(&j);
   if (!status) status = qn__job_function(m, &j.func);
   if (!status && samples) status = qn__samples_cut(samples, m, j.func, &j.cut);
-  if (!status) status = qn_run_pipeline(m, "inline,infer-shapes,channels-last,canonicalize,cse,dce");
+  if (!status) status = qn_run_pipeline(m, "inline,infer-shapes,canonicalize,channels-last,canonicalize,cse,dce");
   if (!status) status = qn__job_function(m, &j.func);
   if (!status && !j.scheme->dynamic) status = calibrate(&j);
   if (!status) status = quantize(&j);
