@@ -13,7 +13,7 @@ typedef struct gemm_fetch {
   LLVMValueRef a, a_step;         /* the next tile's rows, and how much further per block; null step for nothing */
   LLVMValueRef y, y_stride;       /* the tile's part of Y */
   LLVMValueRef y_step;            /* its rows per block, times 65536 */
-  uint32_t y_lines;               /* of a row */
+  uint32_t y_bytes;               /* of a row */
   /* All rows are one tile; and the weights are so many that they lie in no cache. Null where there are always several
    * tiles. */
   LLVMValueRef alone, far;
