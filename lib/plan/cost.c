@@ -17,13 +17,21 @@ static bool has_narrow(const qn_isa *isa, qn_scalar acc) {
   return !strcmp(isa->arch, "x86_64") && isa->vector_bits >= 256 && qn_scalar_get(acc)->storage_bits == 32;
 }
 
+/* Vectors of the last panel that are multiplied, 0 where it is full: those with columns, when leaving the others out
+ * saves as much as is worth the time that code of its own takes to compile; else all. */
+static uint32_t last_vectors(int64_t n, uint32_t lanes, uint32_t width) {
+  enum { LEAST_PART = 40 };
+  uint32_t vectors = width / lanes, left = (uint32_t)((n % width + lanes - 1) / lanes);
+  return left && (vectors - left) * LEAST_PART < n / lanes ? vectors : left;
+}
+
 /* Narrower panels have more loads of A to a product, and A is read once for each. What is left for the last panel is
  * multiplied with tiles as low as those of the others. */
 static double cost_of(const qn_machine *m, int64_t n, uint32_t lanes, uint32_t width, uint32_t own) {
   const double vector_cost[5] = {1, m->vector1_cost, m->vector2_cost, m->vector3_cost, 1};
   const double padding = 0.4;
   const double last_cost[5] = {1, m->last1_cost, m->last2_cost, m->last3_cost, 1};
-  uint32_t vectors = width / lanes, left = (uint32_t)((n % width + lanes - 1) / lanes);
+  uint32_t vectors = width / lanes, left = last_vectors(n, lanes, width);
   /* A little more each, so that of equal ones the wider is taken. */
   double per_vector = width == own || vectors > 4 ? 1 : vector_cost[vectors] + 0.001 * (4 - vectors);
   double last = left < 5 && left < vectors ? last_cost[left] : 1;
@@ -75,8 +83,8 @@ bool qn__layout_is_own(const qn_isa *isa, const qn_layout *layout, const qn_layo
 uint32_t qn__last_panel(const qn_isa *isa, const qn_layout *layout, qn_scalar acc, int64_t n) {
   if (n <= 0 || layout->plain || !has_narrow(isa, acc)) return 0;
   uint32_t lanes = lanes_of(isa, acc), width = layout->panel_width;
-  uint32_t last = ((uint32_t)(n % width) + lanes - 1) / lanes * lanes;
-  return width % lanes == 0 && last < width ? last : 0;
+  uint32_t last = width % lanes ? 0 : last_vectors(n, lanes, width) * lanes;
+  return last < width ? last : 0;
 }
 
 uint32_t qn__tallest_tile(const qn_isa *isa, const qn_layout *layout, const qn_layout *own, qn_scalar acc,

@@ -108,8 +108,8 @@ static void narrow_panels(void **state) {
   static const struct {
     int64_t n;
     const char *layout;
-  } cases[] = {{1, "k4n16"},  {16, "k4n16"}, {17, "k4n32"},  {48, "k4n48"},
-               {64, "k4n64"}, {96, "k4n48"}, {769, "k4n64"}, {768, "k4n64"}};
+  } cases[] = {{1, "k4n16"},  {16, "k4n16"},  {17, "k4n32"},   {48, "k4n48"}, {64, "k4n64"},
+               {96, "k4n48"}, {769, "k4n64"}, {1000, "k4n48"}, {768, "k4n64"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     assert_string_equal(qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, cases[i].n, &machine), cases[i].layout);
   assert_null(qn_isa_gemm_layout_for(isa, QN_F16, QN_F16, QN_F32, 10, &machine));
