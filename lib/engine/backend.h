@@ -44,7 +44,36 @@ typedef struct qn_port {
   size_t bytes;
 } qn_port;
 
+/* Functions that bodies have in common, compiled once: objects by the names of functions in them. Any thread. */
+enum { QN_PIECE_NAME = 64 };
+typedef enum qn_piece_state {
+  QN_PIECE_KNOWN, /* *out is the object, alive as long as the store */
+  QN_PIECE_YOURS, /* to be made by who asked, who then gives it */
+  QN_PIECE_BUSY   /* somebody else is making it */
+} qn_piece_state;
+typedef struct qn_piece_object {
+  const void *data;
+  size_t size;
+} qn_piece_object;
+typedef struct qn_piece_store {
+  void *user;
+  /* With `wait` never BUSY. Who waits must have given all that is theirs. */
+  qn_piece_state (*take)(void *user, const char *name, bool wait, qn_piece_object *out);
+  /* What take left to be made: an ELF object that has the functions of these names, or null when that failed. */
+  void (*give)(void *user, uint32_t count, const char *const *names, const void *object, size_t size);
+} qn_piece_store;
+
+/* A body in pieces: this head, the sizes of its objects (uint64_t), the objects, each followed by zeros up to a
+ * multiple of 8 bytes. Together they need nothing from outside. */
+#define QN_PIECES_MAGIC "quernobj"
+typedef struct qn_pieces_head {
+  char magic[8];
+  uint64_t count;
+  char entry[QN_PIECE_NAME]; /* the function that is the body; empty: the one that has the body's symbol */
+} qn_pieces_head;
+
 typedef struct qn_aot {
+  const qn_piece_store *pieces; /* for one body without an entry: write it in pieces, unless it is none; or null */
   const char
       *entry; /* C identifier: int32_t entry(const qn_kargs *): ptr = inputs then outputs, workspace aligned to 64 */
   uint32_t num_bodies, num_calls, num_constants, num_inputs, num_outputs;
@@ -79,7 +108,7 @@ typedef struct qn_backend {
 
 /* Entry point of the dlopened LLVM module. */
 typedef const qn_backend *(*qn_llvm_backend_fn)(uint32_t abi);
-#define QN_BACKEND_ABI 1u
+#define QN_BACKEND_ABI 2u
 /* The libtcc backend, when built in. */
 const qn_backend *qn__tcc_backend(void);
 #endif

@@ -24,7 +24,7 @@ static bool into_buf(void *user, const char *data, size_t size) {
 
 qn_status qn__body_object(qn_units *units, qn_context *ctx, const qn_body *body, qn_buf *out, qn_unit_origin *origin) {
   const qn_backend *backend;
-  qn_aot aot = {.num_bodies = 1, .bodies = body};
+  qn_aot aot = {.num_bodies = 1, .bodies = body, .pieces = &units->pieces.store};
   qn_cache_key key;
   bool cached = units->cache && qn__cache_key(body, &key);
   size_t start = out->size;

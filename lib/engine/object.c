@@ -1,25 +1,36 @@
-/* A loader for the machine code that our own code generator writes: an x86-64 ELF relocatable object whose functions
- * need nothing from outside. Everything in the file is checked before it is used; the mapping is writable until the
+/* A loader for the machine code that our own code generator writes: an x86-64 ELF relocatable object, or several that
+ * need nothing but each other. Everything in the file is checked before it is used; the mapping is writable until the
  * relocations are applied and executable afterwards, never both. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "announce.h"
 #include "context_impl.h"
 #include "program.h"
 #include <elf.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+typedef struct image image;
+
 typedef struct object {
-  qn_context *ctx;
+  image *in;
   const char *data;
   size_t size;
   Elf64_Ehdr head;
   uint64_t *section_at; /* offset of each loaded section in the mapping, UINT64_MAX for others */
+} object;
+
+enum { MOST_OBJECTS = 64 };
+struct image {
+  qn_context *ctx;
+  object objects[MOST_OBJECTS];
+  uint32_t num_objects;
+  char entry[QN_PIECE_NAME]; /* the function that is the first body; empty: the one with its symbol */
   const char *problem;
   char *map;
   size_t map_size;
-} object;
+};
 
 typedef struct object_code {
   qn_code base;
@@ -30,9 +41,13 @@ typedef struct object_code {
   void **announced; /* per function, helpers among them */
 } object_code;
 
-static bool bad(object *o, const char *why) {
-  if (!o->problem) o->problem = why;
+static bool bad_image(image *m, const char *why) {
+  if (!m->problem) m->problem = why;
   return false;
+}
+
+static bool bad(object *o, const char *why) {
+  return bad_image(o->in, why);
 }
 
 static bool span_ok(const object *o, uint64_t offset, uint64_t n) {
@@ -59,8 +74,8 @@ static bool read_head(object *o) {
   return true;
 }
 
-static bool place_sections(object *o) {
-  uint64_t at = 0;
+/* From offset *at of the mapping on. */
+static bool place_sections(object *o, uint64_t *at) {
   for (uint64_t i = 0; i < o->head.e_shnum; i++) {
     Elf64_Shdr s;
     o->section_at[i] = UINT64_MAX;
@@ -69,21 +84,35 @@ static bool place_sections(object *o) {
     uint64_t align = s.sh_addralign ? s.sh_addralign : 1;
     if (align > 4096 || (align & (align - 1)) || s.sh_size > (1u << 30))
       return bad(o, "a section has an odd size or alignment");
-    at = (at + align - 1) & ~(align - 1);
-    o->section_at[i] = at;
-    at += s.sh_size;
-    if (at > (1u << 30)) return bad(o, "it is larger than 1 GB");
+    *at = (*at + align - 1) & ~(align - 1);
+    o->section_at[i] = *at;
+    *at += s.sh_size;
+    if (*at > (1u << 30)) return bad(o, "it is larger than 1 GB");
   }
-  long page = sysconf(_SC_PAGESIZE);
-  o->map_size = (at + (uint64_t)page) & ~((uint64_t)page - 1);
-  void *map = mmap(NULL, o->map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (map == MAP_FAILED) return bad(o, "memory for its code cannot be mapped");
-  o->map = map;
+  return true;
+}
+
+static bool copy_sections(object *o) {
   for (uint64_t i = 0; i < o->head.e_shnum; i++) {
     Elf64_Shdr s;
-    if (o->section_at[i] == UINT64_MAX || !section(o, i, &s)) continue;
-    if (s.sh_type != SHT_NOBITS) memcpy(o->map + o->section_at[i], o->data + s.sh_offset, s.sh_size);
+    if (o->section_at[i] == UINT64_MAX) continue;
+    if (!section(o, i, &s)) return false;
+    if (s.sh_type != SHT_NOBITS) memcpy(o->in->map + o->section_at[i], o->data + s.sh_offset, s.sh_size);
   }
+  return true;
+}
+
+static bool map_sections(image *m) {
+  uint64_t at = 0;
+  for (uint32_t i = 0; i < m->num_objects; i++)
+    if (!place_sections(&m->objects[i], &at)) return false;
+  long page = sysconf(_SC_PAGESIZE);
+  m->map_size = (at + (uint64_t)page) & ~((uint64_t)page - 1);
+  void *map = mmap(NULL, m->map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (map == MAP_FAILED) return bad_image(m, "memory for its code cannot be mapped");
+  m->map = map;
+  for (uint32_t i = 0; i < m->num_objects; i++)
+    if (!copy_sections(&m->objects[i])) return false;
   return true;
 }
 
@@ -103,13 +132,55 @@ static bool symbol_value(object *o, const Elf64_Sym *s, uint64_t *out) {
   return true;
 }
 
+/* ---- functions ---- */
+
+/* Calls each with every function of the object, those that only others call included. */
+typedef void (*function_fn)(void *user, const char *name, void *at, size_t bytes);
+
+static bool each_of_object(object *o, function_fn each, void *user) {
+  image *m = o->in;
+  for (uint64_t i = 0; i < o->head.e_shnum; i++) {
+    Elf64_Shdr table, names;
+    if (!section(o, i, &table)) return false;
+    if (table.sh_type != SHT_SYMTAB || !section(o, table.sh_link, &names)) continue;
+    for (uint64_t k = 0; k < table.sh_size / sizeof(Elf64_Sym); k++) {
+      Elf64_Sym s;
+      uint64_t value;
+      if (!symbol_at(o, &table, k, &s)) return false;
+      if (ELF64_ST_TYPE(s.st_info) != STT_FUNC || s.st_name >= names.sh_size) continue;
+      if (!symbol_value(o, &s, &value)) return false;
+      const char *name = o->data + names.sh_offset + s.st_name;
+      if (value > m->map_size || s.st_size > m->map_size - value) return bad(o, "a function lies outside its code");
+      if (memchr(name, 0, names.sh_size - s.st_name)) each(user, name, m->map + value, s.st_size);
+    }
+  }
+  return true;
+}
+
+static bool each_function(image *m, function_fn each, void *user) {
+  for (uint32_t i = 0; i < m->num_objects; i++)
+    if (!each_of_object(&m->objects[i], each, user)) return false;
+  return true;
+}
+
+typedef struct search {
+  const char *name;
+  char *at;
+} search;
+
+static void search_function(void *user, const char *name, void *at, size_t bytes) {
+  search *s = user;
+  (void)bytes;
+  if (!s->at && !strcmp(name, s->name)) s->at = at;
+}
+
 static bool relocate_one(object *o, uint64_t base, uint64_t room, const Elf64_Rela *r, uint64_t target) {
   uint64_t type = ELF64_R_TYPE(r->r_info), width = type == R_X86_64_64 ? 8 : 4;
   if (r->r_offset > room || room - r->r_offset < width) return bad(o, "a relocation lies outside its section");
-  char *at = o->map + base + r->r_offset;
+  char *at = o->in->map + base + r->r_offset;
   uint64_t value = target + (uint64_t)r->r_addend;
   if (type == R_X86_64_64) {
-    value += (uint64_t)(uintptr_t)o->map;
+    value += (uint64_t)(uintptr_t)o->in->map;
     memcpy(at, &value, 8);
     return true;
   }
@@ -119,6 +190,20 @@ static bool relocate_one(object *o, uint64_t base, uint64_t room, const Elf64_Re
   int32_t narrow = (int32_t)delta;
   memcpy(at, &narrow, 4);
   return narrow == delta ? true : bad(o, "a relocation does not reach its target");
+}
+
+/* Where a symbol is, be it a function of another object. */
+static bool target_of(object *o, const Elf64_Shdr *symbols, const Elf64_Sym *s, uint64_t *out) {
+  Elf64_Shdr names;
+  if (s->st_shndx != SHN_UNDEF) return symbol_value(o, s, out);
+  if (!section(o, symbols->sh_link, &names)) return false;
+  if (s->st_name >= names.sh_size || names.sh_type == SHT_NOBITS) return bad(o, "a symbol has no name");
+  search found = {o->data + names.sh_offset + s->st_name, NULL};
+  if (!memchr(found.name, 0, names.sh_size - s->st_name)) return bad(o, "a symbol has no name");
+  if (!each_function(o->in, search_function, &found)) return false;
+  if (!found.at) return bad(o, "it needs a symbol that it does not define");
+  *out = (uint64_t)(found.at - o->in->map);
+  return true;
 }
 
 static bool relocate(object *o) {
@@ -133,7 +218,7 @@ static bool relocate(object *o) {
       Elf64_Sym s;
       uint64_t value;
       memcpy(&r, o->data + rel.sh_offset + k * sizeof r, sizeof r);
-      if (!symbol_at(o, &symbols, ELF64_R_SYM(r.r_info), &s) || !symbol_value(o, &s, &value) ||
+      if (!symbol_at(o, &symbols, ELF64_R_SYM(r.r_info), &s) || !target_of(o, &symbols, &s, &value) ||
           !relocate_one(o, o->section_at[rel.sh_info], target.sh_size, &r, value))
         return false;
     }
@@ -141,48 +226,34 @@ static bool relocate(object *o) {
   return true;
 }
 
-/* Calls each with every function of the object, those that only others call included. */
-typedef void (*function_fn)(void *user, const char *name, void *at, size_t bytes);
-
-static bool each_function(object *o, function_fn each, void *user) {
-  for (uint64_t i = 0; i < o->head.e_shnum; i++) {
-    Elf64_Shdr table, names;
-    if (!section(o, i, &table)) return false;
-    if (table.sh_type != SHT_SYMTAB || !section(o, table.sh_link, &names)) continue;
-    for (uint64_t k = 0; k < table.sh_size / sizeof(Elf64_Sym); k++) {
-      Elf64_Sym s;
-      uint64_t value;
-      if (!symbol_at(o, &table, k, &s)) return false;
-      if (ELF64_ST_TYPE(s.st_info) != STT_FUNC || s.st_name >= names.sh_size) continue;
-      if (!symbol_value(o, &s, &value)) return false;
-      const char *name = o->data + names.sh_offset + s.st_name;
-      if (value > o->map_size || s.st_size > o->map_size - value) return bad(o, "a function lies outside its code");
-      if (memchr(name, 0, names.sh_size - s.st_name)) each(user, name, o->map + value, s.st_size);
-    }
-  }
-  return true;
-}
-
 typedef struct finding {
+  const image *in;
   uint32_t n;
   const qn_body *bodies;
   qn_kernel_fn *functions;
 } finding;
 
+/* The name that a body's function has in the object. */
+static const char *name_of(const image *m, const qn_body *bodies, uint32_t b) {
+  return b == 0 && m->entry[0] ? m->entry : bodies[b].symbol;
+}
+
 static void find_function(void *user, const char *name, void *at, size_t bytes) {
   const finding *f = user;
   (void)bytes;
   for (uint32_t b = 0; b < f->n; b++)
-    if (!strcmp(name, f->bodies[b].symbol)) memcpy(&f->functions[b], &at, sizeof at);
+    if (!strcmp(name, name_of(f->in, f->bodies, b))) memcpy(&f->functions[b], &at, sizeof at);
 }
 
-static bool find_functions(object *o, uint32_t n, const qn_body *bodies, qn_kernel_fn *functions) {
-  finding f = {n, bodies, functions};
-  if (!each_function(o, find_function, &f)) return false;
+static bool find_functions(image *m, uint32_t n, const qn_body *bodies, qn_kernel_fn *functions) {
+  finding f = {m, n, bodies, functions};
+  if (!each_function(m, find_function, &f)) return false;
   for (uint32_t b = 0; b < n; b++)
-    if (!functions[b]) return bad(o, "it lacks a kernel that the program needs");
+    if (!functions[b]) return bad_image(m, "it lacks a kernel that the program needs");
   return true;
 }
+
+/* ---- telling tools ---- */
 
 static void count_function(void *user, const char *name, void *at, size_t bytes) {
   (void)name, (void)at, (void)bytes;
@@ -191,21 +262,30 @@ static void count_function(void *user, const char *name, void *at, size_t bytes)
 
 typedef struct announcing {
   object_code *code;
+  const image *in;
+  const char *symbol;
   uint32_t how;
 } announcing;
 
+/* Functions of pieces are named by a word and a digest: told as the body's symbol, and that with the word. */
 static void announce_function(void *user, const char *name, void *at, size_t bytes) {
   announcing *n = user;
+  char told[160];
+  const char *digest = strrchr(name, '_');
+  if (n->in->entry[0] && !strcmp(name, n->in->entry))
+    name = n->symbol;
+  else if (n->in->entry[0] && digest)
+    snprintf(told, sizeof told, "%s_%.*s", n->symbol, (int)(digest - name), name), name = told;
   n->code->announced[n->code->num_announced++] = qn__announce(n->how, name, at, bytes);
 }
 
 /* Tools that ask for it learn the functions' names. Without memory for that they do not, and nothing else happens. */
-static void announce(object *o, object_code *c) {
+static void announce(image *m, object_code *c, const qn_body *bodies) {
   size_t n = 0;
-  if (!o->ctx->symbols || !each_function(o, count_function, &n) || !n) return;
+  if (!m->ctx->symbols || !each_function(m, count_function, &n) || !n) return;
   c->announced = qn__alloc_zero(&c->allocator, n * sizeof *c->announced);
-  announcing user = {c, o->ctx->symbols};
-  if (c->announced) each_function(o, announce_function, &user);
+  announcing user = {c, m, bodies[0].symbol, m->ctx->symbols};
+  if (c->announced) each_function(m, announce_function, &user);
 }
 
 static void destroy(qn_code *code) {
@@ -218,6 +298,51 @@ static void destroy(qn_code *code) {
   qn__free(&a, c, sizeof *c);
 }
 
+/* ---- objects ---- */
+
+static bool add_object(image *m, const char *data, size_t size) {
+  object *o = &m->objects[m->num_objects++];
+  *o = (object){.in = m, .data = data, .size = size};
+  if (!read_head(o)) return false;
+  o->section_at = qn__alloc_zero(qn_context_allocator(m->ctx), (o->head.e_shnum + 1u) * sizeof *o->section_at);
+  return o->section_at != NULL;
+}
+
+/* One object, or a body in pieces. */
+static bool add_objects(image *m, const char *data, size_t size) {
+  qn_pieces_head head;
+  if (size < sizeof head || memcmp(data, QN_PIECES_MAGIC, sizeof head.magic)) return add_object(m, data, size);
+  memcpy(&head, data, sizeof head);
+  uint64_t at = sizeof head, n = head.count;
+  if (n > MOST_OBJECTS || n * sizeof(uint64_t) > size - at || !memchr(head.entry, 0, sizeof head.entry))
+    return bad_image(m, "its head is damaged");
+  memcpy(m->entry, head.entry, sizeof m->entry);
+  at += n * sizeof(uint64_t);
+  for (uint64_t i = 0; i < n; i++) {
+    uint64_t bytes;
+    memcpy(&bytes, data + sizeof head + i * sizeof bytes, sizeof bytes);
+    if (at > size || bytes > size - at) return bad_image(m, "a part of it lies outside the file");
+    if (!add_object(m, data + at, (size_t)bytes)) return false;
+    at += (bytes + 7) & ~(uint64_t)7;
+  }
+  return true;
+}
+
+static bool load(image *m, const char *data, size_t size) {
+  if (!add_objects(m, data, size) || !map_sections(m)) return false;
+  for (uint32_t i = 0; i < m->num_objects; i++)
+    if (!relocate(&m->objects[i])) return false;
+  return true;
+}
+
+static void free_objects(image *m) {
+  const qn_allocator *a = qn_context_allocator(m->ctx);
+  for (uint32_t i = 0; i < m->num_objects; i++) {
+    object *o = &m->objects[i];
+    if (o->section_at) qn__free(a, o->section_at, (o->head.e_shnum + 1u) * sizeof *o->section_at);
+  }
+}
+
 qn_status qn__object_load(qn_context *ctx, const void *data, size_t size, uint32_t n, const qn_body *bodies,
                           qn_code **out) {
 #if !defined(__x86_64__)
@@ -225,24 +350,28 @@ qn_status qn__object_load(qn_context *ctx, const void *data, size_t size, uint32
   return qn_error(ctx, QN_DIAG_UNSUPPORTED, qn_place_file(""), "machine code can be loaded on x86-64 only");
 #else
   const qn_allocator *a = qn_context_allocator(ctx);
-  object o = {.ctx = ctx, .data = data, .size = size};
+  image *m = qn__alloc_zero(a, sizeof *m);
   object_code *c = qn__alloc_zero(a, sizeof *c);
   qn_kernel_fn *functions = qn__alloc_zero(a, n * sizeof *functions);
-  bool ok = c && functions && read_head(&o);
-  if (ok) ok = (o.section_at = qn__alloc_zero(a, (o.head.e_shnum + 1u) * sizeof *o.section_at)) != NULL;
-  ok = ok && place_sections(&o) && relocate(&o) && find_functions(&o, n, bodies, functions);
-  if (ok && mprotect(o.map, o.map_size, PROT_READ | PROT_EXEC)) ok = bad(&o, "its code cannot be made executable");
+  const char *problem = NULL;
+  bool ok = m && c && functions;
+  if (m) m->ctx = ctx;
+  ok = ok && load(m, data, size) && find_functions(m, n, bodies, functions);
+  if (ok && mprotect(m->map, m->map_size, PROT_READ | PROT_EXEC))
+    ok = bad_image(m, "its code cannot be made executable");
   if (ok) {
-    *c = (object_code){{functions, size, destroy}, *a, o.map, o.map_size, n, 0, NULL};
-    announce(&o, c);
+    *c = (object_code){{functions, size, destroy}, *a, m->map, m->map_size, n, 0, NULL};
+    announce(m, c, bodies);
     *out = &c->base;
+  } else {
+    if (m && m->map) munmap(m->map, m->map_size);
+    qn__free(a, functions, n * sizeof *functions);
+    qn__free(a, c, sizeof *c);
   }
-  if (o.section_at) qn__free(a, o.section_at, (o.head.e_shnum + 1u) * sizeof *o.section_at);
+  if (m) problem = m->problem, free_objects(m);
+  qn__free(a, m, sizeof *m);
   if (ok) return QN_OK;
-  if (o.map) munmap(o.map, o.map_size);
-  qn__free(a, functions, n * sizeof *functions);
-  qn__free(a, c, sizeof *c);
-  if (!o.problem) return qn_error_no_memory(ctx);
-  return qn_error(ctx, QN_DIAG_FORMAT, qn_place_file(""), "the program's machine code cannot be loaded: %s", o.problem);
+  if (!problem) return qn_error_no_memory(ctx);
+  return qn_error(ctx, QN_DIAG_FORMAT, qn_place_file(""), "the program's machine code cannot be loaded: %s", problem);
 #endif
 }

@@ -34,6 +34,7 @@ static void destroy(qn_context *ctx, void *state) {
   qn_units *units = state;
   qn__units_join(units); /* programs are destroyed before their context: there are no units left */
   drop_cache(units);
+  qn__pieces_destroy(&units->pieces);
   pthread_cond_destroy(&units->changed);
   pthread_mutex_destroy(&units->lock);
   qn__free(qn_context_allocator(ctx), units, sizeof *units);
@@ -51,6 +52,7 @@ qn_units *qn__units_of(qn_context *ctx) {
   units->symbols = ctx->symbols;
   pthread_mutex_init(&units->lock, NULL);
   pthread_cond_init(&units->changed, NULL);
+  qn__pieces_init(&units->pieces);
   ctx->slots[QN__SLOT_ENGINE].state = units;
   ctx->slots[QN__SLOT_ENGINE].destroy = destroy;
   return units;

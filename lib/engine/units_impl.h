@@ -1,6 +1,7 @@
 /* The inside of the table of units: units.c finds and releases, make.c makes code, workers.c does so on threads. */
 #ifndef QN_UNITS_IMPL_H
 #define QN_UNITS_IMPL_H
+#include "pieces.h"
 #include "program.h"
 #include "units.h"
 #include <pthread.h>
@@ -22,6 +23,7 @@ struct qn_units {
   qn_unit *first_queued, *last_queued;
   qn_worker workers[QN__MAX_WORKERS];
   struct qn_cache *cache; /* null for none */
+  qn_pieces pieces;
 };
 
 /* What came of making a unit's code. */

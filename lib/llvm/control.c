@@ -40,7 +40,7 @@ void qn__ll_do_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef en
   loop_begin(g, f, start, end, step, num_carried, carried);
 }
 
-void qn__ll_for_end(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried) {
+static void loop_end(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried, bool leave) {
   LLVMBasicBlockRef latch = LLVMGetInsertBlock(g->b);
   LLVMValueRef next = LLVMBuildFreeze(g->b, LLVMBuildNSWAdd(g->b, f->i, f->step, ""), "");
   LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, next, f->end, ""), f->body, f->exit);
@@ -48,13 +48,21 @@ void qn__ll_for_end(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried) {
   LLVMPositionBuilderAtEnd(g->b, f->exit);
   for (uint32_t c = 0; carried && c < f->num_carried; c++) {
     LLVMAddIncoming(f->phi[c], &carried[c], &latch, 1);
-    if (f->once) continue;
+    if (f->once || !leave) continue;
     LLVMValueRef both[2] = {f->init[c], carried[c]};
     LLVMBasicBlockRef from[2] = {f->pre, latch};
     LLVMValueRef left = LLVMBuildPhi(g->b, LLVMTypeOf(carried[c]), "");
     LLVMAddIncoming(left, both, from, 2);
     carried[c] = left;
   }
+}
+
+void qn__ll_for_end(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried) {
+  loop_end(g, f, carried, true);
+}
+
+void qn__ll_for_close(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried) {
+  loop_end(g, f, carried, false);
 }
 
 void qn__ll_if_begin(qn_ll *g, qn_ll_if *f, LLVMValueRef condition) {

@@ -148,6 +148,8 @@ qn_status qn__ll_emit_program(qn_context *ctx, const qn_aot *aot, qn_emit_kind k
     char *text = LLVMPrintModuleToString(m.mod);
     status = write_all(ctx, write(user, text, strlen(text)));
     LLVMDisposeMessage(text);
+  } else if (status == QN_OK && kind == QN_EMIT_OBJ && aot->pieces && !aot->entry && aot->num_bodies == 1) {
+    status = qn__ll_emit_pieces(&m, aot, write, user);
   } else if (status == QN_OK) {
     LLVMMemoryBufferRef buffer;
     status = qn__ll_codegen(&m, kind == QN_EMIT_OBJ ? LLVMObjectFile : LLVMAssemblyFile, &buffer);

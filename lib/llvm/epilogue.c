@@ -101,13 +101,10 @@ static bool take_group(epilogue *e) {
 
 /* ---- the region over a group of vectors ---- */
 
-static void place_extras(epilogue *e, LLVMValueRef row) {
-  qn_ll *g = e->g;
+static void place_extras(epilogue *e) {
   for (uint32_t i = 0; i < e->plan->num_epilogue_extras; i++) {
     const qn_extra *x = &e->plan->epilogue_extras[i];
-    LLVMValueRef base = e->extra[i];
-    if (x->by_row && row) base = qn__ll_gep(g, base, qn__ll_mul(g, row, e->row_stride[i]));
-    e->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, base, NULL};
+    e->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, e->extra[i], NULL};
   }
 }
 
@@ -143,7 +140,7 @@ static bool prepare(epilogue *e) {
   e->y = qn__ll_arg_ptr(g, 2);
   e->y_stride = qn__ll_arg_stride(g, 1);
   if (e->doubled) e->y_stride = qn__ll_mul(g, e->y_stride, qn__ll_i64(g, 2));
-  place_extras(e, NULL);
+  place_extras(e);
   qn_ll_region *both[2] = {&e->region[0], &e->single};
   for (int i = 0; i < 2; i++) {
     qn__ll_region_load(both[i], 0, e->places, qn__ll_i64(g, 0), 1, NULL);
@@ -175,9 +172,8 @@ static void set_apart(qn_ll_region *r) {
 }
 
 /* Sums of columns that follow each other, which stand apart: from each of the four vectors one lane. */
-static LLVMValueRef gathered(epilogue *e, LLVMValueRef sums, LLVMValueRef column) {
-  qn_ll *g = e->g;
-  LLVMValueRef v[4], at = qn__ll_gep(g, sums, qn__ll_sub(g, column, e->first_column));
+static LLVMValueRef gathered(qn_ll *g, LLVMValueRef at) {
+  LLVMValueRef v[4];
   for (int64_t j = 0; j < 4; j++)
     v[j] = qn__ll_load_vec(g, LLVMVectorType(g->i32, 4), qn__ll_gep_const(g, at, j * 64), 16);
   LLVMValueRef picks[16];
@@ -187,48 +183,91 @@ static LLVMValueRef gathered(epilogue *e, LLVMValueRef sums, LLVMValueRef column
   return LLVMBuildShuffleVector(g->b, v[0], v[2], LLVMConstVector(picks, 16), "");
 }
 
-static LLVMValueRef sums_of(epilogue *e, LLVMValueRef sums, LLVMValueRef column, uint32_t group, uint32_t lanes) {
-  qn_ll *g = e->g;
-  if (e->apart && group == 1) return gathered(e, sums, column);
-  qn_ll_place from = {e->plan->acc, QN_ACCESS_DENSE, sums, NULL};
-  return qn__ll_load(g, &from, qn__ll_sub(g, column, e->first_column), lanes, NULL);
-}
-
 /* Where what varies by column stands for a column. */
 static LLVMValueRef column_in_row(epilogue *e, LLVMValueRef column) {
   if (!e->doubled) return column;
   return LLVMBuildAnd(e->g->b, column, qn__ll_i64(e->g, (int64_t)e->plan->layout.panel_width - 1), "");
 }
 
-static void store_row(epilogue *e, qn_ll_region *regions, LLVMValueRef row, LLVMValueRef column, uint32_t group,
-                      uint32_t lanes, LLVMValueRef mask) {
-  qn_ll *g = e->g;
-  LLVMValueRef y = qn__ll_gep(g, e->y, qn__ll_mul(g, row, e->y_stride));
-  if (group > 1 && e->packs) {
-    qn__ll_narrow_store(regions, group, &e->narrow, qn__ll_gep(g, y, column));
-    return;
-  }
-  qn_ll_place to = {e->plan->y_mem, QN_ACCESS_DENSE, y, NULL};
-  for (uint32_t v = 0; v < group; v++)
-    qn__ll_region_store(&regions[v], 0, &to, column_of(e, column, v, lanes), lanes, mask);
+/* ---- rows ---- */
+
+/* What moves from row to row: the sums and the results at the group's first column, and extras by row. */
+typedef struct row_walk {
+  LLVMValueRef *at[QN_LL_MAX_CARRIED], by[QN_LL_MAX_CARRIED];
+  uint32_t count;
+  LLVMValueRef sums, y;
+} row_walk;
+
+static void walk(row_walk *w, LLVMValueRef *at, LLVMValueRef by) {
+  w->at[w->count] = at;
+  w->by[w->count++] = by;
 }
 
-static void one_row(epilogue *e, qn_ll_region *regions, LLVMValueRef r, LLVMValueRef column, uint32_t group,
+static void begin_rows(epilogue *e, row_walk *w, LLVMValueRef column, uint32_t group) {
+  qn_ll *g = e->g;
+  int64_t acc = qn__ll_mem_bits(e->plan->acc) / 8, y = qn__ll_mem_bits(e->plan->y_mem) / 8;
+  LLVMValueRef along = qn__ll_sub(g, column, e->first_column), row;
+  bool single = e->apart && group == 1; /* then 16 columns lie in 16 bytes of each vector */
+  w->count = 0;
+  w->sums = qn__ll_gep(g, e->sums, single ? along : qn__ll_mul(g, along, qn__ll_i64(g, acc)));
+  row = qn__ll_gep(g, e->y, qn__ll_mul(g, e->row, e->y_stride));
+  w->y = qn__ll_gep(g, row, y == 1 ? column : qn__ll_mul(g, column, qn__ll_i64(g, y)));
+  walk(w, &w->sums, e->row_bytes);
+  walk(w, &w->y, e->y_stride);
+  for (uint32_t i = 0; i < e->plan->num_epilogue_extras; i++) {
+    qn_ll_place *p = &e->places[1 + i];
+    if (!e->plan->epilogue_extras[i].by_row) continue;
+    p->base = qn__ll_gep(g, p->base, qn__ll_mul(g, e->row, e->row_stride[i]));
+    if (w->count == QN_LL_MAX_CARRIED) {
+      e->g->failed = true; /* tapes have fewer inputs */
+      return;
+    }
+    walk(w, &p->base, e->row_stride[i]);
+  }
+}
+
+static void store_row(epilogue *e, qn_ll_region *regions, LLVMValueRef at, uint32_t group, uint32_t lanes,
+                      LLVMValueRef mask) {
+  if (group > 1 && e->packs) {
+    qn__ll_narrow_store(regions, group, &e->narrow, at);
+    return;
+  }
+  qn_ll_place to = {e->plan->y_mem, QN_ACCESS_DENSE, at, NULL};
+  for (uint32_t v = 0; v < group; v++)
+    qn__ll_region_store(&regions[v], 0, &to, qn__ll_i64(e->g, (int64_t)v * lanes), lanes, mask);
+}
+
+static void one_row(epilogue *e, qn_ll_region *regions, const row_walk *w, LLVMValueRef column, uint32_t group,
                     uint32_t lanes, LLVMValueRef mask) {
   qn_ll *g = e->g;
-  LLVMValueRef row = qn__ll_add(g, e->row, r);
-  place_extras(e, row);
+  qn_ll_place from = {e->plan->acc, QN_ACCESS_DENSE, w->sums, NULL};
   qn__ll_region_load(&regions[0], QN_LL_BY_ROW, e->places, column, 1, NULL);
   qn__ll_region_emit(&regions[0], QN_LL_BY_ROW, 0, 0, 1);
   share(regions, QN_LL_BY_ROW, group);
-  LLVMValueRef sums = qn__ll_gep(g, e->sums, qn__ll_mul(g, r, e->row_bytes));
   for (uint32_t v = 0; v < group; v++) {
-    LLVMValueRef at = column_of(e, column, v, lanes), sum = sums_of(e, sums, at, group, lanes);
-    qn__ll_region_load(&regions[v], QN_LL_BY_ROW | QN_LL_BY_LANE, e->places, at, lanes, mask);
+    LLVMValueRef next = qn__ll_i64(g, (int64_t)v * lanes);
+    LLVMValueRef sum = e->apart && group == 1 ? gathered(g, w->sums) : qn__ll_load(g, &from, next, lanes, NULL);
+    qn__ll_region_load(&regions[v], QN_LL_BY_ROW | QN_LL_BY_LANE, e->places, column_of(e, column, v, lanes), lanes,
+                       mask);
     qn__ll_region_set_input(&regions[v], 0, sum);
     qn__ll_region_emit(&regions[v], QN_LL_BY_ROW | QN_LL_BY_LANE, 0, 0, lanes);
   }
-  store_row(e, regions, row, column, group, lanes, mask);
+  store_row(e, regions, w->y, group, lanes, mask);
+}
+
+static void rows_loop(epilogue *e, qn_ll_region *regions, LLVMValueRef rows, LLVMValueRef column, uint32_t group,
+                      uint32_t lanes, LLVMValueRef mask) {
+  qn_ll *g = e->g;
+  row_walk w;
+  LLVMValueRef carried[QN_LL_MAX_CARRIED];
+  qn_ll_for f;
+  begin_rows(e, &w, column, group);
+  for (uint32_t i = 0; i < w.count; i++) carried[i] = *w.at[i];
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), rows, 1, w.count, carried);
+  for (uint32_t i = 0; i < w.count; i++) *w.at[i] = carried[i];
+  one_row(e, regions, &w, column, group, lanes, mask);
+  for (uint32_t i = 0; i < w.count; i++) carried[i] = LLVMBuildFreeze(g->b, qn__ll_gep(g, *w.at[i], w.by[i]), "");
+  qn__ll_for_close(g, &f, carried);
 }
 
 /* Whether the multipliers of a group allow packing. */
@@ -247,7 +286,7 @@ static void columns(epilogue *e, LLVMValueRef column, uint32_t group, uint32_t l
   qn_ll *g = e->g;
   qn_ll_region *regions = group > 1 ? e->region : &e->single;
   LLVMValueRef rows = e->rows;
-  place_extras(e, NULL);
+  place_extras(e);
   share(regions, 0, group);
   for (uint32_t v = 0; v < group; v++)
     qn__ll_region_load(&regions[v], QN_LL_BY_LANE, e->places, column_in_row(e, column_of(e, column, v, lanes)), lanes,
@@ -264,10 +303,7 @@ static void columns(epilogue *e, LLVMValueRef column, uint32_t group, uint32_t l
     }
     *done = next;
   }
-  qn_ll_for f;
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), rows, 1, 0, NULL);
-  one_row(e, regions, f.i, column, group, lanes, mask);
-  qn__ll_for_end(g, &f, NULL);
+  rows_loop(e, regions, rows, column, group, lanes, mask);
 }
 
 static void one_vector(void *user, LLVMValueRef column, uint32_t lanes, LLVMValueRef mask) {

@@ -133,7 +133,7 @@ static void rows_loop(loops *l, LLVMValueRef begin, LLVMValueRef end, uint32_t f
     qn__ll_for_end(g, &columns, NULL);
   }
   for (uint32_t i = 0; i < n; i++) carried[i] = qn__ll_gep(g, *moved[i], by[i]);
-  qn__ll_for_end(g, &rows, carried);
+  qn__ll_for_close(g, &rows, carried);
 }
 
 /* ---- loops over panels ---- */

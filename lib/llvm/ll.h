@@ -53,17 +53,23 @@ void qn__ll_function_end(qn_ll *g); /* return 0 */
 LLVMValueRef qn__ll_function_attrs(qn_ll *g, LLVMValueRef fn);
 /* Has LLVM compile a function fast: for those that are run through once a tile or more rarely. */
 void qn__ll_function_quickly(qn_ll *g, LLVMValueRef fn);
+bool qn__ll_function_is_quick(LLVMValueRef fn);
 qn_status qn__ll_error(qn_ll *g, qn_diag_code code, const char *fmt, ...) QN_PRINTF(3, 4);
 
 /* ---- target.c ---- */
-/* A machine for an ISA row, to be given back. */
-qn_status qn__ll_target_take(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef *out);
-void qn__ll_target_give(const qn_isa *isa, LLVMTargetMachineRef machine);
+/* A machine for an ISA row, to be given back; one that is `quick` does not optimize. */
+qn_status qn__ll_target_take(qn_context *ctx, const qn_isa *isa, bool quick, LLVMTargetMachineRef *out);
+void qn__ll_target_give(const qn_isa *isa, bool quick, LLVMTargetMachineRef machine);
 
 /* ---- jit.c: all that touches ORC ---- */
 qn_status qn__ll_jit(qn_ll_module *m, uint32_t count, const char *const *symbols, qn_code **out);
 /* Machine code of the module as an object or assembly. */
 qn_status qn__ll_codegen(qn_ll_module *m, LLVMCodeGenFileType type, LLVMMemoryBufferRef *out);
+
+/* ---- pieces.c ---- */
+/* Writes the module's only body, an object or pieces as `aot` says. */
+qn_status qn__ll_emit_pieces(qn_ll_module *m, const qn_aot *aot, bool (*write)(void *, const char *, size_t),
+                             void *user);
 
 /* ---- value.c ---- */
 LLVMValueRef *qn__ll_values(qn_ll *g, size_t count); /* nulls, in the arena; null when memory runs out */
@@ -145,6 +151,8 @@ void qn__ll_for_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef e
 void qn__ll_do_begin(qn_ll *g, qn_ll_for *f, LLVMValueRef start, LLVMValueRef end, int64_t step, uint32_t num_carried,
                      LLVMValueRef *carried);
 void qn__ll_for_end(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried);
+/* The same where nothing that is carried is wanted after the loop. */
+void qn__ll_for_close(qn_ll *g, qn_ll_for *f, LLVMValueRef *carried);
 typedef struct qn_ll_if {
   LLVMBasicBlockRef exit;
 } qn_ll_if;

@@ -57,6 +57,11 @@ LLVMValueRef qn__ll_function_attrs(qn_ll *g, LLVMValueRef fn) {
   return fn;
 }
 
+bool qn__ll_function_is_quick(LLVMValueRef fn) {
+  unsigned kind = LLVMGetEnumAttributeKindForName("optnone", strlen("optnone"));
+  return kind && LLVMGetEnumAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, kind);
+}
+
 void qn__ll_function_quickly(qn_ll *g, LLVMValueRef fn) {
   add_attr(g, fn, "noinline");
   add_attr(g, fn, "optnone");
@@ -149,7 +154,7 @@ qn_status qn__ll_module_create(qn_context *ctx, uint32_t num_bodies, const qn_bo
 
 qn_status qn__ll_module_start(qn_context *ctx, const qn_isa *isa, const char *name, qn_ll_module *out) {
   *out = (qn_ll_module){.qctx = ctx};
-  qn_status status = qn__ll_target_take(ctx, isa, &out->machine);
+  qn_status status = qn__ll_target_take(ctx, isa, false, &out->machine);
   out->isa = isa;
   if (status != QN_OK) return status;
   out->ctx = LLVMContextCreate();
@@ -170,7 +175,7 @@ qn_status qn__ll_module_start(qn_context *ctx, const qn_isa *isa, const char *na
 
 void qn__ll_module_destroy(qn_ll_module *m) {
   if (m->mod) LLVMDisposeModule(m->mod);
-  if (m->machine) qn__ll_target_give(m->isa, m->machine);
+  if (m->machine) qn__ll_target_give(m->isa, false, m->machine);
   if (m->ctx) LLVMContextDispose(m->ctx);
   m->mod = NULL;
   m->machine = NULL;

@@ -93,7 +93,7 @@ static const char *cpu_of(const qn_isa *isa, const char *triple) {
   return !strncmp(triple, "x86_64", 6) ? "x86-64" : !strncmp(triple, "riscv64", 7) ? "generic-rv64" : "generic";
 }
 
-static qn_status create(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef *out) {
+static qn_status create(qn_context *ctx, const qn_isa *isa, bool quick, LLVMTargetMachineRef *out) {
   qn_place nowhere = qn_place_file("");
   *out = NULL;
   if (!is_known(isa))
@@ -111,7 +111,8 @@ static qn_status create(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef
     return status;
   }
   const char *cpu = cpu_of(isa, triple);
-  *out = LLVMCreateTargetMachine(target, triple, cpu, isa->llvm_features, LLVMCodeGenLevelDefault, LLVMRelocPIC,
+  *out = LLVMCreateTargetMachine(target, triple, cpu, isa->llvm_features,
+                                 quick ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault, LLVMRelocPIC,
                                  LLVMCodeModelSmall);
   LLVMDisposeMessage(triple);
   if (!*out)
@@ -128,22 +129,23 @@ enum { MOST_IDLE = 8 };
 static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
   const char *row; /* of known[] */
+  bool quick;
   LLVMTargetMachineRef machine;
 } idle[MOST_IDLE];
 
-qn_status qn__ll_target_take(qn_context *ctx, const qn_isa *isa, LLVMTargetMachineRef *out) {
+qn_status qn__ll_target_take(qn_context *ctx, const qn_isa *isa, bool quick, LLVMTargetMachineRef *out) {
   *out = NULL;
   pthread_mutex_lock(&idle_lock);
   for (size_t i = 0; i < MOST_IDLE && !*out && is_known(isa); i++) {
-    if (!idle[i].machine || strcmp(idle[i].row, isa->name) != 0) continue;
+    if (!idle[i].machine || idle[i].quick != quick || strcmp(idle[i].row, isa->name) != 0) continue;
     *out = idle[i].machine;
     idle[i].machine = NULL;
   }
   pthread_mutex_unlock(&idle_lock);
-  return *out ? QN_OK : create(ctx, isa, out);
+  return *out ? QN_OK : create(ctx, isa, quick, out);
 }
 
-void qn__ll_target_give(const qn_isa *isa, LLVMTargetMachineRef machine) {
+void qn__ll_target_give(const qn_isa *isa, bool quick, LLVMTargetMachineRef machine) {
   const char *row = NULL;
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!strcmp(known[i].name, isa->name)) row = known[i].name;
@@ -151,6 +153,7 @@ void qn__ll_target_give(const qn_isa *isa, LLVMTargetMachineRef machine) {
   for (size_t i = 0; i < MOST_IDLE && machine; i++) {
     if (idle[i].machine) continue;
     idle[i].row = row;
+    idle[i].quick = quick;
     idle[i].machine = machine;
     machine = NULL;
   }

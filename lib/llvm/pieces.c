@@ -1,0 +1,251 @@
+/* A body in pieces, as the engine loads it. Functions that run once a tile or more rarely, those marked to be compiled
+ * quickly, are compiled by a machine that does not optimize, in a third of the time that it takes to leave functions
+ * alone in one that does. And a body's functions are shared with others: the sums of a tile know nothing of the
+ * epilogue, the epilogue nothing of the tile's height. Each is named by a digest of its text, so that what has the same
+ * name is the same code, whoever asked for it first.
+ *
+ * All functions stay in one module, which is compiled once for each machine; what a machine is not to compile is made
+ * available from elsewhere for that time. */
+#include "ll.h"
+#include <stdio.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+typedef enum piece_state { PIECE_OPEN, PIECE_OURS, PIECE_DONE } piece_state;
+
+typedef struct piece {
+  LLVMValueRef fn;
+  bool quick, named;
+  piece_state state;
+  char name[QN_PIECE_NAME];
+} piece;
+
+typedef struct cutter {
+  qn_ll_module *m;
+  const qn_piece_store *store;
+  const char *symbol; /* of the body */
+  qn_arena arena;
+  piece *pieces;
+  const char **names; /* room for those of all pieces */
+  uint32_t count, entry;
+  uint64_t seed;
+  qn_piece_object *objects; /* two at most for each piece */
+  uint32_t num_objects;
+  qn_status status;
+} cutter;
+
+static bool fail(cutter *c, qn_status status) {
+  c->status = status;
+  return false;
+}
+
+/* ---- names ---- */
+
+static piece *find_piece(cutter *c, LLVMValueRef fn) {
+  for (uint32_t i = 0; i < c->count; i++)
+    if (c->pieces[i].fn == fn) return &c->pieces[i];
+  return NULL;
+}
+
+static XXH128_hash_t digest_text(LLVMValueRef v, uint64_t seed) {
+  char *text = LLVMPrintValueToString(v);
+  XXH128_hash_t h = XXH3_128bits_withSeed(text, strlen(text), seed);
+  LLVMDisposeMessage(text);
+  return h;
+}
+
+/* What functions refer to by name only, and what no text says. */
+static void take_seed(cutter *c) {
+  c->seed = XXH3_64bits(c->m->isa->name, strlen(c->m->isa->name));
+  for (LLVMValueRef v = LLVMGetFirstGlobal(c->m->mod); v; v = LLVMGetNextGlobal(v))
+    c->seed = digest_text(v, c->seed).low64;
+}
+
+static void name_piece(cutter *c, piece *p);
+
+/* Before the text of their caller says them. */
+static void name_callees(cutter *c, piece *p) {
+  for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(p->fn); b; b = LLVMGetNextBasicBlock(b)) {
+    for (LLVMValueRef i = LLVMGetFirstInstruction(b); i; i = LLVMGetNextInstruction(i)) {
+      piece *callee = LLVMIsACallInst(i) ? find_piece(c, LLVMGetCalledValue(i)) : NULL;
+      if (callee && !callee->named) name_piece(c, callee);
+    }
+  }
+}
+
+/* What people see: the last word of the function's name. */
+static const char *word_of(const cutter *c, const piece *p) {
+  size_t size;
+  const char *word = strrchr(LLVMGetValueName2(p->fn, &size), '_');
+  return p == &c->pieces[c->entry] ? "body" : word ? word + 1 : "part";
+}
+
+static void name_piece(cutter *c, piece *p) {
+  char word[16];
+  p->named = true;
+  name_callees(c, p);
+  snprintf(word, sizeof word, "%s", word_of(c, p));
+  LLVMSetValueName2(p->fn, "piece", strlen("piece"));
+  XXH128_hash_t h = digest_text(p->fn, c->seed);
+  snprintf(p->name, sizeof p->name, "%s_%016llx%016llx", word, (unsigned long long)h.high64,
+           (unsigned long long)h.low64);
+  LLVMValueRef same = LLVMGetNamedFunction(c->m->mod, p->name);
+  if (same && same != p->fn) { /* twice in one body */
+    LLVMReplaceAllUsesWith(p->fn, same);
+    p->state = PIECE_DONE;
+  } else {
+    LLVMSetValueName2(p->fn, p->name, strlen(p->name));
+  }
+}
+
+static bool list_pieces(cutter *c) {
+  uint32_t n = 0;
+  for (LLVMValueRef f = LLVMGetFirstFunction(c->m->mod); f; f = LLVMGetNextFunction(f)) n += !LLVMIsDeclaration(f);
+  c->pieces = qn__arena_array(&c->arena, n, sizeof *c->pieces);
+  c->names = qn__arena_array(&c->arena, n, sizeof *c->names);
+  c->objects = qn__arena_array(&c->arena, 2 * (size_t)n, sizeof *c->objects);
+  if (!c->pieces || !c->names || !c->objects) return fail(c, qn_error_no_memory(c->m->qctx));
+  for (LLVMValueRef f = LLVMGetFirstFunction(c->m->mod); f; f = LLVMGetNextFunction(f)) {
+    size_t size;
+    if (LLVMIsDeclaration(f)) continue;
+    if (!strcmp(LLVMGetValueName2(f, &size), c->symbol)) c->entry = c->count;
+    c->pieces[c->count++] = (piece){.fn = f, .quick = qn__ll_function_is_quick(f)};
+  }
+  return true;
+}
+
+/* ---- objects ---- */
+
+static void add_object(cutter *c, qn_piece_object object) {
+  for (uint32_t i = 0; i < c->num_objects; i++)
+    if (c->objects[i].data == object.data) return;
+  c->objects[c->num_objects++] = object;
+}
+
+static bool is_wanted(const piece *p, bool quick) {
+  return p->state == PIECE_OURS && p->quick == quick;
+}
+
+static void set_linkage(cutter *c, bool quick) {
+  for (uint32_t i = 0; i < c->count; i++) {
+    LLVMValueRef fn = c->pieces[i].fn;
+    LLVMSetLinkage(fn, is_wanted(&c->pieces[i], quick) ? LLVMExternalLinkage : LLVMAvailableExternallyLinkage);
+    LLVMSetVisibility(fn, LLVMHiddenVisibility);
+  }
+}
+
+static qn_status codegen(cutter *c, bool quick, LLVMMemoryBufferRef *out) {
+  LLVMTargetMachineRef usual = c->m->machine;
+  if (!quick) return qn__ll_codegen(c->m, LLVMObjectFile, out);
+  qn_status status = qn__ll_target_take(c->m->qctx, c->m->isa, true, &c->m->machine);
+  if (status == QN_OK) status = qn__ll_codegen(c->m, LLVMObjectFile, out);
+  if (c->m->machine) qn__ll_target_give(c->m->isa, true, c->m->machine);
+  c->m->machine = usual;
+  return status;
+}
+
+static char *take_buffer(cutter *c, LLVMMemoryBufferRef buffer, size_t *size) {
+  *size = LLVMGetBufferSize(buffer);
+  char *copy = qn__arena_copy(&c->arena, LLVMGetBufferStart(buffer), *size);
+  LLVMDisposeMemoryBuffer(buffer);
+  if (!copy) fail(c, qn_error_no_memory(c->m->qctx));
+  return copy;
+}
+
+/* Compiles what is ours on one machine, and gives it to the store whether that went well or not: others may wait. */
+static void make(cutter *c, bool quick) {
+  LLVMMemoryBufferRef buffer = NULL;
+  char *object = NULL;
+  size_t size = 0;
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < c->count; i++)
+    if (is_wanted(&c->pieces[i], quick)) c->names[n++] = c->pieces[i].name;
+  if (n == 0) return;
+  set_linkage(c, quick);
+  qn_status status = codegen(c, quick, &buffer);
+  if (status) fail(c, status);
+  if (buffer) object = take_buffer(c, buffer, &size);
+  c->store->give(c->store->user, n, c->names, object, size);
+  for (uint32_t i = 0; i < c->count; i++)
+    if (is_wanted(&c->pieces[i], quick)) c->pieces[i].state = PIECE_DONE;
+  if (object) add_object(c, (qn_piece_object){object, size});
+}
+
+/* Takes what there is and makes what is ours; with `wait` the first that is open, even if others are making it: then
+ * nothing is ours that they could be waiting for. */
+static void make_open(cutter *c, bool wait) {
+  for (uint32_t i = 0; i < c->count; i++) {
+    piece *p = &c->pieces[i];
+    qn_piece_object object;
+    if (p->state != PIECE_OPEN) continue;
+    qn_piece_state state = c->store->take(c->store->user, p->name, wait, &object);
+    if (state == QN_PIECE_KNOWN) add_object(c, object);
+    if (state != QN_PIECE_BUSY) p->state = state == QN_PIECE_KNOWN ? PIECE_DONE : PIECE_OURS;
+    if (wait) break;
+  }
+  make(c, false);
+  make(c, true);
+}
+
+static bool is_open(const cutter *c) {
+  for (uint32_t i = 0; i < c->count; i++)
+    if (c->pieces[i].state == PIECE_OPEN) return true;
+  return false;
+}
+
+/* ---- writing ---- */
+
+typedef struct output {
+  bool (*write)(void *, const char *, size_t);
+  void *user;
+  bool good;
+} output;
+
+static void put(output *o, const void *data, size_t size) {
+  o->good = o->good && o->write(o->user, data, size);
+}
+
+static void write_pieces(cutter *c, output *o) {
+  static const char zeros[8];
+  qn_pieces_head head = {.magic = QN_PIECES_MAGIC, .count = c->num_objects};
+  snprintf(head.entry, sizeof head.entry, "%s", c->pieces[c->entry].name);
+  put(o, &head, sizeof head);
+  for (uint32_t i = 0; i < c->num_objects; i++) {
+    uint64_t size = c->objects[i].size;
+    put(o, &size, sizeof size);
+  }
+  for (uint32_t i = 0; i < c->num_objects; i++) {
+    put(o, c->objects[i].data, c->objects[i].size);
+    put(o, zeros, (8 - c->objects[i].size % 8) % 8);
+  }
+}
+
+static void cut(cutter *c, output *o) {
+  take_seed(c);
+  for (uint32_t i = 0; i < c->count; i++)
+    if (!c->pieces[i].named) name_piece(c, &c->pieces[i]);
+  make_open(c, false);
+  while (c->status == QN_OK && is_open(c)) make_open(c, true);
+  if (c->status == QN_OK) write_pieces(c, o);
+}
+
+/* A body that is one function has nothing in common with others. */
+static void leave_whole(cutter *c, output *o) {
+  LLVMMemoryBufferRef buffer;
+  c->status = qn__ll_codegen(c->m, LLVMObjectFile, &buffer);
+  if (c->status) return;
+  put(o, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+  LLVMDisposeMemoryBuffer(buffer);
+}
+
+qn_status qn__ll_emit_pieces(qn_ll_module *m, const qn_aot *aot, bool (*write)(void *, const char *, size_t),
+                             void *user) {
+  cutter c = {.m = m, .store = aot->pieces, .symbol = aot->bodies[0].symbol};
+  output o = {write, user, true};
+  qn__arena_init(&c.arena, qn_context_allocator(m->qctx));
+  if (list_pieces(&c)) (c.count > 1 ? cut : leave_whole)(&c, &o);
+  if (!o.good) fail(&c, qn_error(m->qctx, QN_DIAG_IO, qn_place_file(""), "the generated code could not be written"));
+  qn__arena_free(&c.arena);
+  return c.status;
+}
