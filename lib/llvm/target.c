@@ -111,9 +111,9 @@ static qn_status create(qn_context *ctx, const qn_isa *isa, bool quick, LLVMTarg
     return status;
   }
   const char *cpu = cpu_of(isa, triple);
-  *out = LLVMCreateTargetMachine(target, triple, cpu, isa->llvm_features,
-                                 quick ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault, LLVMRelocPIC,
-                                 LLVMCodeModelSmall);
+  *out =
+      LLVMCreateTargetMachine(target, triple, cpu, isa->llvm_features,
+                              quick ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
   LLVMDisposeMessage(triple);
   if (!*out)
     return qn_error(ctx, QN_DIAG_ENGINE, nowhere, "LLVM cannot make code for cpu '%s' with features '%s'", cpu,
