@@ -122,15 +122,22 @@ static qn_status moved_codes(qn_rewriter *r, qn_op op, qn_value a, qn_value c, q
     *out = qn__fold_op1(&b, QN_OP_SCAST, both, qn_type_with_elem(ctx, to, elem));
     return QN_OK;
   }
+  qn_op_desc desc = {.kind = kind,
+                     .num_operands = 1,
+                     .operands = &a,
+                     .num_results = 1,
+                     .results = &to,
+                     .attr_dict = qn_op_attrs(m, op)};
+  qn_op made = qn_op_create(&b, &desc);
+  qn_type type;
+  if (!made.id) return qn_error_no_memory(ctx);
   /* The rule knows where a transpose takes the axis that scales belong to. */
-  qn_attr attr = qn_op_attr(m, op, kind == QN_OP_RESHAPE ? "shape" : "perm");
-  qn_named_attr named = qn_named(m, kind == QN_OP_RESHAPE ? "shape" : "perm", attr);
-  qn_op made = qn_op_build(&b, kind, 1, &a, 1, &named);
-  if (!made.id) return QN_ERR_INTERNAL;
+  qn_status status = qn_op_infer(m, made, &type);
+  if (status) return status;
   *out = qn_op_result(m, made, 0);
-  elem = qn_type_with_elem(ctx, to, qn_type_elem(ctx, qn_value_type(m, *out)));
-  if (qn_type_is_null(elem)) return qn_error_no_memory(ctx);
-  qn_value_set_type(m, *out, elem);
+  type = qn_type_with_elem(ctx, to, qn_type_elem(ctx, type));
+  if (qn_type_is_null(type)) return qn_error_no_memory(ctx);
+  qn_value_set_type(m, *out, type);
   return QN_OK;
 }
 
@@ -147,6 +154,8 @@ qn_status qn__fold_sink(qn_rewriter *r, qn_op op) {
     c = qn_op_operand(m, second, 0);
     if (qn__quant_of(m, c) != q) return QN_OK;
   } else if (kind == QN_OP_RESHAPE && !qn__is_whole(q)) {
+    return QN_OK;
+  } else if (kind == QN_OP_MAX_POOL && (!qn__is_whole(q) || !has_wide_codes(qn_module_context(m), q))) {
     return QN_OK;
   }
   qn_status status = moved_codes(r, op, a, c, &codes);
