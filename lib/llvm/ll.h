@@ -188,6 +188,8 @@ typedef struct qn_ll_region {
 } qn_ll_region;
 /* The same results with fewer divisions (quotient.c); the tape itself when there is nothing to do. */
 const qn_tape *qn__ll_without_quotients(qn_ll *g, const qn_tape *tape);
+/* Where f16 is converted by instructions: what the tape has for it otherwise is no longer used (half.c). */
+const qn_tape *qn__ll_with_halves(qn_ll *g, const qn_tape *tape);
 /* The same results with max(sum, 0) as one instruction (zeros.c), where inputs that are the same for all rows, as
  * `shared` says, may be changed for it. Null when memory runs out. */
 const qn_tape *qn__ll_without_minus_zeros(qn_ll *g, const qn_tape *tape, const bool *shared);

@@ -44,6 +44,8 @@ static effect of_inst(const effects *e, const qn_tinst *i) {
   case QN_T_FCEIL:
   case QN_T_FEXT:
   case QN_T_FTRUNC:
+  case QN_T_HALF_IN:
+  case QN_T_HALF_OUT:
   case QN_T_FSCALE: return (effect)e->of[i->a];
   case QN_T_SELECT: return of_select(e, i);
   case QN_T_ALL_FSUM: return e->of[i->a] != NONE ? EVERYWHERE : NONE;

@@ -45,7 +45,7 @@ bool qn__ll_region_need_outputs(qn_ll_region *regions, uint32_t count) {
 }
 
 bool qn__ll_region_init(qn_ll_region *r, qn_ll *g, const qn_tape *tape, const uint8_t *input_vary) {
-  tape = qn__ll_without_quotients(g, tape);
+  tape = qn__ll_without_quotients(g, qn__ll_with_halves(g, tape));
   uint32_t n = tape->num_insts;
   *r = (qn_ll_region){.g = g, .tape = tape, .num_passes = 1};
   r->vary = qn__arena_array(g->arena, n, 1);

@@ -25,8 +25,9 @@ static const char *const nouns[QN_T_COUNT] = {
     [QN_T_FCMP] = "is",          [QN_T_SELECT] = "pick",      [QN_T_SEXT] = "wide",        [QN_T_ZEXT] = "wide",
     [QN_T_TRUNC] = "low",        [QN_T_SITOFP] = "real",      [QN_T_UITOFP] = "real",      [QN_T_FPTOSI] = "whole",
     [QN_T_FPTOUI] = "whole",     [QN_T_FEXT] = "real",        [QN_T_FTRUNC] = "real",      [QN_T_BITCAST] = "as",
-    [QN_T_FSCALE] = "scaled",    [QN_T_ALL_FMAX] = "row_max", [QN_T_ALL_FMIN] = "row_min", [QN_T_ALL_FSUM] = "row_sum",
-    [QN_T_ALL_SMAX] = "row_max", [QN_T_ALL_SMIN] = "row_min", [QN_T_ALL_ISUM] = "row_sum",
+    [QN_T_FSCALE] = "scaled",    [QN_T_HALF_IN] = "wide",     [QN_T_HALF_OUT] = "low",     [QN_T_ALL_FMAX] = "row_max",
+    [QN_T_ALL_FMIN] = "row_min", [QN_T_ALL_FSUM] = "row_sum", [QN_T_ALL_SMAX] = "row_max", [QN_T_ALL_SMIN] = "row_min",
+    [QN_T_ALL_ISUM] = "row_sum",
 };
 
 static bool is_float(unsigned t) {
@@ -101,6 +102,8 @@ static const char *const forms[QN_T_COUNT] = {
     [QN_T_TRUNC] = "$a",
     [QN_T_FEXT] = "$a",
     [QN_T_FTRUNC] = "$a",
+    [QN_T_HALF_IN] = "$a",
+    [QN_T_HALF_OUT] = "$a",
 };
 
 /* By predicate; cmpf: $a and $b are evaluated twice, which names allow. */

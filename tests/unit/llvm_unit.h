@@ -136,6 +136,8 @@ static uint64_t ref_inst(const qn_tinst *i, uint8_t from, uint64_t a, uint64_t b
   case QN_T_FSCALE: return of_f32((float)ldexp((double)as_f32(a), (int)sign_extend(c, 32)));
   case QN_T_SEXT: return low_bits((uint64_t)sign_extend(a, treg_bits[from]), bits);
   case QN_T_ZEXT:
+  case QN_T_HALF_IN:
+  case QN_T_HALF_OUT:
   case QN_T_BITCAST: return a;
   case QN_T_TRUNC: return low_bits(a, bits);
   case QN_T_SITOFP:

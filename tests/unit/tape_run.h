@@ -132,6 +132,8 @@ static inline uint64_t run_inst(const qn_tape *t, const qn_tinst *i, const uint6
                          : run_fcmp(i->pred, (double)run_f32(a), (double)run_f32(b));
   case QN_T_SELECT: return a ? b : c;
   case QN_T_FSCALE: return run_scale(a, c);
+  case QN_T_HALF_IN:
+  case QN_T_HALF_OUT: return a;
   case QN_T_SEXT:
   case QN_T_ZEXT:
   case QN_T_TRUNC:

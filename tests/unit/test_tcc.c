@@ -102,6 +102,8 @@ static void add_all_ops(void) {
   add_op(QN_T_FTRUNC, QN_TF32, 0, QN_TF64, 0, 0, false, 0);
   add_op(QN_T_FSCALE, QN_TF32, 0, QN_TF32, QN_TF32, QN_TI32, false, 0);
   add_op(QN_T_FSCALE, QN_TF32, 1, QN_TF32, QN_TF32, QN_TI32, false, 0);
+  add_op(QN_T_HALF_IN, QN_TF32, 0, QN_TF32, QN_TI16, 0, false, 0);
+  add_op(QN_T_HALF_OUT, QN_TI16, 0, QN_TI16, QN_TF32, 0, false, 0);
   add_op(QN_T_BITCAST, QN_TF32, 0, QN_TI32, 0, 0, false, 0);
   add_op(QN_T_BITCAST, QN_TI32, 0, QN_TF32, 0, 0, false, 0);
   add_op(QN_T_BITCAST, QN_TF64, 0, QN_TI64, 0, 0, false, 0);
