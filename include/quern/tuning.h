@@ -80,7 +80,7 @@ typedef struct qn_tuned {
   double gain; /* times as fast as without, when it was found */
 } qn_tuned;
 
-enum { QN_TUNED_MOST = 4096 };
+enum { QN_TUNED_MOST = 65536 };
 
 /* What becomes of a file that was measured on another processor. */
 typedef enum qn_foreign {

@@ -66,6 +66,34 @@ bool qn__tuned_same(const qn_tuned *a, const qn_tuned *b) {
   return same_kernel(a, b) && a->m_least == b->m_least && a->m_most == b->m_most;
 }
 
+/* ---- rows by what they are for ---- */
+
+static uint32_t hash_of(const qn_tuned *t) {
+  const int64_t numbers[5] = {(int64_t)t->kind, t->m_least, t->m_most, t->n, t->k};
+  return qn__hash(t->types, strlen(t->types), qn__hash(t->isa, strlen(t->isa), qn__hash(numbers, sizeof numbers, 1)));
+}
+
+static bool is_row(const void *owner, const void *key, uint32_t id) {
+  return qn__tuned_same(&((const qn_tuning *)owner)->rows.data[id - 1], key);
+}
+
+qn_tuned *qn__tuning_same(const qn_tuning *t, const qn_tuned *like) {
+  uint32_t id = qn__map_find(&t->index, hash_of(like), is_row, t, like);
+  return id ? &t->rows.data[id - 1] : NULL;
+}
+
+bool qn__tuning_add(const qn_allocator *a, qn_tuning *t, const qn_tuned *row) {
+  if (!qn__push(a, &t->rows, *row)) return false;
+  if (qn__map_add(a, &t->index, hash_of(row), t->rows.size)) return true;
+  t->rows.size--;
+  return false;
+}
+
+void qn__tuning_free(const qn_allocator *a, qn_tuning *t) {
+  qn__vec_free(a, &t->rows);
+  qn__map_free(a, &t->index);
+}
+
 static bool is_text(const char *s, size_t room) {
   size_t n = 0;
   while (n < room && s[n]) n++;
@@ -104,22 +132,26 @@ qn_status qn_tuning_put(qn_context *ctx, const qn_tuned *tuned) {
   if (problem) return qn_error(ctx, QN_DIAG_DATA, qn_place_file(""), "a choice cannot be taken: %s", problem);
   qn_tuning *t = qn__tuning_make(ctx);
   if (!t) return QN_ERR_NO_MEMORY;
-  for (uint32_t i = 0; i < t->rows.size; i++)
-    if (qn__tuned_same(&t->rows.data[i], tuned)) {
-      t->rows.data[i] = *tuned;
-      return QN_OK;
-    }
+  qn_tuned *row = qn__tuning_same(t, tuned);
+  if (row) {
+    *row = *tuned;
+    return QN_OK;
+  }
   if (t->rows.size >= QN_TUNED_MOST)
     return qn_error(ctx, QN_DIAG_LIMIT, qn_place_file(""), "more than %d choices", QN_TUNED_MOST);
-  return qn__push(&ctx->allocator, &t->rows, *tuned) ? QN_OK : qn_error_no_memory(ctx);
+  return qn__tuning_add(&ctx->allocator, t, tuned) ? QN_OK : qn_error_no_memory(ctx);
 }
 
 void qn_tuning_remove(qn_context *ctx, const qn_tuned *tuned) {
   qn_tuning *t = ctx->slots[QN__SLOT_PLAN].state;
-  uint32_t left = 0;
-  for (uint32_t i = 0; t && i < t->rows.size; i++)
-    if (!qn__tuned_same(&t->rows.data[i], tuned)) t->rows.data[left++] = t->rows.data[i];
-  if (t) t->rows.size = left;
+  qn_tuned *gone = t ? qn__tuning_same(t, tuned) : NULL;
+  if (!gone) return;
+  /* The order of the others stays, so that their numbers change: there is room for them, as there was. */
+  uint32_t at = (uint32_t)(gone - t->rows.data);
+  memmove(gone, gone + 1, (t->rows.size - at - 1) * sizeof *gone);
+  t->rows.size--;
+  qn__map_clear(&t->index);
+  for (uint32_t i = 0; i < t->rows.size; i++) qn__map_add(&ctx->allocator, &t->index, hash_of(&t->rows.data[i]), i + 1);
 }
 
 /* ---- which of them fits ---- */

@@ -38,7 +38,7 @@ bool qn__machine_fits(size_t i, double v) {
 
 static void destroy(qn_context *ctx, void *state) {
   qn_tuning *t = state;
-  qn__vec_free(&ctx->allocator, &t->rows);
+  qn__tuning_free(&ctx->allocator, t);
   qn__free(&ctx->allocator, t, sizeof *t);
 }
 

@@ -2,6 +2,7 @@
 #ifndef QN_MACHINE_H
 #define QN_MACHINE_H
 #include "context_impl.h"
+#include "map.h"
 #include <assert.h>
 #include <quern/tuning.h>
 #include <quern/unstable/isa.h>
@@ -9,7 +10,12 @@
 typedef struct qn_tuning {
   qn_machine machine;
   QN_VEC(qn_tuned) rows;
+  qn_map index; /* of rows, numbered from 1, by kernel and rows of the product */
 } qn_tuning;
+/* choice.c: the row for the same, or null; adds one; forgets and frees all. */
+qn_tuned *qn__tuning_same(const qn_tuning *t, const qn_tuned *like);
+bool qn__tuning_add(const qn_allocator *a, qn_tuning *t, const qn_tuned *row);
+void qn__tuning_free(const qn_allocator *a, qn_tuning *t);
 
 /* Null where the context has never been told anything. */
 const qn_tuning *qn__tuning_of(const qn_context *ctx);

@@ -174,10 +174,9 @@ static qn_status read_chosen(reader *r, qn_str name, qn_str value, qn_tuned *t) 
 static qn_status add_row(reader *r, qn_str kind, const qn_tuned *t) {
   const char *problem = qn__tuned_problem(t);
   if (problem) return bad(r, DATA, kind, "%s", problem);
-  for (uint32_t i = 0; i < r->read.rows.size; i++)
-    if (qn__tuned_same(&r->read.rows.data[i], t)) return bad(r, REDEFINED, kind, "this kernel has its choice already");
+  if (qn__tuning_same(&r->read, t)) return bad(r, REDEFINED, kind, "this kernel has its choice already");
   if (r->read.rows.size >= QN_TUNED_MOST) return bad(r, LIMIT, kind, "more than %d choices", QN_TUNED_MOST);
-  return qn__push(&r->ctx->allocator, &r->read.rows, *t) ? QN_OK : qn_error_no_memory(r->ctx);
+  return qn__tuning_add(&r->ctx->allocator, &r->read, t) ? QN_OK : qn_error_no_memory(r->ctx);
 }
 
 static qn_status read_row(reader *r, qn_str kind, qn_str rest) {
@@ -250,12 +249,12 @@ qn_status qn_tuning_parse(qn_context *ctx, const char *name, qn_str text, qn_for
   qn_status status = read_lines(&r, text);
   qn__free(&ctx->allocator, r.given, constants * sizeof *r.given);
   if (r.foreign) {
-    qn__vec_free(&ctx->allocator, &r.read.rows);
+    qn__tuning_free(&ctx->allocator, &r.read);
     r.read = (qn_tuning){.machine = qn_machine_default()};
   }
   qn_tuning old = status ? r.read : *state;
   if (!status) *state = r.read;
-  qn__vec_free(&ctx->allocator, &old.rows);
+  qn__tuning_free(&ctx->allocator, &old);
   return status;
 }
 

@@ -93,6 +93,9 @@ typedef struct product {
 
 /* Inputs and the interpreter's result on a sample of rows; false after a message. */
 bool product_create(qn_context *ctx, product *p, int64_t m, int64_t n, int64_t k, qn_scalar a, qn_scalar y, bool fused);
+/* The same with that share of the weights' squares of 32 x 64 made zero. */
+bool product_create_sparse(qn_context *ctx, product *p, int64_t m, int64_t n, int64_t k, qn_scalar a, qn_scalar y,
+                           bool fused, double zeros);
 void product_destroy(product *p);
 /* Bytes of the result. */
 size_t product_y_bytes(const product *p);
@@ -132,6 +135,7 @@ typedef struct product_race {
   int64_t peak_from; /* M from which the int8 peak takes part; 0 for never */
   const char *unit;  /* GOPS or GFLOPS */
   double budget;     /* seconds a shape */
+  double zeros;      /* share of the weights' squares of 32 x 64 that are all zero */
   uint32_t told;     /* peers whose absence has been told; starts 0 */
 } product_race;
 bool race_product(qn_context *ctx, const options *o, report *r, product_race *race, int64_t m, int64_t n, int64_t k);
@@ -211,6 +215,7 @@ typedef struct row_family {
 bool row_u8s8(qn_context *ctx, const options *o, report *r);
 bool row_small(qn_context *ctx, const options *o, report *r);
 bool row_float(qn_context *ctx, const options *o, report *r);
+bool row_sparse(qn_context *ctx, const options *o, report *r);
 bool row_far(qn_context *ctx, const options *o, report *r);
 bool row_conv(qn_context *ctx, const options *o, report *r);
 bool row_w4(qn_context *ctx, const options *o, report *r);

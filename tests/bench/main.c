@@ -6,6 +6,7 @@
 
 static const row_family rows[] = {
     {"u8s8", "u8 x s8 -> u8 and f32 with bias, scale per channel, relu, over shapes.txt", row_u8s8},
+    {"sparse", "u8 x s8 -> u8 with weights of which half the squares, or six of seven, are zero", row_sparse},
     {"small", "u8 x s8 -> i32, small and square, prepared calls again and again, against LIBXSMM; four of them plain",
      row_small},
     {"far", "u8 x s8 with 1 to 8 rows, weights beyond the last-level cache, against read bandwidth", row_far},
@@ -15,7 +16,8 @@ static const row_family rows[] = {
     {"chain", "f32 -> dynamic quantize -> matmul -> bias -> gelu -> f32", row_chain},
     {"conv", "int8 convolutions of ResNet-50 and MobileNet", row_conv},
     {"attention", "attention of f32 and of 8-bit codes: one query, and many", row_attention},
-    {"elementwise", "quantize, dequantize, requantize, layer_norm, softmax, gelu against memcpy", row_elementwise},
+    {"elementwise", "quantize, dequantize, requantize, layer_norm, softmax, gelu, transposes against memcpy",
+     row_elementwise},
     {"threads", "u8 x s8 on two threads against one", row_threads},
     {"setup", "time until a kernel runs: process, LLVM, bodies, cache, encoder, libtcc; LIBXSMM and oneDNN", row_setup},
 };

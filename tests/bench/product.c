@@ -74,12 +74,32 @@ static bool expect(qn_context *ctx, product *p) {
   return !status;
 }
 
+/* Spread evenly: square i is zero when the number of zero ones up to it grows with it. */
+static void make_zeros(product *p, double share) {
+  enum { HIGH = 32, WIDE = 64 };
+  size_t bytes = qn_scalar_bytes(p->b_type, 1);
+  int64_t across = (p->n + WIDE - 1) / WIDE, down = (p->k + HIGH - 1) / HIGH;
+  for (int64_t i = 0; i < across * down; i++) {
+    int64_t order = i * 7919 % (across * down); /* no two neighbours of a panel alike for long */
+    if ((int64_t)((double)(order + 1) * share) == (int64_t)((double)order * share)) continue;
+    int64_t k = i / across * HIGH, n = i % across * WIDE, wide = p->n - n < WIDE ? p->n - n : WIDE;
+    for (int64_t j = k; j < k + HIGH && j < p->k; j++)
+      memset((char *)p->b + (size_t)(j * p->n + n) * bytes, 0, (size_t)wide * bytes);
+  }
+}
+
 bool product_create(qn_context *ctx, product *p, int64_t m, int64_t n, int64_t k, qn_scalar a, qn_scalar y,
                     bool fused) {
+  return product_create_sparse(ctx, p, m, n, k, a, y, fused, 0);
+}
+
+bool product_create_sparse(qn_context *ctx, product *p, int64_t m, int64_t n, int64_t k, qn_scalar a, qn_scalar y,
+                           bool fused, double zeros) {
   memset(p, 0, sizeof *p);
   p->m = m, p->n = n, p->k = k, p->a_type = a, p->y_type = y, p->relu = fused;
   p->b_type = a == QN_UI8 ? QN_I8 : a;
   fill(p);
+  if (zeros > 0) make_zeros(p, zeros);
   choose_rows(p);
   if (expect(ctx, p)) return true;
   product_destroy(p);

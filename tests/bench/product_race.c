@@ -38,7 +38,7 @@ bool race_product(qn_context *ctx, const options *o, report *r, product_race *s,
   const void *y;
   int count = 1;
   snprintf(name, sizeof name, "%lldx%lldx%lld", (long long)m, (long long)n, (long long)k);
-  if (!product_create(ctx, &p, m, n, k, s->a, s->y, s->fused)) return false;
+  if (!product_create_sparse(ctx, &p, m, n, k, s->a, s->y, s->fused, s->zeros)) return false;
   if (!ours_product(ctx, &p, o, o->parallel, &c[0], &y)) return product_destroy(&p), false;
   if (s->prepared && !ours_prepare(&c[0])) return contender_destroy(&c[0]), product_destroy(&p), false;
   c[0].run(c[0].state);

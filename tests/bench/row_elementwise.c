@@ -1,4 +1,4 @@
-/* Ops without a matrix product beside a memcpy of the same bytes, in and out of cache. */
+/* Ops without a matrix product, and transposes, beside a memcpy of the same bytes, in and out of cache. */
 #include "bench.h"
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +36,12 @@ static const op ops[] = {
     {"gelu", QN_F32, 8, "(%x: tensor<RxCxf32>) -> tensor<RxCxf32>",
      "%y = quern.gelu %x : (tensor<RxCxf32>) -> tensor<RxCxf32>\n"
      "return %y : tensor<RxCxf32>\n"},
+    {"transpose", QN_F32, 8, "(%x: tensor<RxCxf32>) -> tensor<CxRxf32>",
+     "%y = quern.transpose %x {perm = array<i64: 1, 0>} : (tensor<RxCxf32>) -> tensor<CxRxf32>\n"
+     "return %y : tensor<CxRxf32>\n"},
+    {"transpose8", QN_UI8, 2, "(%x: tensor<RxCxui8>) -> tensor<CxRxui8>",
+     "%y = quern.transpose %x {perm = array<i64: 1, 0>} : (tensor<RxCxui8>) -> tensor<CxRxui8>\n"
+     "return %y : tensor<CxRxui8>\n"},
 };
 
 static void with_sizes(text *t, const char *pattern, int64_t rows, int64_t columns) {
