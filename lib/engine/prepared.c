@@ -25,6 +25,13 @@ typedef struct output_copy {
 } output_copy;
 
 struct qn_prepared {
+  /* How runs go. Where a run is one call of a kernel and nothing else, it is as short as it can be: what it reads lies
+   * together, and what it hardly ever does is called through pointers, which keeps that out of its code. */
+  qn_status (*run)(qn_prepared *c, qn_call_error *error);
+  const qn_call_handler *seen; /* of the context */
+  const ready_call *only;
+  qn_status (*other)(qn_prepared *c, qn_call_error *error);
+  qn_status (*failed)(const qn_prepared *c, const ready_call *k, int32_t answer, qn_call_error *error);
   const qn_program *p;
   qn_arena arena;
   const qn_frozen *frozen; /* null where calls cannot be written down */
@@ -46,11 +53,61 @@ static qn_status no_memory(qn_call_error *error) {
   return qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory"), QN_ERR_NO_MEMORY;
 }
 
-/* ---- making one ---- */
-
 static void *address(const qn_prepared *c, qn_fix fix) {
   return (char *)c->bases[fix.base] + fix.offset;
 }
+
+/* ---- running ---- */
+
+static qn_status failed(const qn_prepared *c, const ready_call *k, int32_t answer, qn_call_error *error) {
+  const qn_step *s = &c->p->steps[k->call->step];
+  return qn__step_fail(s, error, QN_DIAG_CALL, "kernel %s answered %d", s->plan->name, (int)answer);
+}
+
+static qn_status run_calls(qn_prepared *c, qn_call_error *error) {
+  const ready_call *calls = c->back && (c->times++ & 1) ? c->back : c->calls;
+  for (uint32_t i = 0; i < c->num_calls; i++) {
+    int32_t bad = qn__code_of(calls[i].tiers)(&calls[i].args);
+    if (bad) return failed(c, &calls[i], bad, error);
+  }
+  for (uint32_t i = 0; i < c->num_copies; i++) {
+    const output_copy *o = &c->copies[i];
+    memmove(c->bases[o->to], address(c, o->from), o->bytes);
+  }
+  return QN_OK;
+}
+
+static qn_status run_any(qn_prepared *c, qn_call_error *error) {
+  if (!c->straight || *c->seen)
+    return qn_program_call(c->p, c->in, c->out, c->workspace, c->workspace_bytes, &c->parallel, error);
+  qn_fp_env saved = qn__fp_enter();
+  qn_status status = run_calls(c, error);
+  qn__fp_leave(saved);
+  return status;
+}
+
+static qn_status run_one(qn_prepared *c, qn_call_error *error) {
+  if (*c->seen) return c->other(c, error);
+  int32_t answer = qn__code_of(c->only->tiers)(&c->only->args);
+  return answer ? c->failed(c, c->only, answer, error) : QN_OK;
+}
+
+static qn_status run_one_of_floats(qn_prepared *c, qn_call_error *error) {
+  if (*c->seen) return c->other(c, error);
+  qn_fp_env saved = qn__fp_enter();
+  int32_t answer = qn__code_of(c->only->tiers)(&c->only->args);
+  qn__fp_leave(saved);
+  return answer ? c->failed(c, c->only, answer, error) : QN_OK;
+}
+
+static void choose_run(qn_prepared *c) {
+  bool one = c->straight && c->num_calls == 1 && !c->num_copies;
+  c->only = one ? c->calls : NULL;
+  c->other = run_any, c->failed = failed;
+  c->run = !one ? run_any : c->frozen->floats ? run_one_of_floats : run_one;
+}
+
+/* ---- making one ---- */
 
 /* The caller's tensors, with shapes of our own. */
 static DLTensor *copy_tensors(qn_arena *arena, const DLTensor *from, uint32_t n) {
@@ -166,6 +223,7 @@ static qn_status fill(qn_prepared *c, const DLTensor *in, const DLTensor *out, q
   if (!whole) return qn__call_fail(error, QN_DIAG_LIMIT, "more kernel calls than can be prepared: call the program");
   if (!set_bases(c) || !write_calls(c)) return no_memory(error);
   c->straight = qn__cost_parts(p, c->frozen->most, &c->parallel) <= 1;
+  choose_run(c);
   return have_code(c, error);
 }
 
@@ -179,6 +237,7 @@ qn_status qn_prepared_create(const qn_program *p, const DLTensor *in, const DLTe
   qn_prepared *c = qn__alloc_zero(&p->allocator, sizeof *c);
   if (!c) return no_memory(error);
   c->p = p;
+  c->seen = &p->ctx->on_call;
   qn__arena_init(&c->arena, &p->allocator);
   if (parallel) c->parallel = *parallel;
   qn_status status = fill(c, in, out, error);
@@ -224,34 +283,8 @@ qn_status qn_prepared_set(qn_prepared *c, void *const *in, void *const *out, qn_
   return QN_OK;
 }
 
-/* ---- running ---- */
-
-static qn_status failed(const qn_prepared *c, const ready_call *k, int32_t answer, qn_call_error *error) {
-  const qn_step *s = &c->p->steps[k->call->step];
-  return qn__step_fail(s, error, QN_DIAG_CALL, "kernel %s answered %d", s->plan->name, (int)answer);
-}
-
-static qn_status run_straight(qn_prepared *c, qn_call_error *error) {
-  const ready_call *calls = c->back && (c->times++ & 1) ? c->back : c->calls;
-  for (uint32_t i = 0; i < c->num_calls; i++) {
-    const ready_call *k = &calls[i];
-    qn_kernel_fn fn = qn__code_of(k->tiers);
-    int32_t bad = fn(&k->args);
-    if (bad) return failed(c, k, bad, error);
-  }
-  for (uint32_t i = 0; i < c->num_copies; i++) {
-    const output_copy *o = &c->copies[i];
-    memmove(c->bases[o->to], address(c, o->from), o->bytes);
-  }
-  return QN_OK;
-}
+/* ---- the run ---- */
 
 qn_status qn_prepared_run(qn_prepared *c, qn_call_error *error) {
-  if (!c->straight || c->p->ctx->on_call)
-    return qn_program_call(c->p, c->in, c->out, c->workspace, c->workspace_bytes, &c->parallel, error);
-  if (!c->frozen->floats) return run_straight(c, error);
-  qn_fp_env saved = qn__fp_enter();
-  qn_status status = run_straight(c, error);
-  qn__fp_leave(saved);
-  return status;
+  return c->run(c, error);
 }
