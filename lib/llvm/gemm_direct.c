@@ -5,6 +5,7 @@
  *
  * Rows of A end within a block of k where K is no multiple of it. The weights are zero there, so that any bytes may be
  * read in their place: those of the next row, or, where the last rows of the matrix are, from a copy. */
+#include "narrow.h"
 #include "tile.h"
 
 enum { MOST_VECTORS = 4, FULL_TURN = 128, MOST_TURNS = 16, IN_FLIGHT = 12, LINE = 64 };
@@ -30,6 +31,11 @@ typedef struct direct {
   LLVMValueRef *extra, *pitch; /* of epilogue extras: bases, bytes from row to row */
   qn_ll_place *places;
   qn_ll_region region[MOST_VECTORS];
+  bool packs;      /* bytes of several whole vectors can be stored by packing them */
+  bool packing;    /* and those of the tile at hand are */
+  qn_tape shorter; /* what is left to do then */
+  qn_ll_narrow narrow;
+  qn_ll_region packed[MOST_VECTORS];
 } direct;
 
 static uint32_t bytes_of(qn_scalar mem) {
@@ -204,44 +210,93 @@ static void place_extras(direct *d, LLVMValueRef row) {
 }
 
 /* What does not vary by lane is computed in the first region only. */
-static void share(direct *d, uint8_t vary, uint32_t count) {
+static void share(qn_ll_region *regions, uint8_t vary, uint32_t count) {
   for (uint32_t v = 1; v < count; v++)
-    for (uint32_t i = 0; i < d->region[0].tape->num_insts; i++)
-      if (d->region[0].vary[i] == vary) d->region[v].v[i] = d->region[0].v[i];
+    for (uint32_t i = 0; i < regions[0].tape->num_insts; i++)
+      if (regions[0].vary[i] == vary) regions[v].v[i] = regions[0].v[i];
+}
+
+static qn_ll_region *regions_of(direct *d) {
+  return d->packing ? d->packed : d->region;
 }
 
 static void load_lanes(direct *d, uint8_t vary, uint32_t v) {
   LLVMValueRef at = qn__ll_add(d->g, d->column, qn__ll_i64(d->g, (int64_t)v * d->lanes));
-  qn__ll_region_load(&d->region[v], vary, d->places, at, d->lanes, v + 1 == d->tile.vectors ? d->mask : NULL);
+  qn__ll_region_load(&regions_of(d)[v], vary, d->places, at, d->lanes, v + 1 == d->tile.vectors ? d->mask : NULL);
 }
 
 static void store_row(direct *d, uint32_t r) {
   qn_ll *g = d->g;
   const qn_ll_tile *t = &d->tile;
+  qn_ll_region *regions = regions_of(d);
   LLVMValueRef row = qn__ll_add(g, d->row, qn__ll_i64(g, r));
   LLVMValueRef y = qn__ll_gep_const(g, d->y_row, (int64_t)r * d->plan->direct_y_pitch);
   qn_ll_place to = {d->plan->y_mem, QN_ACCESS_DENSE, y, NULL};
   place_extras(d, row);
-  qn__ll_region_load(&d->region[0], QN_LL_BY_ROW, d->places, d->column, 1, NULL);
-  qn__ll_region_emit(&d->region[0], QN_LL_BY_ROW, 0, 0, 1);
-  share(d, QN_LL_BY_ROW, t->vectors);
+  qn__ll_region_load(&regions[0], QN_LL_BY_ROW, d->places, d->column, 1, NULL);
+  qn__ll_region_emit(&regions[0], QN_LL_BY_ROW, 0, 0, 1);
+  share(regions, QN_LL_BY_ROW, t->vectors);
   for (uint32_t v = 0; v < t->vectors; v++) {
-    qn_ll_region *region = &d->region[v];
     load_lanes(d, QN_LL_BY_ROW | QN_LL_BY_LANE, v);
-    qn__ll_region_set_input(region, 0, t->acc[r * t->vectors + v]);
-    qn__ll_region_emit(region, QN_LL_BY_ROW | QN_LL_BY_LANE, 0, 0, d->lanes);
-    qn__ll_region_store(region, 0, &to, qn__ll_i64(g, (int64_t)v * d->lanes), d->lanes,
-                        v + 1 == t->vectors ? d->mask : NULL);
+    qn__ll_region_set_input(&regions[v], 0, t->acc[r * t->vectors + v]);
+    qn__ll_region_emit(&regions[v], QN_LL_BY_ROW | QN_LL_BY_LANE, 0, 0, d->lanes);
+    if (!d->packing)
+      qn__ll_region_store(&regions[v], 0, &to, qn__ll_i64(g, (int64_t)v * d->lanes), d->lanes,
+                          v + 1 == t->vectors ? d->mask : NULL);
+  }
+  if (d->packing) qn__ll_narrow_store(regions, t->vectors, &d->narrow, y);
+}
+
+static void by_column(direct *d) {
+  place_extras(d, NULL);
+  for (uint32_t v = 0; v < d->tile.vectors; v++) {
+    load_lanes(d, QN_LL_BY_LANE, v);
+    qn__ll_region_emit(&regions_of(d)[v], QN_LL_BY_LANE, 0, 0, d->lanes);
   }
 }
 
 static void results(direct *d) {
-  place_extras(d, NULL);
-  for (uint32_t v = 0; v < d->tile.vectors; v++) {
-    load_lanes(d, QN_LL_BY_LANE, v);
-    qn__ll_region_emit(&d->region[v], QN_LL_BY_LANE, 0, 0, d->lanes);
-  }
+  by_column(d);
   for (uint32_t r = 0; r < d->tile.rows; r++) store_row(d, r);
+}
+
+/* Whether the multipliers of the panel at hand allow packing. */
+static LLVMValueRef check_multipliers(direct *d) {
+  LLVMValueRef m[MOST_VECTORS];
+  uint32_t by_lane = d->packed[0].vary[d->narrow.multiplier] & QN_LL_BY_LANE, count = by_lane ? d->tile.vectors : 1;
+  by_column(d);
+  for (uint32_t v = 0; v < count; v++)
+    m[v] = qn__ll_region_get(&d->packed[v], d->narrow.multiplier, by_lane ? d->lanes : 1);
+  return qn__ll_narrow_check(d->g, count, m);
+}
+
+/* ---- the epilogue's instructions ---- */
+
+/* Regions for all vectors, with what is the same for all tiles computed. */
+static bool make_regions(direct *d, qn_ll_region *regions, const qn_tape *tape, const uint8_t *vary) {
+  for (uint32_t v = 0; v < MOST_VECTORS; v++)
+    if (!qn__ll_region_init(&regions[v], d->g, tape, vary)) return false;
+  qn__ll_region_load(&regions[0], 0, d->places, qn__ll_i64(d->g, 0), 1, NULL);
+  qn__ll_region_emit(&regions[0], 0, 0, 0, 1);
+  share(regions, 0, MOST_VECTORS);
+  return true;
+}
+
+/* What comes after the register that is packed is left to the packs. */
+static bool find_packs(direct *d, const uint8_t *vary) {
+  qn_ll *g = d->g;
+  d->shorter = d->tape;
+  if (!qn__ll_narrow_find(g, &d->tape, d->plan->y_mem, &d->narrow)) return true;
+  uint32_t n = d->tape.num_insts, *outputs = qn__arena_array(g->arena, 1, sizeof *outputs);
+  qn_tinst *insts = qn__arena_copy(g->arena, d->tape.insts, n * sizeof *insts);
+  if (!outputs || !insts) return false;
+  outputs[0] = d->narrow.reg;
+  if (d->narrow.scaled) insts[d->narrow.convert].a = d->narrow.convert_from;
+  d->shorter.insts = insts, d->shorter.outputs = outputs, d->shorter.num_outputs = 1;
+  if (!make_regions(d, d->packed, &d->shorter, vary)) return false;
+  /* A multiplier per row is not looked at beforehand. */
+  d->packs = !d->narrow.scaled || !(d->packed[0].vary[d->narrow.multiplier] & QN_LL_BY_ROW);
+  return true;
 }
 
 /* Reads the arguments and computes what is the same for all tiles. */
@@ -262,13 +317,8 @@ static bool prepare(direct *d) {
     if (x->by_row) d->pitch[i] = qn__ll_arg_stride(g, 3 + i);
   }
   if (!qn__ll_epilogue_tape(g, p, &d->tape, &d->start, &d->minus)) return false;
-  for (uint32_t v = 0; v < MOST_VECTORS; v++)
-    if (!qn__ll_region_init(&d->region[v], g, &d->tape, vary)) return false;
   place_extras(d, NULL);
-  qn__ll_region_load(&d->region[0], 0, d->places, qn__ll_i64(g, 0), 1, NULL);
-  qn__ll_region_emit(&d->region[0], 0, 0, 0, 1);
-  share(d, 0, MOST_VECTORS);
-  return true;
+  return make_regions(d, d->region, &d->tape, vary) && find_packs(d, vary);
 }
 
 /* ---- loops ---- */
@@ -296,6 +346,12 @@ static void rows_loop(direct *d, LLVMValueRef panel, LLVMValueRef begin, LLVMVal
   qn__ll_for_end(g, &f, carried);
 }
 
+/* Tall tiles, then low ones. */
+static void all_rows(direct *d, LLVMValueRef panel) {
+  rows_loop(d, panel, d->begin[0], d->low ? d->high_end : d->end[0], d->rows);
+  if (d->low) rows_loop(d, panel, d->high_end, d->end[0], d->rows - 1);
+}
+
 /* All rows of `columns` columns of a panel. */
 static void one_panel(direct *d, LLVMValueRef index, int64_t columns) {
   qn_ll *g = d->g;
@@ -306,8 +362,20 @@ static void one_panel(direct *d, LLVMValueRef index, int64_t columns) {
   d->mask = rest ? qn__ll_mask(g, qn__ll_i64(g, rest)) : NULL;
   d->column = qn__ll_mul(g, index, qn__ll_i64(g, width));
   LLVMValueRef panel = qn__ll_gep(g, d->b, qn__ll_mul(g, index, qn__ll_i64(g, bytes)));
-  rows_loop(d, panel, d->begin[0], d->low ? d->high_end : d->end[0], d->rows);
-  if (d->low) rows_loop(d, panel, d->high_end, d->end[0], d->rows - 1);
+  d->packing = d->packs && !d->mask && d->tile.vectors > 1;
+  if (!d->packing || !d->narrow.scaled) {
+    all_rows(d, panel);
+    return;
+  }
+  qn_ll_if good, bad;
+  LLVMValueRef ok = check_multipliers(d);
+  qn__ll_if_begin(g, &good, ok);
+  all_rows(d, panel);
+  qn__ll_if_end(g, &good);
+  d->packing = false;
+  qn__ll_if_begin(g, &bad, LLVMBuildNot(g->b, ok, ""));
+  rows_loop(d, panel, d->begin[0], d->end[0], 1); /* hardly ever: the least code */
+  qn__ll_if_end(g, &bad);
 }
 
 static void all_panels(direct *d) {

@@ -2,8 +2,9 @@
  * sums' way through memory shows. Their sizes are known, and become part of the code. */
 #include "plan_util.h"
 
-/* Longer epilogues, unrolled over a tile, take their time in any case and more to compile than they save. */
-enum { MOST_OPS = 8 };
+/* Longer epilogues, unrolled over a tile, take their time in any case and more to compile than they save. Of those that
+ * end in bytes, packs do most (clamping, rounding, a zero point). */
+enum { MOST_OPS = 8, MOST_OPS_TO_BYTES = 16 };
 /* Products of more rows are cut into tiles like all others, so that they can take part in chains. */
 enum { FEW_ROWS = 256 };
 /* Results that a first-level cache does not hold are written faster when their lines are there before. */
@@ -18,6 +19,11 @@ static uint32_t count_ops(const qn_tape *t) {
   uint32_t n = 0;
   for (uint32_t i = 0; i < t->num_insts; i++) n += t->insts[i].op != QN_T_INPUT && t->insts[i].op != QN_T_CONST;
   return n;
+}
+
+static bool is_brief(const qn_gemm_plan *g) {
+  uint32_t bits = qn_scalar_get(g->y_mem)->storage_bits, ops = count_ops(&g->epilogue);
+  return bits == 32 ? ops <= MOST_OPS : bits == 8 && g->y_mem != QN_I1 && ops <= MOST_OPS_TO_BYTES;
 }
 
 /* The tallest tile whose sums, one block of B and an operand of A fit the registers. Where that leaves rows over, lower
@@ -38,8 +44,7 @@ void qn__plan_direct(const qn_module *m, qn_op op, const qn_isa *isa, int64_t mo
   int64_t k = a.size[a.rank - 1], n = y.size[y.rank - 1], rows = y.size[y.rank - 2];
   int64_t padded = (k + g->layout.k_block - 1) / g->layout.k_block * g->layout.k_block;
   if (qn_scalar_is_float(g->lhs) && k != padded) return; /* adding the zeros of a partial block could change a -0 */
-  if (!is_short(g, k, most_bytes) || n <= 0 || n > INT32_MAX || count_ops(&g->epilogue) > MOST_OPS) return;
-  if (qn_scalar_get(g->y_mem)->storage_bits != 32) return;
+  if (!is_short(g, k, most_bytes) || n <= 0 || n > INT32_MAX || !is_brief(g)) return;
   g->direct = true;
   g->direct_n = n, g->direct_k = k;
   g->direct_a_pitch = g->has_prologue ? qn__codes_pitch(g, padded) : k * qn_scalar_get(g->a_mem)->storage_bits / 8;
