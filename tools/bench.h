@@ -13,6 +13,7 @@ typedef struct setup {
   qn_program *p;
   qn_tensor in[MAX_INPUTS];
   bool json;
+  uint64_t unfolded;  /* of the model: qn_summary */
   const char *matmul; /* null for a model */
   qn_matmul_desc product;
   const char *conv_text; /* null for none */

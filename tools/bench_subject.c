@@ -161,6 +161,7 @@ static qn_status build_model(setup *s) {
   qn_module *m;
   qn_status status = cli_load(s->c, s->c->positional[0], &m);
   if (status) return status;
+  s->unfolded = qn_report_summary(m).unfolded;
   status = qn_build_program(m, &s->options, &s->p);
   qn_module_destroy(m);
   return status;

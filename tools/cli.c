@@ -411,6 +411,12 @@ qn_status cli_load(cli *c, const char *path, qn_module **out) {
   return qn_load_model(c->ctx, path, &options, out);
 }
 
+void cli_print_unfolded(const char *heading, uint64_t products) {
+  if (!products) return;
+  printf("%s%llu product%s of dequantized codes in floats: 'quern opt -p fold-qparams' multiplies the codes\n", heading,
+         (unsigned long long)products, products > 1 ? "s" : "");
+}
+
 bool cli_write_stdout(void *user, const char *data, size_t size) {
   (void)user;
   return fwrite(data, 1, size, stdout) == size;

@@ -63,6 +63,9 @@ void cli_help(FILE *out, const cli_command *command);
 
 /* Model from --dim, --const options and a path. */
 qn_status cli_load(cli *c, const char *path, qn_module **out);
+/* Behind a heading, what makes all of a program slow and not one kernel: products that fold-qparams would make products
+ * of codes. Nothing where there are none. */
+void cli_print_unfolded(const char *heading, uint64_t products);
 /* A tuning file by its name; "auto" or null: the one beside the code cache, which is named by the processor. Null after
  * a message where there is none. */
 const char *cli_tuning_path(const cli *c, const char *given, char *room, size_t size);

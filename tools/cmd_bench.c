@@ -20,6 +20,7 @@ static void print(const setup *s, const qn_bench_result *r) {
   if (r->peak_gops > 0) printf("peak        %.1f GOPS\n", r->peak_gops);
   if (r->gops > 0 && r->peak_gops > 0) printf("fraction    %.3f\n", r->fraction);
   printf("engine      %s, %s, %lld thread%s\n", engine, cpu, (long long)s->threads, s->threads > 1 ? "s" : "");
+  cli_print_unfolded("slow        ", s->unfolded);
 }
 
 /* ---- kernel by kernel ---- */

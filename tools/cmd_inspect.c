@@ -64,6 +64,8 @@ int cmd_inspect(cli *c) {
     status = qn_report_json(m, p, cli_write_stdout, NULL);
   else if (!status && !(kernels || ops || types || dot))
     print_summary(m);
+  if (!status && !json && !(ops || types || dot))
+    cli_print_unfolded("slow              ", qn_report_summary(m).unfolded);
   if (!status && !json && ops) status = qn_report_ops(m, print_row, NULL);
   if (!status && !json && types) status = qn_report_types(m, print_row, NULL);
   if (!status && !json && kernels) print_kernels(p);

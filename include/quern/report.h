@@ -23,6 +23,7 @@ QN_API qn_status qn_report_types(const qn_module *m, qn_tally_fn each, void *use
 
 typedef struct qn_summary {
   uint64_t functions, ops, values, constant_bytes, quantized_values, float_values, int_values, kernels;
+  uint64_t unfolded; /* products of dequantized codes by dequantized codes, in floats: work for fold-qparams */
   bool lowered;
   qn_str target; /* quern.target, empty before lowering */
 } qn_summary;

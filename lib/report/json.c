@@ -63,6 +63,7 @@ static bool build(cJSON *root, const qn_module *m, const qn_program *p) {
             cJSON_AddNumberToObject(root, "constant_bytes", (double)s.constant_bytes) &&
             cJSON_AddNumberToObject(root, "quantized_values", (double)s.quantized_values) &&
             cJSON_AddNumberToObject(root, "float_values", (double)s.float_values) &&
+            cJSON_AddNumberToObject(root, "unfolded_products", (double)s.unfolded) &&
             cJSON_AddBoolToObject(root, "lowered", s.lowered) && add_text(root, "target", s.target);
   if (ok) ok = !qn_report_ops(m, add_row, &ops) && !qn_report_types(m, add_row, &types) && !ops.failed && !types.failed;
   return ok &&

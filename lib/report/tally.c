@@ -118,6 +118,22 @@ typedef struct summing {
   uint64_t high_level;
 } summing;
 
+/* Casts from codes, as they are or behind ops that move or select. */
+static bool is_dequantized(const qn_module *m, qn_value v) {
+  for (;;) {
+    qn_op op = qn_value_op(m, v);
+    switch (qn_op_kind_of(m, op)) {
+    case QN_OP_DCAST:
+    case QN_OP_DEQUANTIZE: return true;
+    case QN_OP_RESHAPE:
+    case QN_OP_TRANSPOSE:
+    case QN_OP_MAX_POOL:
+    case QN_OP_RELU: v = qn_op_operand(m, op, 0); break;
+    default: return false;
+    }
+  }
+}
+
 static void sum_op(void *user, const qn_module *m, qn_op op) {
   summing *g = user;
   qn_context *ctx = qn_module_context(m);
@@ -131,6 +147,8 @@ static void sum_op(void *user, const qn_module *m, qn_op op) {
   g->s.ops++;
   if ((traits & QN_KERNEL_OP) && kind != QN_OP_PACKED && kind != QN_OP_VIEW) g->s.kernels++;
   if (!(traits & (QN_KERNEL_OP | QN_TERMINATOR)) && kind != QN_OP_CONSTANT) g->high_level++;
+  if (kind == QN_OP_MATMUL || kind == QN_OP_CONV2D)
+    g->s.unfolded += is_dequantized(m, qn_op_operand(m, op, 0)) && is_dequantized(m, qn_op_operand(m, op, 1));
   if (holds_constant(m, op)) g->s.constant_bytes += constant_bytes(m, op);
   for (uint32_t i = 0; i < qn_op_num_results(m, op); i++) {
     qn_type elem = qn_type_elem(ctx, qn_value_type(m, qn_op_result(m, op, i)));
