@@ -79,7 +79,9 @@ static const family families[] = {{"quantized matmul", quantized_matmul, 6},
                                   {"integer products", integer_products, 3},
                                   {"pools", pools, 3},
                                   {"integer convolutions", integer_convolutions, 3},
-                                  {"residuals", residuals, 2}};
+                                  {"residuals", residuals, 2},
+                                  {"open windows", open_windows, 2},
+                                  {"open attention", open_attention, 2}};
 
 /* ---- running ---- */
 

@@ -252,3 +252,59 @@ void residuals(void) {
   put("  %%y = quant.qcast %%b : tensor<%dx%dx%dx%dxf32> to tensor<%dx%dx%dx%dx!y>\n", n, h, w, o, n, h, w, o);
   put("  return %%y : tensor<%dx%dx%dx%dx!y>\n}\n", n, h, w, o);
 }
+
+/* ---- sizes that only the call knows ---- */
+
+/* Images of any size: products and pools over windows that always fit, since the pads are as wide as they are. */
+void open_windows(void) {
+  static const char *const elems[] = {"f32", "f16", "!x"};
+  const char *elem = elems[pick(3)];
+  int c = 1 + pick(6), depthwise = pick(3) == 0, o = depthwise ? c : 1 + pick(8), kind = pick(3), nchw = pick(2);
+  int kernel[2], strides[2], dilations[2], pads[4];
+  if (kind == 2 && *elem == '!') kind = 1; /* averages are of floats */
+  for (int a = 0; a < 2; a++) {
+    kernel[a] = 1 + pick(3), strides[a] = 1 + pick(2), dilations[a] = 1 + pick(2);
+    int span = (kernel[a] - 1) * dilations[a];
+    pads[a] = pick(span + 1), pads[2 + a] = span - pads[a] + (kind ? 0 : pick(2));
+  }
+  if (kind) o = c;
+  const char *result = *elem == '!' && !kind ? "i32" : elem;
+  char x[64], y[64], w[64];
+  snprintf(x, sizeof x, nchw ? "tensor<2x%dx?x?x%s>" : "tensor<2x?x?x%dx%s>", c, elem);
+  snprintf(y, sizeof y, nchw ? "tensor<2x%dx?x?x%s>" : "tensor<2x?x?x%dx%s>", o, result);
+  int in = depthwise ? 1 : c;
+  if (nchw)
+    snprintf(w, sizeof w, "tensor<%dx%dx%dx%dx%s>", o, in, kernel[0], kernel[1], *elem == '!' ? "!w" : elem);
+  else
+    snprintf(w, sizeof w, "tensor<%dx%dx%dx%dx%s>", kernel[0], kernel[1], in, o, *elem == '!' ? "!w" : elem);
+  put("!x = !quant.uniform<u8:f32, 0.5:%d>\n!w = !quant.uniform<i8:f32, 0.5:%d>\n", pick(256), pick(3) ? 0 : pick(9));
+  put("func.func @main(%%x: %s%s%s) -> %s {\n  %%y = quern.", x, kind ? "" : ", %w: ", kind ? "" : w, y);
+  put(kind == 0   ? "conv2d %%x, %%w {groups = %d, "
+      : kind == 1 ? "max_pool %%x {"
+                  : "average_pool %%x {",
+      depthwise ? c : 1);
+  if (kind) put("kernel = array<i64: %d, %d>, ", kernel[0], kernel[1]);
+  if (kind == 2) put("count_pads = true, "); /* else the image's size has to be known */
+  put("strides = array<i64: %d, %d>, dilations = array<i64: %d, %d>, pads = array<i64: %d, %d, %d, %d>, layout = "
+      "\"%s\"} : (%s%s%s) -> %s\n  return %%y : %s\n}\n",
+      strides[0], strides[1], dilations[0], dilations[1], pads[0], pads[1], pads[2], pads[3], nchw ? "nchw" : "nhwc", x,
+      kind ? "" : ", ", kind ? "" : w, y, y);
+}
+
+/* As many queries and keys as the call brings. */
+void open_attention(void) {
+  static const char *const causal[] = {"none", "top_left", "bottom_right"};
+  int heads = 1 + pick(2), shared = pick(3) == 0, d = 1 + pick(30), dv = 1 + pick(40), mask = pick(3);
+  bool codes = pick(3) == 0;
+  char q[96], k[96], v[96], y[96], more[64] = "";
+  snprintf(q, sizeof q, "tensor<%dx?x%dx%s>", heads, d, codes ? "!q" : "f32");
+  snprintf(k, sizeof k, "tensor<%dx?x%dx%s>", shared ? 1 : heads, d, codes ? "!q" : "f32");
+  snprintf(v, sizeof v, "tensor<%dx?x%dx%s>", shared ? 1 : heads, dv, codes ? "!q" : "f32");
+  snprintf(y, sizeof y, "tensor<%dx?x%dxf32>", heads, dv);
+  if (mask) snprintf(more, sizeof more, "tensor<?x?x%s>", mask == 1 ? "i1" : "f32");
+  put("!q = !quant.uniform<%s:f32, 0.02:%d>\n", pick(2) ? "u8" : "i8", pick(100));
+  put("func.func @main(%%q: %s, %%k: %s, %%v: %s%s%s) -> %s {\n", q, k, v, mask ? ", %m: " : "", more, y);
+  put("  %%y = quern.attention %%q, %%k, %%v%s {key_block = %d, causal = \"%s\"} : (%s, %s, %s%s%s) -> %s\n",
+      mask ? ", %m" : "", 32 * (1 + pick(4)), causal[pick(3)], q, k, v, mask ? ", " : "", more, y);
+  put("  return %%y : %s\n}\n", y);
+}

@@ -41,6 +41,8 @@ void integer_products(void);
 void pools(void);
 void integer_convolutions(void);
 void residuals(void);
+void open_windows(void);
+void open_attention(void);
 /* graphs.c */
 void graphs(void);
 /* networks.c */
