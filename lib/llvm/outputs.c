@@ -46,28 +46,54 @@ static bool float_const(const qn_tape *t, uint32_t reg, float *out) {
   return i->op == QN_T_CONST && i->type == QN_TF32;
 }
 
+/* What quotient.c has made of a division: q = fma(y, inverse, y * rest), y = x limited, below first, and 0 for NaN
+ * where there can be one. */
+typedef struct limited {
+  qn_tinst *q, *small, *above, *compare; /* above: where y is limited to `high`; compare: what decides that */
+  uint32_t x;
+  float inverse, rest, low, high;
+  bool may_be_nan;
+} limited;
+
+static bool find_limited(const qn_tape *t, uint32_t reg, limited *l) {
+  enum { OGT = 2, OLT = 4, UNO = 14 };
+  const qn_tinst *i = &t->insts[reg];
+  if (i->op != QN_T_FPTOSI || t->insts[i->a].op != QN_T_FROUND) return false;
+  l->q = &t->insts[t->insts[i->a].a];
+  if (l->q->op != QN_T_FMA || !float_const(t, l->q->b, &l->inverse)) return false;
+  l->small = &t->insts[l->q->c];
+  l->above = &t->insts[l->q->a];
+  if (l->small->op != QN_T_FMUL || l->small->a != l->q->a || !float_const(t, l->small->b, &l->rest)) return false;
+  const qn_tinst *nan = l->above->op == QN_T_SELECT ? &t->insts[l->above->a] : NULL;
+  l->may_be_nan = nan && nan->op == QN_T_FCMP && nan->pred == UNO && nan->a == nan->b;
+  if (l->may_be_nan) l->above = &t->insts[l->above->c];
+  l->compare = &t->insts[l->above->a];
+  if (l->above->op != QN_T_SELECT || l->compare->op != QN_T_FCMP || l->compare->pred != OGT ||
+      l->compare->a != l->above->c || l->compare->b != l->above->b || !float_const(t, l->above->b, &l->high))
+    return false;
+  const qn_tinst *below = &t->insts[l->above->c], *lower = &t->insts[below->a];
+  if (below->op != QN_T_SELECT || lower->op != QN_T_FCMP || lower->pred != OLT || lower->a != below->c ||
+      lower->b != below->b || !float_const(t, below->b, &l->low))
+    return false;
+  l->x = below->c;
+  return !l->may_be_nan || nan->a == l->x;
+}
+
 /* Codes of quotient.c are limited below where packs saturate, mostly: x that is lower still becomes a lower integer, or
- * the least there is where it is too large for one (or, infinite, NaN), and saturates to the same byte. */
-static void drop_lower_limit(const group *p, qn_tape *t) {
-  const qn_tinst *i = &t->insts[p->narrow.reg];
-  float inverse, rest, low;
-  if (i->op != QN_T_FPTOSI || t->insts[i->a].op != QN_T_FROUND) return;
-  const qn_tinst *q = &t->insts[t->insts[i->a].a], *y = &t->insts[q->a];
-  if (q->op != QN_T_FMA || !float_const(t, q->b, &inverse) || y->op != QN_T_SELECT) return;
-  const qn_tinst *small = &t->insts[q->c], *nan = &t->insts[y->a];
-  if (small->op != QN_T_FMUL || small->a != q->a || !float_const(t, small->b, &rest)) return;
-  if (nan->op != QN_T_FCMP || nan->pred != 14 || nan->a != nan->b) return;
-  qn_tinst *above = &t->insts[y->c], *compare = &t->insts[above->a];
-  if (above->op != QN_T_SELECT || compare->op != QN_T_FCMP || compare->pred != 2 || compare->a != above->c) return;
-  const qn_tinst *below = &t->insts[above->c], *lower = &t->insts[below->a];
-  if (below->op != QN_T_SELECT || lower->op != QN_T_FCMP || lower->pred != 4 || lower->a != below->c ||
-      lower->b != below->b || below->c != nan->a || !float_const(t, below->b, &low))
-    return;
+ * the least there is where it is too large for one (or, infinite, NaN), and saturates to the same byte. Above that is
+ * so where x is known to be small enough to become an integer. */
+static void drop_limits(const group *p, qn_tape *t) {
+  limited l;
+  if (!find_limited(t, p->narrow.reg, &l) || !(l.inverse <= 0x1p20f)) return;
   qn_fp_env saved = qn__fp_enter();
-  float least = rintf(fmaf(low, inverse, low * rest)) + (float)p->narrow.add;
+  float least = rintf(fmaf(l.low, l.inverse, l.low * l.rest)) + (float)p->narrow.add;
+  float most = rintf(fmaf(l.high, l.inverse, l.high * l.rest)) + (float)p->narrow.add;
   qn__fp_leave(saved);
-  if (!(inverse <= 0x1p20f) || least != (p->narrow.is_unsigned ? 0 : -128)) return;
-  compare->a = above->c = below->c;
+  if (least != (p->narrow.is_unsigned ? 0 : -128)) return;
+  l.compare->a = l.above->c = l.x;
+  const qn_trange *r = t->ranges ? &t->ranges[l.x] : NULL;
+  bool small = r && !r->nan && r->lo * (double)l.inverse > -0x1p30 && r->hi * (double)l.inverse < 0x1p30;
+  if (small && !l.may_be_nan && most == (p->narrow.is_unsigned ? 255 : 127)) l.q->a = l.small->a = l.x;
 }
 
 /* The tape up to what is packed. */
@@ -80,7 +106,7 @@ static const qn_tape *packed_tape(group *p, const qn_tape *tape) {
   t->insts = qn__arena_copy(arena, tape->insts, tape->num_insts * sizeof *tape->insts);
   if (!t->outputs || !t->insts) return NULL;
   if (!p->divides && p->narrow.scaled) t->insts[p->narrow.convert].a = p->narrow.convert_from;
-  if (!p->divides && !p->narrow.scaled) drop_lower_limit(p, t);
+  if (!p->divides && !p->narrow.scaled) drop_limits(p, t);
   return t;
 }
 

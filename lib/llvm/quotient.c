@@ -141,10 +141,11 @@ static uint32_t put_const(rewrite *w, float v) {
 
 /* The comparisons leave NaN in y, so that removing it and the last of them can be one instruction. */
 static uint32_t put_quotient(rewrite *w, const quotient *q) {
-  uint32_t x = w->to[q->x], low = put_const(w, q->low), high = put_const(w, q->high), zero = put_const(w, 0);
+  uint32_t x = w->to[q->x], low = put_const(w, q->low), high = put_const(w, q->high);
   uint32_t y = put(w, QN_T_SELECT, 0, put(w, QN_T_FCMP, 4, x, low, 0), low, x);
   y = put(w, QN_T_SELECT, 0, put(w, QN_T_FCMP, 2, y, high, 0), high, y);
-  y = put(w, QN_T_SELECT, 0, put(w, QN_T_FCMP, 14, x, x, 0), zero, y);
+  if (!w->t->ranges || w->t->ranges[x].nan)
+    y = put(w, QN_T_SELECT, 0, put(w, QN_T_FCMP, 14, x, x, 0), put_const(w, 0), y);
   uint32_t small = put(w, QN_T_FMUL, 0, y, put_const(w, q->rest), 0);
   return put(w, QN_T_FMA, 0, y, put_const(w, q->inverse), small);
 }
