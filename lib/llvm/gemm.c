@@ -7,6 +7,8 @@
  * rows of A become short streams.) */
 #include "gemm_impl.h"
 
+enum { MOST_PANELS = 4 }; /* taken at once */
+
 typedef struct loops {
   gemm_state s;
   uint32_t rows;                     /* tallest tile */
@@ -16,7 +18,7 @@ typedef struct loops {
   uint32_t start_extra;              /* epilogue extra that sums start from; UINT32_MAX when there is none */
   bool start_minus;
   LLVMValueRef buffer;          /* of start values that have to be prepared */
-  LLVMValueRef start;           /* those of the columns at hand */
+  LLVMValueRef start;           /* those of the columns at hand; null: none */
   uint32_t panels, lanes, wide; /* taken at once; of a vector; columns of a panel that are in whole vectors */
 } loops;
 
@@ -92,9 +94,8 @@ static void one_tile(loops *l, const gemm_sums *f, LLVMValueRef column) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
   int64_t bytes = qn__ll_mem_bits(s->plan->acc) / 8;
-  bool starts = l->start_extra != UINT32_MAX;
   s->column = column;
-  s->start = starts ? qn__ll_gep(g, l->start, qn__ll_mul(g, column, qn__ll_i64(g, bytes))) : NULL;
+  s->start = l->start ? qn__ll_gep(g, l->start, qn__ll_mul(g, column, qn__ll_i64(g, bytes))) : NULL;
   qn__ll_gemm_pieces_aim(s);
   qn__ll_gemm_sums_call(s, f);
   qn_ll_if done;
@@ -115,7 +116,7 @@ static void rows_loop(loops *l, LLVMValueRef begin, LLVMValueRef end, uint32_t f
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   uint32_t step = t->vectors / t->panels * t->acc_lanes;
-  gemm_sums f = qn__ll_gemm_sums_function(s, l->start_extra != UINT32_MAX || s->pieces.some);
+  gemm_sums f = qn__ll_gemm_sums_function(s, l->start || s->pieces.some);
   qn_ll_for rows, columns;
   LLVMValueRef *moved[GEMM_MOVED], by[GEMM_MOVED], carried[GEMM_MOVED];
   s->row = begin;
@@ -179,7 +180,7 @@ static uint32_t panels_at_once(loops *l, uint32_t rows) {
   gemm_state *s = &l->s;
   uint32_t width = s->plan->layout.panel_width, lanes = s->g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
   if (width % lanes || s->plan->layout.granule) return 1;
-  shape_tile(s, rows, 4, lanes, width);
+  shape_tile(s, rows, MOST_PANELS, lanes, width);
   qn__ll_gemm_pieces_init(s, rows);
   return s->tile.panels;
 }
@@ -314,7 +315,8 @@ static void take_zeros(gemm_state *s) {
   qn_ll *g = s->g;
   const qn_gemm_plan *p = s->plan;
   uint32_t block = p->layout.k_block * qn__ll_mem_bits(p->rhs) / 8, acc = qn__ll_mem_bits(p->acc) / 8;
-  LLVMTypeRef type = LLVMArrayType(g->i64, (p->layout.panel_width * (block > acc ? block : acc) + 7) / 8);
+  uint32_t bytes = block > acc * MOST_PANELS ? block : acc * MOST_PANELS;
+  LLVMTypeRef type = LLVMArrayType(g->i64, (p->layout.panel_width * bytes + 7) / 8);
   LLVMValueRef none = qn__ll_i64(g, 0);
   s->zeros = LLVMAddGlobal(g->mod, type, "zeros");
   LLVMSetInitializer(s->zeros, LLVMConstNull(type));
@@ -354,6 +356,8 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   s->sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
   s->kept = qn__ll_slot(g, g->i64, GEMM_MOST);
   s->epilogue = qn__ll_epilogue_function(g, body, &l.start_extra, &l.start_minus);
+  /* From zeros where from nothing else, so that products that differ in this only have their sums in common. */
+  if (l.start_extra == UINT32_MAX && s->zeros && (plan->acc == QN_I32 || plan->acc == QN_SI32)) l.start = s->zeros;
   if (l.start_extra != UINT32_MAX)
     l.buffer = qn__ll_slot(g, g->i8, panels * plan->layout.panel_width * qn__ll_mem_bits(plan->acc) / 8);
   LLVMValueRef steps = count_steps(&l);

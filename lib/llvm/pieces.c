@@ -1,16 +1,14 @@
 /* A body in pieces, as the engine loads it. Functions that run once a tile or more rarely, those marked to be compiled
  * quickly, are compiled by a machine that does not optimize, in a third of the time that it takes to leave functions
  * alone in one that does. And a body's functions are shared with others: the sums of a tile know nothing of the
- * epilogue, the epilogue nothing of the tile's height. Each is named by a digest of its text, so that what has the same
- * name is the same code, whoever asked for it first.
+ * epilogue, the epilogue nothing of the tile's height. Each is named by a digest of what it does, so that what has the
+ * same name is the same code, whoever asked for it first.
  *
  * All functions stay in one module, which is compiled once for each machine; what a machine is not to compile is made
  * available from elsewhere for that time. */
-#include "ll.h"
+#include "digest.h"
 #include <stdio.h>
 #include <string.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 typedef enum piece_state { PIECE_OPEN, PIECE_OURS, PIECE_DONE } piece_state;
 
@@ -48,18 +46,12 @@ static piece *find_piece(cutter *c, LLVMValueRef fn) {
   return NULL;
 }
 
-static XXH128_hash_t digest_text(LLVMValueRef v, uint64_t seed) {
-  char *text = LLVMPrintValueToString(v);
-  XXH128_hash_t h = XXH3_128bits_withSeed(text, strlen(text), seed);
-  LLVMDisposeMessage(text);
-  return h;
-}
-
 /* What functions refer to by name only, and what no text says. */
 static void take_seed(cutter *c) {
-  c->seed = XXH3_64bits(c->m->isa->name, strlen(c->m->isa->name));
+  c->seed = 0;
+  for (const char *n = c->m->isa->name; *n; n++) c->seed = c->seed * 257 + (unsigned char)*n;
   for (LLVMValueRef v = LLVMGetFirstGlobal(c->m->mod); v; v = LLVMGetNextGlobal(v))
-    c->seed = digest_text(v, c->seed).low64;
+    c->seed = qn__ll_digest_text(v, c->seed);
 }
 
 static void name_piece(cutter *c, piece *p);
@@ -86,10 +78,9 @@ static void name_piece(cutter *c, piece *p) {
   p->named = true;
   name_callees(c, p);
   snprintf(word, sizeof word, "%s", word_of(c, p));
-  LLVMSetValueName2(p->fn, "piece", strlen("piece"));
-  XXH128_hash_t h = digest_text(p->fn, c->seed);
-  snprintf(p->name, sizeof p->name, "%s_%016llx%016llx", word, (unsigned long long)h.high64,
-           (unsigned long long)h.low64);
+  qn_ll_digest d;
+  if (!qn__ll_digest(p->fn, c->seed, &d)) fail(c, qn_error_no_memory(c->m->qctx));
+  snprintf(p->name, sizeof p->name, "%s_%016llx%016llx", word, (unsigned long long)d.high, (unsigned long long)d.low);
   LLVMValueRef same = LLVMGetNamedFunction(c->m->mod, p->name);
   if (same && same != p->fn) { /* twice in one body */
     LLVMReplaceAllUsesWith(p->fn, same);
@@ -225,6 +216,7 @@ static void cut(cutter *c, output *o) {
   take_seed(c);
   for (uint32_t i = 0; i < c->count; i++)
     if (!c->pieces[i].named) name_piece(c, &c->pieces[i]);
+  if (c->status) return;
   make_open(c, false);
   while (c->status == QN_OK && is_open(c)) make_open(c, true);
   if (c->status == QN_OK) write_pieces(c, o);
