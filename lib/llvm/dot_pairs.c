@@ -48,42 +48,20 @@ static bool serves(const qn_ll *g, const qn_gemm_plan *p, uint32_t blocks) {
   return g->x86 && (g->isa->has & QN_ISA_PAIRS8) && g->isa->vector_bits == 256 && p->sums16 >= blocks &&
          qn__ll_dot_types(p, QN_UI8, QN_I8, QN_I32, 4);
 }
-static bool match4(const qn_ll *g, const qn_gemm_plan *p) {
-  return serves(g, p, 4);
-}
-static bool match2(const qn_ll *g, const qn_gemm_plan *p) {
-  return serves(g, p, 2);
-}
-static bool match1(const qn_ll *g, const qn_gemm_plan *p) {
-  return serves(g, p, 1);
-}
+/* The row for so many blocks at once. */
+#define PAIRS(blocks, what, in_one_go)                                                                                 \
+  static bool match##blocks(const qn_ll *g, const qn_gemm_plan *p) {                                                   \
+    return serves(g, p, blocks);                                                                                       \
+  }                                                                                                                    \
+  const qn_ll_dot qn__ll_dot_vpmaddubsw##blocks = {.name = what,                                                       \
+                                                   .match = match##blocks,                                             \
+                                                   .shares = (blocks),                                                 \
+                                                   .reorders = true,                                                   \
+                                                   .load_b = qn__ll_dot_word_b,                                        \
+                                                   .load_a = qn__ll_dot_word_a,                                        \
+                                                   .madd = pairs_madd,                                                 \
+                                                   .step = in_one_go}
 
-const qn_ll_dot qn__ll_dot_vpmaddubsw4 = {
-    .name = "vpmaddubsw, 8 products in 16 bits",
-    .match = match4,
-    .shares = 4,
-    .reorders = true,
-    .load_b = qn__ll_dot_word_b,
-    .load_a = qn__ll_dot_word_a,
-    .madd = pairs_madd,
-    .step = pairs_step,
-};
-const qn_ll_dot qn__ll_dot_vpmaddubsw2 = {
-    .name = "vpmaddubsw, 4 products in 16 bits",
-    .match = match2,
-    .shares = 2,
-    .reorders = true,
-    .load_b = qn__ll_dot_word_b,
-    .load_a = qn__ll_dot_word_a,
-    .madd = pairs_madd,
-    .step = pairs_step,
-};
-const qn_ll_dot qn__ll_dot_vpmaddubsw1 = {
-    .name = "vpmaddubsw",
-    .match = match1,
-    .shares = 1,
-    .reorders = true,
-    .load_b = qn__ll_dot_word_b,
-    .load_a = qn__ll_dot_word_a,
-    .madd = pairs_madd,
-};
+PAIRS(4, "vpmaddubsw, 8 products in 16 bits", pairs_step);
+PAIRS(2, "vpmaddubsw, 4 products in 16 bits", pairs_step);
+PAIRS(1, "vpmaddubsw", NULL);

@@ -6,8 +6,9 @@
 /* x86-64 levels as the psABI counts them: 1 baseline, 3 AVX2 with FMA, BMI and friends, 4 AVX-512 F BW CD DQ VL. Zero
  * and false on other machines. */
 typedef struct qn_cpu {
-  int x86_level;                                              /* 2 is not told from 1: no kernel differs */
-  bool avxvnni, avx512vnni, avx512vbmi, avx512bf16, amx_int8; /* each of the last three with those before it that its row uses */
+  int x86_level; /* 2 is not told from 1: no kernel differs */
+  /* Each of the last three with those before it that its row uses. */
+  bool avxvnni, avx512vnni, avx512vbmi, avx512bf16, amx_int8;
   bool aarch64, dotprod, i8mm;
   bool riscv64_v;
 } qn_cpu;

@@ -101,8 +101,8 @@ typedef struct qn_gemm_plan {
   uint64_t far_bytes;            /* weights that lie in no cache of the core's own */
   uint32_t kept_bytes, large_bytes; /* rows of A are cut into blocks of so many bytes where they have more than this */
   bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
-  qn_window shape;    /* with `window`: not part of a GEMM's code without pads */
-  int64_t border;     /* of windows with pads */
+  qn_window shape; /* with `window`: not part of a GEMM's code without pads */
+  int64_t border;  /* of windows with pads */
   /* K is short, the epilogue too, and sizes are known: the code may rely on N, K and bytes from row to row of A and Y,
    * which calls tell all the same, and leave sums in registers until the epilogue (direct.c). */
   bool direct, direct_fetch; /* the latter: lines of Y are fetched before tiles write them */

@@ -57,6 +57,16 @@ static inline void fuzz_check_status(const fuzz_state *s, qn_status status) {
   if (status == QN_OK && s->errors != 0) fuzz_stop("an error was reported, but the call succeeded");
 }
 
+/* The program that the input is, or null after a diagnostic. */
+static inline qn_module *fuzz_parse(qn_context *ctx, const fuzz_state *s, const uint8_t *data, size_t size,
+                                    const qn_parse_options *options) {
+  qn_module *m = NULL;
+  qn_status status = qn_parse_text(ctx, (qn_str){(const char *)data, size}, "input", options, &m);
+  fuzz_check_status(s, status);
+  if ((status == QN_OK) != (m != NULL)) fuzz_stop("a module without success, or success without a module");
+  return m;
+}
+
 /* Ends the context: everything it gave out must have come back, with the sizes it was taken with. */
 static inline void fuzz_end(qn_context *ctx, const fuzz_state *s) {
   qn_context_destroy(ctx);

@@ -7,10 +7,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_state s;
   qn_context *ctx = fuzz_context(&s);
   if (!ctx) return 0;
-  qn_module *m = NULL;
+  qn_module *m = fuzz_parse(ctx, &s, data, size, NULL);
   int calls = 0;
-  if (qn_parse_text(ctx, (qn_str){(const char *)data, size}, "input", NULL, &m) == QN_OK &&
-      fuzz_is_small(m, qn_module_body(m), &calls) && qn_module_function(m, NULL).id) {
+  if (m && fuzz_is_small(m, qn_module_body(m), &calls) && qn_module_function(m, NULL).id) {
     fuzz_run(ctx, m);
     fuzz_lower(ctx, &s, m);
   }

@@ -34,10 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_state s;
   qn_context *ctx = fuzz_context(&s);
   if (!ctx) return 0;
-  qn_module *m = NULL;
-  qn_status status = qn_parse_text(ctx, (qn_str){(const char *)data, size}, "input", &lenient, &m);
-  fuzz_check_status(&s, status);
-  if ((status == QN_OK) != (m != NULL)) fuzz_stop("a module without success, or success without a module");
+  qn_module *m = fuzz_parse(ctx, &s, data, size, &lenient);
   if (m) {
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) check_fixpoint(ctx, &s, m, &forms[i]);
     qn_module *copy = qn_module_clone(m);
