@@ -400,7 +400,7 @@ void graphs(void) {
   }
   /* The last value, and now and then one from the middle. */
   const value *last = &values[count - 1], *middle = pick(2) ? &values[pick(count)] : last;
-  bool two = middle != last;
+  bool two = middle != last || pick(6) == 0; /* the same one twice too */
   snprintf(results, sizeof results, "%s%s%s", type_of(last), two ? ", " : "", two ? type_of(middle) : "");
   snprintf(names, sizeof names, "%s%s%s", last->name, two ? ", " : "", two ? middle->name : "");
   static char ops_text[TEXT_ROOM];
