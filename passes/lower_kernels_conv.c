@@ -213,7 +213,7 @@ static void as_floats(conv *s) {
   if (narrow) s->w = qn__map1(s->l, &s->b, s->w, scalar(s, QN_F32), to_f32);
 }
 
-/* ---- the product ---- */
+/* ---- windows of one channel ---- */
 
 /* Each channel of x m times: [N,H,W,C] as [N,H,W,C*m]. */
 static qn_value repeated(conv *s, qn_value x, int64_t m) {
@@ -314,11 +314,65 @@ static qn_value make_gemm(conv *s, qn_value x, qn_value packed, const char *layo
   return qn_op_result(l->m, gemm, 0);
 }
 
-static qn_value grouped_weights(conv *s) {
-  int64_t groups = s->c.window.groups, rows = size(s, s->w, 0) * size(s, s->w, 1) * size(s, s->w, 2);
-  const int64_t shape[3] = {rows, groups, size(s, s->w, 3) / groups}, perm[3] = {1, 0, 2};
-  return qn__make_transpose(s->l, &s->b, weight_view(s, 3, shape), perm);
+/* ---- groups ---- */
+
+/* How many groups of few channels are multiplied as one, with zeros for the channels of the others: vectors hold more
+ * columns than they have, and a product takes its time before it multiplies anything. What it is worth is counted in
+ * blocks of k by vectors of columns. Floats are left alone: a product with 0 may be -0, or no number. */
+static int64_t groups_at_once(const conv *s, int64_t channels, int64_t outputs, uint32_t k_block) {
+  enum { OVERHEAD = 25 };
+  const qn_window *w = &s->c.window;
+  int64_t block = k_block, lanes = s->l->isa->vector_bits / qn_scalar_get(s->acc)->storage_bits, best = 1, least = 0;
+  if (!qn_scalar_is_int(s->acc) || lanes < 1) return 1;
+  for (int64_t r = 1; r <= w->groups && r * outputs / w->groups <= 4 * lanes; r++) {
+    if (w->groups % r) continue;
+    int64_t blocks = (r * channels / w->groups + block - 1) / block;
+    int64_t vectors = (r * outputs / w->groups + lanes - 1) / lanes;
+    int64_t takes = w->groups / r * (w->size[0] * w->size[1] * blocks * vectors + OVERHEAD);
+    if (r == 1 || takes < least) best = r, least = takes;
+  }
+  return best;
 }
+
+static qn_value view_weights(conv *s, qn_value v, uint32_t rank, const int64_t *shape) {
+  qn_type t = qn_type_tensor(s->l->ctx, qn_type_elem(s->l->ctx, type_of(s, v)), rank, shape);
+  return qn__make_view(&s->b, v, t, (qn_attr){0});
+}
+
+/* v [groups, taps, 1, channels, at once, outputs] beside zeros: [groups, taps, at once, channels, at once, outputs]. */
+static qn_value with_zeros(conv *s, qn_value v, const int64_t *shape) {
+  lowering *l = s->l;
+  int64_t r = shape[2];
+  const int64_t mask_shape[4] = {r, 1, r, 1};
+  int32_t *mask = qn_run_alloc(l->run, (size_t)(r * r) * sizeof *mask);
+  if (!mask) return (qn_value){0};
+  for (int64_t i = 0; i < r * r; i++) mask[i] = i / r == i % r;
+  const qn_value inputs[2] = {v, qn__dense_i32(l, &s->b, 4, mask_shape, mask)};
+  qn_type elem = qn_type_elem(l->ctx, type_of(s, v)), y = qn_type_tensor(l->ctx, elem, 6, shape);
+  qn_type i32 = qn__scalar_t(l, QN_I32);
+  qn_builder body;
+  qn_op op = qn__make_loop(&s->b, QN_OP_MAP, 2, inputs, 1, &y, &body);
+  qn_value x = qn__widen(l, &body, qn_block_arg(l->m, body.block, 0), false, i32);
+  x = qn__s2(&body, QN_OP_MULI, x, qn_block_arg(l->m, body.block, 1));
+  x = qn__convert(&body, QN_OP_TRUNCI, x, qn__body_type(l, type_of(s, v)));
+  qn__yield(&body, 1, &x);
+  return qn_op_result(l->m, op, 0);
+}
+
+/* [groups, K, outputs of one] of `r` groups at once; without the first axis where they are all. */
+static qn_value grouped_weights(conv *s, int64_t r) {
+  int64_t taps = size(s, s->w, 0) * size(s, s->w, 1), channels = size(s, s->w, 2), all = s->c.window.groups;
+  int64_t outputs = size(s, s->w, 3) / all, groups = all / r;
+  const int64_t shape[5] = {taps, channels, groups, r, outputs}, perm[5] = {2, 0, 1, 3, 4};
+  const int64_t alone[6] = {groups, taps, 1, channels, r, outputs}, beside[6] = {groups, taps, r, channels, r, outputs};
+  const int64_t matrices[3] = {groups, taps * r * channels, r * outputs};
+  qn_value v = qn__make_transpose(s->l, &s->b, weight_view(s, 5, shape), perm);
+  if (r > 1) v = with_zeros(s, view_weights(s, v, 6, alone), beside);
+  if (!v.id) return v;
+  return groups == 1 ? view_weights(s, v, 2, matrices + 1) : view_weights(s, v, 3, matrices);
+}
+
+/* ---- the product ---- */
 
 static qn_value product(conv *s, qn_type y) {
   lowering *l = s->l;
@@ -326,7 +380,8 @@ static qn_value product(conv *s, qn_type y) {
   int64_t channels = size(s, s->x, 3), outputs = size(s, s->w, 3), taps = w->size[0] * w->size[1];
   int64_t matrix[2] = {taps * channels / w->groups, outputs};
   for (int a = 0; a < 4; a++) s->image.pads[a] = s->c.pads[a];
-  if (w->groups > 1 && w->groups == channels) {
+  bool one = w->groups > 1 && w->groups == channels;
+  if (one && (outputs == channels || !qn_scalar_is_int(s->acc))) {
     if (outputs > channels) s->image.v = repeated(s, s->image.v, outputs / channels);
     matrix[0] = taps;
     qn_window each = *w;
@@ -351,10 +406,14 @@ static qn_value product(conv *s, qn_type y) {
     }
     return sum;
   }
-  bool pixel = taps == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->groups == 1;
   qn_layout parsed;
   char layout[48];
   qn_layout_parse(qn_str_of(s->layout), &parsed);
+  int64_t at_once = w->groups > 1 ? groups_at_once(s, channels, outputs, parsed.k_block) : 1;
+  qn_value b = w->groups > 1 ? grouped_weights(s, at_once) : weight_view(s, 2, matrix);
+  if (!b.id) return b;
+  w->groups /= at_once;
+  bool pixel = taps == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->groups == 1;
   if (!pixel && steps_over(s, parsed.k_block)) {
     memcpy(w->pads, s->c.pads, sizeof w->pads);
     memset(s->image.pads, 0, sizeof s->image.pads);
@@ -367,7 +426,6 @@ static qn_value product(conv *s, qn_type y) {
   snprintf(layout, sizeof layout, t.outer * t.inner > 1 ? "%ss%lld" : "%s", width, (long long)(t.outer * t.inner));
   s->image.with_room = !pixel && t.length % parsed.k_block != 0;
   qn_value x = qn__make_image(l, &s->b, &s->image);
-  qn_value b = w->groups > 1 ? grouped_weights(s) : weight_view(s, 2, matrix);
   return make_gemm(s, x, pack(s, b, layout), layout, pixel ? NULL : w, y);
 }
 

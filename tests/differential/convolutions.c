@@ -19,7 +19,7 @@ static conv any_conv(void) {
   do {
     c = (conv){.n = 1 + pick(2), .h = 1 + pick(12), .w = 1 + pick(14), .kh = 1 + pick(4), .kw = 1 + pick(5)};
     int depthwise = pick(3) == 0, few = pick(2), more = pick(2);
-    c.groups = pick(4) == 0 ? 2 + pick(2) : 1;
+    c.groups = pick(4) == 0 ? 2 + pick(pick(3) ? 2 : 15) : 1;
     c.c = c.groups * (few ? 1 + pick(9) : more ? 16 * (1 + pick(4)) : 1 + pick(40));
     c.o = c.groups * (1 + pick(pick(3) ? 40 : 140));
     if (depthwise) {

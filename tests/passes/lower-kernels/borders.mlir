@@ -61,3 +61,25 @@ func.func @padded(%x: tensor<1x8x8x12x!quant.uniform<u8:f32, 0.5>>, %s: tensor<1
   %z = quern.conv2d %s, %v {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x32x!quant.uniform<i8:f32, 0.5:2>>, tensor<3x3x32x40x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8x8x40xi32>
   return %y, %z : tensor<1x8x8x40xi32>, tensor<1x8x8x40xi32>
 }
+
+// Groups of few channels are multiplied together, beside zeros, so that they fill vectors. So are channels with several
+// columns each; but floats are not.
+// CHECK-LABEL: func.func @grouped
+// CHECK:       {acc = i32, groups = 4, layout = "k4n32s9"
+// CHECK-SAME:  tensor<4x144x16xi8>
+// CHECK:       {acc = i32, groups = 2, layout = "k4n32s6"
+// CHECK-SAME:  tensor<2x96x32xi8>
+// CHECK:       {acc = f32, groups = 8, layout = "k1n32s6"
+// AVX2-LABEL:  func.func @grouped
+// AVX2:        {acc = i32, groups = 8, layout = "k2n16s9"
+// AVX2:        {acc = i32, groups = 4, layout = "k2n16s6"
+// AVX2:        {acc = f32, groups = 8, layout = "k1n16s6"
+func.func @grouped(%x: tensor<1x8x8x64x!quant.uniform<u8:f32, 0.5>>, %m: tensor<1x8x8x32x!quant.uniform<u8:f32, 0.5>>, %f: tensor<1x8x8x32xf32>) -> (tensor<1x8x8x64xi32>, tensor<1x7x6x64xi32>, tensor<1x7x6x64xf32>) {
+  %w = arith.constant dense<3> : tensor<3x3x8x64x!quant.uniform<i8:f32, 0.5>>
+  %v = arith.constant dense<3> : tensor<2x3x1x64x!quant.uniform<i8:f32, 0.5>>
+  %u = arith.constant dense<3.0> : tensor<2x3x4x64xf32>
+  %y = quern.conv2d %x, %w {groups = 8, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x64x!quant.uniform<u8:f32, 0.5>>, tensor<3x3x8x64x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8x8x64xi32>
+  %z = quern.conv2d %m, %v {groups = 32} : (tensor<1x8x8x32x!quant.uniform<u8:f32, 0.5>>, tensor<2x3x1x64x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x7x6x64xi32>
+  %g = quern.conv2d %f, %u {groups = 8} : (tensor<1x8x8x32xf32>, tensor<2x3x4x64xf32>) -> tensor<1x7x6x64xf32>
+  return %y, %z, %g : tensor<1x8x8x64xi32>, tensor<1x7x6x64xi32>, tensor<1x7x6x64xf32>
+}
