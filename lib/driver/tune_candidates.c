@@ -96,7 +96,9 @@ static void inner_loop(list *l, const qn_tuned *t) {
 }
 
 static void fetching(list *l, const qn_tuned *t) {
-  for (int64_t n = 0; n <= 2 && t->kind != QN_TUNED_BLOCK; n++) add_one(l, QN_CHOICE_FETCH, n);
+  if (t->kind == QN_TUNED_BLOCK) return;
+  for (int64_t n = 0; n <= 2; n++) add_one(l, QN_CHOICE_FETCH, n);
+  for (int64_t n = 0; n <= 4; n = n ? 2 * n : 1) add_one(l, QN_CHOICE_TILE_LINES, n);
 }
 
 /* Where each panel is read once, or a few times in pieces: how far ahead. */

@@ -34,7 +34,8 @@ static void list_kept(gemm_state *s, gemm_sums *f) {
   for (uint32_t i = 3; s->plan->window && i < 12; i++) f->kept[n++] = &s->image[i];
   if (s->tile.panels > 1) f->kept[n++] = &s->b_stride;
   if (s->fetch.some) f->kept[n++] = &s->fetch.ahead_step;
-  if (s->fetch.some && s->fetch.alone) f->kept[n++] = &s->fetch.alone, f->kept[n++] = &s->fetch.far;
+  if (s->fetch.some && s->fetch.alone) f->kept[n++] = &s->fetch.alone;
+  if (s->fetch.some && s->fetch.far) f->kept[n++] = &s->fetch.far;
   if (s->fetch.some && s->fetch.few) f->kept[n++] = &s->fetch.few;
   if (s->fetch.a_step)
     f->kept[n++] = &s->fetch.a_step, f->kept[n++] = &s->fetch.y_stride, f->kept[n++] = &s->fetch.y_step;

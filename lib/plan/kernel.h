@@ -97,8 +97,9 @@ typedef struct qn_gemm_plan {
   uint32_t piece_bytes, long_bytes; /* panels are cut into pieces of so many bytes where they have more than this */
   uint32_t outside_bytes;           /* weights that a second-level cache does not hold */
   uint32_t tile_ahead, tile_far; /* bytes ahead in panels, where all rows are one tile: into the first level; second */
+  uint32_t tile_lines;           /* of the next panel, that a tile fetches at each block of K */
   uint32_t tile_close;           /* the same for few tiles */
-  uint64_t far_bytes;            /* weights that lie in no cache of the core's own */
+  uint64_t far_bytes;            /* weights of more lie in no cache */
   uint32_t kept_bytes, large_bytes; /* rows of A are cut into blocks of so many bytes where they have more than this */
   bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
   qn_window shape; /* with `window`: not part of a GEMM's code without pads */

@@ -217,6 +217,7 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   g->outside_bytes = (uint32_t)v[QN_CHOICE_OUTSIDE];
   g->tile_ahead = (uint32_t)v[QN_CHOICE_TILE_AHEAD];
   g->tile_far = (uint32_t)v[QN_CHOICE_TILE_FAR];
+  g->tile_lines = (uint32_t)v[QN_CHOICE_TILE_LINES];
   g->tile_close = (uint32_t)v[QN_CHOICE_TILE_CLOSE];
   g->far_bytes = (uint64_t)v[QN_CHOICE_FAR_BYTES];
   g->kept_bytes = (uint32_t)v[QN_CHOICE_KEPT];
@@ -317,7 +318,8 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   h = qn__mix(h, (uint64_t)g->direct_k);
   h = qn__mix(qn__mix(h, (uint64_t)g->direct_a_pitch), (uint64_t)g->direct_y_pitch);
   h = qn__mix(qn__mix(h, (uint64_t)g->piece_bytes | (uint64_t)g->long_bytes << 32), g->outside_bytes);
-  h = qn__mix(qn__mix(h, (uint64_t)g->tile_ahead | (uint64_t)g->tile_far << 32), g->tile_close);
+  h = qn__mix(qn__mix(h, (uint64_t)g->tile_ahead | (uint64_t)g->tile_far << 32),
+              (uint64_t)g->tile_close | (uint64_t)g->tile_lines << 32);
   h = qn__mix(h, g->far_bytes);
   h = qn__mix(h, (uint64_t)g->kept_bytes | (uint64_t)g->large_bytes << 32);
   h = qn__extras_hash(g->prologue_extras, g->num_prologue_extras, h);

@@ -102,6 +102,7 @@ static void make_case(gemm_case *c, const qn_isa *isa, types t, qn_layout layout
   c->plan.u.gemm.outside_bytes = 1024u << rnd_below(8), c->plan.u.gemm.kept_bytes = 4096u << rnd_below(8),
   c->plan.u.gemm.large_bytes = 4096u << rnd_below(8);
   c->plan.u.gemm.tile_ahead = 1024u << rnd_below(8), c->plan.u.gemm.tile_far = 1024u << rnd_below(8);
+  c->plan.u.gemm.tile_lines = rnd_below(3);
   c->plan.u.gemm.tile_close = 1024u << rnd_below(8), c->plan.u.gemm.far_bytes = 1024u << rnd_below(8);
   c->plan.u.gemm.cuts = rnd_below(2);
   uint32_t vectors = layout.panel_width / lanes_of(isa, t.acc);
