@@ -84,8 +84,8 @@ static LLVMValueRef share_of(row_state *s, uint32_t o, LLVMValueRef is_long, uin
   return LLVMBuildSelect(g->b, is_long, qn__ll_i64(g, 0), qn__ll_i64(g, share), "");
 }
 
-/* What is fetched is at base + index * share. Rows that are long by themselves are fetched a little ahead in the first
- * pass; what they would fetch otherwise is where they are. */
+/* What is fetched is at base + index * share. Rows that are long by themselves are fetched a little ahead, in the first
+ * pass and in the one that fetches alone; what they would fetch otherwise is where they are. */
 void qn__ll_row_ahead_begin(row_state *s) {
   qn_ll *g = s->n->g;
   uint32_t part, parts;
@@ -97,16 +97,17 @@ void qn__ll_row_ahead_begin(row_state *s) {
     if (!is_walked(s->n, o)) continue;
     LLVMValueRef row = bytes_of(g, p, s->n->end);
     LLVMValueRef is_long = LLVMBuildICmp(g->b, LLVMIntSGT, row, qn__ll_i64(g, s->n->plan->row_ahead), "");
-    if (s->pass == 0) s->ahead[o].is_long = is_long;
+    if (s->pass == 0 && !(fetches && parts == 1)) s->ahead[o].is_long = is_long;
     if (!fetches) continue;
     LLVMValueRef begin = qn__ll_mul(g, row, qn__ll_i64(g, s->n->pairs ? 2 : 1));
     if (part) {
       LLVMValueRef one = LLVMBuildUDiv(g->b, row, qn__ll_i64(g, parts), "");
       begin = qn__ll_add(g, begin, qn__ll_mul(g, one, qn__ll_i64(g, part)));
     }
+    LLVMValueRef near = qn__ll_i64(g, parts == 1 ? (int64_t)s->n->plan->read_ahead : 0);
     s->ahead[o].parts = parts;
     if (parts > 1) s->ahead[o].share = share_of(s, o, is_long, parts);
-    s->ahead[o].base = qn__ll_gep(g, p->base, LLVMBuildSelect(g->b, is_long, qn__ll_i64(g, 0), begin, ""));
+    s->ahead[o].base = qn__ll_gep(g, p->base, LLVMBuildSelect(g->b, is_long, near, begin, ""));
   }
 }
 
