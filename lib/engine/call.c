@@ -218,14 +218,9 @@ static qn_status frozen_sizes(const qn_program *p, const DLTensor *in, size_t *w
   return QN_OK;
 }
 
-static qn_status need_array(const DLTensor *tensors, uint32_t n, const char *what, qn_call_error *error) {
-  if (tensors || !n) return QN_OK;
-  return qn__call_fail(error, QN_DIAG_CALL, "no %s: %u are needed, the array of them is null", what, n);
-}
-
 qn_status qn_program_sizes(const qn_program *p, const DLTensor *in, size_t *workspace_bytes,
                            int64_t (*out_shapes)[QN_MAX_RANK], qn_call_error *error) {
-  qn_status status = need_array(in, p->num_inputs, "inputs", error);
+  qn_status status = qn__dl_need_array(in, p->num_inputs, "inputs", error);
   if (status) return status;
   if (p->interp) return qn__interp_sizes(p, in, workspace_bytes, out_shapes, error);
   if (p->frozen) return frozen_sizes(p, in, workspace_bytes, out_shapes, error);
@@ -252,7 +247,7 @@ qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *in, int6
 }
 
 double qn_program_ops(const qn_program *p, const DLTensor *in) {
-  if (p->interp || need_array(in, p->num_inputs, "inputs", NULL)) return 0;
+  if (p->interp || qn__dl_need_array(in, p->num_inputs, "inputs", NULL)) return 0;
   double ops = 0;
   if (p->frozen) {
     if (!frozen_sizes(p, in, NULL, NULL, NULL))
@@ -419,8 +414,8 @@ static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
 
 qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
                           size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error) {
-  qn_status status = need_array(in, p->num_inputs, "inputs", error);
-  if (!status) status = need_array(out, p->num_outputs, "outputs", error);
+  qn_status status = qn__dl_need_array(in, p->num_inputs, "inputs", error);
+  if (!status) status = qn__dl_need_array(out, p->num_outputs, "outputs", error);
   if (status) return status;
   if (p->frozen) {
     call c = {.p = p, .in = in, .out = out, .b = &p->frozen->bound, .parallel = parallel, .error = error};

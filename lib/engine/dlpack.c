@@ -92,3 +92,8 @@ qn_status qn__overlap_fail(const qn_program *p, uint32_t i, qn_call_error *error
   return qn__call_fail(error, QN_DIAG_CALL, "output '%.*s' overlaps an input, another output or the workspace",
                        (int)name.size, name.data);
 }
+
+qn_status qn__dl_need_array(const DLTensor *tensors, uint32_t n, const char *what, qn_call_error *error) {
+  if (tensors || !n) return QN_OK;
+  return qn__call_fail(error, QN_DIAG_CALL, "no %s: %u are needed, the array of them is null", what, n);
+}

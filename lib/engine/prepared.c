@@ -230,8 +230,9 @@ static qn_status fill(qn_prepared *c, const DLTensor *in, const DLTensor *out, q
 qn_status qn_prepared_create(const qn_program *p, const DLTensor *in, const DLTensor *out, const qn_parallel *parallel,
                              qn_prepared **prepared, qn_call_error *error) {
   *prepared = NULL;
-  if ((!in && p->num_inputs) || (!out && p->num_outputs))
-    return qn__call_fail(error, QN_DIAG_CALL, "no %s: the array of them is null", in ? "outputs" : "inputs");
+  qn_status status = qn__dl_need_array(in, p->num_inputs, "inputs", error);
+  if (!status) status = qn__dl_need_array(out, p->num_outputs, "outputs", error);
+  if (status) return status;
   if (p->interp)
     return qn__call_fail(error, QN_DIAG_UNSUPPORTED, "the interpreter's calls cannot be prepared: call the program");
   qn_prepared *c = qn__alloc_zero(&p->allocator, sizeof *c);
@@ -240,7 +241,7 @@ qn_status qn_prepared_create(const qn_program *p, const DLTensor *in, const DLTe
   c->seen = &p->ctx->on_call;
   qn__arena_init(&c->arena, &p->allocator);
   if (parallel) c->parallel = *parallel;
-  qn_status status = fill(c, in, out, error);
+  status = fill(c, in, out, error);
   if (status)
     qn_prepared_destroy(c);
   else

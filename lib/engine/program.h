@@ -311,6 +311,8 @@ DLDataType qn__dl_type(qn_scalar mem);
 /* Checks element type, device, rank, shape (may be null: not checked) and strides; `what` names the port. */
 qn_status qn__dl_check(const DLTensor *t, const char *what, qn_str name, qn_scalar mem, uint32_t rank,
                        const int64_t *shape, qn_call_error *error);
+/* Says that there is no array of tensors where n are needed; `what` are "inputs" or "outputs". */
+qn_status qn__dl_need_array(const DLTensor *tensors, uint32_t n, const char *what, qn_call_error *error);
 static inline char *qn__dl_data(const DLTensor *t) {
   return (char *)t->data + t->byte_offset;
 }

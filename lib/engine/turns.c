@@ -8,7 +8,6 @@
 /* A stretch of panels is read front to back in either direction: an eighth of the cache. Weights that lie in no cache
  * gain nothing, and their kernels fetch further ahead when they see how many there are. */
 enum { STRETCHES = 8, FEWEST = 2 };
-static const double FAR_BYTES = 16 << 20;
 
 int64_t qn__turn_pieces(const qn_program *p, const qn_job *job) {
   const qn_step *s = job->step;
@@ -19,7 +18,7 @@ int64_t qn__turn_pieces(const qn_program *p, const qn_job *job) {
   qn_row_split split = qn__row_split(job->extent[0], g->rows);
   if (split.counts[0] + split.counts[1] != 1 || p->values[s->values[1]].where != QN_AT_CONSTANT) return 1;
   double bytes = (double)job->strides[2] * (double)job->extent[1];
-  if (bytes * 4 < p->machine.l2_bytes * 3 || bytes >= FAR_BYTES) return 1;
+  if (bytes * 4 < p->machine.l2_bytes * 3 || bytes >= p->machine.far_bytes) return 1;
   int64_t pieces = (int64_t)(bytes * STRETCHES / p->machine.l2_bytes);
   if (pieces > job->extent[1]) pieces = job->extent[1];
   return pieces < FEWEST ? 1 : pieces;
