@@ -214,7 +214,7 @@ qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body) {
   /* Blocks of B that are not there meet zeros of A, but must be there to be read. */
   for (uint32_t i = 0; i < column_tiles * TILE_ROWS; i++)
     qn__ll_store_vec(g, LLVMConstNull(line(g)), qn__ll_gep_const(g, s.b_rest, (int64_t)i * TILE_BYTES), TILE_BYTES);
-  s.epilogue = qn__ll_epilogue_function(g, body, NULL, NULL);
+  s.epilogue = qn__ll_epilogue_function(g, body, false, NULL, NULL);
   LLVMValueRef middle = low ? low_rows(&s) : qn__ll_arg_end(g, 0);
   loops(&s, qn__ll_arg_begin(g, 0), middle);
   if (low) {

@@ -325,7 +325,7 @@ qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body) {
   if (rows == 0 || rows > QN_LL_BLOCK_ROWS || QN_BPACK_PANEL * 32 % (g->isa->vector_bits * QN_LL_BLOCK_VECTORS))
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "tiles of blocks have 1 to %d rows", QN_LL_BLOCK_ROWS);
   start(&s, body);
-  LLVMValueRef epilogue = qn__ll_epilogue_function(g, body, NULL, NULL);
+  LLVMValueRef epilogue = qn__ll_epilogue_function(g, body, false, NULL, NULL);
   s.first_row = qn__ll_arg_begin(g, 0);
   LLVMValueRef end = qn__ll_arg_end(g, 0), count = qn__ll_sub(g, end, s.first_row), middle = end;
   s.one_pass = LLVMBuildICmp(g->b, LLVMIntSLE, count, qn__ll_i64(g, rows), "");

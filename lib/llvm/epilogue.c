@@ -15,6 +15,7 @@ typedef struct epilogue {
   bool packs;     /* a group's bytes are stored by packing */
   bool doubled;   /* two rows of all columns are taken as one */
   bool apart;     /* as qn__ll_epilogue_apart has sums */
+  bool whole;     /* groups leave no columns over, unless they cannot be packed */
   qn_ll_region region[MAX_GROUP], single;
   LLVMValueRef sums, row, rows, first_column, row_bytes; /* row_bytes: of the buffer of sums */
   LLVMValueRef y, y_stride;
@@ -321,6 +322,15 @@ static void masked_columns(epilogue *e, LLVMValueRef start, LLVMValueRef end) {
   qn__ll_for_end(g, &f, NULL);
 }
 
+static void single_columns(epilogue *e, LLVMValueRef next, LLVMValueRef end) {
+  if (e->g->masked)
+    masked_columns(e, next, end);
+  else
+    qn__ll_span(e->g, next, end, one_vector, e);
+}
+
+static void call_rest(epilogue *e, LLVMValueRef next, LLVMValueRef end);
+
 static void all_columns(epilogue *e, LLVMValueRef end) {
   qn_ll *g = e->g;
   uint32_t group = e->group;
@@ -333,10 +343,10 @@ static void all_columns(epilogue *e, LLVMValueRef end) {
     columns(e, f.i, group, g->lanes, NULL, &next);
     qn__ll_for_end(g, &f, &next);
   }
-  if (g->masked)
-    masked_columns(e, next, end);
-  else
-    qn__ll_span(g, next, end, one_vector, e);
+  if (!e->whole || group < 2 || e->plan->layout.panel_width / g->lanes % group)
+    single_columns(e, next, end);
+  else if (e->packs && e->narrow.scaled)
+    call_rest(e, next, end);
 }
 
 /* ---- the function ---- */
@@ -344,6 +354,54 @@ static void all_columns(epilogue *e, LLVMValueRef end) {
 static LLVMTypeRef signature(qn_ll *g) {
   LLVMTypeRef params[6] = {g->ptr, g->ptr, g->i64, g->i64, g->i64, g->i64};
   return LLVMFunctionType(g->void_t, params, 6, false);
+}
+
+/* Begins a function of the epilogue, whose first arguments are those of signature(). */
+static LLVMValueRef begin_function(epilogue *e, const char *name, LLVMTypeRef type) {
+  qn_ll *g = e->g;
+  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name, type));
+  LLVMSetLinkage(fn, LLVMInternalLinkage);
+  g->fn = fn;
+  g->args = LLVMGetParam(fn, 0);
+  g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
+  LLVMPositionBuilderAtEnd(g->b, g->entry);
+  e->sums = LLVMGetParam(fn, 1);
+  e->row = LLVMGetParam(fn, 2);
+  e->rows = LLVMGetParam(fn, 3);
+  e->first_column = LLVMGetParam(fn, 4);
+  e->row_bytes = qn__ll_mul(g, LLVMGetParam(fn, 5), qn__ll_i64(g, qn__ll_mem_bits(e->plan->acc) / 8));
+  return fn;
+}
+
+static void end_function(qn_ll *g, const qn_ll *outer, LLVMBasicBlockRef here) {
+  LLVMBuildRetVoid(g->b);
+  g->fn = outer->fn;
+  g->args = outer->args;
+  g->entry = outer->entry;
+  LLVMPositionBuilderAtEnd(g->b, here);
+}
+
+/* Columns from `next` on, which hardly ever are there, by a function of its own: to be compiled fast. */
+static void call_rest(epilogue *e, LLVMValueRef next, LLVMValueRef end) {
+  qn_ll *g = e->g, outer = *g;
+  epilogue r = *e;
+  LLVMTypeRef params[8] = {g->ptr, g->ptr, g->i64, g->i64, g->i64, g->i64, g->i64, g->i64};
+  LLVMTypeRef type = LLVMFunctionType(g->void_t, params, 8, false);
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
+  LLVMValueRef fn = begin_function(&r, "rest", type);
+  qn__ll_function_quickly(g, fn);
+  if (prepare(&r))
+    single_columns(&r, LLVMGetParam(fn, 6), LLVMGetParam(fn, 7));
+  else
+    g->failed = g->out_of_memory = true;
+  end_function(g, &outer, here);
+  qn_ll_if some;
+  qn__ll_if_begin(g, &some, LLVMBuildICmp(g->b, LLVMIntSLT, next, end, ""));
+  LLVMValueRef args[8], self = g->fn;
+  for (uint32_t i = 0; i < 6; i++) args[i] = LLVMGetParam(self, i);
+  args[6] = next, args[7] = end;
+  LLVMBuildCall2(g->b, type, fn, args, 8, "");
+  qn__ll_if_end(g, &some);
 }
 
 static const qn_tape *shorter_tape(epilogue *e) {
@@ -354,40 +412,22 @@ static const qn_tape *shorter_tape(epilogue *e) {
   return qn__ll_without_minus_zeros(e->g, qn__ll_without_quotients(e->g, &e->tape), shared);
 }
 
-static LLVMValueRef emit_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus, bool *apart,
-                                  bool doubled) {
-  qn_ll outer = *g;
+static LLVMValueRef emit_function(epilogue *e, const qn_body *body, uint32_t *start, bool *minus) {
+  qn_ll *g = e->g, outer = *g;
   LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .apart = apart, .doubled = doubled};
   qn_str name = qn__arena_fmt(g->arena, "%s_epilogue", body->symbol);
-  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", signature(g)));
-  LLVMSetLinkage(fn, LLVMInternalLinkage);
-  g->fn = fn;
-  g->args = LLVMGetParam(fn, 0);
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
-  LLVMPositionBuilderAtEnd(g->b, g->entry);
-  e.sums = LLVMGetParam(fn, 1);
-  e.row = LLVMGetParam(fn, 2);
-  e.rows = LLVMGetParam(fn, 3);
-  e.first_column = LLVMGetParam(fn, 4);
-  LLVMValueRef width = LLVMGetParam(fn, 5);
-  e.row_bytes = qn__ll_mul(g, width, qn__ll_i64(g, qn__ll_mem_bits(e.plan->acc) / 8));
-  LLVMValueRef end = qn__ll_add(g, e.first_column, width);
-  if (!doubled) end = qn__ll_min(g, end, qn__ll_arg_size(g, 1));
-  bool good = name.data && take_start(&e, start, minus);
+  LLVMValueRef fn = begin_function(e, name.data ? name.data : "", signature(g));
+  LLVMValueRef end = qn__ll_add(g, e->first_column, LLVMGetParam(fn, 5));
+  if (!e->doubled && !e->whole) end = qn__ll_min(g, end, qn__ll_arg_size(g, 1));
+  bool good = name.data && take_start(e, start, minus);
   /* Before registers are looked for by their numbers: regions would do so, and number them anew. */
-  const qn_tape *fewer = good ? shorter_tape(&e) : NULL;
-  if (fewer) e.tape = *fewer;
-  if (fewer && take_group(&e) && prepare(&e))
-    all_columns(&e, end);
+  const qn_tape *fewer = good ? shorter_tape(e) : NULL;
+  if (fewer) e->tape = *fewer;
+  if (fewer && take_group(e) && prepare(e))
+    all_columns(e, end);
   else
     g->failed = g->out_of_memory = true;
-  if (apart) *apart = e.apart;
-  LLVMBuildRetVoid(g->b);
-  g->fn = outer.fn;
-  g->args = outer.args;
-  g->entry = outer.entry;
-  LLVMPositionBuilderAtEnd(g->b, here);
+  end_function(g, &outer, here);
   return fn;
 }
 
@@ -399,22 +439,26 @@ bool qn__ll_epilogue_tape(qn_ll *g, const qn_gemm_plan *plan, qn_tape *tape, uin
   return fewer != NULL;
 }
 
-LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus) {
-  return emit_function(g, body, start, minus, NULL, false);
+LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus) {
+  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .whole = whole};
+  return emit_function(&e, body, start, minus);
 }
 
 LLVMValueRef qn__ll_epilogue_apart(qn_ll *g, const qn_body *body, bool *apart) {
-  return emit_function(g, body, NULL, NULL, apart, false);
+  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .apart = true};
+  LLVMValueRef fn = emit_function(&e, body, NULL, NULL);
+  *apart = e.apart;
+  return fn;
 }
 
 LLVMValueRef qn__ll_epilogue_doubled(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *p = &body->plan->u.gemm;
-  bool apart = false;
+  epilogue e = {.g = g, .plan = p, .apart = true, .doubled = true};
   for (uint32_t i = 0; i < p->num_epilogue_extras; i++)
     if (p->epilogue_extras[i].by_row) return NULL;
   if (p->layout.panel_width != 32) return NULL;
-  LLVMValueRef fn = emit_function(g, body, NULL, NULL, &apart, true);
-  if (apart) return fn;
+  LLVMValueRef fn = emit_function(&e, body, NULL, NULL);
+  if (e.apart) return fn;
   LLVMDeleteFunction(fn);
   return NULL;
 }

@@ -70,6 +70,10 @@ static void take_start(loops *l, LLVMValueRef first, uint32_t width) {
   LLVMValueRef size = qn__ll_arg_size(g, 1), all = qn__ll_add(g, first, qn__ll_i64(g, width));
   LLVMValueRef end = qn__ll_min(g, all, size);
   l->start = l->buffer;
+  if (c.extra->by_col && !l->start_minus && l->s.plan->whole) {
+    l->start = LLVMBuildGEP2(g->b, g->i32, c.from, &first, 1, "");
+    return;
+  }
   if (c.extra->by_col && !l->start_minus) {
     LLVMValueRef whole = LLVMBuildICmp(g->b, LLVMIntSLE, all, size, "");
     LLVMValueRef there = LLVMBuildGEP2(g->b, g->i32, c.from, &first, 1, "");
@@ -183,6 +187,15 @@ static uint32_t panels_at_once(loops *l, uint32_t rows) {
   shape_tile(s, rows, MOST_PANELS, lanes, width);
   qn__ll_gemm_pieces_init(s, rows);
   return s->tile.panels;
+}
+
+/* Whether tiles are as wide as panels: low ones are where tall ones are. */
+static bool takes_whole(loops *l) {
+  gemm_state *s = &l->s;
+  uint32_t width = s->plan->layout.panel_width, lanes = s->g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
+  if (width % lanes) return false;
+  shape_tile(s, l->rows, 1, lanes, width);
+  return s->tile.vectors * lanes == width;
 }
 
 /* ---- the body ---- */
@@ -353,9 +366,10 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   if (!plan->window && !plan->layout.granule) take_zeros(s);
   qn__ll_gemm_places_init(s);
   uint32_t panels = panels_at_once(&l, l.rows);
+  bool whole = plan->whole && takes_whole(&l);
   s->sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
   s->kept = qn__ll_slot(g, g->i64, GEMM_MOST);
-  s->epilogue = qn__ll_epilogue_function(g, body, &l.start_extra, &l.start_minus);
+  s->epilogue = qn__ll_epilogue_function(g, body, whole, &l.start_extra, &l.start_minus);
   /* From zeros where from nothing else, so that products that differ in this only have their sums in common. */
   if (l.start_extra == UINT32_MAX && s->zeros && (plan->acc == QN_I32 || plan->acc == QN_SI32)) l.start = s->zeros;
   if (l.start_extra != UINT32_MAX)

@@ -182,7 +182,7 @@ qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   wide_plan->u.gemm.layout.panel_width = s.width;
   qn_body pixel = *body;
   pixel.plan = wide_plan;
-  s.epilogue = qn__ll_epilogue_function(g, &pixel, NULL, NULL);
+  s.epilogue = qn__ll_epilogue_function(g, &pixel, false, NULL, NULL);
   LLVMValueRef channels = qn__ll_arg_size(g, 1);
   qn_ll_for rows, blocks;
   qn__ll_for_begin(g, &rows, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), 1, 0, NULL);

@@ -86,6 +86,7 @@ typedef struct qn_gemm_plan {
   qn_scalar y_mem;
   qn_layout layout; /* never plain: that is given as one panel as wide as the matrix, k_block 1 */
   uint32_t last; /* columns of the last panel that are multiplied, in whole vectors, where that leaves some out; or 0 */
+  bool whole;    /* N is known to fill all panels */
   uint32_t rows; /* tallest tile */
   bool tiles;    /* the row's registers for tiles of bytes hold tall ones */
   uint32_t

@@ -279,6 +279,7 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (g->layout.granule) g->lhs_padded = true; /* K is a multiple of theirs */
   if (!g->tiles) g->rows = qn__tallest_tile(out->isa, &g->layout, &own, g->acc, g->rows);
   if (!g->tiles) g->last = qn__last_panel(out->isa, &g->layout, g->acc, columns_of(m, op, g));
+  g->whole = columns_of(m, op, g) > 0 && columns_of(m, op, g) % g->layout.panel_width == 0;
   s = choose(m, op, out);
   if (s) return s;
   g->cuts = may_cut(m, op, g);
@@ -311,7 +312,7 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
                      (uint64_t)g->lhs_strided << 34 | (uint64_t)g->tiles << 37 | (uint64_t)g->window << 35 |
                      (uint64_t)g->window_inner << 36 | (uint64_t)g->sums16 << 40);
   h = qn__mix(h, (uint64_t)g->unroll | (uint64_t)g->unroll_below << 8 | (uint64_t)g->fetch << 16);
-  h = qn__mix(h, (uint64_t)g->cuts | (uint64_t)g->last << 1);
+  h = qn__mix(h, (uint64_t)g->cuts | (uint64_t)g->last << 1 | (uint64_t)g->whole << 63);
   if (qn__window_pads(g))
     h = qn__pads_hash(g, qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32));
   h = qn__mix(h, (uint64_t)g->direct | (uint64_t)g->direct_fetch << 1 | (uint64_t)g->direct_n << 2);

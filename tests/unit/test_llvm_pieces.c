@@ -141,6 +141,44 @@ static void heights_share_an_epilogue(void **state) {
   qn_context_destroy(ctx);
 }
 
+/* Columns that cannot be packed, since their multipliers are large, are left to a function of their own where a
+ * panel's columns are all there. */
+static void run_product(const char *engine, int64_t n, const float *scales, uint8_t *y) {
+  enum { M = 13, DEEP = 1024, MOST_N = 256 };
+  static int8_t weights[DEEP * MOST_N];
+  static uint8_t left[M * DEEP];
+  static float bias[MOST_N];
+  for (int i = 0; i < DEEP * MOST_N; i++) weights[i] = (int8_t)(i * 37 % 253 - 126);
+  for (int i = 0; i < M * DEEP; i++) left[i] = (uint8_t)(i * 29 >> 3);
+  for (int i = 0; i < MOST_N; i++) bias[i] = (float)(i - 60);
+  qn_context *ctx = qn_context_create(NULL);
+  qn_matmul_desc d = {.m = M, .n = n, .k = DEEP, .a = QN_UI8, .b = QN_I8, .y = QN_UI8, .a_scale = 0.5f};
+  qn_compile_options options = {.engine = engine};
+  d.y_scale = 0.5f, d.y_zero_point = 3, d.b_scales = scales, d.b_data = weights, d.bias = bias;
+  qn_tensor in = {.elem = QN_UI8, .rank = 2, .shape = {M, DEEP}, .data = left}, out;
+  qn_program *p = NULL;
+  assert_int_equal(qn_kernel_matmul(ctx, &d, &options, &p), QN_OK);
+  assert_int_equal(qn_program_run(p, &in, &out, NULL), QN_OK);
+  memcpy(y, out.data, (size_t)(M * n));
+  qn_tensor_free(ctx, &out);
+  qn_program_destroy(p);
+  qn_context_destroy(ctx);
+}
+
+static void large_multipliers_give_the_same_bits(void **state) {
+  (void)state;
+  static float scales[256];
+  static uint8_t expected[13 * 256], y[13 * 256];
+  for (int bad = -1; bad < 256; bad += 37) {
+    for (int64_t n = 192; n <= 256; n += 32) {
+      for (int i = 0; i < 256; i++) scales[i] = i == bad ? 1e6f : 0.0001f * (float)(1 + i % 7);
+      run_product("interp", n, scales, expected);
+      run_product("llvm", n, scales, y);
+      assert_memory_equal(y, expected, (size_t)(13 * n));
+    }
+  }
+}
+
 /* ---- damage ---- */
 
 static uint32_t told;
@@ -197,6 +235,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_piece_is_made_once),
     cmocka_unit_test(who_waits_is_told),
+    cmocka_unit_test(large_multipliers_give_the_same_bits),
 #if defined(__x86_64__)
     cmocka_unit_test(heights_share_an_epilogue),
     cmocka_unit_test(every_damage_is_survived),
