@@ -269,13 +269,15 @@ static int64_t border_code(const conv *s) {
 }
 
 /* Products over windows may step over the border by themselves, where the image is read as it is: positions are then
- * looked for one by one, for which they must have some channels. */
+ * looked for one by one, for which they must have some channels, more of floats, which leave nothing out. Groups would
+ * do that each for themselves. */
 static bool steps_over(const conv *s, uint32_t k_block) {
-  enum { FEWEST_BYTES = 32 };
+  enum { FEWEST_BYTES = 32, FEWEST_OF_FLOATS = 128 };
   const qn_window *w = &s->c.window;
-  int64_t length = qn_type_shape(s->l->ctx, qn_value_type(s->l->m, s->x))[3] / w->groups;
-  int64_t bytes = length * (qn_scalar_get(s->lhs)->storage_bits / 8);
-  return !s->image.change && !s->image.extra.id && length % k_block == 0 && bytes >= FEWEST_BYTES &&
+  int64_t channels = qn_type_shape(s->l->ctx, qn_value_type(s->l->m, s->x))[3];
+  int64_t bytes = channels * (qn_scalar_get(s->lhs)->storage_bits / 8);
+  int64_t fewest = qn_scalar_is_float(s->acc) ? FEWEST_OF_FLOATS : FEWEST_BYTES;
+  return w->groups == 1 && !s->image.change && !s->image.extra.id && channels % k_block == 0 && bytes >= fewest &&
          bytes <= QN_WINDOW_BYTES && w->size[0] * w->size[1] <= QN_WINDOW_POSITIONS;
 }
 

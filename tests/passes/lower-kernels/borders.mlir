@@ -38,11 +38,11 @@ func.func @kept(%x: tensor<1x8x8x40x!quant.uniform<u8:f32, 0.5:130>>, %s: tensor
 // CHECK:       {acc = f32, layout = "k1n64s9", pads = array<i64: 1, 1, 1, 1>, window = array<i64: 3, 3, 1, 1, 1, 1>}
 // AVX2-LABEL:  func.func @product
 // AVX2:        border = 130
-func.func @product(%x: tensor<1x8x8x32x!quant.uniform<u8:f32, 0.5:130>>, %f: tensor<1x8x8x9xf32>) -> (tensor<1x4x8x40xi32>, tensor<1x8x8x40xf32>) {
+func.func @product(%x: tensor<1x8x8x32x!quant.uniform<u8:f32, 0.5:130>>, %f: tensor<1x8x8x32xf32>) -> (tensor<1x4x8x40xi32>, tensor<1x8x8x40xf32>) {
   %w = arith.constant dense<3> : tensor<3x3x32x40x!quant.uniform<i8:f32, 0.5>>
-  %v = arith.constant dense<3.0> : tensor<3x3x9x40xf32>
+  %v = arith.constant dense<3.0> : tensor<3x3x32x40xf32>
   %y = quern.conv2d %x, %w {pads = array<i64: 1, 0, 1, 2>, strides = array<i64: 2, 1>} : (tensor<1x8x8x32x!quant.uniform<u8:f32, 0.5:130>>, tensor<3x3x32x40x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x4x8x40xi32>
-  %z = quern.conv2d %f, %v {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x9xf32>, tensor<3x3x9x40xf32>) -> tensor<1x8x8x40xf32>
+  %z = quern.conv2d %f, %v {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x32xf32>, tensor<3x3x32x40xf32>) -> tensor<1x8x8x40xf32>
   return %y, %z : tensor<1x4x8x40xi32>, tensor<1x8x8x40xf32>
 }
 
