@@ -48,6 +48,8 @@ typedef struct qn_compile_options {
   const char *function; /* null for the first public function */
   bool eager;           /* compile all that any sizes could need, before returning */
   uint32_t threads;     /* to compile on: 0 for as many as processors, at most 4; 1 for the calling one only */
+  bool last;            /* qn_program_compile: the module will only be destroyed afterwards. What large constants of its
+                           own take is given back while they are copied, so that they never exist twice */
 } qn_compile_options;
 
 /* Engine "auto" is the first of llvm, tcc, interp that is built in, but where both code generators are, libtcc's code

@@ -16,6 +16,8 @@ char *qn__strdup(const qn_allocator *a, qn_str s);
  */
 enum { QN_LARGE_PAGE = 2 << 20 };
 void qn__want_large_pages(void *block, size_t size);
+/* Lets the system have the whole pages of what will not be read again before it is freed. */
+void qn__give_back_pages(const void *data, size_t size);
 
 /* a * b, or false when it does not fit. */
 bool qn__mul_size(size_t a, size_t b, size_t *out);

@@ -2,6 +2,7 @@
 #include "alloc.h"
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 void qn__want_large_pages(void *block, size_t size) {
 #ifdef MADV_HUGEPAGE
@@ -11,5 +12,17 @@ void qn__want_large_pages(void *block, size_t size) {
   if (from < to) (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
 #else
   (void)block, (void)size;
+#endif
+}
+
+void qn__give_back_pages(const void *data, size_t size) {
+#ifdef MADV_DONTNEED
+  long bytes = sysconf(_SC_PAGESIZE);
+  if (bytes <= 0) return;
+  const uintptr_t page = (uintptr_t)bytes;
+  uintptr_t from = ((uintptr_t)data + page - 1) & ~(page - 1), to = ((uintptr_t)data + size) & ~(page - 1);
+  if (from < to) (void)madvise((void *)from, to - from, MADV_DONTNEED);
+#else
+  (void)data, (void)size;
 #endif
 }

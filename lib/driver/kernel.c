@@ -3,6 +3,7 @@
 #include "kernel_block.h"
 #include "kernel_build.h"
 #include <quern/num.h>
+#include <string.h>
 
 typedef qn__kernel matmul;
 
@@ -47,6 +48,16 @@ static float b_scale(const qn_matmul_desc *d, int64_t j) {
   return !d->b_scales ? 1 : d->b_scales[d->b_per_tensor ? 0 : j];
 }
 
+/* Weights of whole bytes, which may be large: as the caller has them, where the module is gone before the call ends. */
+static qn_value weights(matmul *k) {
+  enum { LARGE = 1 << 20 };
+  const qn_matmul_desc *d = k->d;
+  qn_type t = tensor(k, scalar(k, d->b), 2, d->k, d->n);
+  bool large = k->lends && d->n && d->k >= LARGE / d->n;
+  return qn_build_constant(&k->b, large ? qn_attr_dense_borrow(k->m, t, d->b_data, (qn_name){0})
+                                        : qn_attr_dense(k->m, t, d->b_data));
+}
+
 static qn_value constant(matmul *k, qn_scalar elem, uint32_t rank, int64_t x, int64_t y, const void *data) {
   return qn_build_constant(&k->b, qn_attr_dense(k->m, tensor(k, scalar(k, elem), rank, x, y), data));
 }
@@ -58,7 +69,7 @@ qn_value qn__kernel_cast(matmul *k, qn_op_kind kind, qn_value v, qn_type elem) {
 /* Code types: scales per tensor for a, per column for b where given so. */
 static qn_value right_matrix(matmul *k, qn_block body, uint32_t *next) {
   const qn_matmul_desc *d = k->d;
-  qn_value w = d->b_data ? constant(k, d->b, 2, d->k, d->n, d->b_data) : qn_block_arg(k->m, body, (*next)++);
+  qn_value w = d->b_data ? weights(k) : qn_block_arg(k->m, body, (*next)++);
   if (!k->quantized) return w;
   return qn__kernel_cast(k, QN_OP_SCAST, w, qn__kernel_codes(k, QN_I8, d->b_per_tensor ? b_scale(d, 0) : 1, 0));
 }
@@ -137,8 +148,11 @@ static qn_status build(matmul *k) {
 
 qn_status qn_kernel_matmul(qn_context *ctx, const qn_matmul_desc *desc, const qn_compile_options *options,
                            qn_program **out) {
+  const char *engine = options ? options->engine : NULL;
   matmul k = {.ctx = ctx, .d = desc, .name = "qn_kernel_matmul"};
   *out = NULL;
+  if (!engine || !strcmp(engine, "auto")) engine = qn_engine_name(0);
+  k.lends = strcmp(engine, "interp") != 0; /* which keeps the module */
   qn_status status = qn__kernel_check(&k);
   if (status) return status;
   qn__arena_init(&k.arena, qn_context_allocator(ctx));

@@ -11,6 +11,7 @@ typedef struct qn__kernel {
   qn_arena arena;
   qn_module *m;
   qn_builder b;
+  bool lends; /* large data may be borrowed: the module does not outlive the call */
   bool quantized, dequantize;
 } qn__kernel;
 

@@ -199,7 +199,9 @@ qn_status qn_build_program(const qn_module *m, const qn_compile_options *options
   qn_module *copy = qn_module_clone(m);
   if (!copy) return qn_error_no_memory(qn_module_context(m));
   qn_status status = qn_lower(copy, options ? options->cpu : NULL);
-  if (!status) status = qn_program_compile(copy, options, out);
+  qn_compile_options last = options ? *options : (qn_compile_options){.engine = NULL};
+  last.last = true;
+  if (!status) status = qn_program_compile(copy, &last, out);
   qn_module_destroy(copy);
   return status;
 }

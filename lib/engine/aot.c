@@ -249,7 +249,7 @@ qn_status qn_program_emit(const qn_module *m, const qn_compile_options *options,
                     entry ? entry : "");
   qn_status status = qn__compile_target(m, options, &func, &isa);
   if (!status) status = qn__backend_find(ctx, engine, &backend);
-  if (!status) status = qn__program_build(m, func, isa, engine, NULL, &p);
+  if (!status) status = qn__program_build(m, func, isa, engine, NULL, false, &p);
   if (status) return status;
   aot a = {0};
   qn__arena_init(&a.arena, &p->allocator);

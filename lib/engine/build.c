@@ -1,4 +1,5 @@
 /* A lowered function becomes values, steps and the list of bodies that a code generator has to make. */
+#include "attr_impl.h"
 #include "context_impl.h"
 #include "program.h"
 #include <assert.h>
@@ -13,6 +14,7 @@ typedef struct build {
   uint32_t *value_of; /* module value id -> program value + 1 */
   uint32_t value_limit;
   const qn_constants *ready;
+  bool last; /* the module is not read again */
   QN_VEC(qn_pvalue) values;
   QN_VEC(qn_step) steps;
   QN_VEC(qn_body) bodies;
@@ -272,6 +274,28 @@ static void number_slots(build *b) {
   b->p->num_slots = next;
 }
 
+/* Constant i's data may go as they are copied: nobody else's, and of no constant that comes later. */
+static bool may_go(const build *b, uint32_t i, const qn_tensor *t, size_t n) {
+  enum { LARGE = 1 << 20 };
+  if (!b->last || n < LARGE) return false;
+  qn_attr value = qn_op_attr(b->m, b->constant_ops.data[i], "value");
+  const qn__dense *d = qn__attr_dense(b->m, value);
+  bool own = d && !d->borrowed && d->data == t->data && d->bytes >= n;
+  for (uint32_t j = i + 1; own && j < b->constant_ops.size; j++)
+    own = qn_op_attr(b->m, b->constant_ops.data[j], "value").id != value.id;
+  return own;
+}
+
+static void copy_constant(char *to, const char *from, size_t n, bool go) {
+  const size_t most = (size_t)8 << 20;
+  for (size_t at = 0; at < n; at += most) {
+    size_t size = n - at < most ? n - at : most;
+    memcpy(to + at, from + at, size);
+    /* With the page that the step before ended in. */
+    if (go) qn__give_back_pages(from + (at ? at - QN_LARGE_PAGE : 0), size + (at ? QN_LARGE_PAGE : 0));
+  }
+}
+
 static qn_status copy_constants(build *b) {
   qn_program *p = b->p;
   size_t total = 0;
@@ -303,7 +327,7 @@ static qn_status copy_constants(build *b) {
     if (!qn_attr_dense_tensor(b->mm, qn_op_attr(b->m, b->constant_ops.data[i], "value"), &t)) return no_memory(b);
     size_t n = constant_bytes(b, b->constant_ops.data[i]), gap = -n & 63;
     char *to = block + at(b, b->constant_values.data[i])->offset;
-    if (n) memcpy(to, t.data, n);
+    if (n) copy_constant(to, t.data, n, may_go(b, i, &t, n));
     memset(to + n, 0, gap); /* saved programs of the same module are the same bytes */
     qn_module_passed(b->m, t.data, n);
   }
@@ -348,7 +372,7 @@ static qn_status run(build *b) {
 }
 
 qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, const char *engine,
-                            const qn_constants *ready, qn_program **out) {
+                            const qn_constants *ready, bool last, qn_program **out) {
   qn_context *ctx = qn_module_context(m);
   const qn_allocator *a = qn_context_allocator(ctx);
   qn_program *p = qn__alloc_zero(a, sizeof *p);
@@ -359,7 +383,7 @@ qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, c
   qn__arena_init(&p->arena, &p->allocator);
   p->plans = qn__plans_create(ctx);
   p->function = qn__arena_str(&p->arena, qn_func_name(m, func)).data;
-  build b = {.m = m, .p = p, .func = func, .ready = ready, .value_limit = qn_module_value_limit(m)};
+  build b = {.m = m, .p = p, .func = func, .ready = ready, .last = last, .value_limit = qn_module_value_limit(m)};
   /* Compiling adds nothing to the program that is read, but interning types and attributes needs a module to add to. */
   b.mm = (qn_module *)(uintptr_t)m;
   b.value_of = qn__alloc_zero(a, b.value_limit * sizeof *b.value_of);

@@ -187,7 +187,7 @@ qn_status qn_program_compile(const qn_module *m, const qn_compile_options *optio
   qn_status status = qn__compile_target(m, o, &func, &isa);
   if (status) return status;
   if (!strcmp(engine, "interp")) return compile_interp(m, func, out);
-  if ((status = qn__program_build(m, func, isa, engine, NULL, out))) return status;
+  if ((status = qn__program_build(m, func, isa, engine, NULL, o->last, out))) return status;
   qn_link_options link = {.tiered = is_auto(o->engine) && has_tiers(), .eager = o->eager, .threads = o->threads};
   if (!(status = remember_text(*out, m))) status = qn__program_link(*out, &link);
   if (status) {

@@ -197,7 +197,7 @@ typedef struct qn_constants {
 /* Everything but machine code. Constants are copied from the module, unless `ready` is not null: then they are borrowed
  * from there. */
 qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, const char *engine,
-                            const qn_constants *ready, qn_program **out);
+                            const qn_constants *ready, bool last, qn_program **out);
 enum { QN__MOST_THREADS = 8 };
 typedef struct qn_link_options {
   bool tiered, eager;
