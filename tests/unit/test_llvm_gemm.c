@@ -373,7 +373,7 @@ static void direct(void **state) {
   qn_context *ctx = test_context();
   const qn_machine machine = qn_machine_default();
   for (uint32_t r = 0; r < num_rows; r++)
-    for (uint32_t i = 0; i < 60; i++) {
+    for (uint32_t i = 0; i < 36; i++) {
       types ty = all_types[i % 3];
       qn_layout layout;
       const char *name =
