@@ -49,6 +49,15 @@ static void row_of_floats(const weights *o, const float *a, float *y) {
   }
 }
 
+/* The elements of a tensor of f32, which may start at any byte: where they lie, or copied. Null without memory. */
+static const float *floats_of(qn__frame *f, const qn_tensor *t) {
+  if ((uintptr_t)t->data % sizeof(float) == 0) return t->data;
+  size_t bytes = qn_tensor_bytes(t);
+  float *copy = qn__scratch(f, bytes / sizeof *copy + 1, sizeof *copy);
+  if (copy && bytes) memcpy(copy, t->data, bytes);
+  return copy;
+}
+
 /* ---- quern.block_matmul ---- */
 
 static qn_status cannot_read(qn__frame *f, const char *reason) {
@@ -97,10 +106,10 @@ static qn_status eval_block_matmul(qn__frame *f, qn_op op) {
   qn_tensor *y;
   shape.size[shape.rank - 1] = o.n;
   s = qn__result(f, 0, shape.rank, shape.size, &y);
-  if (s != QN_OK) return s;
+  const float *scales = s == QN_OK ? floats_of(f, scale) : NULL;
+  if (!scales) return s != QN_OK ? s : QN_ERR_NO_MEMORY;
   for (int64_t r = 0, rows = rows_of(a); r < rows; r++)
-    row_of_ints(&o, (const int8_t *)a->data + r * o.k, (const float *)scale->data + r * o.blocks,
-                (float *)y->data + r * o.n);
+    row_of_ints(&o, (const int8_t *)a->data + r * o.k, scales + r * o.blocks, (float *)y->data + r * o.n);
   return QN_OK;
 }
 const qn__evaluator qn__eval_BLOCK_MATMUL = {.eval = eval_block_matmul};
@@ -133,7 +142,9 @@ static qn_status eval_block_rows(qn__frame *f, qn_op op) {
   if (s == QN_OK && f->num_in > 1 && qn_tensor_count(f->in[1]) != rows_of(x) * blocks)
     s = qn_op_error(f->m, op, QN_DIAG_SHAPE, "%lld scales, expected %lld", (long long)qn_tensor_count(f->in[1]),
                     (long long)(rows_of(x) * blocks));
-  if (s != QN_OK) return s;
+  /* Scales, or what is quantized. */
+  const float *floats = s == QN_OK ? floats_of(f, f->num_in > 1 ? f->in[1] : x) : NULL;
+  if (!floats) return s != QN_OK ? s : QN_ERR_NO_MEMORY;
   int8_t *to = y->data;
   for (int64_t r = 0, rows = rows_of(x); r < rows; r++)
     for (int64_t b = 0; b < blocks; b++, to += block + 8) {
@@ -142,9 +153,9 @@ static qn_status eval_block_rows(qn__frame *f, qn_op op) {
       int32_t sum = 0;
       if (f->num_in > 1) {
         memcpy(to, (const int8_t *)x->data + first, (size_t)n);
-        scale = ((const float *)f->in[1]->data)[r * blocks + b];
+        scale = floats[r * blocks + b];
       } else {
-        quantize_block((const float *)x->data + first, n, to, &scale);
+        quantize_block(floats + first, n, to, &scale);
       }
       for (int64_t i = 0; i < n; i++) sum += to[i];
       sum = (int32_t)(-offset * sum);
@@ -230,11 +241,12 @@ static qn_status eval_block_gemm(qn__frame *f, qn_op op) {
   s = qn__scratch_tensor(f, QN_F32, shape.rank, shape.size, &sums);
   int8_t *codes = s == QN_OK ? qn__scratch(f, (size_t)o.k + 1, 1) : NULL;
   float *scales = codes ? qn__scratch(f, (size_t)o.blocks + 1, sizeof *scales) : NULL;
-  if (!scales) return s != QN_OK ? s : QN_ERR_NO_MEMORY;
+  const float *values = scales && floats ? floats_of(f, a) : NULL;
+  if (!scales || (floats && !values)) return s != QN_OK ? s : QN_ERR_NO_MEMORY;
   for (int64_t r = 0, rows = rows_of(a); r < rows; r++) {
     float *y = (float *)sums.data + r * o.n;
     if (floats)
-      row_of_floats(&o, (const float *)a->data + r * o.k, y);
+      row_of_floats(&o, values + r * o.k, y);
     else
       row_of_blocks(&o, (const int8_t *)a->data + r * columns, codes, scales, y);
   }

@@ -205,6 +205,34 @@ static void each_engine(void **state) {
     }
 }
 
+/* Rows that start at any byte, of weights with a scale per block, as written and as kernels. */
+static void any_byte(void **state) {
+  (void)state;
+  static const char text[] = "!w = !quern.uniform<i8:f32:{0:8, 1:1}, {{0.5, 0.25}}>\n"
+                             "func.func @main(%x: tensor<3x8xf32>) -> tensor<3x2xf32> {\n"
+                             "  %c = arith.constant dense<1> : tensor<8x2xi8>\n"
+                             "  %w = quant.scast %c : tensor<8x2xi8> to tensor<8x2x!w>\n"
+                             "  %y = quern.matmul %x, %w : (tensor<3x8xf32>, tensor<8x2x!w>) -> tensor<3x2xf32>\n"
+                             "  return %y : tensor<3x2xf32>\n}\n";
+  for (size_t e = 0; qn_engine_name(e); e++) {
+    qn_context *ctx = qn_context_create(NULL);
+    qn_module *m = NULL;
+    qn_program *p = NULL;
+    qn_compile_options options = {.engine = qn_engine_name(e)};
+    assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "call.mlir", NULL, &m), QN_OK);
+    assert_int_equal(qn_lower(m, NULL), QN_OK);
+    assert_int_equal(qn_program_compile(m, &options, &p), QN_OK);
+    char x[3 * 8 * sizeof(float) + 1];
+    float one = 1;
+    for (size_t i = 0; i < 3 * 8; i++) memcpy(x + 1 + i * sizeof one, &one, sizeof one);
+    qn_tensor in = {.elem = QN_F32, .rank = 2, .shape = {3, 8}, .data = x + 1}, out;
+    assert_int_equal(qn_program_run(p, &in, &out, NULL), QN_OK);
+    for (int i = 0; i < 6; i++) assert_true(qn_tensor_get_f64(&out, i) == (i % 2 ? 2 : 4));
+    qn_tensor_free(ctx, &out);
+    qn_program_destroy(p), qn_module_destroy(m), qn_context_destroy(ctx);
+  }
+}
+
 static void sizes_overflow(void **state) {
   (void)state;
   for (size_t e = 0; qn_engine_name(e); e++) huge_sizes(qn_engine_name(e));
@@ -244,7 +272,7 @@ static void names(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(each_engine), cmocka_unit_test(sizes_overflow),
-                                     cmocka_unit_test(names)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(each_engine), cmocka_unit_test(any_byte),
+                                     cmocka_unit_test(sizes_overflow), cmocka_unit_test(names)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
