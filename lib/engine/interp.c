@@ -87,18 +87,37 @@ static void keep_problem(void *user, const qn_diag *diag) {
   ip->place = diag->place;
 }
 
+/* Callers' elements may lie at any address, those that are evaluated lie at multiples of their size: copies those that
+ * do not. False when there is no memory. */
+static bool take_aligned(qn_arena *scratch, qn_tensor *t) {
+  size_t size = qn_scalar_get(t->elem)->storage_bits / 8, bytes = qn_tensor_bytes(t);
+  if (size < 2 || !bytes || (uintptr_t)t->data % size == 0) return true;
+  void *copy = qn__arena_alloc(scratch, bytes);
+  if (copy) memcpy(copy, t->data, bytes);
+  t->data = copy;
+  return copy != NULL;
+}
+
 /* Evaluates; the results own memory that the caller frees. The lock is held. */
 static qn_status evaluate(const qn_program *p, const DLTensor *in, qn_tensor *results, qn_call_error *error) {
   qn_interp_program *ip = p->interp;
   qn_tensor *args = qn__alloc_zero(&p->allocator, ((size_t)p->num_inputs + 1) * sizeof *args);
   if (!args) return qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory"), QN_ERR_NO_MEMORY;
-  for (uint32_t i = 0; i < p->num_inputs; i++) args[i] = as_tensor(&in[i], &p->values[p->inputs[i]]);
+  qn_arena scratch;
+  qn__arena_init(&scratch, &p->allocator);
+  bool room = true;
+  for (uint32_t i = 0; i < p->num_inputs; i++) {
+    args[i] = as_tensor(&in[i], &p->values[p->inputs[i]]);
+    room = room && take_aligned(&scratch, &args[i]);
+  }
   qn_diag_handler old;
   void *old_user;
   ip->problem[0] = 0;
   qn_context_set_diag_handler(p->ctx, keep_problem, ip, &old, &old_user);
-  qn_status status = qn_evaluate(ip->module, ip->func, NULL, p->num_inputs, args, p->num_outputs, results);
+  qn_status status =
+      room ? qn_evaluate(ip->module, ip->func, NULL, p->num_inputs, args, p->num_outputs, results) : QN_ERR_NO_MEMORY;
   qn_context_set_diag_handler(p->ctx, old, old_user, NULL, NULL);
+  qn__arena_free(&scratch);
   qn__free(&p->allocator, args, ((size_t)p->num_inputs + 1) * sizeof *args);
   if (!status) return QN_OK;
   qn__call_fail(error, QN_DIAG_CALL, "%s", ip->problem[0] ? ip->problem : "evaluation failed");
