@@ -186,10 +186,10 @@ static bool relocate_one(object *o, uint64_t base, uint64_t room, const Elf64_Re
   }
   if (type != R_X86_64_PC32 && type != R_X86_64_PLT32)
     return bad(o, "it has a relocation of a kind our code never uses");
-  int64_t delta = (int64_t)value - (int64_t)(base + r->r_offset);
-  int32_t narrow = (int32_t)delta;
+  uint64_t delta = value - (base + r->r_offset); /* wraps, as addresses do */
+  int32_t narrow = (int32_t)(uint32_t)delta;
   memcpy(at, &narrow, 4);
-  return narrow == delta ? true : bad(o, "a relocation does not reach its target");
+  return (uint64_t)(int64_t)narrow == delta ? true : bad(o, "a relocation does not reach its target");
 }
 
 /* Where a symbol is, be it a function of another object. */
