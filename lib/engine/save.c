@@ -105,8 +105,8 @@ static qn_status rebuild(qn_context *ctx, const char *path, const program_head *
   if (status) return status;
   qn_op func = qn_module_function(m, head->function);
   qn_constants ready = {parts[CONSTANTS].data, parts[CONSTANTS].size};
-  status =
-      func.id ? qn__program_build(m, func, isa, engine, &ready, false, out) : damaged(ctx, path, "its function is missing");
+  status = func.id ? qn__program_build(m, func, isa, engine, &ready, false, out)
+                   : damaged(ctx, path, "its function is missing");
   qn_module_destroy(m);
   if (status) return status;
   (*out)->text = qn__arena_copy(&(*out)->arena, parts[TEXT].data, parts[TEXT].size);
