@@ -14,8 +14,8 @@ typedef struct gemm_fetch {
   LLVMValueRef y, y_stride;       /* the tile's part of Y */
   LLVMValueRef y_step;            /* its rows per block, times 65536 */
   uint32_t y_bytes;               /* of a row */
-  LLVMValueRef alone; /* all rows are one tile; null where there are always several */
-  LLVMValueRef far;   /* the weights are so many that they lie in no cache; null where that does not matter */
+  LLVMValueRef alone;             /* all rows are one tile; null where there are always several */
+  LLVMValueRef far; /* the weights are so many that they lie in no cache; null where that does not matter */
   LLVMValueRef few; /* there are few tiles, and panels are taken in short pieces; null where they are not cut */
 } gemm_fetch;
 
