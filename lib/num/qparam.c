@@ -4,6 +4,7 @@
 #include "fpenv.h"
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 static qn_status refuse(const char **reason, const char *text) {
   if (reason) *reason = text;
@@ -150,11 +151,13 @@ qn_status qn_qparams_check(const qn_qparams *p, const char **reason) {
   return QN_OK;
 }
 
+/* Tensors of callers may stand at any address. */
 static void range(const float *x, size_t n, float *min, float *max) {
-  float lo = INFINITY, hi = -INFINITY;
+  float lo = INFINITY, hi = -INFINITY, v;
   for (size_t i = 0; i < n; i++) {
-    lo = x[i] < lo ? x[i] : lo;
-    hi = x[i] > hi ? x[i] : hi;
+    memcpy(&v, (const char *)x + i * sizeof v, sizeof v);
+    lo = v < lo ? v : lo;
+    hi = v > hi ? v : hi;
   }
   bool none = lo > hi;
   *min = none ? 0 : lo;
