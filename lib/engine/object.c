@@ -1,6 +1,7 @@
 /* A loader for the machine code that our own code generator writes: an x86-64 ELF relocatable object, or several that
- * need nothing but each other. Everything in the file is checked before it is used; the mapping is writable until the
- * relocations are applied and executable afterwards, never both. */
+ * need nothing but each other. Of several only the sections are loaded that the body comes to: an object may hold
+ * functions of other bodies, which call what is not there. Everything in the file is checked before it is used; the
+ * mapping is writable until the relocations are applied and executable afterwards, never both. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "announce.h"
 #include "context_impl.h"
@@ -19,6 +20,7 @@ typedef struct object {
   size_t size;
   Elf64_Ehdr head;
   uint64_t *section_at; /* offset of each loaded section in the mapping, UINT64_MAX for others */
+  bool *wanted;         /* sections that are loaded */
 } object;
 
 enum { MOST_OBJECTS = 64 };
@@ -80,7 +82,7 @@ static bool place_sections(object *o, uint64_t *at) {
     Elf64_Shdr s;
     o->section_at[i] = UINT64_MAX;
     if (!section(o, i, &s)) return false;
-    if (!(s.sh_flags & SHF_ALLOC) || !s.sh_size) continue;
+    if (!(s.sh_flags & SHF_ALLOC) || !s.sh_size || !o->wanted[i]) continue;
     uint64_t align = s.sh_addralign ? s.sh_addralign : 1;
     if (align > 4096 || (align & (align - 1)) || s.sh_size > (1u << 30))
       return bad(o, "a section has an odd size or alignment");
@@ -148,6 +150,7 @@ static bool each_of_object(object *o, function_fn each, void *user) {
       uint64_t value;
       if (!symbol_at(o, &table, k, &s)) return false;
       if (ELF64_ST_TYPE(s.st_info) != STT_FUNC || s.st_name >= names.sh_size) continue;
+      if (s.st_shndx < o->head.e_shnum && s.st_shndx != SHN_UNDEF && !o->wanted[s.st_shndx]) continue;
       if (!symbol_value(o, &s, &value)) return false;
       const char *name = o->data + names.sh_offset + s.st_name;
       if (value > m->map_size || s.st_size > m->map_size - value) return bad(o, "a function lies outside its code");
@@ -173,6 +176,81 @@ static void search_function(void *user, const char *name, void *at, size_t bytes
   (void)bytes;
   if (!s->at && !strcmp(name, s->name)) s->at = at;
 }
+
+/* ---- what a body comes to ---- */
+
+/* A function by its name: the section that it is in is loaded. */
+static bool want_function(image *m, const char *name) {
+  for (uint32_t n = 0; n < m->num_objects; n++) {
+    object *o = &m->objects[n];
+    for (uint64_t i = 0; i < o->head.e_shnum; i++) {
+      Elf64_Shdr table, names;
+      if (!section(o, i, &table)) return false;
+      if (table.sh_type != SHT_SYMTAB || !section(o, table.sh_link, &names) || names.sh_type == SHT_NOBITS) continue;
+      for (uint64_t k = 0; k < table.sh_size / sizeof(Elf64_Sym); k++) {
+        Elf64_Sym s;
+        if (!symbol_at(o, &table, k, &s)) return false;
+        if (ELF64_ST_TYPE(s.st_info) != STT_FUNC || s.st_shndx == SHN_UNDEF || s.st_shndx >= o->head.e_shnum) continue;
+        if (s.st_name >= names.sh_size) continue;
+        const char *here = o->data + names.sh_offset + s.st_name;
+        if (!memchr(here, 0, names.sh_size - s.st_name) || strcmp(here, name)) continue;
+        o->wanted[s.st_shndx] = true;
+        return true;
+      }
+    }
+  }
+  return bad_image(m, "it needs a symbol that it does not define");
+}
+
+/* What a loaded section refers to. */
+static bool want_targets(object *o, const Elf64_Shdr *rel) {
+  Elf64_Shdr symbols, names;
+  if (!section(o, rel->sh_link, &symbols) || !section(o, symbols.sh_link, &names)) return false;
+  if (symbols.sh_type != SHT_SYMTAB || names.sh_type == SHT_NOBITS) return bad(o, "a relocation table is damaged");
+  for (uint64_t k = 0; k < rel->sh_size / sizeof(Elf64_Rela); k++) {
+    Elf64_Rela r;
+    Elf64_Sym s;
+    memcpy(&r, o->data + rel->sh_offset + k * sizeof r, sizeof r);
+    if (!symbol_at(o, &symbols, ELF64_R_SYM(r.r_info), &s)) return false;
+    if (s.st_shndx != SHN_UNDEF && s.st_shndx < o->head.e_shnum) o->wanted[s.st_shndx] = true;
+    if (s.st_shndx != SHN_UNDEF) continue;
+    const char *name = s.st_name < names.sh_size ? o->data + names.sh_offset + s.st_name : NULL;
+    if (!name || !memchr(name, 0, names.sh_size - s.st_name)) return bad(o, "a symbol has no name");
+    if (!want_function(o->in, name)) return false;
+  }
+  return true;
+}
+
+static uint64_t count_wanted(const image *m) {
+  uint64_t n = 0;
+  for (uint32_t i = 0; i < m->num_objects; i++)
+    for (uint64_t k = 0; k < m->objects[i].head.e_shnum; k++) n += m->objects[i].wanted[k];
+  return n;
+}
+
+/* From the entry on, until nothing is added; all of an object that is no piece. */
+static bool choose_sections(image *m) {
+  uint64_t before = 0;
+  for (uint32_t i = 0; i < m->num_objects && !m->entry[0]; i++)
+    memset(m->objects[i].wanted, true, m->objects[i].head.e_shnum);
+  if (!m->entry[0]) return true;
+  if (!want_function(m, m->entry)) return false;
+  while (count_wanted(m) != before) {
+    before = count_wanted(m);
+    for (uint32_t n = 0; n < m->num_objects; n++) {
+      object *o = &m->objects[n];
+      for (uint64_t i = 0; i < o->head.e_shnum; i++) {
+        Elf64_Shdr rel;
+        if (!section(o, i, &rel)) return false;
+        if (rel.sh_type != SHT_RELA || rel.sh_info >= o->head.e_shnum || !o->wanted[rel.sh_info]) continue;
+        if (!want_targets(o, &rel)) return false;
+      }
+    }
+  }
+  return true;
+}
+
+/* ---- addresses ---- */
 
 static bool relocate_one(object *o, uint64_t base, uint64_t room, const Elf64_Rela *r, uint64_t target) {
   uint64_t type = ELF64_R_TYPE(r->r_info), width = type == R_X86_64_64 ? 8 : 4;
@@ -305,7 +383,8 @@ static bool add_object(image *m, const char *data, size_t size) {
   *o = (object){.in = m, .data = data, .size = size};
   if (!read_head(o)) return false;
   o->section_at = qn__alloc_zero(qn_context_allocator(m->ctx), (o->head.e_shnum + 1u) * sizeof *o->section_at);
-  return o->section_at != NULL;
+  o->wanted = qn__alloc_zero(qn_context_allocator(m->ctx), (o->head.e_shnum + 1u) * sizeof *o->wanted);
+  return o->section_at && o->wanted;
 }
 
 /* One object, or a body in pieces. */
@@ -329,7 +408,7 @@ static bool add_objects(image *m, const char *data, size_t size) {
 }
 
 static bool load(image *m, const char *data, size_t size) {
-  if (!add_objects(m, data, size) || !map_sections(m)) return false;
+  if (!add_objects(m, data, size) || !choose_sections(m) || !map_sections(m)) return false;
   for (uint32_t i = 0; i < m->num_objects; i++)
     if (!relocate(&m->objects[i])) return false;
   return true;
@@ -340,6 +419,7 @@ static void free_objects(image *m) {
   for (uint32_t i = 0; i < m->num_objects; i++) {
     object *o = &m->objects[i];
     if (o->section_at) qn__free(a, o->section_at, (o->head.e_shnum + 1u) * sizeof *o->section_at);
+    if (o->wanted) qn__free(a, o->wanted, (o->head.e_shnum + 1u) * sizeof *o->wanted);
   }
 }
 

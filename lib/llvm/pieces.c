@@ -87,6 +87,10 @@ static void name_piece(cutter *c, piece *p) {
     p->state = PIECE_DONE;
   } else {
     LLVMSetValueName2(p->fn, p->name, strlen(p->name));
+    /* So that a body which takes one function of an object need not have what the others call. */
+    char section[sizeof ".text." + QN_PIECE_NAME];
+    snprintf(section, sizeof section, ".text.%s", p->name);
+    LLVMSetSection(p->fn, section);
   }
 }
 
