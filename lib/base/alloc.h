@@ -12,8 +12,8 @@ void qn__free(const qn_allocator *a, void *ptr, size_t size);
 /* Zero-terminated copy; free with size n + 1. */
 char *qn__strdup(const qn_allocator *a, qn_str s);
 
-/* Asks for large pages under what of a block, not touched yet, they can hold. Most use is that of a block aligned so.
- */
+/* Asks for large pages under what of a block they can hold; what is written there already is lost. Most use is that of
+ * a block aligned so. */
 enum { QN_LARGE_PAGE = 2 << 20 };
 void qn__want_large_pages(void *block, size_t size);
 /* Lets the system have the whole pages of what will not be read again before it is freed. */
