@@ -33,7 +33,7 @@ typedef struct collection {
   search *s;
   int64_t samples; /* in all */
   int64_t sample;  /* this one */
-  double work;     /* multiplications of the sites so far */
+  double work;     /* multiplications so far */
 } collection;
 
 /* Element i of row `row`: rows are those of the left matrix, of all batches. */
@@ -73,7 +73,18 @@ static void seen(collection *c, qn_value v, const qn_tensor *x) {
   }
 }
 
+/* Multiplications of a convolution, which is no site to measure, but takes the interpreter's time. */
+static double conv_work(const qn_module *m, qn_op op, const qn_tensor *y) {
+  if (qn_op_kind_of(m, op) != QN_OP_CONV2D || y->rank != 4) return 0;
+  bool first = qn_str_eq(qn_op_get_string(m, op, "layout"), qn_str_of("nchw"));
+  double channels = (double)y->shape[first ? 1 : 3];
+  double weights = (double)qn_type_count(qn_module_context(m), qn_value_type(m, qn_op_operand(m, op, 1)));
+  return channels > 0 ? (double)qn_tensor_count(y) * weights / channels : 0;
+}
+
 static qn_status on_value(void *user, const qn_module *m, qn_op op, uint32_t result, const qn_tensor *value) {
+  collection *c = user;
+  c->work += conv_work(m, op, value);
   seen(user, qn_op_result(m, op, result), value);
   return QN_OK;
 }

@@ -11,9 +11,9 @@ void qn__want_large_pages(void *block, size_t size) {
   /* Only a hint: when it fails, the pages are small. So are those that an allocator has handed out before, unless they
    * are given back first. */
   if (from >= to || madvise((void *)from, to - from, MADV_HUGEPAGE)) return;
-#ifdef MADV_DONTNEED
+#  ifdef MADV_DONTNEED
   (void)madvise((void *)from, to - from, MADV_DONTNEED);
-#endif
+#  endif
 #else
   (void)block, (void)size;
 #endif

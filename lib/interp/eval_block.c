@@ -51,9 +51,9 @@ static void row_of_floats(const weights *o, const float *a, float *y) {
 
 /* The elements of a tensor of f32, which may start at any byte: where they lie, or copied. Null without memory. */
 static const float *floats_of(qn__frame *f, const qn_tensor *t) {
-  if ((uintptr_t)t->data % sizeof(float) == 0) return t->data;
   size_t bytes = qn_tensor_bytes(t);
-  float *copy = qn__scratch(f, bytes / sizeof *copy + 1, sizeof *copy);
+  if (bytes && (uintptr_t)t->data % sizeof(float) == 0) return t->data;
+  float *copy = qn__scratch(f, bytes / sizeof *copy + 1, sizeof *copy); /* of no elements, too: they may be at null */
   if (copy && bytes) memcpy(copy, t->data, bytes);
   return copy;
 }

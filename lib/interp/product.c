@@ -51,8 +51,8 @@ typedef struct loop {
   void *y; /* zeroed */
 } loop;
 
-#define PRODUCT(fn, T, step)                                                                                           \
-  static void fn(const loop *l) {                                                                                      \
+#define PRODUCT(how, fn, T, step)                                                                                      \
+  how static void fn(const loop *l) {                                                                                  \
     const T *a = l->a;                                                                                                 \
     T *y = l->y;                                                                                                       \
     for (size_t m = 0; m < l->m; m++, y += l->n) {                                                                     \
@@ -63,21 +63,37 @@ typedef struct loop {
       }                                                                                                                \
     }                                                                                                                  \
   }
-PRODUCT(product_f32, float, fmaf(x, b[n], y[n]))
-PRODUCT(product_f64, double, fma(x, b[n], y[n]))
-PRODUCT(product_i32, uint32_t, y[n] + x * b[n])
-PRODUCT(product_i64, uint64_t, y[n] + x * b[n])
+PRODUCT(, product_f32, float, fmaf(x, b[n], y[n]))
+PRODUCT(, product_f64, double, fma(x, b[n], y[n]))
+PRODUCT(, product_i32, uint32_t, y[n] + x * b[n])
+PRODUCT(, product_i64, uint64_t, y[n] + x * b[n])
+
+/* The instruction gives the bits of the function, which is exact, too, in a fraction of the time. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#  define WITH_FMA __attribute__((target("avx2,fma")))
+PRODUCT(WITH_FMA, fused_f32, float, fmaf(x, b[n], y[n]))
+PRODUCT(WITH_FMA, fused_f64, double, fma(x, b[n], y[n]))
+static bool has_fma(void) {
+  return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2");
+}
+#else
+#  define fused_f32 product_f32
+#  define fused_f64 product_f64
+static bool has_fma(void) {
+  return false;
+}
+#endif
 
 typedef struct form {
   qn_scalar acc;
   size_t bytes;
-  void (*run)(const loop *l);
+  void (*run)(const loop *l), (*with_fma)(const loop *l);
 } form;
 
-static const form forms[] = {{QN_F32, sizeof(float), product_f32},
-                             {QN_F64, sizeof(double), product_f64},
-                             {QN_I32, sizeof(uint32_t), product_i32},
-                             {QN_I64, sizeof(uint64_t), product_i64}};
+static const form forms[] = {{QN_F32, sizeof(float), product_f32, fused_f32},
+                             {QN_F64, sizeof(double), product_f64, fused_f64},
+                             {QN_I32, sizeof(uint32_t), product_i32, product_i32},
+                             {QN_I64, sizeof(uint64_t), product_i64, product_i64}};
 
 static const form *form_of(qn_scalar acc) {
   for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
@@ -203,7 +219,7 @@ qn_status qn__product(qn__frame *f, const qn__matrices *a, const qn__matrices *b
     side_go(&left, index, &batch, how);
     side_go(&right, index, &batch, how);
     memset(l.y, 0, count * how->bytes);
-    how->run(&l);
+    (has_fma() ? how->with_fma : how->run)(&l);
     store_sums(y, done, how, l.y, count);
     done += (int64_t)count;
   } while (qn__next_index(index, batch.size, batch.rank));

@@ -48,10 +48,11 @@ static void test_large_pages(void **state) {
   const size_t size = 5 * (size_t)QN_LARGE_PAGE + 777;
   unsigned char *p = qn__alloc(&a, size);
   assert_non_null(p);
-  for (size_t i = 0; i < size; i += 511) p[i] = (unsigned char)(i * 7);
-  qn__want_large_pages(p, size);
+  memset(p, 1, size); /* handed out before, in small pages */
   qn__want_large_pages(p + 13, size - 13);
-  qn__want_large_pages(p + 1, 100);
+  qn__want_large_pages(p, size);
+  for (size_t i = 0; i < size; i += 511) p[i] = (unsigned char)(i * 7);
+  qn__want_large_pages(p + 1, 100); /* holds no large page: nothing happens */
   qn__want_large_pages(p, 0);
   for (size_t i = 0; i < size; i += 511) assert_int_equal(p[i], (unsigned char)(i * 7));
   qn__free(&a, p, size);
