@@ -1,4 +1,5 @@
-// RUN: not quern compile %s --emit c -o - 2>&1 | FileCheck %s
+// RUN: %if tcc %{ not quern compile %s --emit c -o - 2>&1 | FileCheck %s %}
+// RUN: %if llvm %{ not quern compile %s --emit asm -o - 2>&1 | FileCheck %s %}
 // A kernel has no room for every block of rows.
 
 func.func @main(%q: tensor<4x4096xf32>, %k: tensor<600x4096xf32>, %v: tensor<600x64xf32>) -> tensor<4x64xf32> {
