@@ -153,10 +153,9 @@ qn_status qn__fold_sink(qn_rewriter *r, qn_op op) {
     if (!second.id || !qn__is_whole(q) || !has_wide_codes(qn_module_context(m), q)) return QN_OK;
     c = qn_op_operand(m, second, 0);
     if (qn__quant_of(m, c) != q) return QN_OK;
-  } else if (kind == QN_OP_RESHAPE && !qn__is_whole(q)) {
-    return QN_OK;
-  } else if (kind == QN_OP_MAX_POOL && (!qn__is_whole(q) || !has_wide_codes(qn_module_context(m), q))) {
-    return QN_OK;
+  } else if (kind == QN_OP_RESHAPE || kind == QN_OP_MAX_POOL) {
+    bool wide = kind == QN_OP_RESHAPE || has_wide_codes(qn_module_context(m), q);
+    if (!qn__is_whole(q) || !wide) return QN_OK;
   }
   qn_status status = moved_codes(r, op, a, c, &codes);
   if (status) return status;

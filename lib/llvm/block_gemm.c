@@ -229,8 +229,6 @@ static void float_tail(qn_ll_block *s, tile *t, LLVMValueRef left) {
   const qn_bpack_layout *l = &s->plan->weights;
   bool narrow = qn_bpack_bits(l) == 4;
   qn_ll_for f;
-  qn_ll_if exists;
-  (void)exists;
   const float_block scales = read_scales(s, t);
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), left, 1, count_of(t), t->sum);
   LLVMValueRef kk = f.i, high = qn__ll_i64(g, 0), half = qn__ll_i64(g, l->block / 2);
@@ -254,8 +252,6 @@ static void float_product(qn_ll_block *s, tile *t) {
   for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, t->a[r], mul_const(g, done, 4));
   /* A block that does not exist is not read: the last one stands in for it and no k is. */
   LLVMValueRef none = LLVMBuildICmp(g->b, LLVMIntEQ, left, qn__ll_i64(g, 0), "");
-  LLVMValueRef start = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
-  (void)start;
   LLVMBasicBlockRef before = LLVMGetInsertBlock(g->b);
   LLVMValueRef saved[QN_LL_BLOCK_ROWS * QN_LL_BLOCK_VECTORS];
   for (uint32_t i = 0; i < count_of(t); i++) saved[i] = t->sum[i];
