@@ -51,6 +51,9 @@ bool qn__shares_bytes(lowering *l, qn_value v);
 /* Equal sizes for certain: static ones, or dynamic ones of one name. */
 bool qn__same_shape(lowering *l, qn_type a, qn_type b);
 
+/* Whether it is a constant, seen through casts of storage and views. */
+bool qn__is_constant(lowering *l, qn_value v);
+
 /* ---- kernel ops ---- */
 /* kern.map or kern.row over the inputs with an empty body whose arguments stand in *body. */
 qn_op qn__make_loop(qn_builder *b, qn_op_kind kind, uint32_t n, const qn_value *inputs, uint32_t num_results,

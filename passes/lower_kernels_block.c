@@ -162,7 +162,7 @@ qn_status qn__lower_block_matmul(lowering *l, qn_op op) {
 
 /* ---- floats times quantized weights ---- */
 
-static bool is_constant(lowering *l, qn_value v) {
+bool qn__is_constant(lowering *l, qn_value v) {
   qn_op op = qn_value_op(l->m, v);
   while (qn_op_kind_of(l->m, op) == QN_OP_SCAST || qn_op_kind_of(l->m, op) == QN_OP_VIEW)
     op = qn_value_op(l->m, qn_op_operand(l->m, op, 0));
@@ -187,7 +187,7 @@ qn_status qn__lower_weight_only(lowering *l, qn_op op) {
   qn_type t = type_of(l, w);
   qn_bpack_layout layout;
   const char *reason;
-  if (qn_type_rank(l->ctx, t) != 2 || !qn_type_is_static(l->ctx, t) || !is_constant(l, w))
+  if (qn_type_rank(l->ctx, t) != 2 || !qn_type_is_static(l->ctx, t) || !qn__is_constant(l, w))
     return dequantize_first(l, op);
   const int64_t *shape = qn_type_shape(l->ctx, t);
   int64_t k = shape[transposed], n = shape[!transposed];

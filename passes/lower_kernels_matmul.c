@@ -394,17 +394,11 @@ static qn_status wide_product(lowering *l, qn_op op, qn_builder *b, matrix *a, m
   return QN_OK;
 }
 
-static bool is_constant(lowering *l, qn_value v) {
-  qn_op op = qn_value_op(l->m, v);
-  while (qn_op_kind_of(l->m, op) == QN_OP_VIEW) op = qn_value_op(l->m, qn_op_operand(l->m, op, 0));
-  return qn_op_kind_of(l->m, op) == QN_OP_CONSTANT;
-}
-
 /* Constants of 16 bits stay what they are where reading less pays. Others are widened as they are packed. */
 static bool keeps_narrow(lowering *l, const matrix *a, const matrix *w, qn_scalar elem) {
   qn_type ta = type_of(l, a->v), tw = type_of(l, w->v);
   uint32_t ra = qn_type_rank(l->ctx, ta), rw = qn_type_rank(l->ctx, tw);
-  if (!is_constant(l, w->v) || ra < 2 || rw < 2) return false;
+  if (!qn__is_constant(l, w->v) || ra < 2 || rw < 2) return false;
   const int64_t *sa = qn_type_shape(l->ctx, ta), *sw = qn_type_shape(l->ctx, tw);
   int64_t rows = 1;
   for (uint32_t d = 0; d < ra; d++) {

@@ -18,6 +18,10 @@ typedef struct qn_ll_block {
   LLVMValueRef far;                      /* whether the weights lie in no cache */
 } qn_ll_block;
 
+static inline LLVMValueRef qn__ll_mul_const(qn_ll *g, LLVMValueRef v, int64_t by) {
+  return qn__ll_mul(g, v, qn__ll_i64(g, by));
+}
+
 /* Reads the codebook at `header` into s->table. */
 void qn__ll_block_table(qn_ll_block *s, LLVMValueRef header);
 /* Four codes per lane, from 32-bit lanes as stored: of 4 bits, the low or the high halves. Unsigned bytes. */

@@ -8,10 +8,6 @@
 
 enum { LINE = 64, FURTHER = 16384 };
 
-static LLVMValueRef mul_const(qn_ll *g, LLVMValueRef v, int64_t by) {
-  return qn__ll_mul(g, v, qn__ll_i64(g, by));
-}
-
 /* ---- prefetching ---- */
 
 enum { FIRST_LEVEL = 3, SECOND_LEVEL = 2 };
@@ -40,7 +36,8 @@ static void fetch_ahead(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, uint3
   LLVMValueRef later = LLVMBuildICmp(g->b, LLVMIntSGT, s->row, s->first_row, "");
   LLVMValueRef step = qn__ll_add(g, i, LLVMBuildSelect(g->b, later, s->blocks, qn__ll_i64(g, 0), ""));
   LLVMValueRef next = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, 1)), s->b_stride));
-  fetch(g, qn__ll_gep(g, next, mul_const(g, step, (int64_t)half * LINE)), half, rows > 3 ? SECOND_LEVEL : FIRST_LEVEL);
+  fetch(g, qn__ll_gep(g, next, qn__ll_mul_const(g, step, (int64_t)half * LINE)), half,
+        rows > 3 ? SECOND_LEVEL : FIRST_LEVEL);
   qn__ll_if_end(g, &several);
 }
 
@@ -94,7 +91,8 @@ static void codes_of_block(qn_ll_block *s, tile *t) {
   }
   qn_ll_for f;
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, rows), step, count_of(t), t->acc);
-  LLVMValueRef b = qn__ll_gep(g, t->b, mul_const(g, f.i, QN_BPACK_PANEL * 4)), a_step = mul_const(g, f.i, 4);
+  LLVMValueRef b = qn__ll_gep(g, t->b, qn__ll_mul_const(g, f.i, QN_BPACK_PANEL * 4)),
+               a_step = qn__ll_mul_const(g, f.i, 4);
   for (uint32_t j = 0; j < step; j++) codes_row(s, t, b, a_step, j);
   qn__ll_for_end(g, &f, t->acc);
 }
@@ -107,11 +105,12 @@ static void scale_block(qn_ll_block *s, tile *t) {
   for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
     LLVMValueRef columns = qn__ll_add(g, s->column, qn__ll_i64(g, v * s->lanes));
     LLVMValueRef at = qn__ll_gep_const(g, t->b, (int64_t)qn_bpack_scales_at(l));
-    at = qn__ll_gep(g, at, mul_const(g, s->column, (int64_t)qn_bpack_scale_bytes(l) - 4)); /* t->b moved by 4 each */
+    at = qn__ll_gep(g, at,
+                    qn__ll_mul_const(g, s->column, (int64_t)qn_bpack_scale_bytes(l) - 4)); /* t->b moved by 4 each */
     scales[v] = qn__ll_block_scales(s, qn__ll_gep_const(g, at, (int64_t)v * s->lanes * qn_bpack_scale_bytes(l)));
     if (!qn_bpack_has_zeros(l)) continue;
     at = qn__ll_gep_const(g, t->b, (int64_t)qn_bpack_zeros_at(l));
-    at = qn__ll_gep(g, qn__ll_gep(g, at, mul_const(g, s->column, -4)), columns);
+    at = qn__ll_gep(g, qn__ll_gep(g, at, qn__ll_mul_const(g, s->column, -4)), columns);
     LLVMValueRef zeros = qn__ll_block_zero_vector(s, at);
     for (uint32_t r = 0; r < t->rows; r++) {
       LLVMValueRef *acc = &t->acc[r * QN_LL_BLOCK_VECTORS + v];
@@ -163,7 +162,7 @@ static void blocks_loop(qn_ll_block *s, tile *t, LLVMValueRef end, int64_t a_byt
   for (uint32_t i = 0; i < n; i++) t->sum[i] = carried[i];
   t->b = carried[n];
   if (ahead) fetch_ahead(s, t->b, f.i, t->rows);
-  LLVMValueRef at = mul_const(g, f.i, a_bytes);
+  LLVMValueRef at = qn__ll_mul_const(g, f.i, a_bytes);
   for (uint32_t r = 0; r < t->rows; r++) {
     rows[r] = t->a[r];
     t->a[r] = qn__ll_gep(g, rows[r], at);
@@ -185,7 +184,7 @@ typedef struct float_block {
 
 static float_block read_scales(qn_ll_block *s, const tile *t) {
   float_block f;
-  qn__ll_block_read_scales(s, qn__ll_gep(s->g, t->b, mul_const(s->g, s->column, -4)), f.scales, f.zeros);
+  qn__ll_block_read_scales(s, qn__ll_gep(s->g, t->b, qn__ll_mul_const(s->g, s->column, -4)), f.scales, f.zeros);
   return f;
 }
 
@@ -193,13 +192,13 @@ static float_block read_scales(qn_ll_block *s, const tile *t) {
 static void float_step(qn_ll_block *s, tile *t, const float_block *f, LLVMValueRef j, LLVMValueRef shift,
                        LLVMValueRef k) {
   qn_ll *g = s->g;
-  LLVMValueRef x[QN_LL_BLOCK_VECTORS], row = qn__ll_gep(g, t->b, mul_const(g, j, QN_BPACK_PANEL * 4));
+  LLVMValueRef x[QN_LL_BLOCK_VECTORS], row = qn__ll_gep(g, t->b, qn__ll_mul_const(g, j, QN_BPACK_PANEL * 4));
   for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
     LLVMValueRef raw = qn__ll_load_vec(g, s->ints, qn__ll_gep_const(g, row, (int64_t)v * s->lanes * 4), 4);
     x[v] = qn__ll_block_float(s, raw, shift, f->scales[v], f->zeros[v]);
   }
   for (uint32_t r = 0; r < t->rows; r++) {
-    LLVMValueRef a = qn__ll_load_vec(g, g->f32, qn__ll_gep(g, t->a[r], mul_const(g, k, 4)), 4);
+    LLVMValueRef a = qn__ll_load_vec(g, g->f32, qn__ll_gep(g, t->a[r], qn__ll_mul_const(g, k, 4)), 4);
     a = qn__ll_splat(g, a, s->lanes);
     for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
       LLVMValueRef *sum = &t->sum[r * QN_LL_BLOCK_VECTORS + v];
@@ -216,7 +215,7 @@ static void float_block_step(qn_ll_block *s, tile *t) {
   for (uint32_t h = 0; h < halves; h++) {
     qn_ll_for f;
     qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, rows), 1, count_of(t), t->sum);
-    LLVMValueRef first = qn__ll_add(g, mul_const(g, f.i, 4), qn__ll_i64(g, (int64_t)h * l->block / 2));
+    LLVMValueRef first = qn__ll_add(g, qn__ll_mul_const(g, f.i, 4), qn__ll_i64(g, (int64_t)h * l->block / 2));
     for (uint32_t i = 0; i < 4; i++)
       float_step(s, t, &scales, f.i, qn__ll_i32(g, 8 * i + 4 * h), qn__ll_add(g, first, qn__ll_i64(g, i)));
     qn__ll_for_end(g, &f, t->sum);
@@ -238,7 +237,7 @@ static void float_tail(qn_ll_block *s, tile *t, LLVMValueRef left) {
     high = LLVMBuildSelect(g->b, upper, qn__ll_i64(g, 4), high, "");
   }
   LLVMValueRef j = LLVMBuildLShr(g->b, kk, qn__ll_i64(g, 2), "");
-  LLVMValueRef shift = mul_const(g, LLVMBuildAnd(g->b, kk, qn__ll_i64(g, 3), ""), 8);
+  LLVMValueRef shift = qn__ll_mul_const(g, LLVMBuildAnd(g->b, kk, qn__ll_i64(g, 3), ""), 8);
   shift = LLVMBuildTrunc(g->b, qn__ll_add(g, shift, high), g->i32, "");
   float_step(s, t, &scales, j, shift, f.i);
   qn__ll_for_end(g, &f, t->sum);
@@ -249,7 +248,7 @@ static void float_product(qn_ll_block *s, tile *t) {
   LLVMValueRef block = qn__ll_i64(g, s->plan->weights.block), full = LLVMBuildUDiv(g->b, s->k_size, block, "");
   LLVMValueRef done = qn__ll_mul(g, full, block), left = qn__ll_sub(g, s->k_size, done);
   blocks_loop(s, t, full, (int64_t)s->plan->weights.block * 4, true, float_block_step);
-  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, t->a[r], mul_const(g, done, 4));
+  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, t->a[r], qn__ll_mul_const(g, done, 4));
   /* A block that does not exist is not read: the last one stands in for it and no k is. */
   LLVMValueRef none = LLVMBuildICmp(g->b, LLVMIntEQ, left, qn__ll_i64(g, 0), "");
   LLVMBasicBlockRef before = LLVMGetInsertBlock(g->b);
@@ -276,7 +275,7 @@ static void multiply(qn_ll_block *s, uint32_t rows, LLVMValueRef epilogue) {
   for (uint32_t r = 0; r < rows; r++)
     t.a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, qn__ll_i64(g, r)), s->a_stride));
   t.b = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
-  t.b = qn__ll_gep(g, t.b, mul_const(g, s->column, 4));
+  t.b = qn__ll_gep(g, t.b, qn__ll_mul_const(g, s->column, 4));
   for (uint32_t i = 0; i < count_of(&t); i++) t.sum[i] = LLVMConstNull(s->floats);
   if (s->plan->floats)
     float_product(s, &t);
@@ -284,7 +283,7 @@ static void multiply(qn_ll_block *s, uint32_t rows, LLVMValueRef epilogue) {
     blocks_loop(s, &t, s->blocks, (int64_t)s->plan->weights.block + 8, true, block_step);
   for (uint32_t i = 0; i < count_of(&t); i++)
     qn__ll_store_vec(g, t.sum[i], qn__ll_gep_const(g, s->sums, (int64_t)i * s->lanes * 4), 4);
-  LLVMValueRef column = qn__ll_add(g, mul_const(g, s->panel, QN_BPACK_PANEL), s->column);
+  LLVMValueRef column = qn__ll_add(g, qn__ll_mul_const(g, s->panel, QN_BPACK_PANEL), s->column);
   qn__ll_epilogue_call(g, epilogue, s->sums, s->row, rows, column, QN_LL_BLOCK_VECTORS * s->lanes);
 }
 
@@ -329,8 +328,8 @@ qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body) {
   s.far = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, qn__ll_i64(g, (int64_t)s.plan->gemm.far_bytes), "");
   if (mixed) { /* tiles = ceil(count / rows); all but count - tiles * (rows - 1) of them are one row lower */
     LLVMValueRef tiles = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, rows - 1)), qn__ll_i64(g, rows), "");
-    LLVMValueRef tall = qn__ll_sub(g, count, mul_const(g, tiles, (int64_t)rows - 1));
-    middle = qn__ll_add(g, s.first_row, mul_const(g, tall, rows));
+    LLVMValueRef tall = qn__ll_sub(g, count, qn__ll_mul_const(g, tiles, (int64_t)rows - 1));
+    middle = qn__ll_add(g, s.first_row, qn__ll_mul_const(g, tall, rows));
   }
   if (s.plan->floats) {
     qn_ll_if several;

@@ -17,15 +17,11 @@ typedef struct slab {
   int64_t row_bytes;       /* of the two above */
 } slab;
 
-static LLVMValueRef mul_const(qn_ll *g, LLVMValueRef v, int64_t by) {
-  return qn__ll_mul(g, v, qn__ll_i64(g, by));
-}
-
 /* First row of a tile, counted from the first of all. */
 static LLVMValueRef tile_row(const slab *l, LLVMValueRef tile) {
   qn_ll *g = l->s->g;
   LLVMValueRef before = qn__ll_min(g, tile, l->tall);
-  return qn__ll_add(g, mul_const(g, tile, (int64_t)l->rows - 1), before);
+  return qn__ll_add(g, qn__ll_mul_const(g, tile, (int64_t)l->rows - 1), before);
 }
 
 /* Four k, from `k` on: of one block, and of one half of it. */
@@ -36,7 +32,7 @@ static void dequantize_four(slab *l, LLVMValueRef k) {
   LLVMValueRef size = qn__ll_i64(g, w->block), index = LLVMBuildUDiv(g->b, k, size, "");
   LLVMValueRef within = qn__ll_sub(g, k, qn__ll_mul(g, index, size)), shift = NULL;
   LLVMValueRef block = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
-  block = qn__ll_gep(g, block, mul_const(g, index, (int64_t)qn_bpack_bytes(w)));
+  block = qn__ll_gep(g, block, qn__ll_mul_const(g, index, (int64_t)qn_bpack_bytes(w)));
   if (qn_bpack_bits(w) == 4) {
     LLVMValueRef half = qn__ll_i64(g, w->block / 2), upper = LLVMBuildICmp(g->b, LLVMIntSGE, within, half, "");
     within = LLVMBuildSelect(g->b, upper, qn__ll_sub(g, within, half), within, "");
@@ -44,9 +40,9 @@ static void dequantize_four(slab *l, LLVMValueRef k) {
   }
   LLVMValueRef scales[QN_LL_BLOCK_VECTORS], zeros[QN_LL_BLOCK_VECTORS];
   qn__ll_block_read_scales(s, block, scales, zeros);
-  LLVMValueRef codes = qn__ll_gep(g, block, mul_const(g, within, QN_BPACK_PANEL)); /* 4 k to a row of 4 bytes */
-  codes = qn__ll_gep(g, codes, mul_const(g, s->column, 4));
-  LLVMValueRef to = qn__ll_gep(g, l->values, mul_const(g, qn__ll_sub(g, k, l->k), l->row_bytes));
+  LLVMValueRef codes = qn__ll_gep(g, block, qn__ll_mul_const(g, within, QN_BPACK_PANEL)); /* 4 k to a row of 4 bytes */
+  codes = qn__ll_gep(g, codes, qn__ll_mul_const(g, s->column, 4));
+  LLVMValueRef to = qn__ll_gep(g, l->values, qn__ll_mul_const(g, qn__ll_sub(g, k, l->k), l->row_bytes));
   for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
     int64_t at = (int64_t)v * s->lanes * 4;
     LLVMValueRef raw = qn__ll_load_vec(g, s->ints, qn__ll_gep_const(g, codes, at), 4);
@@ -60,7 +56,7 @@ static void dequantize_four(slab *l, LLVMValueRef k) {
 
 static LLVMValueRef sums_of(const slab *l, LLVMValueRef row) {
   LLVMValueRef first = tile_row(l, l->first);
-  return qn__ll_gep(l->s->g, l->sums, mul_const(l->s->g, qn__ll_sub(l->s->g, row, first), l->row_bytes));
+  return qn__ll_gep(l->s->g, l->sums, qn__ll_mul_const(l->s->g, qn__ll_sub(l->s->g, row, first), l->row_bytes));
 }
 
 /* Adds the piece's products to a tile's sums. */
@@ -77,11 +73,11 @@ static void multiply(slab *l, LLVMValueRef tile, uint32_t rows) {
   }
   qn_ll_for f;
   qn__ll_for_begin(g, &f, l->k, l->k_end, 1, rows * V, sum);
-  LLVMValueRef values = qn__ll_gep(g, l->values, mul_const(g, qn__ll_sub(g, f.i, l->k), l->row_bytes)), x[V];
+  LLVMValueRef values = qn__ll_gep(g, l->values, qn__ll_mul_const(g, qn__ll_sub(g, f.i, l->k), l->row_bytes)), x[V];
   for (uint32_t v = 0; v < V; v++)
     x[v] = qn__ll_load_vec(g, s->floats, qn__ll_gep_const(g, values, v * s->lanes * 4), 4);
   for (uint32_t r = 0; r < rows; r++) {
-    LLVMValueRef own = qn__ll_load_vec(g, g->f32, qn__ll_gep(g, a[r], mul_const(g, f.i, 4)), 4);
+    LLVMValueRef own = qn__ll_load_vec(g, g->f32, qn__ll_gep(g, a[r], qn__ll_mul_const(g, f.i, 4)), 4);
     own = qn__ll_splat(g, own, s->lanes);
     for (uint32_t v = 0; v < V; v++) sum[r * V + v] = qn__ll_fma(g, own, x[v], sum[r * V + v], false, s->lanes);
   }
@@ -93,7 +89,8 @@ static void multiply(slab *l, LLVMValueRef tile, uint32_t rows) {
 static void finish(slab *l, LLVMValueRef tile, uint32_t rows, LLVMValueRef epilogue) {
   qn_ll_block *s = l->s;
   qn_ll *g = s->g;
-  LLVMValueRef row = tile_row(l, tile), column = qn__ll_add(g, mul_const(g, s->panel, QN_BPACK_PANEL), s->column);
+  LLVMValueRef row = tile_row(l, tile),
+               column = qn__ll_add(g, qn__ll_mul_const(g, s->panel, QN_BPACK_PANEL), s->column);
   qn__ll_epilogue_call(g, epilogue, sums_of(l, row), qn__ll_add(g, s->first_row, row), rows, column,
                        QN_LL_BLOCK_VECTORS * s->lanes);
 }
@@ -118,8 +115,8 @@ static void clear_sums(slab *l) {
   qn_ll *g = l->s->g;
   qn_ll_for f;
   LLVMValueRef rows = qn__ll_sub(g, tile_row(l, l->end), tile_row(l, l->first));
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), mul_const(g, rows, QN_LL_BLOCK_VECTORS), 1, 0, NULL);
-  LLVMValueRef at = qn__ll_gep(g, l->sums, mul_const(g, f.i, l->s->lanes * 4));
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_mul_const(g, rows, QN_LL_BLOCK_VECTORS), 1, 0, NULL);
+  LLVMValueRef at = qn__ll_gep(g, l->sums, qn__ll_mul_const(g, f.i, l->s->lanes * 4));
   qn__ll_store_vec(g, LLVMConstNull(l->s->floats), at, 4);
   qn__ll_for_end(g, &f, NULL);
 }

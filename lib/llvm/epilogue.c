@@ -115,22 +115,28 @@ static bool by_row_and_column(const qn_gemm_plan *p) {
   return false;
 }
 
+uint8_t *qn__ll_epilogue_extras(qn_ll *g, const qn_gemm_plan *plan, LLVMValueRef **base, LLVMValueRef **stride) {
+  uint32_t extras = plan->num_epilogue_extras;
+  uint8_t *vary = qn__arena_array(g->arena, 1 + extras, 1);
+  *base = qn__ll_values(g, extras);
+  *stride = qn__ll_values(g, extras);
+  if (!vary || !*base || !*stride) return NULL;
+  vary[0] = QN_LL_BY_LANE | QN_LL_BY_ROW;
+  for (uint32_t i = 0; i < extras; i++) {
+    const qn_extra *x = &plan->epilogue_extras[i];
+    vary[1 + i] = (uint8_t)((x->by_col ? QN_LL_BY_LANE : 0) | (x->by_row ? QN_LL_BY_ROW : 0));
+    (*base)[i] = qn__ll_arg_ptr(g, 3 + i);
+    if (x->by_row) (*stride)[i] = qn__ll_arg_stride(g, 3 + i);
+  }
+  return vary;
+}
+
 /* Reads the arguments and computes what is the same for the whole tile. */
 static bool prepare(epilogue *e) {
   qn_ll *g = e->g;
-  uint32_t extras = e->plan->num_epilogue_extras;
-  uint8_t *vary = qn__arena_array(g->arena, 1 + extras, 1);
-  e->places = qn__arena_array(g->arena, 1 + extras, sizeof *e->places);
-  e->extra = qn__ll_values(g, extras);
-  e->row_stride = qn__ll_values(g, extras);
-  if (!vary || !e->places || !e->extra || !e->row_stride) return false;
-  vary[0] = QN_LL_BY_LANE | QN_LL_BY_ROW;
-  for (uint32_t i = 0; i < extras; i++) {
-    const qn_extra *x = &e->plan->epilogue_extras[i];
-    vary[1 + i] = (uint8_t)((x->by_col ? QN_LL_BY_LANE : 0) | (x->by_row ? QN_LL_BY_ROW : 0));
-    e->extra[i] = qn__ll_arg_ptr(g, 3 + i);
-    if (x->by_row) e->row_stride[i] = qn__ll_arg_stride(g, 3 + i);
-  }
+  e->places = qn__arena_array(g->arena, 1 + e->plan->num_epilogue_extras, sizeof *e->places);
+  uint8_t *vary = qn__ll_epilogue_extras(g, e->plan, &e->extra, &e->row_stride);
+  if (!vary || !e->places) return false;
   for (uint32_t v = 0; v < MAX_GROUP; v++)
     if (!qn__ll_region_init(&e->region[v], g, &e->packed_tape, vary)) return false;
   if (!qn__ll_region_init(&e->single, g, &e->tape, vary)) return false;

@@ -303,19 +303,9 @@ static bool find_packs(direct *d, const uint8_t *vary) {
 static bool prepare(direct *d) {
   qn_ll *g = d->g;
   const qn_gemm_plan *p = d->plan;
-  uint32_t extras = p->num_epilogue_extras;
-  uint8_t *vary = qn__arena_array(g->arena, 1 + extras, 1);
-  d->places = qn__arena_array(g->arena, 1 + extras, sizeof *d->places);
-  d->extra = qn__ll_values(g, extras);
-  d->pitch = qn__ll_values(g, extras);
-  if (!vary || !d->places || !d->extra || !d->pitch) return false;
-  vary[0] = QN_LL_BY_LANE | QN_LL_BY_ROW;
-  for (uint32_t i = 0; i < extras; i++) {
-    const qn_extra *x = &p->epilogue_extras[i];
-    vary[1 + i] = (uint8_t)((x->by_col ? QN_LL_BY_LANE : 0) | (x->by_row ? QN_LL_BY_ROW : 0));
-    d->extra[i] = qn__ll_arg_ptr(g, 3 + i);
-    if (x->by_row) d->pitch[i] = qn__ll_arg_stride(g, 3 + i);
-  }
+  d->places = qn__arena_array(g->arena, 1 + p->num_epilogue_extras, sizeof *d->places);
+  uint8_t *vary = qn__ll_epilogue_extras(g, p, &d->extra, &d->pitch);
+  if (!vary || !d->places) return false;
   if (!qn__ll_epilogue_tape(g, p, &d->tape, &d->start, &d->minus)) return false;
   place_extras(d, NULL);
   return make_regions(d, d->region, &d->tape, vary) && find_packs(d, vary);

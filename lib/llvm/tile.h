@@ -93,6 +93,9 @@ enum { QN_LL_AMX_BELOW = 6 };
 bool qn__ll_amx_serves(const qn_body *body);
 qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body);
 
+/* Of an epilogue's extras where they are and how far apart their rows; and how each input of the tape varies, the sum
+ * first. Null without memory. */
+uint8_t *qn__ll_epilogue_extras(qn_ll *g, const qn_gemm_plan *plan, LLVMValueRef **base, LLVMValueRef **stride);
 /* epilogue.c: a function void(kargs, sums, row, rows, column, width) that writes a tile of Y, as far as there are
  * columns, from its sums, `width` to a row of the tile. Being a function of its own keeps its constants out of the
  * registers of the sums' loop, which LLVM would otherwise carry them through.

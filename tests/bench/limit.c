@@ -35,20 +35,6 @@ __attribute__((target("avx512f,avx512vnni"))) static void dots(long turns) {
   EACH(KEEP)
 }
 
-static double peak_block(void *state, int calls) {
-  const limit *l = state;
-  const double turn = 2.0 * 64 * CHAINS * STEPS;
-  double ops = l->per_call * calls;
-  if (l->rate > 0) return ops / l->rate;
-  /* No longer than a block need be: it is the rate that counts. */
-  long turns = (long)(ops / turn), most = 1 << 12;
-  if (turns > most) turns = most;
-  if (turns < 1000) turns = 1000;
-  double start = seconds_now();
-  dots(turns);
-  return (seconds_now() - start) * ops / (turn * (double)turns);
-}
-
 __attribute__((target("avx512f"))) static void fmas(long turns) {
   __m512 a = _mm512_set1_ps(0.5f), b = _mm512_set1_ps(0.25f);
 #  define DECLARE_F(i) __m512 f##i = _mm512_set1_ps(i);
@@ -62,16 +48,26 @@ __attribute__((target("avx512f"))) static void fmas(long turns) {
   EACH(KEEP_F)
 }
 
-static double fma_block(void *state, int calls) {
-  const limit *l = state;
-  const double turn = 2.0 * 16 * CHAINS * STEPS;
+/* The time that the calls' operations take at the rate of a loop, `lanes` of them in a step. No longer than a block
+ * need be: it is the rate that counts. */
+static double at_rate_of(void (*loop)(long turns), double lanes, const limit *l, int calls) {
+  const double turn = lanes * CHAINS * STEPS;
   double ops = l->per_call * calls;
   long turns = (long)(ops / turn), most = 1 << 12;
   if (turns > most) turns = most;
   if (turns < 1000) turns = 1000;
   double start = seconds_now();
-  fmas(turns);
+  loop(turns);
   return (seconds_now() - start) * ops / (turn * (double)turns);
+}
+
+static double peak_block(void *state, int calls) {
+  const limit *l = state;
+  return l->rate > 0 ? l->per_call * calls / l->rate : at_rate_of(dots, 2.0 * 64, l, calls);
+}
+
+static double fma_block(void *state, int calls) {
+  return at_rate_of(fmas, 2.0 * 16, state, calls);
 }
 
 static bool have_fmas(const options *o) {
