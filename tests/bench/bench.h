@@ -12,7 +12,10 @@ extern "C" {
 
 /* ---- options ---- */
 typedef struct options {
-  const char *json, *shapes, *only, *cpu;
+  const char *json, *only, *cpu;
+  const char *shapes_file;          /* of --shapes; null for none */
+  const struct bench_shape *shapes; /* what it says */
+  size_t num_shapes;
   const char *onnxruntime; /* its library, null for none */
   const char *tuning;      /* file, null for none */
   const char *tool;        /* the quern binary, for the set-up rows */
@@ -231,8 +234,22 @@ typedef struct bench_shape {
   int64_t m, n, k;
   char section[24];
 } bench_shape;
-/* Lines of `M N K`, # starts a comment, "# section NAME" names what follows. Null after a message with file:line. */
+/* Lines of `M N K`, # starts a comment, "# section NAME" names what follows; "-" is standard input. Null after a
+ * message with file:line. */
 bench_shape *shapes_read(const char *path, size_t *n);
+
+/* ---- files that are written (outfile.c) ---- */
+typedef struct outfile {
+  FILE *file; /* to be written to */
+  const char *path;
+  char part[4096 + 8];
+  bool through; /* a device or a pipe: not replaced */
+} outfile;
+/* False after a message. Closing makes the file appear, whole; where anything could not be written, nothing changes. */
+bool outfile_open(outfile *o, const char *path);
+bool outfile_close(outfile *o);
+/* Whether a file could be written there, before an hour of work for it; a message where not. */
+bool outfile_possible(const char *path);
 
 #ifdef __cplusplus
 }

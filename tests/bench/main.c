@@ -71,7 +71,7 @@ static int parse(int argc, char **argv, options *o) {
   static const char *const names[] = {"--json",        "--shapes", "--only",    "--cpu",
                                       "--onnxruntime", "--tool",   "--threads", "--tuning"};
   const char *threads = NULL,
-             **to[] = {&o->json, &o->shapes, &o->only, &o->cpu, &o->onnxruntime, &o->tool, &threads, &o->tuning};
+             **to[] = {&o->json, &o->shapes_file, &o->only, &o->cpu, &o->onnxruntime, &o->tool, &threads, &o->tuning};
   for (int i = 1; i < argc; i++) {
     size_t k = 0;
     if (!strcmp(argv[i], "--quick")) {
@@ -96,7 +96,8 @@ static int parse(int argc, char **argv, options *o) {
     o->threads = (uint32_t)n;
   }
   if (o->only && !rows_known(o->only)) return bad("--only names a row that does not exist: ", o->only);
-  if (o->shapes && o->only && !has_row(o->only, "u8s8")) return bad("--shapes runs only the row u8s8, not ", o->only);
+  if (o->shapes_file && o->only && !has_row(o->only, "u8s8"))
+    return bad("--shapes runs only the row u8s8, not ", o->only);
   return 0;
 }
 
@@ -105,36 +106,42 @@ static void on_diag(void *user, const qn_diag *d) {
   fprintf(stderr, "quern-bench-peers: %.*s\n", (int)d->message.size, d->message.data);
 }
 
+static int measure(options *o) {
+  qn_context_options context = {.on_diag = on_diag};
+  qn_context *ctx = qn_context_create(&context);
+  if (!ctx) return bad("out of memory", "");
+  if (o->tuning && qn_tuning_read(ctx, o->tuning, QN_FOREIGN_IGNORE)) return qn_context_destroy(ctx), 1;
+  qn_pool *pool = NULL;
+  qn_parallel parallel;
+  if (o->threads == 1) pin_thread();
+  if (o->threads > 1) {
+    if (qn_pool_create(ctx, o->threads, &pool)) return qn_context_destroy(ctx), 1;
+    parallel = qn_pool_parallel(pool);
+    o->parallel = &parallel;
+  }
+  report *r = report_create(o);
+  bool good = true;
+  for (int i = 0; i < NUM_ROWS && good; i++)
+    if (!o->only || has_row(o->only, rows[i].name)) good = rows[i].run(ctx, o, r);
+  int status = report_finish(r, ctx);
+  qn_pool_destroy(pool);
+  qn_context_destroy(ctx);
+  return good ? status : 1;
+}
+
 int main(int argc, char **argv) {
   options o = {0};
   if (argc == 4 && !strcmp(argv[1], SETUP_CHILD)) return setup_child(argv[2], argv[3]);
   int status = parse(argc, argv, &o);
   if (status) return status < 0 ? 0 : status;
-  if (o.shapes) { /* bad lines are told before anything else happens */
-    size_t n;
-    bench_shape *s = shapes_read(o.shapes, &n);
-    if (!s) return 1;
-    free(s);
-    o.only = "u8s8";
-  }
-  qn_context_options context = {.on_diag = on_diag};
-  qn_context *ctx = qn_context_create(&context);
-  if (!ctx) return bad("out of memory", "");
-  if (o.tuning && qn_tuning_read(ctx, o.tuning, QN_FOREIGN_IGNORE)) return qn_context_destroy(ctx), 1;
-  qn_pool *pool = NULL;
-  qn_parallel parallel;
-  if (o.threads == 1) pin_thread();
-  if (o.threads > 1) {
-    if (qn_pool_create(ctx, o.threads, &pool)) return qn_context_destroy(ctx), 1;
-    parallel = qn_pool_parallel(pool);
-    o.parallel = &parallel;
-  }
-  report *r = report_create(&o);
-  bool good = true;
-  for (int i = 0; i < NUM_ROWS && good; i++)
-    if (!o.only || has_row(o.only, rows[i].name)) good = rows[i].run(ctx, &o, r);
-  status = report_finish(r, ctx);
-  qn_pool_destroy(pool);
-  qn_context_destroy(ctx);
-  return good ? status : 1;
+  /* Bad lines, and a report that could not be written, are told before anything else happens. A file of shapes may be a
+   * pipe: it is read once. */
+  if (o.json && !outfile_possible(o.json)) return 1;
+  if (!o.shapes_file) return measure(&o);
+  bench_shape *shapes = shapes_read(o.shapes_file, &o.num_shapes);
+  if (!shapes) return 1;
+  o.shapes = shapes, o.only = "u8s8";
+  status = measure(&o);
+  free(shapes);
+  return status;
 }

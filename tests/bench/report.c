@@ -160,25 +160,20 @@ static void write_entries(FILE *f, const report *r) {
 }
 
 static bool write_json(const report *r, qn_context *ctx) {
-  char cpu[256], part[1100];
+  char cpu[256];
+  outfile out;
   struct utsname system;
   double peak = 0;
   cpu_name(cpu, sizeof cpu);
   if (uname(&system)) memset(&system, 0, sizeof system);
   if (qn_engine_peak(ctx, r->o->cpu, 1, &peak)) peak = 0;
-  snprintf(part, sizeof part, "%s.part", r->o->json);
-  FILE *f = fopen(part, "w");
-  if (!f) return perror(part), false;
-  fprintf(f,
+  if (!outfile_open(&out, r->o->json)) return false;
+  fprintf(out.file,
           "{\n  \"version\": 1,\n  \"machine\": {\"cpu\": \"%s\", \"system\": \"%s %s\", \"llc_bytes\": %zu, "
           "\"peak_gops\": %.1f, \"threads\": %u, \"quern\": \"%s\"},\n",
           cpu, system.sysname, system.machine, llc_bytes(), peak * 1e-9, r->o->threads, QN_VERSION_STRING);
-  write_entries(f, r);
-  bool good = !ferror(f);
-  good = fclose(f) == 0 && good;
-  if (good && rename(part, r->o->json)) perror(r->o->json), good = false;
-  if (!good) fprintf(stderr, "quern-bench-peers: %s could not be written\n", r->o->json), remove(part);
-  return good;
+  write_entries(out.file, r);
+  return outfile_close(&out);
 }
 
 int report_finish(report *r, qn_context *ctx) {

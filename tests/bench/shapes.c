@@ -5,7 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SIZE = 1 << 20 };
+enum { MAX_SIZE = 1 << 20, MAX_SHAPES = 10000, MAX_LINES = 1000000 };
+
+typedef struct shape_list {
+  bench_shape *shapes;
+  size_t n, room;
+  char section[24]; /* that the next lines are in */
+} shape_list;
 
 static const char *skip_blanks(const char *s) {
   while (isspace((unsigned char)*s)) s++;
@@ -52,39 +58,59 @@ static bool read_line(const char *row, const char *path, int line, bench_shape *
   return true;
 }
 
+/* A line of text without its end. False at the end of the file, and after a message. */
+static bool read_row(FILE *f, const char *path, int line, char *row, size_t room, bool *good) {
+  size_t n = 0;
+  int c;
+  while ((c = getc(f)) != EOF && c != '\n' && c != 0 && n + 1 < room) row[n++] = (char)c;
+  row[n] = 0;
+  *good = c == EOF || c == '\n';
+  if (c == 0) fprintf(stderr, "%s:%d: error: a byte of 0, expected text\n", path, line);
+  if (c > 0 && c != '\n')
+    fprintf(stderr, "%s:%d: error: the line is longer than %zu characters\n", path, line, room - 1);
+  return *good && (c != EOF || n);
+}
+
+static bool add_line(shape_list *list, const char *row, const char *path, int line) {
+  const char *s = skip_blanks(row);
+  if (*s == '#' || !*s) {
+    sscanf(s, "# section %23s", list->section);
+    return true;
+  }
+  if (list->n == MAX_SHAPES) {
+    fprintf(stderr, "%s:%d: error: more than %d shapes\n", path, line, (int)MAX_SHAPES);
+    return false;
+  }
+  if (list->n == list->room) {
+    list->room = list->room ? 2 * list->room : 64;
+    bench_shape *more = realloc(list->shapes, list->room * sizeof *more);
+    if (!more) fprintf(stderr, "out of memory\n"), exit(1);
+    list->shapes = more;
+  }
+  bench_shape *to = &list->shapes[list->n];
+  if (!read_line(s, path, line, to)) return false;
+  memcpy(to->section, list->section, sizeof to->section);
+  list->n++;
+  return true;
+}
+
 bench_shape *shapes_read(const char *path, size_t *n) {
   FILE *f = strcmp(path, "-") ? fopen(path, "r") : stdin;
   if (!f) {
     fprintf(stderr, "%s: error: %s\n", path, strerror(errno));
     return NULL;
   }
-  char row[512], section[24] = "";
-  size_t room = 0;
-  bench_shape *shapes = NULL;
+  char row[512];
+  shape_list list = {0};
   bool good = true;
-  *n = 0;
-  for (int line = 1; good && fgets(row, sizeof row, f); line++) {
-    const char *s = skip_blanks(row);
-    if (strlen(row) == sizeof row - 1 && row[sizeof row - 2] != '\n') {
-      fprintf(stderr, "%s:%d: error: the line is longer than %zu characters\n", path, line, sizeof row - 2);
-      good = false;
-    } else if (*s == '#' || !*s) {
-      sscanf(s, "# section %23s", section);
-    } else {
-      if (*n == room) {
-        room = room ? 2 * room : 64;
-        bench_shape *more = realloc(shapes, room * sizeof *shapes);
-        if (!more) fprintf(stderr, "out of memory\n"), exit(1);
-        shapes = more;
-      }
-      good = read_line(s, path, line, &shapes[*n]);
-      if (good) memcpy(shapes[(*n)++].section, section, sizeof section);
-    }
-  }
+  for (int line = 1; good && line <= MAX_LINES && read_row(f, path, line, row, sizeof row, &good); line++)
+    good = add_line(&list, row, path, line);
   if (good && ferror(f)) fprintf(stderr, "%s: error: %s\n", path, strerror(errno)), good = false;
+  if (good && !feof(f)) fprintf(stderr, "%s: error: more than %d lines\n", path, (int)MAX_LINES), good = false;
+  if (good && list.n == 0) fprintf(stderr, "%s: error: no shapes in it; a line is 'M N K'\n", path), good = false;
   if (f != stdin) fclose(f);
-  if (good && *n == 0) fprintf(stderr, "%s: error: no shapes in it; a line is 'M N K'\n", path), good = false;
-  if (good) return shapes;
-  free(shapes);
+  *n = list.n;
+  if (good) return list.shapes;
+  free(list.shapes);
   return NULL;
 }
