@@ -35,7 +35,7 @@ static const char *header_path(const cli *c, qn_emit_format format, const char *
 static qn_status emit(cli *c, qn_module *m, const qn_compile_options *options, qn_emit_format format, const char *out) {
   char room[4096];
   const char *header = header_path(c, format, out, room, sizeof room);
-  qn_status status = qn_lower(m, options->cpu);
+  qn_status status = qn_lower_ahead(m, options->cpu);
   return status ? status : qn_program_emit(m, options, format, cli_value(c, "--entry", "quern_main"), out, header);
 }
 

@@ -169,16 +169,26 @@ static void keep_output_names(qn_module *m) {
   }
 }
 
-qn_status qn_lower(qn_module *m, const char *cpu) {
+static qn_status lower(qn_module *m, const char *cpu, bool ahead) {
   static const char before[] = "inline,infer-shapes,canonicalize,channels-last,canonicalize,cse,dce,lower-kernels",
-                    after[] = "canonicalize,cse,dce,pack-constants,dce,plan-buffers";
+                    after[] = "canonicalize,cse,dce,pack-constants,dce";
   char pipeline[256];
   const qn_isa *isa;
   qn_status status = qn_isa_need(qn_module_context(m), qn_str_of(cpu), &isa);
   if (status) return status;
-  snprintf(pipeline, sizeof pipeline, "%s{target=%s},%s", before, isa->name, after);
+  /* Of kernels that only copy an output nothing is left by now; where the caller needs them they are made again. */
+  snprintf(pipeline, sizeof pipeline, "%s{target=%s},%s,%splan-buffers", before, isa->name, after,
+           ahead ? "lower-kernels," : "");
   keep_output_names(m);
   return qn_run_pipeline(m, pipeline);
+}
+
+qn_status qn_lower(qn_module *m, const char *cpu) {
+  return lower(m, cpu, false);
+}
+
+qn_status qn_lower_ahead(qn_module *m, const char *cpu) {
+  return lower(m, cpu, true);
 }
 
 static bool is_lowered(const qn_module *m, const char *function) {

@@ -54,7 +54,7 @@ static bool collect_job(void *user, const qn_job *job) {
 }
 
 /* Outputs that no kernel writes in place (an input or constant returned, or one value twice) are copied by a kernel
- * of their own: lower-kernels makes one, so here it is an error that says so. */
+ * of their own: qn_lower_ahead makes one, so here it is an error that says so. */
 static qn_status check_outputs(const qn_program *p) {
   for (uint32_t i = 0; i < p->num_outputs; i++) {
     const qn_pvalue *v = &p->values[p->outputs[i]];
@@ -62,7 +62,7 @@ static qn_status check_outputs(const qn_program *p) {
       return qn_error(
           p->ctx, QN_DIAG_UNSUPPORTED, qn_place_file(""),
           "output '%.*s' is an input, a constant or another output; compiled code writes only what a kernel "
-          "computes; lower-kernels makes a copying kernel for each of these",
+          "computes; qn_lower_ahead makes a copying kernel for each of these",
           (int)p->output_names[i].size, p->output_names[i].data);
   }
   return QN_OK;
