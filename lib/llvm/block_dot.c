@@ -178,6 +178,7 @@ LLVMValueRef qn__ll_block_dot(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef cod
     return LLVMBuildAdd(g->b, acc, pairs(s, top, word), "");
   }
   if (has_sse2(g)) return sse2_dot(s, acc, codes, word);
+  if (is_aarch64(g, QN_ISA_SVE)) return qn__ll_sve_usdot(g, acc, codes, word);
   if (is_aarch64(g, QN_ISA_MATRIX8)) return neon_dot(s, "llvm.aarch64.neon.usdot", acc, codes, word);
   if (is_aarch64(g, QN_ISA_DOT8) && !whole_bytes(s))
     return neon_dot(s, "llvm.aarch64.neon.sdot", acc, codes, word); /* codes below 128 are signed bytes too */

@@ -233,6 +233,7 @@ static const qn_ll_dot *const dots[] = {
     &qn__ll_dot_pmaddwd8,
     &qn__ll_dot_pmaddwd16,
     &qn__ll_dot_usmmla,
+    &qn__ll_dot_sve,
     &qn__ll_dot_sdot,
     &qn__ll_dot_widening,
     &bf16_pairs,

@@ -9,6 +9,23 @@ static LLVMValueRef dot_product(qn_ll_tile *t, const char *name, LLVMValueRef ac
   return qn__ll_intrinsic(g, name, 2, overloads, 3, args);
 }
 
+/* A vector of the row's length as one of SVE's, which is as long or longer. */
+static LLVMValueRef scalable(qn_ll *g, LLVMValueRef x, LLVMTypeRef elem) {
+  uint32_t per_128 = elem == g->i8 ? 16 : 4;
+  LLVMTypeRef fixed = qn__ll_lanes(elem, per_128 * (g->isa->vector_bits / 128));
+  LLVMTypeRef overloads[2] = {LLVMScalableVectorType(elem, per_128), fixed};
+  LLVMValueRef args[3] = {LLVMGetPoison(overloads[0]), LLVMBuildBitCast(g->b, x, fixed, ""), qn__ll_i64(g, 0)};
+  return qn__ll_intrinsic(g, "llvm.vector.insert", 2, overloads, 3, args);
+}
+
+LLVMValueRef qn__ll_sve_usdot(qn_ll *g, LLVMValueRef acc, LLVMValueRef unsigned_bytes, LLVMValueRef signed_bytes) {
+  LLVMValueRef args[3] = {scalable(g, acc, g->i32), scalable(g, unsigned_bytes, g->i8),
+                          scalable(g, signed_bytes, g->i8)};
+  LLVMTypeRef overloads[2] = {LLVMTypeOf(acc), LLVMTypeOf(args[0])};
+  LLVMValueRef sum[2] = {qn__ll_intrinsic(g, "llvm.aarch64.sve.usdot", 1, &overloads[1], 3, args), qn__ll_i64(g, 0)};
+  return qn__ll_intrinsic(g, "llvm.vector.extract", 2, overloads, 2, sum);
+}
+
 static bool has(const qn_ll *g, uint32_t what) {
   return !strcmp(g->isa->arch, "aarch64") && (g->isa->has & what);
 }
@@ -17,7 +34,7 @@ static bool has(const qn_ll *g, uint32_t what) {
  * -128s sums up beside the tile's ---- */
 
 static bool sdot_match(const qn_ll *g, const qn_gemm_plan *p) {
-  return has(g, QN_ISA_DOT8) && qn__ll_dot_types(p, QN_UI8, QN_I8, QN_I32, 4);
+  return has(g, QN_ISA_DOT8) && !has(g, QN_ISA_SVE) && qn__ll_dot_types(p, QN_UI8, QN_I8, QN_I32, 4);
 }
 
 /* Four blocks of a row are one register, of which each dot product takes a lane. */
@@ -64,6 +81,26 @@ const qn_ll_dot qn__ll_dot_sdot = {
     .load_a = sdot_load_a,
     .madd = sdot_madd,
     .finish = sdot_finish,
+};
+
+/* ---- usdot of SVE ---- */
+
+static bool sve_match(const qn_ll *g, const qn_gemm_plan *p) {
+  return has(g, QN_ISA_SVE) && qn__ll_dot_types(p, QN_UI8, QN_I8, QN_I32, 4);
+}
+
+static LLVMValueRef sve_madd(qn_ll_tile *t, LLVMValueRef acc, const qn_ll_operand *a, const qn_ll_operand *b) {
+  return qn__ll_sve_usdot(t->g, acc, a->x[0], b->x[0]);
+}
+
+const qn_ll_dot qn__ll_dot_sve = {
+    .name = "usdot",
+    .match = sve_match,
+    .shares = 1,
+    .reorders = true,
+    .load_b = qn__ll_dot_word_b,
+    .load_a = qn__ll_dot_word_a,
+    .madd = sve_madd,
 };
 
 /* ---- usmmla: two rows by two columns of eight values each. A vector of four columns is two registers of b; the

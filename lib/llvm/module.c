@@ -45,15 +45,19 @@ void qn__ll_done(qn_ll *g) {
   LLVMDisposeBuilder(g->b);
 }
 
-static void add_attr(qn_ll *g, LLVMValueRef fn, const char *name) {
+static void add_attr(qn_ll *g, LLVMValueRef fn, const char *name, uint64_t value) {
   unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
   if (kind)
     LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
-                            LLVMCreateEnumAttribute(g->ctx, kind, 0));
+                            LLVMCreateEnumAttribute(g->ctx, kind, value));
 }
 
 LLVMValueRef qn__ll_function_attrs(qn_ll *g, LLVMValueRef fn) {
-  add_attr(g, fn, "nounwind");
+  add_attr(g, fn, "nounwind", 0);
+  if (g->isa->has & QN_ISA_SVE) { /* least and most multiples of 128 bits: vectors of the least length become SVE's */
+    uint64_t least = g->isa->vector_bits / 128, most = 16;
+    add_attr(g, fn, "vscale_range", least << 32 | most);
+  }
   return fn;
 }
 
@@ -63,8 +67,8 @@ bool qn__ll_function_is_quick(LLVMValueRef fn) {
 }
 
 void qn__ll_function_quickly(qn_ll *g, LLVMValueRef fn) {
-  add_attr(g, fn, "noinline");
-  add_attr(g, fn, "optnone");
+  add_attr(g, fn, "noinline", 0);
+  add_attr(g, fn, "optnone", 0);
 }
 
 void qn__ll_function_begin(qn_ll *g, const char *symbol) {

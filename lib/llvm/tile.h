@@ -84,7 +84,9 @@ extern const qn_ll_dot qn__ll_dot_pmaddwd8, qn__ll_dot_pmaddwd16;
  */
 extern const qn_ll_dot qn__ll_dot_vpmaddubsw4, qn__ll_dot_vpmaddubsw2, qn__ll_dot_vpmaddubsw1;
 /* dot_arm.c */
-extern const qn_ll_dot qn__ll_dot_usmmla, qn__ll_dot_sdot;
+extern const qn_ll_dot qn__ll_dot_usmmla, qn__ll_dot_sdot, qn__ll_dot_sve;
+/* Products of unsigned and signed bytes added to 32-bit lanes, on rows with QN_ISA_SVE. */
+LLVMValueRef qn__ll_sve_usdot(qn_ll *g, LLVMValueRef acc, LLVMValueRef unsigned_bytes, LLVMValueRef signed_bytes);
 /* dot.c: products of 16 bits into 32, which are instructions on Arm and RISC-V */
 extern const qn_ll_dot qn__ll_dot_widening;
 

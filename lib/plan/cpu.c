@@ -89,11 +89,20 @@ void qn__cpu_brand(char name[64]) {
 
 #elif defined(__aarch64__) && defined(__linux__)
 #  include <sys/auxv.h>
+#  include <sys/prctl.h>
+
+/* The length of SVE's vectors in bytes, which the system may have set to less than the processor's; 0 without SVE. */
+static int sve_bytes(void) {
+  enum { GET_VL = 51, LENGTH = 0xffff };
+  int is = prctl(GET_VL);
+  return is < 0 ? 0 : is & LENGTH;
+}
 
 qn_cpu qn__cpu_detect(void) {
   enum { ASIMDDP = 20, I8MM = 13 }; /* hwcap, hwcap2 */
   bool dotprod = getauxval(AT_HWCAP) >> ASIMDDP & 1;
-  return (qn_cpu){.aarch64 = true, .dotprod = dotprod, .i8mm = dotprod && (getauxval(AT_HWCAP2) >> I8MM & 1)};
+  bool i8mm = dotprod && (getauxval(AT_HWCAP2) >> I8MM & 1);
+  return (qn_cpu){.aarch64 = true, .dotprod = dotprod, .i8mm = i8mm, .sve256 = sve_bytes() >= 32};
 }
 
 #elif defined(__riscv) && defined(__linux__)

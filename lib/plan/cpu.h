@@ -10,6 +10,7 @@ typedef struct qn_cpu {
   /* Each of the last three with those before it that its row uses. */
   bool avxvnni, avx512vnni, avx512vbmi, avx512bf16, amx_int8;
   bool aarch64, dotprod, i8mm;
+  bool sve256; /* vectors of 256 bits or more */
   bool riscv64_v;
 } qn_cpu;
 

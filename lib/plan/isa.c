@@ -61,6 +61,7 @@ static const struct alias {
     {"armv9-a", ROW_AARCH64_DOTPROD},
     {"dotprod", ROW_AARCH64_DOTPROD},
     {"i8mm", ROW_AARCH64_I8MM},
+    {"sve256", ROW_AARCH64_SVE256},
     {"cortex-a53", ROW_AARCH64},
     {"cortex-a57", ROW_AARCH64},
     {"cortex-a72", ROW_AARCH64},
@@ -112,6 +113,7 @@ static bool runs_on(const qn_cpu *cpu, isa_row row) {
   case ROW_AVX2: return cpu->x86_level >= 3;
   case ROW_X86_64: return cpu->x86_level >= 1;
   case ROW_AARCH64_I8MM: return cpu->i8mm;
+  case ROW_AARCH64_SVE256: return cpu->i8mm && cpu->sve256;
   case ROW_AARCH64_DOTPROD: return cpu->dotprod;
   case ROW_AARCH64: return cpu->aarch64;
   case ROW_RISCV64_V: return cpu->riscv64_v;

@@ -20,6 +20,7 @@ ROWS = {  # how to run: emulators with their processors, or [] for this machine;
     "avx512vnni": ("x86_64", [[]], ["avx512_vnni", "avx512vl", "avx512bw", "avx512dq"]),
     "aarch64": ("aarch64", [["qemu-aarch64", "-cpu", "cortex-a57"]], []),
     "aarch64-dotprod": ("aarch64", [["qemu-aarch64", "-cpu", "neoverse-n1"]], []),
+    "aarch64-sve256": ("aarch64", [["qemu-aarch64", "-cpu", "max,sve-default-vector-length=%d" % n] for n in (32, 64)], []),
     "aarch64-i8mm": ("aarch64", [["qemu-aarch64", "-cpu", "max"]], []),
     "riscv64-v": ("riscv64", [["qemu-riscv64", "-cpu", RV64 % vlen] for vlen in (128, 256)], []),
 }

@@ -7,6 +7,7 @@
 // RUN: quern compile %s --cpu avx2 --emit asm -o - | FileCheck %s --check-prefix=AVX2
 // RUN: quern compile %s --cpu x86-64 --emit asm -o - | FileCheck %s --check-prefix=SSE2
 // RUN: quern compile %s --cpu aarch64-i8mm --emit asm -o - | FileCheck %s --check-prefix=I8MM
+// RUN: quern compile %s --cpu aarch64-sve256 --emit asm -o - | FileCheck %s --check-prefix=SVE
 // RUN: quern compile %s --cpu aarch64-dotprod --emit asm -o - | FileCheck %s --check-prefix=DOTPROD
 // RUN: quern compile %s --cpu aarch64 --emit asm -o - | FileCheck %s --check-prefix=NEON
 // RUN: quern compile %s --cpu riscv64-v --emit asm -o - | FileCheck %s --check-prefix=RVV
@@ -33,6 +34,8 @@ func.func @main(%a: tensor<24x64x!quant.uniform<u8:f32, 0.5>>, %b: tensor<64x64x
 // SSE2-NOT: ymm
 // SSE2: pmaddwd {{.*}}xmm
 // I8MM: usmmla v{{[0-9]+}}.4s
+// SVE: ptrue p{{[0-9]+}}.s, vl8
+// SVE: usdot z{{[0-9]+}}.s, z{{[0-9]+}}.b, z{{[0-9]+}}.b
 // DOTPROD-NOT: {{usdot|mmla}}
 // DOTPROD: sdot v{{[0-9]+}}.4s, v{{[0-9]+}}.16b, v{{[0-9]+}}.4b[{{[0-3]}}]
 // NEON-NOT: {{dot|mmla}}

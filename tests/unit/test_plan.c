@@ -46,6 +46,7 @@ static void isa_table(void **state) {
   }
   assert_string_equal(qn_isa_find(qn_str_of("neoverse-n1"))->name, "aarch64-dotprod");
   assert_string_equal(qn_isa_find(qn_str_of("apple-m2"))->name, "aarch64-i8mm");
+  assert_string_equal(qn_isa_find(qn_str_of("sve256"))->name, "aarch64-sve256");
   assert_string_equal(qn_isa_find(qn_str_of("alderlake"))->name, "avxvnni");
   assert_string_equal(qn_isa_find(qn_str_of("cascadelake"))->name, "avx512vnni");
   assert_string_equal(qn_isa_find(qn_str_of("icelake-server"))->name, "avx512vbmi");

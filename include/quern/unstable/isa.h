@@ -22,7 +22,8 @@ typedef enum qn_isa_has {
   QN_ISA_BF16 = 1 << 7,     /* sums of products of pairs of bf16 in f32 lanes, not in the contract's order */
   QN_ISA_PAIRS8 = 1 << 8,   /* sums of two products of bytes in 16-bit lanes, saturating */
   QN_ISA_HALF = 1 << 9,     /* f16 to f32 by an instruction */
-  QN_ISA_PERMUTE8 = 1 << 10 /* bytes of a vector by indices, whose low six bits count */
+  QN_ISA_PERMUTE8 = 1 << 10, /* bytes of a vector by indices, whose low six bits count */
+  QN_ISA_SVE = 1 << 11       /* vectors are those of SVE, of at least the row's length; dot products are SVE's */
 } qn_isa_has;
 
 typedef struct qn_isa {
