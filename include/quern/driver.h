@@ -25,8 +25,8 @@ QN_API qn_status qn_load_model(qn_context *ctx, const char *path, const qn_load_
 
 /* The passes from a module of any level to kern ops, for one instruction set row (null: this machine's best). */
 QN_API qn_status qn_lower(qn_module *m, const char *cpu);
-/* The same for qn_program_emit: what a program's call would do itself, copying an input, a constant or another output to
- * an output, is done by kernels. */
+/* The same for qn_program_emit: what a program's call would do itself, copying an input, a constant or another output
+ * to an output, is done by kernels. */
 QN_API qn_status qn_lower_ahead(qn_module *m, const char *cpu);
 
 /* Lowers a copy where the engine needs it, and compiles. */
