@@ -21,6 +21,7 @@ static void print_kernels(const qn_program *p) {
     if (*k.tile) printf("  tile   %s\n", k.tile);
     if (*k.fused) printf("  fused  %s\n", k.fused);
     if (*k.tuned) printf("  tuned  %s\n", k.tuned);
+    if (k.chain) printf("  chain  %u, in blocks of rows\n", k.chain);
     if (k.notes) printf("  notes  %s\n", k.notes);
     if (k.slow_reason) printf("  slow   %s\n", k.slow_reason);
   }

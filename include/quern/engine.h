@@ -170,6 +170,8 @@ typedef struct qn_kernel_info {
   const char *slow_reason; /* null when nothing faster applies */
   qn_place place;
   const char *notes; /* what was found out about constant operands: "sparsity: 62% zeros, .."; null */
+  uint32_t chain;    /* kernels of one number run together as one, in blocks of rows, so that what passes between them
+                        stays in cache; while calls are watched they run one after the other. 0: alone, or sizes unknown */
 } qn_kernel_info;
 /* One per kern op that runs code, in order. False past the end. */
 QN_API bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out);

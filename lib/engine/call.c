@@ -294,17 +294,24 @@ static qn_status run_steps(call *c, qn_call_error *error) {
   bool seen = p->ctx->on_call != NULL;
   if (c->chain && !seen) return run_chained(c, error);
   uint32_t threads = c->parallel && c->parallel->run ? c->parallel->num_threads : 1;
-  double spent = 0; /* without what the handler itself takes */
+  double spent = 0;             /* without what the handler itself takes */
+  uint32_t chain = 0, left = 0; /* the last chain's number, and its steps that are still to come */
+  bool blocks = false;
   for (uint32_t i = 0; i < p->num_steps; i++) {
+    if (c->chain && left == 0) {
+      left = qn__chain_steps(c->chain, p, c->b, i, threads, &blocks);
+      chain += blocks;
+    }
+    left -= left > 0;
     double begun = seen ? qn__now_ns() : 0;
     if (!qn__step_jobs(p, &p->steps[i], c->b, run_job, c)) return steps_failed(c, error);
     if (!seen) continue;
     double took = qn__now_ns() - begun;
     spent += took;
-    qn__trace_step(p, &p->steps[i], c->b, took, threads);
+    qn__trace_step(p, &p->steps[i], c->b, took, threads, blocks ? chain : 0);
   }
   copy_outputs(c);
-  if (seen) qn__trace_step(p, NULL, c->b, spent, threads);
+  if (seen) qn__trace_step(p, NULL, c->b, spent, threads, 0);
   return QN_OK;
 }
 

@@ -124,6 +124,20 @@ bool qn__chain_add(qn_chain *c, const qn_job *job) {
   return true;
 }
 
+static bool add_job(void *user, const qn_job *job) {
+  return qn__chain_add(user, job);
+}
+
+uint32_t qn__chain_steps(qn_chain *c, const qn_program *p, const qn_bound *b, uint32_t first, uint32_t threads,
+                         bool *blocks) {
+  uint32_t n = 0;
+  qn__chain_start(c, p, b);
+  while (first + n < p->num_steps && qn__step_jobs(p, &p->steps[first + n], b, add_job, c)) n++;
+  *blocks = n > 1 && qn__chain_pays(c, threads);
+  qn__chain_start(c, p, b);
+  return n ? n : 1;
+}
+
 /* ---- blocks ---- */
 
 static int64_t block_tiles(const qn_chain *c) {

@@ -31,6 +31,10 @@ bool qn__chain_possible(const qn_program *p);
 void qn__chain_start(qn_chain *c, const qn_program *p, const qn_bound *b);
 /* Adds a job, unless it reads or overwrites other rows than its own of what the chain touches, or there is no room. */
 bool qn__chain_add(qn_chain *c, const qn_job *job);
+/* How many steps from `first` on a call takes together, at least 1, and whether they run in blocks of rows. For those
+ * who watch: then steps run one after the other, each to its end. */
+uint32_t qn__chain_steps(qn_chain *c, const qn_program *p, const qn_bound *b, uint32_t first, uint32_t threads,
+                         bool *blocks);
 /* Whether running it in blocks can be faster than one job after the other, on this many threads. */
 bool qn__chain_pays(const qn_chain *c, uint32_t threads);
 /* Blocks of rows, and the rows of block i. */

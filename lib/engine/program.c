@@ -267,6 +267,18 @@ qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s) {
                           .place = k->place};
 }
 
+/* The number of the chain that a step is in, where sizes are known. */
+static uint32_t chain_of(const qn_program *p, uint32_t step) {
+  if (!p->frozen || !p->may_chain) return 0;
+  qn_chain *c = qn__alloc(&p->allocator, sizeof *c);
+  uint32_t number = 0;
+  bool blocks = false;
+  for (uint32_t at = 0; c && at <= step; number += blocks)
+    at += qn__chain_steps(c, p, &p->frozen->bound, at, 1, &blocks);
+  qn__free(&p->allocator, c, sizeof *c);
+  return blocks ? number : 0;
+}
+
 bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
   uint32_t at = 0; /* views are no kernels: nothing runs for them */
   for (;; at++) {
@@ -274,6 +286,7 @@ bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
     if (p->steps[at].plan->kind != QN_KERNEL_VIEW && i-- == 0) break;
   }
   *out = qn__step_info(p, &p->steps[at]);
+  out->chain = chain_of(p, at);
   return true;
 }
 

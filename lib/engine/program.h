@@ -184,8 +184,9 @@ double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
 
 /* ---- seeing ---- */
 qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s);
-/* Gives the handler of call events what step s (null: the whole call) did in `ns`. */
-void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, double ns, uint32_t threads);
+/* Gives the handler of call events what step s (null: the whole call) did in `ns`, and the number of its chain. */
+void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, double ns, uint32_t threads,
+                    uint32_t chain);
 
 /* ---- building ---- */
 /* The block of constants as an earlier build of the same text laid it out. */

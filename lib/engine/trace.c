@@ -74,7 +74,8 @@ static void add_step(const qn_program *p, const qn_step *s, const qn_bound *b, c
   for (uint32_t i = 0; i < s->num_in + s->num_out; i++) e->bytes += (double)qn__value_bytes(p, b, s->values[i]);
 }
 
-void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, double ns, uint32_t threads) {
+void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, double ns, uint32_t threads,
+                    uint32_t chain) {
   text shape = {.size = 0}, types = {.size = 0};
   sizes z = {.jobs = 0};
   qn_call_event e = {.program = p,
@@ -91,6 +92,7 @@ void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, do
     put_types(&types, p, s);
     add_step(p, s, b, &z, &e);
     e.kernel = qn__step_info(p, s);
+    e.kernel.chain = chain;
     for (const qn_step *at = p->steps; at < s; at++) e.index += at->plan->kind != QN_KERNEL_VIEW;
     e.multiplies = multiplies(s);
     e.multiplies_bytes = e.multiplies && qn_scalar_get(qn__step_multiplies(s))->storage_bits == 8;

@@ -3,7 +3,7 @@
 #include <quern/report.h>
 
 const char *qn_report_call_columns(void) {
-  return "event,kernel,op,shape,types,engine,isa,tile,threads,us,gops,gbytes_per_s,fraction,fused,place";
+  return "event,kernel,op,shape,types,engine,isa,tile,threads,us,gops,gbytes_per_s,fraction,fused,place,chain";
 }
 
 /* The limit that counts: of the operations, or of the bytes when those take longer. */
@@ -31,7 +31,7 @@ static void csv(qn_buf *b, const qn_call_event *e, double fraction) {
   if (fraction > 0) qn__buf_fmt(b, "%.3f", fraction);
   qn__buf_fmt(b, ",\"%s\",\"", text(e->kernel.fused));
   put_place(b, &e->kernel.place);
-  qn__buf_c(b, "\"");
+  qn__buf_fmt(b, "\",%u", e->kernel.chain);
 }
 
 static void readable(qn_buf *b, const qn_call_event *e, double fraction) {
@@ -42,6 +42,7 @@ static void readable(qn_buf *b, const qn_call_event *e, double fraction) {
   qn__buf_fmt(b, ", %s %s", e->engine, text(e->kernel.isa));
   if (e->kernel.tile && *e->kernel.tile) qn__buf_fmt(b, " %s", e->kernel.tile);
   if (e->threads > 1) qn__buf_fmt(b, ", %u threads", e->threads);
+  if (e->kernel.chain) qn__buf_fmt(b, ", chain %u", e->kernel.chain);
   qn__buf_fmt(b, ": %.1f us", e->ns * 1e-3);
   if (e->multiplies && e->ns > 0)
     qn__buf_fmt(b, ", %.1f GOPS", e->ops / e->ns);

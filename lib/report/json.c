@@ -49,6 +49,7 @@ static bool add_kernels(cJSON *root, const qn_program *p) {
               cJSON_AddStringToObject(o, "tuned", k.tuned);
     ok = ok && (k.slow_reason ? cJSON_AddStringToObject(o, "slow_reason", k.slow_reason)
                               : cJSON_AddNullToObject(o, "slow_reason")) != NULL;
+    if (ok && k.chain) ok = cJSON_AddNumberToObject(o, "chain", k.chain) != NULL;
     if (ok && k.notes) ok = cJSON_AddStringToObject(o, "notes", k.notes) != NULL;
     if (!ok) return false;
   }

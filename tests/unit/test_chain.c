@@ -122,10 +122,59 @@ static void blocks_of_known_sizes_are_written_down(void **state) {
   qn_context_destroy(ctx);
 }
 
+typedef struct seen {
+  uint32_t steps, chained;
+} seen;
+
+static void on_call(void *user, const qn_call_event *e) {
+  seen *s = user;
+  if (!e->kernel.name) return;
+  s->steps++;
+  s->chained += e->kernel.chain > 0;
+}
+
+/* Whoever watches, or asks for the kernels, is told which run together. */
+static void chains_are_told_of(void **state) {
+  (void)state;
+  seen s = {0, 0};
+  qn_context *ctx = qn_context_create(NULL);
+  static const char *const rows[] = {"3001", "7"};
+  for (size_t r = 0; r < 2; r++) {
+    qn_program *p = compile(ctx, rows[r], "");
+    qn_kernel_info k;
+    uint32_t chained = 0, n = 0, last = 0;
+    for (; qn_program_kernel(p, n, &k); n++) {
+      chained += k.chain > 0;
+      assert_true(!k.chain || k.chain == last || k.chain == last + 1);
+      if (k.chain) last = k.chain;
+    }
+    if (r == 0) assert_true(chained > n / 2 && last > 0);
+    if (r == 1) assert_int_equal(chained, 0);
+    s = (seen){0, 0};
+    qn_context_set_call_handler(ctx, on_call, &s, NULL, NULL);
+    int regions = 0;
+    run(p, x, y, r ? 7 : MOST, 1, &regions);
+    qn_context_set_call_handler(ctx, NULL, NULL, NULL, NULL);
+    assert_int_equal(s.steps, n);
+    assert_int_equal(s.chained, chained);
+    qn_program_destroy(p);
+  }
+  qn_program *dynamic = compile(ctx, "?", ", #quern.dims<\"rows\",\"\">");
+  s = (seen){0, 0};
+  qn_context_set_call_handler(ctx, on_call, &s, NULL, NULL);
+  int regions = 0;
+  run(dynamic, x, y, MOST, 3, &regions);
+  qn_context_set_call_handler(ctx, NULL, NULL, NULL, NULL);
+  assert_true(s.chained > s.steps / 2);
+  qn_program_destroy(dynamic);
+  qn_context_destroy(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows_come_out_as_alone),
       cmocka_unit_test(blocks_of_known_sizes_are_written_down),
+      cmocka_unit_test(chains_are_told_of),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
