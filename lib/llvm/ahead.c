@@ -1,6 +1,7 @@
 /* Fetching ahead, for loops over memory that is in no cache: the hardware stops at the end of a page, does not see that
  * a line will be written, and waits while a row that is in the first-level cache is walked again. In caches it costs
  * next to nothing. Addresses past the end of a tensor do no harm. */
+#include "outputs.h"
 #include "row.h"
 
 enum { INTO_SECOND = 2, INTO_FIRST = 3 };
@@ -32,6 +33,10 @@ static uint32_t lines_of(const qn_ll *g, const qn_ll_place *p, uint32_t vectors)
   return bytes < LINE ? 1 : bytes / LINE;
 }
 
+bool qn__ll_map_in_parts(const qn_ll_nest *n) {
+  return n->plan->num_loops == 1;
+}
+
 void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index, uint32_t vectors) {
   qn_ll *g = n->g;
   for (uint32_t o = 0; o < n->num_operands; o++) {
@@ -40,8 +45,11 @@ void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index, uint32_t vectors)
     if (!is_walked(n, o)) continue;
     LLVMValueRef at = qn__ll_gep(g, p->base, bytes_of(g, p, index));
     int64_t ahead = n->stream ? n->plan->far_ahead : write ? n->plan->write_ahead : n->plan->read_ahead;
-    for (uint32_t line = 0; line < lines_of(g, p, vectors); line++)
+    bool parts = n->stream && qn__ll_map_in_parts(n);
+    for (uint32_t line = 0; line < lines_of(g, p, vectors); line++) {
       fetch(g, qn__ll_gep_const(g, at, ahead + line * LINE), write, n->stream ? INTO_SECOND : INTO_FIRST);
+      if (parts) fetch(g, qn__ll_gep_const(g, at, ahead / (2 * QN_LL_PARTS) + line * LINE), write, INTO_FIRST);
+    }
   }
 }
 

@@ -235,10 +235,14 @@ static void piece_by_piece(qn_ll_outputs *o, LLVMValueRef from, LLVMValueRef to)
   qn__ll_for_end(g, &f, NULL);
 }
 
+static int64_t step_of(const group *p) {
+  return (int64_t)p->count * p->o->g->lanes;
+}
+
 /* Up to where groups go: nowhere when multipliers or divisors are not as packs want them. */
 static LLVMValueRef groups_end(group *p) {
   qn_ll *g = p->o->g;
-  LLVMValueRef last = qn__ll_sub(g, p->o->end, qn__ll_i64(g, (int64_t)p->count * g->lanes - 1));
+  LLVMValueRef last = qn__ll_sub(g, p->o->end, qn__ll_i64(g, step_of(p) - 1));
   LLVMValueRef good;
   if (p->divides) {
     good = qn__ll_codes_begin(p->o->region, &p->codes);
@@ -254,7 +258,7 @@ static LLVMValueRef groups_end(group *p) {
 
 static LLVMValueRef groups(group *p, LLVMValueRef start) {
   qn_ll *g = p->o->g;
-  int64_t step = (int64_t)p->count * g->lanes;
+  int64_t step = step_of(p);
   LLVMValueRef next = start;
   qn_ll_for f;
   qn__ll_for_begin(g, &f, start, groups_end(p), step, 1, &next);
@@ -262,6 +266,41 @@ static LLVMValueRef groups(group *p, LLVMValueRef start) {
   next = qn__ll_add(g, f.i, qn__ll_i64(g, step));
   qn__ll_for_end(g, &f, &next);
   return next;
+}
+
+/* Memory serves several places at once better than one: a long loop that goes past the caches is cut into parts, and
+ * goes through all of them together, a group of each in turn. What is left over, or all of what is short, is one part
+ * of the same loop. */
+enum { LEAST_PART = 16384, TOGETHER = 64 }; /* elements; TOGETHER: parts begin as aligned as the first */
+
+static LLVMValueRef in_parts(group *p, LLVMValueRef start) {
+  qn_ll *g = p->o->g;
+  LLVMValueRef zero = qn__ll_i64(g, 0), last = groups_end(p), step = qn__ll_i64(g, step_of(p));
+  LLVMValueRef some = LLVMBuildICmp(g->b, LLVMIntSGT, last, start, "");
+  LLVMValueRef whole = qn__ll_sub(g, p->o->end, start);
+  whole = qn__ll_mul(g, LLVMBuildUDiv(g->b, whole, step, ""), step);
+  whole = LLVMBuildSelect(g->b, some, whole, zero, "");
+  LLVMValueRef part = LLVMBuildUDiv(g->b, whole, qn__ll_i64(g, QN_LL_PARTS * TOGETHER), "");
+  part = qn__ll_mul(g, part, qn__ll_i64(g, TOGETHER));
+  part = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGE, part, qn__ll_i64(g, LEAST_PART), ""), part, zero, "");
+  LLVMValueRef in_all = qn__ll_mul(g, part, qn__ll_i64(g, QN_LL_PARTS));
+  qn_ll_for turn, along, each;
+  qn__ll_do_begin(g, &turn, zero, qn__ll_i64(g, 2), 1, 0, NULL);
+  LLVMValueRef first = LLVMBuildICmp(g->b, LLVMIntEQ, turn.i, zero, "");
+  LLVMValueRef from = LLVMBuildSelect(g->b, first, start, qn__ll_add(g, start, in_all), "");
+  LLVMValueRef length = LLVMBuildSelect(g->b, first, part, qn__ll_sub(g, whole, in_all), "");
+  LLVMValueRef parts = LLVMBuildSelect(g->b, first, qn__ll_i64(g, QN_LL_PARTS), qn__ll_i64(g, 1), "");
+  qn__ll_for_begin(g, &along, zero, length, step_of(p), 0, NULL);
+  qn__ll_do_begin(g, &each, zero, parts, 1, 0, NULL);
+  LLVMValueRef index = qn__ll_add(g, qn__ll_add(g, from, along.i), qn__ll_mul(g, each.i, part));
+  if (p->count > 1)
+    several(p, index);
+  else
+    one(p->o, index, g->lanes, NULL);
+  qn__ll_for_end(g, &each, NULL);
+  qn__ll_for_end(g, &along, NULL);
+  qn__ll_for_end(g, &turn, NULL);
+  return qn__ll_add(g, start, whole);
 }
 
 void qn__ll_outputs_span(qn_ll_outputs *o) {
@@ -279,7 +318,11 @@ void qn__ll_outputs_span(qn_ll_outputs *o) {
     piece_by_piece(o, o->start, start);
   }
   g->past_caches = o->past_caches;
-  LLVMValueRef next = p.count > 1 ? groups(&p, start) : qn__ll_span_vectors(g, start, o->end, one, o, 0, NULL);
+  LLVMValueRef next;
+  if (o->past_caches && o->in_parts && g->lanes > 1)
+    next = in_parts(&p, start);
+  else
+    next = p.count > 1 ? groups(&p, start) : qn__ll_span_vectors(g, start, o->end, one, o, 0, NULL);
   g->past_caches = false;
   if (p.count > 1)
     piece_by_piece(o, next, o->end);

@@ -4,6 +4,8 @@
 #define QN_LL_OUTPUTS_H
 #include "ll.h"
 
+enum { QN_LL_PARTS = 8 }; /* of a loop past the caches, through which it goes together */
+
 typedef struct qn_ll_outputs {
   qn_ll *g;
   qn_ll_region *region;
@@ -13,6 +15,7 @@ typedef struct qn_ll_outputs {
   LLVMValueRef start, end; /* elements */
   bool simple;             /* all that is read or written along the loop is dense, in elements of whole bytes */
   bool past_caches;
+  bool in_parts; /* the loop may be long: past the caches it goes through several parts of it at once */
   uint8_t pass; /* registers that vary by lane and are ready in passes up to it are computed */
   void *user;
   /* Gives region r what it reads for the vector, or the element, at index. */
