@@ -107,7 +107,7 @@ void qn__ll_row_ahead_begin(row_state *s) {
     LLVMValueRef is_long = LLVMBuildICmp(g->b, LLVMIntSGT, row, qn__ll_i64(g, s->n->plan->row_ahead), "");
     if (s->pass == 0 && !(fetches && parts == 1)) s->ahead[o].is_long = is_long;
     if (!fetches) continue;
-    LLVMValueRef begin = qn__ll_mul(g, row, qn__ll_i64(g, s->n->pairs ? 2 : 1));
+    LLVMValueRef begin = qn__ll_mul(g, row, qn__ll_i64(g, s->n->pairs && !s->n->stream ? 2 : 1));
     if (part) {
       LLVMValueRef one = LLVMBuildUDiv(g->b, row, qn__ll_i64(g, parts), "");
       begin = qn__ll_add(g, begin, qn__ll_mul(g, one, qn__ll_i64(g, part)));

@@ -266,7 +266,9 @@ struct qn_ll_nest {
   LLVMValueRef start, end; /* of the innermost loop */
   bool stream;             /* PART_STREAM */
   bool pairs;              /* rows are done two at once: `inner` is called for both */
-  qn_ll_place *second;     /* places of the second row: the first one again behind the last row, when not has_second */
+  /* Places of the second row, which is the next one, or past the caches one of the second half of all, as memory serves
+   * two places better than one: the first row again when there is none, and not has_second. */
+  qn_ll_place *second;
   LLVMValueRef has_second;
   uint32_t tiled; /* a loop that `inner` does itself: of transpositions, else UINT32_MAX */
   LLVMValueRef tile_start, tile_end;

@@ -55,8 +55,10 @@ static void outer(qn_ll_nest *n, uint32_t d) {
     outer(n, d + 1);
     return;
   }
-  bool pair = n->pairs && d + 2 == loops;
-  qn__ll_for_begin(g, &f, start, end, pair ? 2 : 1, 0, NULL);
+  bool pair = n->pairs && d + 2 == loops, apart = pair && n->stream;
+  LLVMValueRef half = qn__ll_add(g, qn__ll_sub(g, end, start), qn__ll_i64(g, 1));
+  if (apart) half = LLVMBuildAShr(g->b, half, qn__ll_i64(g, 1), "");
+  qn__ll_for_begin(g, &f, start, apart ? qn__ll_add(g, start, half) : end, pair && !apart ? 2 : 1, 0, NULL);
   LLVMValueRef *kept = qn__ll_values(g, n->num_operands), next = NULL;
   n->second = pair ? qn__arena_copy(g->arena, n->places, n->num_operands * sizeof *n->places) : NULL;
   if (!kept || (pair && !n->second)) {
@@ -64,7 +66,7 @@ static void outer(qn_ll_nest *n, uint32_t d) {
     return;
   }
   if (pair) {
-    next = qn__ll_add(g, f.i, qn__ll_i64(g, 1));
+    next = qn__ll_add(g, f.i, apart ? half : qn__ll_i64(g, 1));
     n->has_second = LLVMBuildICmp(g->b, LLVMIntSLT, next, end, "");
     next = LLVMBuildSelect(g->b, n->has_second, next, f.i, "");
   }

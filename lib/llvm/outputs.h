@@ -16,7 +16,7 @@ typedef struct qn_ll_outputs {
   bool simple;             /* all that is read or written along the loop is dense, in elements of whole bytes */
   bool past_caches;
   bool in_parts; /* the loop may be long: past the caches it goes through several parts of it at once */
-  uint8_t pass; /* registers that vary by lane and are ready in passes up to it are computed */
+  uint8_t pass;  /* registers that vary by lane and are ready in passes up to it are computed */
   void *user;
   /* Gives region r what it reads for the vector, or the element, at index. */
   void (*load)(void *user, qn_ll_region *r, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* An odd row, so that rows start anywhere; 64 MiB and more in and out even where the output has bytes. */
-enum { COLUMNS = 517, ROWS = 28000, SLICE = 100, FENCE = 64, MOST_TYPE = 4 };
+enum { COLUMNS = 517, ROWS = 28001, SLICE = 100, FENCE = 64, MOST_TYPE = 4 };
 
 typedef struct stream_case {
   const char *name, *body, *y;
@@ -26,6 +26,13 @@ static const stream_case cases[] = {
      {kDLUInt, 8, 1}},
     {"row that keeps a value between its passes",
      "%y = quern.softmax %x : (tensor<?x517xf32>) -> tensor<?x517xf32>\n",
+     "f32",
+     4,
+     {kDLFloat, 32, 1}},
+    {"rows two at once",
+     "%g = arith.constant dense<1.5> : tensor<517xf32>\n"
+     "%b = arith.constant dense<0.25> : tensor<517xf32>\n"
+     "%y = quern.layer_norm %x, %g, %b : (tensor<?x517xf32>, tensor<517xf32>, tensor<517xf32>) -> tensor<?x517xf32>\n",
      "f32",
      4,
      {kDLFloat, 32, 1}},
