@@ -1,6 +1,7 @@
 /* A lowered function becomes values, steps and the list of bodies that a code generator has to make. */
 #include "attr_impl.h"
 #include "context_impl.h"
+#include "memo.h"
 #include "program.h"
 #include <assert.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@ typedef struct build {
   QN_VEC(qn_body) bodies;
   QN_VEC(qn_op) constant_ops; /* with the value each fills */
   QN_VEC(uint32_t) constant_values;
+  qn_map body_of;    /* bodies by their symbols */
+  qn_plan_memo memo; /* steps by their ops, counted from 1 */
 } build;
 
 static qn_status no_memory(build *b) {
@@ -65,6 +68,10 @@ static uint32_t root_of(const build *b, uint32_t v) {
 
 /* ---- bodies ---- */
 
+static bool has_symbol(const void *owner, const void *symbol, uint32_t id) {
+  return !strcmp(((const build *)owner)->bodies.data[id - 1].symbol, symbol);
+}
+
 static qn_status body_for(build *b, const qn_kernel_plan *plan, qn_body_part part, uint32_t rows, uint32_t *out) {
   qn_body body = {.plan = plan, .part = part, .rows = rows};
   static const char *const suffix[] = {"", "_t", "_p", "_t", "_s"};
@@ -72,13 +79,15 @@ static qn_status body_for(build *b, const qn_kernel_plan *plan, qn_body_part par
     snprintf(body.symbol, sizeof body.symbol, "%s_t%u", plan->name, rows);
   else
     snprintf(body.symbol, sizeof body.symbol, "%s%s", plan->name, suffix[part]);
-  for (uint32_t i = 0; i < b->bodies.size; i++) /* equal plans share their bodies */
-    if (!strcmp(b->bodies.data[i].symbol, body.symbol)) {
-      *out = i;
-      return QN_OK;
-    }
+  uint32_t hash = qn__hash(body.symbol, strlen(body.symbol), 0);
+  uint32_t known = qn__map_find(&b->body_of, hash, has_symbol, b, body.symbol);
+  if (known) { /* equal plans share their bodies */
+    *out = known - 1;
+    return QN_OK;
+  }
   *out = b->bodies.size;
-  return qn__push(&b->p->allocator, &b->bodies, body) ? QN_OK : no_memory(b);
+  if (!qn__push(&b->p->allocator, &b->bodies, body)) return no_memory(b);
+  return qn__map_add(&b->p->allocator, &b->body_of, hash, b->bodies.size) ? QN_OK : no_memory(b);
 }
 
 /* One body does all rows of a panel: tiles of one height, or of a height and the next lower one. */
@@ -172,6 +181,13 @@ static qn_status add_results(build *b, qn_op op, qn_step *s) {
   return QN_OK;
 }
 
+/* What an equal op was planned as. */
+static qn_status plan_again(build *b, qn_op op, const qn_step *like, qn_step *s) {
+  s->main_body = like->main_body, s->prologue_body = like->prologue_body, s->stream_body = UINT32_MAX;
+  s->tile_bodies = like->tile_bodies;
+  return qn__kernel_plan_again(b->m, op, like->plan, &b->p->plans->arena, s->plan);
+}
+
 static qn_status add_step(build *b, qn_op op) {
   qn_step s = {.num_in = qn_op_num_operands(b->m, op), .num_out = qn_op_num_results(b->m, op)};
   if (s.num_in + s.num_out > QN__MAX_PTRS)
@@ -182,7 +198,10 @@ static qn_status add_step(build *b, qn_op op) {
   s.op_name = qn_op_info_get(qn_op_kind_of(b->m, op))->name ? qn_op_name(b->m, op) : qn_str_of("");
   s.op_name = qn__arena_str(&b->p->arena, s.op_name);
   if (!s.plan || !s.values || !s.op_name.data) return no_memory(b);
-  qn_status status = qn__kernel_plan(b->mm, op, b->p->isa, &b->p->plans->arena, s.plan);
+  uint32_t known = qn__plan_memo_find(&b->memo, b->m, op);
+  if (b->memo.failed) return no_memory(b);
+  qn_status status = known ? plan_again(b, op, &b->steps.data[known - 1], &s)
+                           : qn__kernel_plan(b->mm, op, b->p->isa, &b->p->plans->arena, s.plan);
   if (status) return status;
   for (uint32_t i = 0; i < s.num_in; i++) s.values[i] = value_at(b, qn_op_operand(b->m, op, i));
   qn_op_kind kind = qn_op_kind_of(b->m, op);
@@ -200,8 +219,10 @@ static qn_status add_step(build *b, qn_op op) {
     const int64_t *shape = qn_attr_as_ints(b->m, qn_op_attr(b->m, op, "shape"), &n);
     if (shape && !(s.view_shape = qn__arena_copy(&b->p->arena, shape, n * sizeof *shape))) return no_memory(b);
   }
-  if ((status = add_results(b, op, &s)) || (status = step_bodies(b, &s))) return status;
-  return qn__push(&b->p->allocator, &b->steps, s) ? QN_OK : no_memory(b);
+  if ((status = add_results(b, op, &s)) || (!known && (status = step_bodies(b, &s)))) return status;
+  if (!qn__push(&b->p->allocator, &b->steps, s)) return no_memory(b);
+  if (!known) qn__plan_memo_add(&b->memo, b->steps.size);
+  return b->memo.failed ? no_memory(b) : QN_OK;
 }
 
 static qn_status add_op(build *b, qn_op op) {
@@ -296,6 +317,14 @@ static void copy_constant(char *to, const char *from, size_t n, bool go) {
   }
 }
 
+/* Room for a block that may end in a large page of its own, if it fills a good part of it: touching what is left over
+ * page by page takes as long as the rest together. */
+static size_t in_large_pages(size_t total) {
+  size_t rest = total % QN_LARGE_PAGE;
+  bool more = total > QN_LARGE_PAGE && rest >= QN_LARGE_PAGE / 4 && total <= SIZE_MAX - QN_LARGE_PAGE;
+  return more ? total - rest + QN_LARGE_PAGE : total;
+}
+
 static qn_status copy_constants(build *b) {
   qn_program *p = b->p;
   size_t total = 0;
@@ -315,12 +344,12 @@ static qn_status copy_constants(build *b) {
     return QN_OK;
   }
   /* What is read once in every call is read faster from large pages, before anything has touched them. */
-  size_t align = total >= QN_LARGE_PAGE ? QN_LARGE_PAGE : 64;
-  if (!qn__add_size(total, align, &p->constants_alloc_bytes)) return no_memory(b);
+  size_t align = total >= QN_LARGE_PAGE ? QN_LARGE_PAGE : 64, room = in_large_pages(total);
+  if (!qn__add_size(room, align, &p->constants_alloc_bytes)) return no_memory(b);
   p->constants_alloc = qn__alloc(&p->allocator, p->constants_alloc_bytes);
   if (!p->constants_alloc) return no_memory(b);
   char *block = (char *)(((uintptr_t)p->constants_alloc + align - 1) & ~(uintptr_t)(align - 1));
-  if (align > 64) qn__want_large_pages(block, total);
+  if (align > 64) qn__want_large_pages(block, room);
   p->constants = block;
   for (uint32_t i = 0; i < b->constant_ops.size; i++) {
     qn_tensor t;
@@ -386,11 +415,14 @@ qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, c
   build b = {.m = m, .p = p, .func = func, .ready = ready, .last = last, .value_limit = qn_module_value_limit(m)};
   /* Compiling adds nothing to the program that is read, but interning types and attributes needs a module to add to. */
   b.mm = (qn_module *)(uintptr_t)m;
+  qn__plan_memo_init(&b.memo, a);
   b.value_of = qn__alloc_zero(a, b.value_limit * sizeof *b.value_of);
   qn_status status = b.value_of && p->function && p->plans ? run(&b) : no_memory(&b);
   qn__free(a, b.value_of, b.value_limit * sizeof *b.value_of);
   qn__vec_free(a, &b.values), qn__vec_free(a, &b.steps), qn__vec_free(a, &b.bodies);
   qn__vec_free(a, &b.constant_ops), qn__vec_free(a, &b.constant_values);
+  qn__map_free(a, &b.body_of);
+  qn__plan_memo_free(&b.memo);
   if (status)
     qn_program_destroy(p);
   else

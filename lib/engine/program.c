@@ -153,12 +153,8 @@ static qn_status remember_text(qn_program *p, const qn_module *m) {
   qn_print_options options = {.elide_constants = true, .inline_ = true};
   qn_status status = qn_print(m, &options, keep_text, &text);
   if (!status && text.failed) status = qn_error_no_memory(p->ctx);
-  if (!status) {
-    p->text = qn__arena_copy(&p->arena, text.data, text.size);
-    p->text_bytes = text.size;
-    if (!p->text) status = qn_error_no_memory(p->ctx);
-  }
-  qn__buf_free(&text);
+  p->text = p->text_alloc = text.data;
+  p->text_bytes = text.size, p->text_room = text.cap;
   return status;
 }
 
@@ -202,6 +198,7 @@ void qn_program_destroy(qn_program *p) {
   qn__program_unlink(p);
   if (p->interp) qn__interp_destroy(p->interp);
   qn__free(&p->allocator, p->constants_alloc, p->constants_alloc_bytes);
+  qn__free(&p->allocator, p->text_alloc, p->text_room);
   if (p->file) {
     qn__file_close(p->file);
     qn__free(&p->allocator, p->file, sizeof(qn_file));

@@ -93,8 +93,10 @@ struct qn_program {
   void *constants_alloc; /* what to free; null when the block belongs to a mapped file */
   size_t constants_alloc_bytes;
   const char *function;
-  char *text; /* the lowered module without constant data, for saving */
+  const char *text; /* the lowered module without constant data, for saving */
   size_t text_bytes;
+  char *text_alloc; /* what to free, of text_room bytes; null when the text belongs to a mapped file */
+  size_t text_room;
   void *file;                       /* qn_file of a loaded program */
   struct qn_interp_program *interp; /* engine interp: everything above but the signature is unused */
 };

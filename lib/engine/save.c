@@ -109,9 +109,8 @@ static qn_status rebuild(qn_context *ctx, const char *path, const program_head *
                    : damaged(ctx, path, "its function is missing");
   qn_module_destroy(m);
   if (status) return status;
-  (*out)->text = qn__arena_copy(&(*out)->arena, parts[TEXT].data, parts[TEXT].size);
+  (*out)->text = parts[TEXT].data; /* the file stays */
   (*out)->text_bytes = parts[TEXT].size;
-  if (!(*out)->text) return qn_error_no_memory(ctx);
   qn_link_options link = {.objects = parts[OBJECTS].size ? parts[OBJECTS].data : NULL,
                           .objects_bytes = parts[OBJECTS].size};
   return qn__program_link(*out, &link);

@@ -4,8 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of the machine's constants. */
+enum {
+#define QN_MACHINE(field, otherwise, least, most, unit, doc) PLACE_##field,
+#include <quern/machine.def>
+#undef QN_MACHINE
+  PLACE_none
+};
+#define NAME_OF(constant) (PLACE_##constant == PLACE_none ? NULL : #constant)
 static const qn_choice_info table[QN_CHOICE_COUNT] = {
-#define QN_CHOICE(symbol, name, least, most, kinds, constant, doc) {name, constant, doc, least, most, kinds},
+#define QN_CHOICE(symbol, name, least, most, kinds, constant, doc) {name, NAME_OF(constant), doc, least, most, kinds},
+#include <quern/choices.def>
+#undef QN_CHOICE
+};
+static const uint8_t places[QN_CHOICE_COUNT] = {
+#define QN_CHOICE(symbol, name, least, most, kinds, constant, doc) PLACE_##constant,
 #include <quern/choices.def>
 #undef QN_CHOICE
 };
@@ -171,10 +184,8 @@ static const qn_tuned *narrowest(const qn_tuning *t, const qn_tuned *like) {
   return best;
 }
 
-static int64_t constant_of(qn_machine *machine, const char *name) {
-  for (size_t i = 0; qn_machine_constant_get(i); i++)
-    if (!strcmp(qn_machine_constant_get(i)->name, name)) return (int64_t)*qn_machine_at(machine, i);
-  return -1;
+static int64_t constant_of(qn_machine *machine, size_t choice) {
+  return places[choice] == PLACE_none ? -1 : (int64_t)*qn_machine_at(machine, places[choice]);
 }
 
 bool qn_tuning_find(const qn_context *ctx, const qn_tuned *like, qn_choice *out) {
@@ -187,8 +198,8 @@ bool qn_tuning_find(const qn_context *ctx, const qn_tuned *like, qn_choice *out)
   qn_machine machine = t->machine, common = qn_machine_default();
   for (size_t i = 0; i < QN_CHOICE_COUNT; i++) {
     if (!table[i].constant || !(table[i].kinds & like->kind) || out->value[i] >= 0) continue;
-    int64_t v = constant_of(&machine, table[i].constant);
-    if (v == constant_of(&common, table[i].constant)) continue;
+    int64_t v = constant_of(&machine, i);
+    if (v == constant_of(&common, i)) continue;
     out->value[i] = v;
     any = true;
   }
@@ -226,6 +237,6 @@ qn_status qn__choice_of_op(qn_module *m, qn_op op, qn_tuned_kind kind, qn_choice
   }
   if (size) qn_choice_text(out, text, size);
   for (size_t i = 0; i < QN_CHOICE_COUNT; i++)
-    if (out->value[i] < 0 && table[i].constant) out->value[i] = constant_of(&common, table[i].constant);
+    if (out->value[i] < 0 && table[i].constant) out->value[i] = constant_of(&common, i);
   return QN_OK;
 }

@@ -58,54 +58,52 @@ static qn_status plan_pack(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_pl
 static const char *const kind_names[] = {"gemm",       "map",       "row",  "pack",   "block_rows",
                                          "block_gemm", "attention", "view", "window", "pad"};
 
-/* Types that tell kernels apart at a glance; the hash does the rest. */
-static uint64_t set_name(qn_kernel_plan *p, uint64_t seed) {
+/* Everything that code depends on. */
+static uint64_t hash_of(const qn_kernel_plan *p, uint64_t seed) {
   uint64_t h = qn__mix(seed, (uint64_t)p->kind);
   for (const char *c = p->isa->name; *c; c++) h = qn__mix(h, (uint64_t)(unsigned char)*c);
-  qn_scalar first = QN_SCALAR_NONE, last = QN_SCALAR_NONE, middle = QN_SCALAR_NONE;
   switch (p->kind) {
-  case QN_KERNEL_GEMM:
-    first = p->u.gemm.lhs, middle = p->u.gemm.rhs, last = p->u.gemm.y_mem;
-    h = qn__gemm_hash(&p->u.gemm, h);
-    break;
+  case QN_KERNEL_GEMM: return qn__gemm_hash(&p->u.gemm, h);
+  case QN_KERNEL_MAP:
+  case QN_KERNEL_ROW: return qn__loop_hash(&p->u.loop, h);
+  case QN_KERNEL_PACK: return qn__layout_hash(&p->u.pack.layout, qn__mix(h, (uint64_t)p->u.pack.mem));
+  case QN_KERNEL_BLOCK_ROWS:
+  case QN_KERNEL_BLOCK_GEMM: return qn__block_hash(p, h);
+  case QN_KERNEL_ATTENTION: return qn__attention_hash(&p->u.attention, h);
+  case QN_KERNEL_WINDOW: return qn__window_hash(&p->u.gemm, h);
+  case QN_KERNEL_PAD: return qn__tape_hash(&p->u.loop.tape, h);
+  case QN_KERNEL_VIEW: break;
+  }
+  return h;
+}
+
+/* Types that tell kernels apart at a glance; the hash does the rest. */
+static void set_name(qn_kernel_plan *p) {
+  qn_scalar list[3] = {QN_SCALAR_NONE, QN_SCALAR_NONE, QN_SCALAR_NONE};
+  switch (p->kind) {
+  case QN_KERNEL_GEMM: list[0] = p->u.gemm.lhs, list[1] = p->u.gemm.rhs, list[2] = p->u.gemm.y_mem; break;
   case QN_KERNEL_MAP:
   case QN_KERNEL_ROW:
-    if (p->u.loop.num_inputs) first = p->u.loop.tape.input_mem[0];
-    if (p->u.loop.num_outputs) last = p->u.loop.tape.output_mem[0];
-    h = qn__loop_hash(&p->u.loop, h);
+    if (p->u.loop.num_inputs) list[0] = p->u.loop.tape.input_mem[0];
+    if (p->u.loop.num_outputs) list[2] = p->u.loop.tape.output_mem[0];
     break;
-  case QN_KERNEL_PACK:
-    first = p->u.pack.mem;
-    h = qn__layout_hash(&p->u.pack.layout, qn__mix(h, (uint64_t)p->u.pack.mem));
-    break;
-  case QN_KERNEL_BLOCK_ROWS: h = qn__block_hash(p, h); break;
+  case QN_KERNEL_PACK: list[0] = p->u.pack.mem; break;
   case QN_KERNEL_BLOCK_GEMM:
-    first = p->u.gemm.a_mem, last = p->u.gemm.y_mem;
-    h = qn__block_hash(p, h);
-    break;
+  case QN_KERNEL_WINDOW: list[0] = p->u.gemm.a_mem, list[2] = p->u.gemm.y_mem; break;
   case QN_KERNEL_ATTENTION:
-    first = p->u.attention.scores.lhs, middle = p->u.attention.values.rhs, last = p->u.attention.y_mem;
-    h = qn__attention_hash(&p->u.attention, h);
+    list[0] = p->u.attention.scores.lhs, list[1] = p->u.attention.values.rhs, list[2] = p->u.attention.y_mem;
     break;
+  case QN_KERNEL_PAD: list[0] = p->u.loop.tape.input_mem[0], list[2] = p->u.loop.tape.output_mem[0]; break;
+  case QN_KERNEL_BLOCK_ROWS:
   case QN_KERNEL_VIEW: break;
-  case QN_KERNEL_WINDOW:
-    first = p->u.gemm.a_mem, last = p->u.gemm.y_mem;
-    h = qn__window_hash(&p->u.gemm, h);
-    break;
-  case QN_KERNEL_PAD:
-    first = p->u.loop.tape.input_mem[0], last = p->u.loop.tape.output_mem[0];
-    h = qn__tape_hash(&p->u.loop.tape, h);
-    break;
   }
   char types[48] = "";
-  const qn_scalar list[3] = {first, middle, last};
   for (int i = 0; i < 3; i++) {
     if (list[i] == QN_SCALAR_NONE) continue;
     size_t at = strlen(types);
     snprintf(types + at, sizeof types - at, "%.12s_", qn_scalar_get(list[i])->text);
   }
-  snprintf(p->name, sizeof p->name, "%s_%.39s%016llx", kind_names[p->kind], types, (unsigned long long)h);
-  return h;
+  snprintf(p->name, sizeof p->name, "%s_%.39s%016llx", kind_names[p->kind], types, (unsigned long long)p->hash);
 }
 
 /* A plan outlives its module; the source text does not come along. */
@@ -168,7 +166,14 @@ qn_status qn__kernel_plan(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *a
   if (!qn_tuned_of_op(m, op, isa, &out->product) || out->product.kind == QN_TUNED_LOOP) out->product.kind = 0;
   s = planner->plan(m, op, arena, out);
   if (s) return s;
-  out->check = set_name(out, 0xC3A5C85C97CB3127u);
-  out->hash = set_name(out, 0x517E5);
+  out->check = hash_of(out, 0xC3A5C85C97CB3127u);
+  out->hash = hash_of(out, 0x517E5);
+  set_name(out);
   return QN_OK;
+}
+
+qn_status qn__kernel_plan_again(const qn_module *m, qn_op op, const qn_kernel_plan *like, qn_arena *arena,
+                                qn_kernel_plan *out) {
+  *out = *like;
+  return set_place(m, op, arena, out);
 }

@@ -276,6 +276,9 @@ typedef struct qn_body {
 /* Plans a kern op for an ISA row. Errors (a type or op that no kernel can do) are diagnostics at the op. `out` and all
  * it points to live in the arena. */
 qn_status qn__kernel_plan(qn_module *m, qn_op op, const qn_isa *isa, qn_arena *arena, qn_kernel_plan *out);
+/* The plan of an op that is equal to the one `like` was made for (memo.h), in the same arena. */
+qn_status qn__kernel_plan_again(const qn_module *m, qn_op op, const qn_kernel_plan *like, qn_arena *arena,
+                                qn_kernel_plan *out);
 
 /* How M rows are cut into tiles: at most two heights, tallest first, so that no tile is much shorter than the others
  * (16 rows of tiles up to 6: 1 x 6 and 2 x 5). counts are numbers of tiles; heights[1] may be 0. For M <= 0 all 0. */
