@@ -19,6 +19,7 @@ typedef struct direct {
   bool minus;
   uint32_t rows; /* tallest tile */
   bool low;      /* there are tiles lower by one, too */
+  bool seldom;   /* hardly ever run: as little code as possible, and no packs */
   uint32_t lanes;
   uint32_t num_blocks; /* of K, the last one may be partial */
   LLVMValueRef a, b, y, begin[2], end[2], high_end;
@@ -94,6 +95,7 @@ static void set_rows(direct *d, LLVMValueRef first) {
 /* Blocks of K to a turn: all of them, or as many as make the turns few enough to be foreseen by the processor. */
 static uint32_t turn_of(const direct *d) {
   uint32_t sums = d->tile.rows * d->tile.vectors, turn = d->tile.sets;
+  if (d->seldom) return 1;
   if (sums * d->num_blocks <= FULL_TURN) return d->num_blocks;
   while ((d->num_blocks / turn > MOST_TURNS || sums * turn < FULL_TURN / 4) && sums * turn * 2 <= FULL_TURN) turn *= 2;
   return turn;
@@ -103,7 +105,7 @@ static uint32_t turn_of(const direct *d) {
 static uint32_t sets_of(const direct *d) {
   const qn_ll_tile *t = &d->tile;
   uint32_t sums = t->rows * t->vectors, sets = 1, room = d->g->isa->num_registers - t->vectors - 1;
-  if (!t->dot->reorders) return 1;
+  if (!t->dot->reorders || d->seldom) return 1;
   while (sums * sets < IN_FLIGHT && 2 * sets * sums <= room && 2 * sets <= d->num_blocks && sets < 4) sets *= 2;
   return sets;
 }
@@ -308,7 +310,7 @@ static bool prepare(direct *d) {
   if (!vary || !d->places) return false;
   if (!qn__ll_epilogue_tape(g, p, &d->tape, &d->start, &d->minus)) return false;
   place_extras(d, NULL);
-  return make_regions(d, d->region, &d->tape, vary) && find_packs(d, vary);
+  return make_regions(d, d->region, &d->tape, vary) && (d->seldom || find_packs(d, vary));
 }
 
 /* ---- loops ---- */
@@ -326,7 +328,7 @@ static void rows_loop(direct *d, LLVMValueRef panel, LLVMValueRef begin, LLVMVal
                              qn__ll_gep(g, y, qn__ll_mul(g, begin, qn__ll_i64(g, p->direct_y_pitch)))};
   qn__ll_for_begin(g, &f, begin, end, rows, 2, carried);
   d->row = f.i, d->y_row = carried[1];
-  d->ahead = p->direct_fetch ? d->y_row : NULL;
+  d->ahead = p->direct_fetch && !d->seldom ? d->y_row : NULL;
   d->a_row = readable_rows(d, carried[0]);
   t->b[0] = panel;
   sums(d);
@@ -341,6 +343,8 @@ static void all_rows(direct *d, LLVMValueRef panel) {
   rows_loop(d, panel, d->begin[0], d->low ? d->high_end : d->end[0], d->rows);
   if (d->low) rows_loop(d, panel, d->high_end, d->end[0], d->rows - 1);
 }
+
+static void call_seldom(direct *d, LLVMValueRef index, int64_t columns);
 
 /* All rows of `columns` columns of a panel. */
 static void one_panel(direct *d, LLVMValueRef index, int64_t columns) {
@@ -362,9 +366,8 @@ static void one_panel(direct *d, LLVMValueRef index, int64_t columns) {
   qn__ll_if_begin(g, &good, ok);
   all_rows(d, panel);
   qn__ll_if_end(g, &good);
-  d->packing = false;
   qn__ll_if_begin(g, &bad, LLVMBuildNot(g->b, ok, ""));
-  rows_loop(d, panel, d->begin[0], d->end[0], 1); /* hardly ever: the least code */
+  call_seldom(d, index, columns);
   qn__ll_if_end(g, &bad);
 }
 
@@ -400,10 +403,8 @@ static LLVMValueRef end_of_high(direct *d) {
   return qn__ll_add(g, d->begin[0], qn__ll_mul(g, tall, high));
 }
 
-qn_status qn__ll_gemm_direct(qn_ll *g, const qn_body *body) {
-  const qn_gemm_plan *plan = &body->plan->u.gemm;
-  direct d = {.g = g, .plan = plan, .rows = body->rows & (QN_ROWS_MIXED - 1)};
-  d.low = (body->rows & QN_ROWS_MIXED) && d.rows > 1;
+static direct begin(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {
+  direct d = {.g = g, .plan = plan, .rows = rows};
   d.lanes = g->lanes;
   d.num_blocks = (uint32_t)((plan->direct_k + plan->layout.k_block - 1) / plan->layout.k_block);
   d.tile = (qn_ll_tile){.g = g, .plan = plan, .dot = qn__ll_dot_find(g, plan, true), .panels = 1};
@@ -413,6 +414,38 @@ qn_status qn__ll_gemm_direct(qn_ll *g, const qn_body *body) {
   d.tile.k_size = qn__ll_i64(g, plan->direct_k);
   d.a = qn__ll_arg_ptr(g, 0), d.b = qn__ll_arg_ptr(g, 1), d.y = qn__ll_arg_ptr(g, 2);
   for (uint32_t i = 0; i < 2; i++) d.begin[i] = qn__ll_arg_begin(g, i), d.end[i] = qn__ll_arg_end(g, i);
+  return d;
+}
+
+/* All rows of a panel that cannot be packed, one by one, by a function of its own: it is compiled fast, and the same
+ * for tiles of all heights. */
+static void call_seldom(direct *d, LLVMValueRef index, int64_t columns) {
+  qn_ll *g = d->g, outer = *g;
+  LLVMTypeRef params[2] = {g->ptr, g->i64}, type = LLVMFunctionType(g->void_t, params, 2, false);
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
+  g->fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, "rest", type));
+  LLVMSetLinkage(g->fn, LLVMInternalLinkage);
+  qn__ll_function_quickly(g, g->fn);
+  g->args = LLVMGetParam(g->fn, 0);
+  g->entry = LLVMAppendBasicBlockInContext(g->ctx, g->fn, "");
+  LLVMPositionBuilderAtEnd(g->b, g->entry);
+  direct r = begin(g, d->plan, 1);
+  r.seldom = true;
+  find_safe_rows(&r);
+  if (prepare(&r))
+    one_panel(&r, LLVMGetParam(g->fn, 1), columns);
+  else
+    g->failed = g->out_of_memory = true;
+  LLVMBuildRetVoid(g->b);
+  LLVMValueRef args[2] = {outer.args, index}, fn = g->fn;
+  g->fn = outer.fn, g->args = outer.args, g->entry = outer.entry;
+  LLVMPositionBuilderAtEnd(g->b, here);
+  LLVMBuildCall2(g->b, type, fn, args, 2, "");
+}
+
+qn_status qn__ll_gemm_direct(qn_ll *g, const qn_body *body) {
+  direct d = begin(g, &body->plan->u.gemm, body->rows & (QN_ROWS_MIXED - 1));
+  d.low = (body->rows & QN_ROWS_MIXED) && d.rows > 1;
   if (d.low) d.high_end = end_of_high(&d);
   find_safe_rows(&d);
   if (prepare(&d))
