@@ -8,7 +8,7 @@
 #include "narrow.h"
 #include "tile.h"
 
-enum { MOST_VECTORS = 4, FULL_TURN = 128, MOST_TURNS = 16, IN_FLIGHT = 12, LINE = 64 };
+enum { MOST_VECTORS = 4, FULL_TURN = 48, MOST_TURNS = 16, IN_FLIGHT = 12, LINE = 64 };
 
 typedef struct direct {
   qn_ll *g;
