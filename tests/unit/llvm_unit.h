@@ -323,6 +323,27 @@ static inline uint32_t test_rows(const qn_isa **rows, uint32_t room) {
 }
 enum { MAX_ROWS = 16 };
 
+/* A test that is done for every such row: what the check finds wrong must add up to nothing. */
+typedef struct row_test {
+  uint32_t (*check)(qn_context *ctx, const qn_isa *isa);
+} row_test;
+
+static inline void on_every_row(void **state) {
+  const row_test *test = *state;
+  const qn_isa *rows[MAX_ROWS];
+  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
+  qn_context *ctx = test_context();
+  for (uint32_t r = 0; r < num_rows; r++) wrong += test->check(ctx, rows[r]);
+  qn_context_destroy(ctx);
+  assert_int_equal(wrong, 0);
+}
+#define ROW_TEST(of)                                                                                                   \
+  {                                                                                                                    \
+#    of, on_every_row, NULL, NULL, &(row_test) {                                                                       \
+      of                                                                                                               \
+    }                                                                                                                  \
+  }
+
 static inline qn_code *compile(qn_context *ctx, uint32_t n, const qn_body *bodies) {
   qn_code *code = NULL;
   assert_int_equal(llvm_backend_of(ctx)->jit(ctx, n, bodies, &code), QN_OK);

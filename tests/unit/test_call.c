@@ -1,7 +1,6 @@
 /* Calls with tensors that are wrong in every way a caller can get them wrong, on every engine: an error that names what
  * is wrong, and nothing written. */
-#include "unit.h"
-#include <quern/quern.h>
+#include "program_test.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +21,6 @@ static void ignore(void *user, const qn_diag *d) {
   (void)user, (void)d;
 }
 
-static qn_program *build(qn_context *ctx, const char *engine, const char *text) {
-  qn_module *m = NULL;
-  qn_program *p = NULL;
-  qn_compile_options options = {.engine = engine};
-  assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "call.mlir", NULL, &m), QN_OK);
-  assert_int_equal(qn_build_program(m, &options, &p), QN_OK);
-  qn_module_destroy(m);
-  return p;
-}
-
 static DLTensor tensor(void *data, int64_t *shape) {
   return (DLTensor){.data = data, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLFloat, 32, 1}, .shape = shape};
 }
@@ -39,7 +28,7 @@ static DLTensor tensor(void *data, int64_t *shape) {
 static void open_fixture(fixture *f, const char *engine, const char *text) {
   qn_context_options options = {.on_diag = ignore};
   *f = (fixture){.ctx = qn_context_create(&options), .a_shape = {ROWS, K}, .b_shape = {K, N}, .y_shape = {ROWS, N}};
-  f->p = build(f->ctx, engine, text);
+  f->p = program_of_text(f->ctx, text, &(qn_compile_options){.engine = engine});
   for (int i = 0; i < ROWS * K; i++) f->a[i] = (float)i / 7;
   for (int i = 0; i < K * N; i++) f->b[i] = (float)(i % 5) - 2;
   for (int i = 0; i < ROWS * N; i++) f->y[i] = -77;
@@ -173,7 +162,7 @@ static void huge_sizes(const char *engine) {
              bodies[b]);
     qn_context_options options = {.on_diag = ignore};
     qn_context *ctx = qn_context_create(&options);
-    qn_program *p = build(ctx, engine, text);
+    qn_program *p = program_of_text(ctx, text, &(qn_compile_options){.engine = engine});
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
       int64_t shape[4], shapes[1][QN_MAX_RANK];
       float data[16] = {0}, y[16] = {0};

@@ -1,8 +1,7 @@
 /* Chains: steps that follow each other row by row run in blocks of rows. Whatever the blocks and threads are, every row
  * comes out as it does alone. */
 #include "chain.h"
-#include "unit.h"
-#include <quern/quern.h>
+#include "program_test.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,12 +49,7 @@ static char *program_text(const char *rows, const char *dims) {
 }
 
 static qn_program *compile(qn_context *ctx, const char *rows, const char *dims) {
-  qn_module *m = NULL;
-  qn_program *p = NULL;
-  assert_int_equal(qn_parse_text(ctx, qn_str_of(program_text(rows, dims)), "chain.mlir", NULL, &m), QN_OK);
-  assert_int_equal(qn_build_program(m, NULL, &p), QN_OK);
-  qn_module_destroy(m);
-  return p;
+  return program_of_text(ctx, program_text(rows, dims), NULL);
 }
 
 /* Items in an order that no pool would choose. */

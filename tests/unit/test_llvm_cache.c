@@ -3,8 +3,8 @@
 #define _DEFAULT_SOURCE
 #include "cache.h"
 #include "program.h"
+#include "program_test.h"
 #include "temp_folder.h"
-#include "unit.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -47,30 +47,24 @@ static bool llvm_is_loaded(void) {
 static int run_products(const char *folder, uint64_t bound, told *t, int products) {
   static uint8_t a[M * K];
   static int8_t w[K * N];
-  static int32_t y[M * N];
+  static int32_t y[M * N], sums[M * N];
   static float scales[N];
-  for (int i = 0; i < M * K; i++) a[i] = (uint8_t)(i * 17);
-  for (int i = 0; i < K * N; i++) w[i] = (int8_t)(i * 31 % 251 - 125);
+  bytes_fill(a, sizeof a, w, sizeof w);
+  bytes_expect(sums, a, w, M, N, K);
   for (int i = 0; i < N; i++) scales[i] = 1;
   qn_context *ctx = qn_context_create(&(qn_context_options){.on_trace = on_trace, .on_trace_user = t});
   if (!ctx || qn_engine_set_cache(ctx, folder, bound)) return __LINE__;
   for (int which = 0; which < products; which++) { /* relu makes other code of it */
     qn_matmul_desc d = {.m = M, .n = N, .k = K, .a = QN_UI8, .b = QN_I8, .y = QN_I32, .a_scale = 1, .b_data = w};
-    d.a_zero_point = 9, d.b_scales = scales, d.b_per_tensor = true, d.relu = which % 2;
+    d.a_zero_point = BYTES_ZERO, d.b_scales = scales, d.b_per_tensor = true, d.relu = which % 2;
     qn_program *p;
     if (qn_kernel_matmul(ctx, &d, &(qn_compile_options){.engine = "llvm"}, &p)) return __LINE__;
-    int64_t in_shape[2] = {M, K}, out_shape[2] = {M, N};
-    DLTensor in = {.data = a, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLUInt, 8, 1}, .shape = in_shape};
-    DLTensor out = {.data = y, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLInt, 32, 1}, .shape = out_shape};
+    bytes_tensors of;
+    bytes_describe(&of, M, N, K, a, y);
     char workspace[4096];
-    if (qn_program_call(p, &in, &out, workspace, sizeof workspace, NULL, NULL)) return __LINE__;
-    for (int i = 0; i < M; i++)
-      for (int j = 0; j < N; j++) {
-        int32_t sum = 0;
-        for (int k = 0; k < K; k++) sum += ((int)a[i * K + k] - 9) * w[k * N + j];
-        if (d.relu && sum < 0) sum = 0;
-        if (y[i * N + j] != sum) return __LINE__;
-      }
+    if (qn_program_call(p, &of.in, &of.out, workspace, sizeof workspace, NULL, NULL)) return __LINE__;
+    for (int i = 0; i < M * N; i++)
+      if (y[i] != (d.relu && sums[i] < 0 ? 0 : sums[i])) return __LINE__;
     qn_program_destroy(p);
   }
   qn_context_destroy(ctx);
@@ -351,33 +345,23 @@ static void the_oldest_go_first(void **state) {
 
 enum { MOST = 40 };
 
+static int8_t weights[K * N];
+static uint8_t left[MOST * K];
+
 static qn_program *product(qn_context *ctx, int64_t m, const char *engine) {
-  static int8_t w[K * N];
-  static float scales[N];
-  for (int i = 0; i < K * N; i++) w[i] = (int8_t)(i * 31 % 251 - 125);
-  for (int i = 0; i < N; i++) scales[i] = 1;
-  qn_matmul_desc d = {.m = m, .n = N, .k = K, .a = QN_UI8, .b = QN_I8, .y = QN_I32, .a_scale = 1, .b_data = w};
-  d.b_scales = scales, d.b_per_tensor = true;
-  qn_program *p = NULL;
-  return qn_kernel_matmul(ctx, &d, &(qn_compile_options){.engine = engine}, &p) == QN_OK ? p : NULL;
+  bytes_fill(left, sizeof left, weights, sizeof weights);
+  return bytes_program(ctx, m, N, K, weights, &(qn_compile_options){.engine = engine});
 }
 
-static bool call_with(const qn_program *p, int64_t m) {
-  static uint8_t a[MOST * K];
-  static int32_t y[MOST * N];
+static bool call_with(const qn_program *p, int m) {
+  static int32_t y[MOST * N], sums[MOST * N];
   static char workspace[1 << 14];
-  int64_t in_shape[2] = {m, K}, out_shape[2] = {m, N};
-  DLTensor in = {.data = a, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLUInt, 8, 1}, .shape = in_shape};
-  DLTensor out = {.data = y, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLInt, 32, 1}, .shape = out_shape};
-  for (int i = 0; i < MOST * K; i++) a[i] = (uint8_t)(i * 13);
-  if (qn_program_call(p, &in, &out, workspace, sizeof workspace, NULL, NULL)) return false;
-  for (int64_t i = 0; i < m; i++)
-    for (int j = 0; j < N; j++) {
-      int32_t sum = 0;
-      for (int k = 0; k < K; k++) sum += a[i * K + k] * (int8_t)((k * N + j) * 31 % 251 - 125);
-      if (y[i * N + j] != sum) return false;
-    }
-  return true;
+  bytes_tensors t;
+  bytes_fill(left, sizeof left, weights, sizeof weights);
+  bytes_describe(&t, m, N, K, left, y);
+  bytes_expect(sums, left, weights, m, N, K);
+  if (qn_program_call(p, &t.in, &t.out, workspace, sizeof workspace, NULL, NULL)) return false;
+  return !memcmp(y, sums, sizeof *y * (size_t)(m * N));
 }
 
 static int save_product(const char *path, bool sizes_known, const char *engine) {

@@ -1,7 +1,7 @@
 /* Sums of two dequantized bytes, quantized again, on every row of the instruction set table: every pair of codes, for
  * scales of the result so small that most sums are beyond its codes, or beyond 16 bits, or no scale's division is made
  * a product. The limits that saturating packs make unneeded must be those of the formulas. */
-#include "unit.h"
+#include "program_test.h"
 #include <quern/num.h>
 #include <quern/quern.h>
 #include <quern/unstable/isa.h>
@@ -32,8 +32,6 @@ static float real(const form *f, uint8_t code, int32_t zero, float scale) {
 static qn_program *compile(qn_context *ctx, const form *f, const char *isa, float sa, float sb, float sy) {
   char text[4096];
   const char *s = f->storage, *t = f->text;
-  qn_module *m;
-  qn_program *p;
   snprintf(text, sizeof text,
            "!t = tensor<%dx%s>\n!r = tensor<%dxf32>\n!a = tensor<%dx!quant.uniform<%s:f32, %.9e:%d>>\n"
            "!b = tensor<%dx!quant.uniform<%s:f32, %.9e:%d>>\n!y = tensor<%dx!quant.uniform<%s:f32, %.9e:%d>>\n"
@@ -44,11 +42,7 @@ static qn_program *compile(qn_context *ctx, const form *f, const char *isa, floa
            "  %%q = quant.qcast %s : !r to !y\n  %%c = quant.scast %%q : !y to !t\n  return %%c : !t\n}\n",
            PAIRS, s, PAIRS, PAIRS, t, (double)sa, f->za, PAIRS, t, (double)sb, f->zb, PAIRS, t, (double)sy, f->zy,
            "relu", f->relu ? "%n" : "%s");
-  assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "codes.mlir", NULL, &m), QN_OK);
-  qn_compile_options options = {.engine = "llvm", .cpu = isa};
-  assert_int_equal(qn_build_program(m, &options, &p), QN_OK);
-  qn_module_destroy(m);
-  return p;
+  return program_of_text(ctx, text, &(qn_compile_options){.engine = "llvm", .cpu = isa});
 }
 
 static void call(const qn_program *p, const form *f) {

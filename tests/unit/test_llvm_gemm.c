@@ -247,6 +247,25 @@ static uint32_t compare(const gemm_case *c, const gemm_data *d, const char *what
   return wrong;
 }
 
+static qn_layout own_layout(const qn_isa *isa, types t) {
+  qn_layout own;
+  const char *name = qn_isa_gemm_layout(isa, t.lhs, t.rhs, t.acc);
+  assert_non_null(name);
+  assert_true(qn_layout_parse(qn_str_of(name), &own));
+  return own;
+}
+
+static uint32_t tallest_of(const qn_isa *isa, types t) {
+  return t.lhs == QN_UI8 ? isa->int8_rows : t.lhs == QN_I16 ? isa->int16_rows : isa->float_rows;
+}
+
+static qn_layout narrow_layout(const qn_isa *isa, types t, int64_t n) {
+  const qn_machine machine = qn_machine_default();
+  qn_layout narrow;
+  assert_true(qn_layout_parse(qn_str_of(qn_isa_gemm_layout_for(isa, t.lhs, t.rhs, t.acc, n, &machine)), &narrow));
+  return narrow;
+}
+
 static uint32_t check_heights(qn_context *ctx, const qn_isa *isa, types t, qn_layout layout, uint32_t tallest) {
   static gemm_case cases[16];
   qn_body bodies[16];
@@ -273,68 +292,49 @@ static uint32_t check_heights(qn_context *ctx, const qn_isa *isa, types t, qn_la
   return wrong;
 }
 
-static void tiles(void **state) {
-  (void)state;
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
-  qn_context *ctx = test_context();
-  const qn_machine machine = qn_machine_default();
-  for (uint32_t r = 0; r < num_rows; r++)
-    for (size_t t = 0; t < sizeof all_types / sizeof *all_types; t++) {
-      types ty = all_types[t];
-      qn_layout own;
-      const char *name = qn_isa_gemm_layout(rows[r], ty.lhs, ty.rhs, ty.acc);
-      assert_non_null(name);
-      assert_true(qn_layout_parse(qn_str_of(name), &own));
-      uint32_t tallest = ty.lhs == QN_UI8   ? rows[r]->int8_rows
-                         : ty.lhs == QN_I16 ? rows[r]->int16_rows
-                                            : rows[r]->float_rows;
-      wrong += check_heights(ctx, rows[r], ty, own, tallest);
-      /* Panels for few columns, and the taller tiles over them. */
-      qn_layout narrow;
-      name = qn_isa_gemm_layout_for(rows[r], ty.lhs, ty.rhs, ty.acc, 1 + rnd_below(3) * 16, &machine);
-      assert_true(qn_layout_parse(qn_str_of(name), &narrow));
-      uint32_t tall = qn__tallest_tile(rows[r], &narrow, &own, ty.acc, tallest);
-      if (narrow.panel_width < own.panel_width) wrong += check_heights(ctx, rows[r], ty, narrow, tall);
-      const qn_layout foreign[] = {{false, 4, 64, 1, 0}, {false, 2, 16, 1, 0}, {false, 1, 8, 1, 0},
-                                   {false, 1, 37, 1, 0}, {false, 2, 5, 1, 0},  {false, 8, 24, 1, 0}};
-      wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], tallest);
-      wrong += check_heights(ctx, rows[r], ty, foreign[rnd_below(6)], 3);
-    }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+static uint32_t tiles(qn_context *ctx, const qn_isa *isa) {
+  uint32_t wrong = 0;
+  for (size_t t = 0; t < sizeof all_types / sizeof *all_types; t++) {
+    types ty = all_types[t];
+    qn_layout own = own_layout(isa, ty);
+    uint32_t tallest = tallest_of(isa, ty);
+    wrong += check_heights(ctx, isa, ty, own, tallest);
+    /* Panels for few columns, and the taller tiles over them. */
+    qn_layout narrow = narrow_layout(isa, ty, 1 + rnd_below(3) * 16);
+    uint32_t tall = qn__tallest_tile(isa, &narrow, &own, ty.acc, tallest);
+    if (narrow.panel_width < own.panel_width) wrong += check_heights(ctx, isa, ty, narrow, tall);
+    const qn_layout foreign[] = {{false, 4, 64, 1, 0}, {false, 2, 16, 1, 0}, {false, 1, 8, 1, 0},
+                                 {false, 1, 37, 1, 0}, {false, 2, 5, 1, 0},  {false, 8, 24, 1, 0}};
+    wrong += check_heights(ctx, isa, ty, foreign[rnd_below(6)], tallest);
+    wrong += check_heights(ctx, isa, ty, foreign[rnd_below(6)], 3);
+  }
+  return wrong;
 }
 
 /* Panels that are taken in pieces, while sums wait: those of more than half a megabyte, and of two megabytes together
  * for few tiles. */
-static void long_panels(void **state) {
-  (void)state;
+static uint32_t long_panels(qn_context *ctx, const qn_isa *isa) {
   static gemm_case c;
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
-  qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++)
-    for (size_t i = 0; i < 6; i++) {
-      size_t t = i % 3;
-      types ty = all_types[t];
-      qn_layout own;
-      assert_true(qn_layout_parse(qn_str_of(qn_isa_gemm_layout(rows[r], ty.lhs, ty.rhs, ty.acc)), &own));
-      uint32_t tallest = t == 0 ? rows[r]->int8_rows : t == 1 ? rows[r]->int16_rows : rows[r]->float_rows;
-      make_case(&c, rows[r], ty, own, tallest, (uint32_t)t, rnd_below(2) == 0, 0);
-      qn_code *code = compile(ctx, 1, &c.body);
-      gemm_data d;
-      bool many = i >= 3;
-      int64_t least = 512 * 1024 / own.panel_width / (mem_bits(ty.rhs) / 8);
-      int64_t k = many ? least / 8 + rnd_below(500) : least + own.k_block + rnd_below(3000);
-      int64_t n = (many ? 4 * least / k : 0) * own.panel_width + 1 + rnd_below(own.panel_width + 2);
-      make_sized(&c.plan.u.gemm, &d, tallest, c.body.rows > QN_ROWS_MIXED, n, k);
-      call_tiles(&c, &d, code->functions[0]);
-      wrong += compare(&c, &d, rows[r]->name);
-      free_data(&d);
-      code->destroy(code);
-    }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+  uint32_t wrong = 0;
+  for (size_t i = 0; i < 6; i++) {
+    size_t t = i % 3;
+    types ty = all_types[t];
+    qn_layout own = own_layout(isa, ty);
+    uint32_t tallest = tallest_of(isa, ty);
+    make_case(&c, isa, ty, own, tallest, (uint32_t)t, rnd_below(2) == 0, 0);
+    qn_code *code = compile(ctx, 1, &c.body);
+    gemm_data d;
+    bool many = i >= 3;
+    int64_t least = 512 * 1024 / own.panel_width / (mem_bits(ty.rhs) / 8);
+    int64_t k = many ? least / 8 + rnd_below(500) : least + own.k_block + rnd_below(3000);
+    int64_t n = (many ? 4 * least / k : 0) * own.panel_width + 1 + rnd_below(own.panel_width + 2);
+    make_sized(&c.plan.u.gemm, &d, tallest, c.body.rows > QN_ROWS_MIXED, n, k);
+    call_tiles(&c, &d, code->functions[0]);
+    wrong += compare(&c, &d, isa->name);
+    free_data(&d);
+    code->destroy(code);
+  }
+  return wrong;
 }
 
 /* ---- sums that stay in registers ---- */
@@ -366,60 +366,45 @@ static uint32_t check_direct(qn_context *ctx, const qn_isa *isa, types t, qn_lay
   return wrong;
 }
 
-static void direct(void **state) {
-  (void)state;
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
-  qn_context *ctx = test_context();
-  const qn_machine machine = qn_machine_default();
-  for (uint32_t r = 0; r < num_rows; r++)
-    for (uint32_t i = 0; i < 36; i++) {
-      types ty = all_types[i % 3];
-      qn_layout layout;
-      const char *name =
-          qn_isa_gemm_layout_for(rows[r], ty.lhs, ty.rhs, ty.acc, 1 + (int64_t)rnd_below(5) * 16, &machine);
-      assert_true(qn_layout_parse(qn_str_of(name), &layout));
-      if (rows[r]->vector_bits >= 256) wrong += check_direct(ctx, rows[r], ty, layout, i / 3);
-    }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+static uint32_t direct(qn_context *ctx, const qn_isa *isa) {
+  uint32_t wrong = 0;
+  for (uint32_t i = 0; i < 36; i++) {
+    types ty = all_types[i % 3];
+    qn_layout layout = narrow_layout(isa, ty, 1 + (int64_t)rnd_below(5) * 16);
+    if (isa->vector_bits >= 256) wrong += check_direct(ctx, isa, ty, layout, i / 3);
+  }
+  return wrong;
 }
 
 /* Sums at the edges of their types: all operands extreme, so that 16-bit intermediate sums would overflow. */
-static void extremes(void **state) {
-  (void)state;
+static uint32_t extremes(qn_context *ctx, const qn_isa *isa) {
   static gemm_case c;
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
-  qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++)
-    for (size_t t = 0; t < 2; t++) {
-      qn_layout own;
-      types ty = all_types[t];
-      assert_true(qn_layout_parse(qn_str_of(qn_isa_gemm_layout(rows[r], ty.lhs, ty.rhs, ty.acc)), &own));
-      make_case(&c, rows[r], ty, own, 2, 0, false, 0);
-      qn_code *code = compile(ctx, 1, &c.body);
-      for (uint32_t round = 0; round < 8; round++) {
-        gemm_data d;
-        make_data(&c.plan.u.gemm, &d, 2, c.body.rows > QN_ROWS_MIXED);
-        const uint8_t lhs8[] = {0xFF, 0xFF}, lhs16[] = {0x00, 0x80}; /* 255, -32768 */
-        const uint8_t *lhs = t ? lhs16 : lhs8;
-        for (size_t i = 0; i < d.a.size; i++) d.a.data[i] = lhs[i % (t ? 2 : 1)];
-        for (int64_t k = 0; k < d.k; k++)
-          for (int64_t n = 0; n < d.n; n++) {
-            int64_t kb = own.k_block, nb = own.panel_width, size = t ? 2 : 1;
-            unsigned char *b = d.b.data + n / nb * d.panel_bytes + (k / kb * nb * kb + n % nb * kb + k % kb) * size;
-            b[size - 1] = round & 1 ? 0x80 : 0x7F;
-            if (t) b[0] = round & 1 ? 0x00 : 0xFF;
-          }
-        call_tiles(&c, &d, code->functions[0]);
-        wrong += compare(&c, &d, rows[r]->name);
-        free_data(&d);
-      }
-      code->destroy(code);
+  uint32_t wrong = 0;
+  for (size_t t = 0; t < 2; t++) {
+    types ty = all_types[t];
+    qn_layout own = own_layout(isa, ty);
+    make_case(&c, isa, ty, own, 2, 0, false, 0);
+    qn_code *code = compile(ctx, 1, &c.body);
+    for (uint32_t round = 0; round < 8; round++) {
+      gemm_data d;
+      make_data(&c.plan.u.gemm, &d, 2, c.body.rows > QN_ROWS_MIXED);
+      const uint8_t lhs8[] = {0xFF, 0xFF}, lhs16[] = {0x00, 0x80}; /* 255, -32768 */
+      const uint8_t *lhs = t ? lhs16 : lhs8;
+      for (size_t i = 0; i < d.a.size; i++) d.a.data[i] = lhs[i % (t ? 2 : 1)];
+      for (int64_t k = 0; k < d.k; k++)
+        for (int64_t n = 0; n < d.n; n++) {
+          int64_t kb = own.k_block, nb = own.panel_width, size = t ? 2 : 1;
+          unsigned char *b = d.b.data + n / nb * d.panel_bytes + (k / kb * nb * kb + n % nb * kb + k % kb) * size;
+          b[size - 1] = round & 1 ? 0x80 : 0x7F;
+          if (t) b[0] = round & 1 ? 0x00 : 0xFF;
+        }
+      call_tiles(&c, &d, code->functions[0]);
+      wrong += compare(&c, &d, isa->name);
+      free_data(&d);
     }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+    code->destroy(code);
+  }
+  return wrong;
 }
 
 /* ---- prologues ---- */
@@ -490,38 +475,30 @@ static uint32_t check_prologue(const gemm_case *c, qn_kernel_fn fn) {
   return wrong;
 }
 
-static void prologues(void **state) {
-  (void)state;
+static uint32_t prologues(qn_context *ctx, const qn_isa *isa) {
   static gemm_case cases[14];
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
-  qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++) {
-    qn_body bodies[14];
-    uint32_t n = 0;
-    for (uint32_t kind = 0; kind < 4; kind++)
-      for (uint32_t strided = 0; strided < 2; strided++, n++)
-        make_prologue(&cases[n], rows[r], QN_F32, kind, strided, n);
-    const qn_scalar plain[] = {QN_UI8, QN_I16, QN_F64};
-    for (uint32_t i = 0; i < 3; i++)
-      for (uint32_t strided = 0; strided < 2; strided++, n++)
-        make_prologue(&cases[n], rows[r], plain[i], 4, strided, n);
-    for (uint32_t i = 0; i < n; i++) bodies[i] = cases[i].body;
-    qn_code *code = compile(ctx, n, bodies);
-    for (uint32_t i = 0; i < n; i++)
-      for (uint32_t round = 0; round < 30; round++) {
-        uint32_t bad = check_prologue(&cases[i], code->functions[i]);
-        if (bad && !wrong) fprintf(stderr, "%s prologue %u: %u wrong\n", rows[r]->name, i, bad);
-        wrong += bad;
-      }
-    code->destroy(code);
-  }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+  uint32_t wrong = 0;
+  qn_body bodies[14];
+  uint32_t n = 0;
+  for (uint32_t kind = 0; kind < 4; kind++)
+    for (uint32_t strided = 0; strided < 2; strided++, n++) make_prologue(&cases[n], isa, QN_F32, kind, strided, n);
+  const qn_scalar plain[] = {QN_UI8, QN_I16, QN_F64};
+  for (uint32_t i = 0; i < 3; i++)
+    for (uint32_t strided = 0; strided < 2; strided++, n++) make_prologue(&cases[n], isa, plain[i], 4, strided, n);
+  for (uint32_t i = 0; i < n; i++) bodies[i] = cases[i].body;
+  qn_code *code = compile(ctx, n, bodies);
+  for (uint32_t i = 0; i < n; i++)
+    for (uint32_t round = 0; round < 30; round++) {
+      uint32_t bad = check_prologue(&cases[i], code->functions[i]);
+      if (bad && !wrong) fprintf(stderr, "%s prologue %u: %u wrong\n", isa->name, i, bad);
+      wrong += bad;
+    }
+  code->destroy(code);
+  return wrong;
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(tiles), cmocka_unit_test(direct), cmocka_unit_test(long_panels),
-                                     cmocka_unit_test(extremes), cmocka_unit_test(prologues)};
+  const struct CMUnitTest tests[] = {ROW_TEST(tiles), ROW_TEST(direct), ROW_TEST(long_panels), ROW_TEST(extremes),
+                                     ROW_TEST(prologues)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -189,33 +189,27 @@ static uint32_t compare_map(const loop_case *c, const loop_data *d, const char *
   return wrong;
 }
 
-static void maps(void **state) {
-  (void)state;
+static uint32_t maps(qn_context *ctx, const qn_isa *isa) {
   enum { CASES = 24 };
   static loop_case cases[CASES];
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
-  qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++) {
-    qn_body bodies[CASES];
-    for (uint32_t i = 0; i < CASES; i++) {
-      make_map(&cases[i], rows[r], i);
-      bodies[i] = cases[i].body;
-    }
-    qn_code *code = compile(ctx, CASES, bodies);
-    assert_self_contained(ctx, CASES, bodies);
-    for (uint32_t i = 0; i < CASES; i++)
-      for (uint32_t round = 0; round < 10; round++) {
-        loop_data d;
-        make_data(&cases[i], &d);
-        call(&cases[i], &d, code->functions[i]);
-        wrong += compare_map(&cases[i], &d, rows[r]->name);
-        free_operands(&d);
-      }
-    code->destroy(code);
+  uint32_t wrong = 0;
+  qn_body bodies[CASES];
+  for (uint32_t i = 0; i < CASES; i++) {
+    make_map(&cases[i], isa, i);
+    bodies[i] = cases[i].body;
   }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+  qn_code *code = compile(ctx, CASES, bodies);
+  assert_self_contained(ctx, CASES, bodies);
+  for (uint32_t i = 0; i < CASES; i++)
+    for (uint32_t round = 0; round < 10; round++) {
+      loop_data d;
+      make_data(&cases[i], &d);
+      call(&cases[i], &d, code->functions[i]);
+      wrong += compare_map(&cases[i], &d, isa->name);
+      free_operands(&d);
+    }
+  code->destroy(code);
+  return wrong;
 }
 
 /* ---- ROW ---- */
@@ -415,38 +409,32 @@ static void make_row(loop_case *c, const qn_isa *isa, uint32_t kind, uint32_t se
     }
 }
 
-static void rows_of_all_kinds(void **state) {
-  (void)state;
+static uint32_t rows_of_all_kinds(qn_context *ctx, const qn_isa *isa) {
   enum { KINDS = 4 + NUM_TREGS - 1, CASES = 2 * KINDS };
   static loop_case cases[CASES];
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
-  qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++) {
-    qn_body bodies[CASES];
-    for (uint32_t i = 0; i < CASES; i++) {
-      make_row(&cases[i], rows[r], i % KINDS, i);
-      bodies[i] = cases[i].body;
-    }
-    qn_code *code = compile(ctx, CASES, bodies);
-    assert_self_contained(ctx, CASES, bodies);
-    for (uint32_t i = 0; i < CASES; i++)
-      for (uint32_t round = 0; round < 12; round++) {
-        loop_data d;
-        char what[64];
-        snprintf(what, sizeof what, "%s row program %u", rows[r]->name, i % KINDS);
-        make_data(&cases[i], &d);
-        call(&cases[i], &d, code->functions[i]);
-        wrong += compare_rows(&cases[i], &d, what);
-        free_operands(&d);
-      }
-    code->destroy(code);
+  uint32_t wrong = 0;
+  qn_body bodies[CASES];
+  for (uint32_t i = 0; i < CASES; i++) {
+    make_row(&cases[i], isa, i % KINDS, i);
+    bodies[i] = cases[i].body;
   }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+  qn_code *code = compile(ctx, CASES, bodies);
+  assert_self_contained(ctx, CASES, bodies);
+  for (uint32_t i = 0; i < CASES; i++)
+    for (uint32_t round = 0; round < 12; round++) {
+      loop_data d;
+      char what[64];
+      snprintf(what, sizeof what, "%s row program %u", isa->name, i % KINDS);
+      make_data(&cases[i], &d);
+      call(&cases[i], &d, code->functions[i]);
+      wrong += compare_rows(&cases[i], &d, what);
+      free_operands(&d);
+    }
+  code->destroy(code);
+  return wrong;
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(maps), cmocka_unit_test(rows_of_all_kinds)};
+  const struct CMUnitTest tests[] = {ROW_TEST(maps), ROW_TEST(rows_of_all_kinds)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

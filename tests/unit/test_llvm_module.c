@@ -56,48 +56,37 @@ static uint32_t check_pack(const pack_case *c, qn_kernel_fn fn) {
   return wrong;
 }
 
-static void packing(void **state) {
-  (void)state;
+static uint32_t packing(qn_context *ctx, const qn_isa *isa) {
   static const qn_layout layouts[] = {{false, 4, 64, 1, 0}, {false, 2, 16, 1, 0}, {false, 1, 8, 1, 0},
                                       {false, 1, 64, 1, 0}, {false, 3, 10, 1, 0}, {false, 16, 32, 1, 0}};
   static const qn_scalar mems[] = {QN_I8, QN_I16, QN_F32, QN_F64};
   static pack_case cases[24];
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
-  qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++) {
-    qn_body bodies[24];
-    for (uint32_t i = 0; i < 24; i++) {
-      make_pack(&cases[i], rows[r], mems[i % 4], layouts[i / 4], i);
-      bodies[i] = cases[i].body;
-    }
-    qn_code *code = compile(ctx, 24, bodies);
-    for (uint32_t i = 0; i < 24; i++)
-      for (uint32_t round = 0; round < 20; round++) wrong += check_pack(&cases[i], code->functions[i]);
-    code->destroy(code);
+  uint32_t wrong = 0;
+  qn_body bodies[24];
+  for (uint32_t i = 0; i < 24; i++) {
+    make_pack(&cases[i], isa, mems[i % 4], layouts[i / 4], i);
+    bodies[i] = cases[i].body;
   }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+  qn_code *code = compile(ctx, 24, bodies);
+  for (uint32_t i = 0; i < 24; i++)
+    for (uint32_t round = 0; round < 20; round++) wrong += check_pack(&cases[i], code->functions[i]);
+  code->destroy(code);
+  return wrong;
 }
 
-static void limits(void **state) {
-  (void)state;
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS);
-  qn_context *ctx = test_context();
+static uint32_t limits(qn_context *ctx, const qn_isa *isa) {
   static char data[1 << 16];
   void *ptrs[1] = {data};
-  for (uint32_t r = 0; r < num_rows; r++)
-    for (int kind = QN_LIMIT_INT8; kind <= QN_LIMIT_READ; kind++) {
-      qn_code *code = NULL;
-      double amount = 0;
-      assert_int_equal(llvm_backend_of(ctx)->limit(ctx, rows[r], (qn_limit_kind)kind, &code, &amount), QN_OK);
-      assert_true(amount >= 4);
-      int64_t room = (int64_t)((double)sizeof data / amount);
-      run(code->functions[0], &(qn_kargs){.ptr = ptrs, .end = {kind == QN_LIMIT_READ ? room : 1000, 0}});
-      code->destroy(code);
-    }
-  qn_context_destroy(ctx);
+  for (int kind = QN_LIMIT_INT8; kind <= QN_LIMIT_READ; kind++) {
+    qn_code *code = NULL;
+    double amount = 0;
+    assert_int_equal(llvm_backend_of(ctx)->limit(ctx, isa, (qn_limit_kind)kind, &code, &amount), QN_OK);
+    assert_true(amount >= 4);
+    int64_t room = (int64_t)((double)sizeof data / amount);
+    run(code->functions[0], &(qn_kargs){.ptr = ptrs, .end = {kind == QN_LIMIT_READ ? room : 1000, 0}});
+    code->destroy(code);
+  }
+  return 0;
 }
 
 /* ---- a small program: y = max(x * c, x) in two calls with a constant, a workspace and an output ---- */
@@ -362,8 +351,11 @@ static void two_threads(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(packing),         cmocka_unit_test(limits),
-                                     cmocka_unit_test(objects),         cmocka_unit_test(refusals),
-                                     cmocka_unit_test(memory_runs_out), cmocka_unit_test(two_threads)};
+  const struct CMUnitTest tests[] = {ROW_TEST(packing),
+                                     ROW_TEST(limits),
+                                     cmocka_unit_test(objects),
+                                     cmocka_unit_test(refusals),
+                                     cmocka_unit_test(memory_runs_out),
+                                     cmocka_unit_test(two_threads)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

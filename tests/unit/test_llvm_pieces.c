@@ -1,7 +1,7 @@
 /* Bodies in pieces: functions that bodies have in common are compiled once, whoever asks first; what is loaded is
  * checked like any object. */
 #include "program.h"
-#include "unit.h"
+#include "program_test.h"
 #include "units_impl.h"
 #include <pthread.h>
 #include <quern/quern.h>
@@ -77,9 +77,7 @@ static qn_program *product(qn_context *ctx, qn_scalar y) {
   qn_matmul_desc d = {.m = QN_DYNAMIC, .n = N, .k = K, .a = QN_UI8, .b = QN_I8, .y = y, .a_scale = 0.5f};
   qn_compile_options options = {.engine = "llvm", .cpu = "x86-64-v3"};
   d.y_scale = 0.5f, d.b_scales = scales, d.b_data = weights, d.bias = bias;
-  qn_program *p = NULL;
-  assert_int_equal(qn_kernel_matmul(ctx, &d, &options, &p), QN_OK);
-  return p;
+  return program_of_product(ctx, &d, &options);
 }
 
 typedef struct parts {
@@ -156,8 +154,7 @@ static void run_product(const char *engine, int64_t n, const float *scales, uint
   qn_compile_options options = {.engine = engine};
   d.y_scale = 0.5f, d.y_zero_point = 3, d.b_scales = scales, d.b_data = weights, d.bias = bias;
   qn_tensor in = {.elem = QN_UI8, .rank = 2, .shape = {M, DEEP}, .data = left}, out;
-  qn_program *p = NULL;
-  assert_int_equal(qn_kernel_matmul(ctx, &d, &options, &p), QN_OK);
+  qn_program *p = program_of_product(ctx, &d, &options);
   assert_int_equal(qn_program_run(p, &in, &out, NULL), QN_OK);
   memcpy(y, out.data, (size_t)(M * n));
   qn_tensor_free(ctx, &out);

@@ -136,110 +136,92 @@ static void fill_inputs(const form *f, const qn_tape *t) {
     }
 }
 
-static void every_opcode(void **state) {
-  (void)state;
+static uint32_t every_opcode(qn_context *ctx, const qn_isa *isa) {
   static tape_room rooms[512];
   static one_loop loops[512];
   static form forms[512];
   static qn_body bodies[512];
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), n = 0, wrong = 0;
+  uint32_t wrong = 0, n = 0;
   for (uint8_t op = QN_T_IADD; op <= QN_T_BITCAST; op++) {
     uint32_t more = forms_of(op, &forms[n]);
     if (more == 0) fail_msg("no form of opcode %s is tested", qn__tape_ops[op].name);
     n += more;
   }
-  qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++) {
-    for (uint32_t i = 0; i < n; i++) {
-      form_tape(&rooms[i], &forms[i]);
-      make_map(&loops[i], rows[r], &rooms[i].tape, i);
-      bodies[i] = loops[i].body;
-    }
-    qn_code *code = compile(ctx, n, bodies);
-    if (rows[r]->vector_bits == 128) assert_self_contained(ctx, n, bodies); /* where instructions are fewest */
-    for (uint32_t i = 0; i < n; i++) {
-      char what[80];
-      snprintf(what, sizeof what, "%s %s type %u from %u pred %u", rows[r]->name, qn__tape_ops[forms[i].op].name,
-               forms[i].type, forms[i].from, forms[i].pred);
-      fill_inputs(&forms[i], &rooms[i].tape);
-      wrong += check(code->functions[i], &rooms[i].tape, what);
-    }
-    code->destroy(code);
+  for (uint32_t i = 0; i < n; i++) {
+    form_tape(&rooms[i], &forms[i]);
+    make_map(&loops[i], isa, &rooms[i].tape, i);
+    bodies[i] = loops[i].body;
   }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+  qn_code *code = compile(ctx, n, bodies);
+  if (isa->vector_bits == 128) assert_self_contained(ctx, n, bodies); /* where instructions are fewest */
+  for (uint32_t i = 0; i < n; i++) {
+    char what[80];
+    snprintf(what, sizeof what, "%s %s type %u from %u pred %u", isa->name, qn__tape_ops[forms[i].op].name,
+             forms[i].type, forms[i].from, forms[i].pred);
+    fill_inputs(&forms[i], &rooms[i].tape);
+    wrong += check(code->functions[i], &rooms[i].tape, what);
+  }
+  code->destroy(code);
+  return wrong;
 }
 
 /* Operands near each other in size, where products and sums cancel: what fma is judged by. */
-static void fma_cancels(void **state) {
-  (void)state;
+static uint32_t fma_cancels(qn_context *ctx, const qn_isa *isa) {
   static tape_room rooms[2];
   static one_loop loops[2];
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
-  qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++) {
-    qn_body bodies[2];
-    for (uint8_t i = 0; i < 2; i++) {
-      uint8_t type = i ? QN_TF64 : QN_TF32;
-      form_tape(&rooms[i], &(form){QN_T_FMA, type, type, 0});
-      make_map(&loops[i], rows[r], &rooms[i].tape, i);
-      bodies[i] = loops[i].body;
-    }
-    qn_code *code = compile(ctx, 2, bodies);
-    for (uint32_t round = 0; round < 60; round++) {
-      for (uint32_t e = 0; e < COUNT; e++) {
-        int ea = (int)rnd_below(300) - 150, eb = (int)rnd_below(300) - 150;
-        if (round & 1) ea *= 7, eb *= 7;
-        double a = ldexp((double)(int64_t)rnd(), ea - 63), b = ldexp((double)(int64_t)rnd(), eb - 63);
-        double c = round % 3 == 0 ? ldexp((double)(int64_t)rnd(), ea + eb - 63 + (int)rnd_below(120) - 60)
-                                  : -(a * b) * (1 + (double)((int)rnd_below(5) - 2) * 0x1p-52);
-        if (rnd_below(8) == 0) c = ldexp(c, -(int)rnd_below(110));
-        inputs[0][e] = round & 2 ? of_f64(a) : of_f32((float)a);
-        inputs[1][e] = round & 2 ? of_f64(b) : of_f32((float)b);
-        inputs[2][e] = round & 2 ? of_f64(c) : of_f32(-(float)a * (float)b * (1 + (float)(rnd_below(3)) * 0x1p-23f));
-        if (!(round & 2) && round % 3 == 0) inputs[2][e] = of_f32((float)c);
-      }
-      uint32_t which = round & 2 ? 1 : 0;
-      wrong += check(code->functions[which], &rooms[which].tape, which ? "fma f64" : "fma f32");
-    }
-    code->destroy(code);
+  uint32_t wrong = 0;
+  qn_body bodies[2];
+  for (uint8_t i = 0; i < 2; i++) {
+    uint8_t type = i ? QN_TF64 : QN_TF32;
+    form_tape(&rooms[i], &(form){QN_T_FMA, type, type, 0});
+    make_map(&loops[i], isa, &rooms[i].tape, i);
+    bodies[i] = loops[i].body;
   }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+  qn_code *code = compile(ctx, 2, bodies);
+  for (uint32_t round = 0; round < 60; round++) {
+    for (uint32_t e = 0; e < COUNT; e++) {
+      int ea = (int)rnd_below(300) - 150, eb = (int)rnd_below(300) - 150;
+      if (round & 1) ea *= 7, eb *= 7;
+      double a = ldexp((double)(int64_t)rnd(), ea - 63), b = ldexp((double)(int64_t)rnd(), eb - 63);
+      double c = round % 3 == 0 ? ldexp((double)(int64_t)rnd(), ea + eb - 63 + (int)rnd_below(120) - 60)
+                                : -(a * b) * (1 + (double)((int)rnd_below(5) - 2) * 0x1p-52);
+      if (rnd_below(8) == 0) c = ldexp(c, -(int)rnd_below(110));
+      inputs[0][e] = round & 2 ? of_f64(a) : of_f32((float)a);
+      inputs[1][e] = round & 2 ? of_f64(b) : of_f32((float)b);
+      inputs[2][e] = round & 2 ? of_f64(c) : of_f32(-(float)a * (float)b * (1 + (float)(rnd_below(3)) * 0x1p-23f));
+      if (!(round & 2) && round % 3 == 0) inputs[2][e] = of_f32((float)c);
+    }
+    uint32_t which = round & 2 ? 1 : 0;
+    wrong += check(code->functions[which], &rooms[which].tape, which ? "fma f64" : "fma f32");
+  }
+  code->destroy(code);
+  return wrong;
 }
 
 /* A factor near 1 and every exponent: results that overflow, are subnormal or vanish among them. */
-static void scales(void **state) {
-  (void)state;
+static uint32_t scales(qn_context *ctx, const qn_isa *isa) {
   static tape_room rooms[2];
   static one_loop loops[2];
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
-  qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++) {
-    qn_body bodies[2];
-    for (uint8_t i = 0; i < 2; i++) {
-      form_tape(&rooms[i], &(form){QN_T_FSCALE, QN_TF32, QN_TF32, i});
-      make_map(&loops[i], rows[r], &rooms[i].tape, i);
-      bodies[i] = loops[i].body;
-    }
-    qn_code *code = compile(ctx, 2, bodies);
-    for (uint32_t round = 0; round < 8; round++) {
-      for (uint32_t e = 0; e < COUNT; e++) {
-        int32_t c = round & 1 ? (int32_t)rnd_below(241) - 120 : (int32_t)rnd_below(481) - 240;
-        inputs[0][e] = (rnd() & 0x807FFFFFu) | (0x3E800000u + rnd_below(4) * 0x800000u);
-        if (rnd_below(50) == 0) inputs[0][e] = 0x7FC00000u;
-        inputs[1][e] = of_f32((float)c);
-        inputs[2][e] = low_bits((uint64_t)(int64_t)c, 32);
-      }
-      wrong += check(code->functions[round & 1], &rooms[round & 1].tape, round & 1 ? "normal fscale" : "fscale");
-    }
-    code->destroy(code);
+  uint32_t wrong = 0;
+  qn_body bodies[2];
+  for (uint8_t i = 0; i < 2; i++) {
+    form_tape(&rooms[i], &(form){QN_T_FSCALE, QN_TF32, QN_TF32, i});
+    make_map(&loops[i], isa, &rooms[i].tape, i);
+    bodies[i] = loops[i].body;
   }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+  qn_code *code = compile(ctx, 2, bodies);
+  for (uint32_t round = 0; round < 8; round++) {
+    for (uint32_t e = 0; e < COUNT; e++) {
+      int32_t c = round & 1 ? (int32_t)rnd_below(241) - 120 : (int32_t)rnd_below(481) - 240;
+      inputs[0][e] = (rnd() & 0x807FFFFFu) | (0x3E800000u + rnd_below(4) * 0x800000u);
+      if (rnd_below(50) == 0) inputs[0][e] = 0x7FC00000u;
+      inputs[1][e] = of_f32((float)c);
+      inputs[2][e] = low_bits((uint64_t)(int64_t)c, 32);
+    }
+    wrong += check(code->functions[round & 1], &rooms[round & 1].tape, round & 1 ? "normal fscale" : "fscale");
+  }
+  code->destroy(code);
+  return wrong;
 }
 
 /* ---- random programs ---- */
@@ -290,36 +272,30 @@ static void random_tape(tape_room *r) {
   }
 }
 
-static void random_programs(void **state) {
-  (void)state;
+static uint32_t random_programs(qn_context *ctx, const qn_isa *isa) {
   static tape_room rooms[12];
   static one_loop loops[12];
-  const qn_isa *rows[MAX_ROWS];
-  uint32_t num_rows = test_rows(rows, MAX_ROWS), wrong = 0;
+  uint32_t wrong = 0;
   for (uint32_t i = 0; i < 12; i++) random_tape(&rooms[i]);
-  qn_context *ctx = test_context();
-  for (uint32_t r = 0; r < num_rows; r++) {
-    qn_body bodies[12];
-    for (uint32_t i = 0; i < 12; i++) {
-      make_map(&loops[i], rows[r], &rooms[i].tape, i);
-      bodies[i] = loops[i].body;
-    }
-    qn_code *code = compile(ctx, 12, bodies);
-    for (uint32_t i = 0; i < 12; i++) {
-      for (uint8_t t = 0; t < NUM_TREGS; t++)
-        for (uint32_t e = 0; e < COUNT; e++) inputs[t][e] = rnd_reg(t);
-      wrong += check(code->functions[i], &rooms[i].tape, rows[r]->name);
-    }
-    code->destroy(code);
+  qn_body bodies[12];
+  for (uint32_t i = 0; i < 12; i++) {
+    make_map(&loops[i], isa, &rooms[i].tape, i);
+    bodies[i] = loops[i].body;
   }
-  qn_context_destroy(ctx);
-  assert_int_equal(wrong, 0);
+  qn_code *code = compile(ctx, 12, bodies);
+  for (uint32_t i = 0; i < 12; i++) {
+    for (uint8_t t = 0; t < NUM_TREGS; t++)
+      for (uint32_t e = 0; e < COUNT; e++) inputs[t][e] = rnd_reg(t);
+    wrong += check(code->functions[i], &rooms[i].tape, isa->name);
+  }
+  code->destroy(code);
+  return wrong;
 }
 
 int main(void) {
   inputs = calloc(16, sizeof *inputs);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_opcode), cmocka_unit_test(fma_cancels),
-                                     cmocka_unit_test(scales), cmocka_unit_test(random_programs)};
+  const struct CMUnitTest tests[] = {ROW_TEST(every_opcode), ROW_TEST(fma_cancels), ROW_TEST(scales),
+                                     ROW_TEST(random_programs)};
   int failed = inputs ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
   free(inputs);
   return failed;

@@ -1,7 +1,6 @@
 /* Weights larger than the second-level cache are gone through there and back in turns, with the same results. */
 #include "program.h"
-#include "unit.h"
-#include <quern/quern.h>
+#include "program_test.h"
 #include <string.h>
 
 enum { K = 64, N = 1000, MOST_ROWS = 40 };
@@ -19,10 +18,7 @@ static qn_program *compile(qn_context *ctx, const char *engine, int64_t m, bool 
   qn_matmul_desc d = {.m = m, .n = N, .k = K, .a = QN_UI8, .b = QN_I8, .y = QN_F32, .a_scale = 1, .b_scales = scales};
   d.b_data = weights;
   if (block) d.a = QN_F32, d.b = QN_I4, d.b_block = 32;
-  qn_compile_options options = {.engine = engine};
-  qn_program *p = NULL;
-  assert_int_equal(qn_kernel_matmul(ctx, &d, &options, &p), QN_OK);
-  return p;
+  return program_of_product(ctx, &d, &(qn_compile_options){.engine = engine});
 }
 
 static void run(qn_context *ctx, const qn_program *p, int64_t m, bool block, float *to) {

@@ -1,5 +1,5 @@
 /* The machine's constants, and how work is cut into parts by them. */
-#include "unit.h"
+#include "program_test.h"
 
 #include "machine.h"
 #include "program.h"
@@ -138,9 +138,7 @@ static void parts_cover(void **state) {
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
       qn_matmul_desc d = {.m = shapes[k][0], .n = shapes[k][1], .k = shapes[k][2], .a = QN_F32, .b = QN_F32};
       d.y = QN_F32, d.b_scales = scales, d.b_data = w;
-      qn_compile_options options = {.engine = qn_engine_name(i)};
-      qn_program *p = NULL;
-      assert_int_equal(qn_kernel_matmul(ctx, &d, &options, &p), QN_OK);
+      qn_program *p = program_of_product(ctx, &d, &(qn_compile_options){.engine = qn_engine_name(i)});
       seen s = {.p = p};
       assert_non_null(p->frozen);
       for (uint32_t j = 0; j < p->num_steps; j++)

@@ -1,18 +1,12 @@
 /* Random programs through the cleaning passes: what they compute must stay the same, bit for bit, on inputs that are
  * rich in zeros of both signs, infinities, NaN and the ends of integer ranges. check_each does the comparing. */
+#include "random_test.h"
 #include "text_test.h"
 #include <math.h>
 #include <quern/pass.h>
 #include <quern/unstable/rewriter.h>
 
 enum { POOL = 48, OPS = 24, PROGRAMS = 120 };
-
-static uint64_t seed;
-
-static uint32_t random_below(uint32_t n) {
-  seed = seed * 6364136223846793005u + 1442695040888963407u;
-  return (uint32_t)(seed >> 33) % n;
-}
 
 typedef struct generator {
   qn_context *ctx;

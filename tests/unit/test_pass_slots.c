@@ -1,16 +1,10 @@
 /* plan-buffers on random programs: values that are needed at the same time never lie in one slot, by a count that knows
  * nothing of the pass. */
+#include "random_test.h"
 #include "text_test.h"
 #include <quern/pass.h>
 
 enum { CLASSES = 6, POOL = 12, OPS = 60, PROGRAMS = 200 };
-
-static uint64_t seed;
-
-static uint32_t random_below(uint32_t n) {
-  seed = seed * 6364136223846793005u + 1442695040888963407u;
-  return (uint32_t)(seed >> 33) % n;
-}
 
 typedef struct generator {
   qn_context *ctx;

@@ -1,7 +1,7 @@
 /* Prepared calls: the bits of plain calls, at whatever addresses they are set to, on every engine, for sizes known and
  * open; what is wrong is told when one is made or set, and leaves it as it was; runs allocate nothing. */
 #include "program.h"
-#include "unit.h"
+#include "program_test.h"
 #include <pthread.h>
 #include <quern/quern.h>
 #include <stdlib.h>
@@ -33,10 +33,7 @@ static qn_program *compile(qn_context *ctx, const char *engine, int64_t m, qn_sc
   qn_matmul_desc d = {.m = m, .n = N, .k = K, .a = QN_UI8, .b = QN_I8, .y = y, .a_scale = 0.02f, .a_zero_point = 9};
   d.b_scales = scales, d.b_data = weights;
   if (y == QN_F32) d.bias = bias, d.relu = true;
-  qn_compile_options options = {.engine = engine};
-  qn_program *p = NULL;
-  assert_int_equal(qn_kernel_matmul(ctx, &d, &options, &p), QN_OK);
-  return p;
+  return program_of_product(ctx, &d, &(qn_compile_options){.engine = engine});
 }
 
 typedef struct tensors {
@@ -300,12 +297,7 @@ static void several_outputs(void **state) {
   for (size_t e = 0; qn_engine_name(e); e++) {
     if (!strcmp(qn_engine_name(e), "interp")) continue;
     qn_context *ctx = qn_context_create(NULL);
-    qn_module *m;
-    qn_program *p;
-    qn_compile_options options = {.engine = qn_engine_name(e)};
-    assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "outputs", NULL, &m), QN_OK);
-    assert_int_equal(qn_build_program(m, &options, &p), QN_OK);
-    qn_module_destroy(m);
+    qn_program *p = program_of_text(ctx, text, &(qn_compile_options){.engine = qn_engine_name(e)});
     int64_t shape[2] = {3, 40};
     DLTensor in[2], out[4];
     qn_prepared *c;

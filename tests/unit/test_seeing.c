@@ -1,6 +1,5 @@
 /* Call events: what is told of each kernel and of the call, and what reports make of it. */
-#include "unit.h"
-#include <quern/quern.h>
+#include "program_test.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -40,13 +39,7 @@ static void on_call(void *user, const qn_call_event *e) {
 }
 
 static qn_program *compile(qn_context *ctx, const char *engine) {
-  qn_module *m = NULL;
-  qn_program *p = NULL;
-  qn_compile_options options = {.engine = engine};
-  assert_int_equal(qn_parse_text(ctx, qn_str_of(program_text), "program.mlir", NULL, &m), QN_OK);
-  assert_int_equal(qn_build_program(m, &options, &p), QN_OK);
-  qn_module_destroy(m);
-  return p;
+  return program_of_text(ctx, program_text, &(qn_compile_options){.engine = engine});
 }
 
 static uint32_t columns(const char *line) {

@@ -1,8 +1,7 @@
 /* Calls so large that their outputs go past the caches: every row comes out as in a small call, wherever the output
  * starts in memory and on however many threads, and nothing beside it is touched. */
 #include "program.h"
-#include "unit.h"
-#include <quern/quern.h>
+#include "program_test.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,15 +40,10 @@ static const stream_case cases[] = {
 
 static qn_program *compile(qn_context *ctx, const stream_case *c) {
   char text[1024];
-  qn_module *m = NULL;
-  qn_program *p = NULL;
   snprintf(text, sizeof text,
            "func.func public @main(%%x: tensor<?x517xf32>) -> tensor<?x517x%s> {\n%sreturn %%y : tensor<?x517x%s>\n}\n",
            c->y, c->body, c->y);
-  assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "stream.mlir", NULL, &m), QN_OK);
-  assert_int_equal(qn_build_program(m, NULL, &p), QN_OK);
-  qn_module_destroy(m);
-  return p;
+  return program_of_text(ctx, text, NULL);
 }
 
 static void backwards(void *pool, void (*task)(void *arg, size_t i), void *arg, size_t n) {

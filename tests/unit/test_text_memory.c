@@ -1,5 +1,6 @@
 /* Memory that runs out anywhere, and text that is damaged anywhere: an error or a module, never a crash or a leak. */
 #include "failing_alloc.h"
+#include "random_test.h"
 #include "text_test.h"
 
 static const char program[] =
@@ -81,13 +82,6 @@ static void memory_runs_out(void **state) {
 }
 
 /* ---- damage ---- */
-
-static uint32_t seed = 1;
-
-static uint32_t random_below(uint32_t n) {
-  seed = seed * 1664525u + 1013904223u;
-  return (seed >> 8) % n;
-}
 
 static const char *const pieces[] = {"(",         ")",    "{",       "}",       "[",  "]",     "<",  ">",
                                      ",",         ":",    "=",       "->",      "%x", "%1#2",  "@f", "#a",

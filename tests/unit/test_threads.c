@@ -1,9 +1,7 @@
 /* Contexts are independent of each other, and a compiled program is callable from many threads at once. Meant for the
  * tsan preset as much as for the results. */
-#include "unit.h"
+#include "program_test.h"
 #include <pthread.h>
-#include <quern/quern.h>
-#include <string.h>
 
 enum { M = 33, N = 70, K = 50, CALLS = 20 };
 
@@ -12,41 +10,20 @@ static uint8_t left[M * K];
 static int32_t expected[M * N];
 
 static void prepare(void) {
-  for (int i = 0; i < K * N; i++) weights[i] = (int8_t)(i * 31 % 251 - 125);
-  for (int i = 0; i < M * K; i++) left[i] = (uint8_t)(i * 17);
-  for (int i = 0; i < M; i++)
-    for (int j = 0; j < N; j++) {
-      int32_t sum = 0;
-      for (int k = 0; k < K; k++) sum += ((int)left[i * K + k] - 9) * weights[k * N + j];
-      expected[i * N + j] = sum;
-    }
+  bytes_fill(left, sizeof left, weights, sizeof weights);
+  bytes_expect(expected, left, weights, M, N, K);
 }
 
 static qn_program *compile(qn_context *ctx, const char *engine) {
-  float scale = 1;
-  qn_matmul_desc d = {.m = QN_DYNAMIC,
-                      .n = N,
-                      .k = K,
-                      .a = QN_UI8,
-                      .b = QN_I8,
-                      .y = QN_I32,
-                      .a_scale = 1,
-                      .a_zero_point = 9,
-                      .b_scales = &scale,
-                      .b_per_tensor = true,
-                      .b_data = weights};
-  qn_compile_options options = {.engine = engine};
-  qn_program *p = NULL;
-  return qn_kernel_matmul(ctx, &d, &options, &p) == QN_OK ? p : NULL;
+  return bytes_program(ctx, QN_DYNAMIC, N, K, weights, &(qn_compile_options){.engine = engine});
 }
 
 static bool call(const qn_program *p) {
   int32_t y[M * N];
-  int64_t in_shape[2] = {M, K}, out_shape[2] = {M, N};
-  DLTensor in = {.data = left, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLUInt, 8, 1}, .shape = in_shape};
-  DLTensor out = {.data = y, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLInt, 32, 1}, .shape = out_shape};
+  bytes_tensors t;
+  bytes_describe(&t, M, N, K, left, y);
   static _Thread_local char workspace[1 << 17];
-  return qn_program_call(p, &in, &out, workspace, sizeof workspace, NULL, NULL) == QN_OK &&
+  return qn_program_call(p, &t.in, &t.out, workspace, sizeof workspace, NULL, NULL) == QN_OK &&
          !memcmp(y, expected, sizeof y);
 }
 

@@ -1,11 +1,9 @@
 /* Bodies are compiled when a call first needs them, by one thread of those that do, and shared by the programs of a
  * context; calls whose sizes are known from the start and calls whose sizes are open give the same results. */
 #include "program.h"
-#include "unit.h"
+#include "program_test.h"
 #include <pthread.h>
-#include <quern/quern.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { N = 37, K = 21, MOST = 40 };
 
@@ -15,43 +13,25 @@ static int32_t expected[MOST * N];
 
 static int set_up(void **state) {
   (void)state;
-  for (int i = 0; i < K * N; i++) weights[i] = (int8_t)(i * 31 % 251 - 125);
-  for (int i = 0; i < MOST * K; i++) left[i] = (uint8_t)(i * 17);
-  for (int i = 0; i < MOST; i++)
-    for (int j = 0; j < N; j++)
-      for (int k = 0; k < K; k++) expected[i * N + j] += ((int)left[i * K + k] - 9) * weights[k * N + j];
+  bytes_fill(left, sizeof left, weights, sizeof weights);
+  bytes_expect(expected, left, weights, MOST, N, K);
   return 0;
 }
 
 static qn_program *product(qn_context *ctx, int64_t m, qn_compile_options options) {
-  float scale = 1;
-  qn_matmul_desc d = {.m = m,
-                      .n = N,
-                      .k = K,
-                      .a = QN_UI8,
-                      .b = QN_I8,
-                      .y = QN_I32,
-                      .a_scale = 1,
-                      .a_zero_point = 9,
-                      .b_scales = &scale,
-                      .b_per_tensor = true,
-                      .b_data = weights};
-  qn_program *p = NULL;
-  assert_int_equal(qn_kernel_matmul(ctx, &d, &options, &p), QN_OK);
+  qn_program *p = bytes_program(ctx, m, N, K, weights, &options);
+  assert_non_null(p);
   return p;
 }
 
 typedef struct tensors {
-  DLTensor in, out;
-  int64_t in_shape[2], out_shape[2];
+  bytes_tensors of;
   int32_t y[MOST * N];
   char workspace[1 << 14];
 } tensors;
 
 static void make_tensors(tensors *t, int64_t m) {
-  t->in_shape[0] = t->out_shape[0] = m, t->in_shape[1] = K, t->out_shape[1] = N;
-  t->in = (DLTensor){.data = left, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLUInt, 8, 1}, .shape = t->in_shape};
-  t->out = (DLTensor){.data = t->y, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLInt, 32, 1}, .shape = t->out_shape};
+  bytes_describe(&t->of, m, N, K, left, t->y);
 }
 
 static bool call_with(const qn_program *p, int64_t m, const qn_parallel *parallel) {
@@ -59,7 +39,7 @@ static bool call_with(const qn_program *p, int64_t m, const qn_parallel *paralle
   if (!t) return false;
   make_tensors(t, m);
   memset(t->y, 0x5A, sizeof t->y);
-  bool ok = qn_program_call(p, &t->in, &t->out, t->workspace, sizeof t->workspace, parallel, NULL) == QN_OK &&
+  bool ok = qn_program_call(p, &t->of.in, &t->of.out, t->workspace, sizeof t->workspace, parallel, NULL) == QN_OK &&
             !memcmp(t->y, expected, (size_t)m * N * sizeof *t->y);
   free(t);
   return ok;
@@ -93,14 +73,14 @@ static void bodies_come_when_needed(void **state) {
     tensors *t = malloc(sizeof *t);
     assert_non_null(t);
     make_tensors(t, 2); /* asked for beforehand: the call adds nothing */
-    assert_int_equal(qn_program_prepare(p, &t->in, NULL), QN_OK);
+    assert_int_equal(qn_program_prepare(p, &t->of.in, NULL), QN_OK);
     uint32_t after_two = count(p, QN_UNIT_IDLE);
     assert_true(after_two < after_one && qn_program_code_bytes(p) > bytes);
     assert_true(call_with(p, 2, NULL));
     assert_int_equal(count(p, QN_UNIT_IDLE), after_two);
     qn_call_error error;
-    t->in_shape[1] = K + 1;
-    assert_int_equal(qn_program_prepare(p, &t->in, &error), QN_ERR_INPUT);
+    t->of.in_shape[1] = K + 1;
+    assert_int_equal(qn_program_prepare(p, &t->of.in, &error), QN_ERR_INPUT);
     assert_true(strstr(error.message, "22"));
     free(t);
     assert_int_equal(qn_program_prepare(p, NULL, NULL), QN_OK);
@@ -164,7 +144,8 @@ static void failure_is_a_call_error(void **state) {
     make_tensors(t, 4);
     for (int round = 0; round < 2; round++) {
       qn_call_error error = {.message = ""};
-      assert_int_not_equal(qn_program_call(p, &t->in, &t->out, t->workspace, sizeof t->workspace, NULL, &error), QN_OK);
+      assert_int_not_equal(qn_program_call(p, &t->of.in, &t->of.out, t->workspace, sizeof t->workspace, NULL, &error),
+                           QN_OK);
       assert_true(strstr(error.message, "cannot be compiled"));
       assert_true(strstr(error.message, "kern.gemm"));
     }
@@ -247,7 +228,7 @@ static void any_order_will_do(void **state) {
 
 static void expect_refusal(const qn_program *p, tensors *t, void *workspace, size_t bytes, const char *word) {
   qn_call_error error = {.message = ""};
-  assert_int_equal(qn_program_call(p, &t->in, &t->out, workspace, bytes, NULL, &error), QN_ERR_INPUT);
+  assert_int_equal(qn_program_call(p, &t->of.in, &t->of.out, workspace, bytes, NULL, &error), QN_ERR_INPUT);
   if (!strstr(error.message, word)) fail_msg("'%s' does not say '%s'", error.message, word);
 }
 
@@ -256,11 +237,11 @@ static void calls_refuse(const qn_program *p, int64_t m) {
   assert_non_null(t);
   size_t bytes = 0;
   make_tensors(t, m);
-  assert_int_equal(qn_program_sizes(p, &t->in, &bytes, NULL, NULL), QN_OK);
+  assert_int_equal(qn_program_sizes(p, &t->of.in, &bytes, NULL, NULL), QN_OK);
   for (size_t skip = 0; skip < 65; skip += 7) { /* the workspace may lie anywhere; a little less is too little */
     assert_true(bytes + skip <= sizeof t->workspace);
     char *w = t->workspace + skip;
-    assert_int_equal(qn_program_call(p, &t->in, &t->out, w, bytes, NULL, NULL), QN_OK);
+    assert_int_equal(qn_program_call(p, &t->of.in, &t->of.out, w, bytes, NULL, NULL), QN_OK);
     assert_memory_equal(t->y, expected, (size_t)m * N * sizeof *t->y);
   }
   if (bytes) {
@@ -269,32 +250,32 @@ static void calls_refuse(const qn_program *p, int64_t m) {
     expect_refusal(p, t, NULL, bytes, "workspace");
   }
   int64_t strides[2] = {N + 1, 1}, huge[2] = {INT64_MAX, INT64_MAX}, good[2] = {N, 1};
-  t->out.strides = strides;
+  t->of.out.strides = strides;
   expect_refusal(p, t, t->workspace, sizeof t->workspace, "strides");
-  t->out.strides = huge;
+  t->of.out.strides = huge;
   expect_refusal(p, t, t->workspace, sizeof t->workspace, "strides");
-  t->out.strides = good;
-  assert_int_equal(qn_program_call(p, &t->in, &t->out, t->workspace, sizeof t->workspace, NULL, NULL), QN_OK);
-  t->out.strides = NULL;
-  t->out.data = t->workspace;
+  t->of.out.strides = good;
+  assert_int_equal(qn_program_call(p, &t->of.in, &t->of.out, t->workspace, sizeof t->workspace, NULL, NULL), QN_OK);
+  t->of.out.strides = NULL;
+  t->of.out.data = t->workspace;
   expect_refusal(p, t, t->workspace, sizeof t->workspace, "overlaps");
-  t->out.data = left + 1;
+  t->of.out.data = left + 1;
   expect_refusal(p, t, t->workspace, sizeof t->workspace, "overlaps");
-  t->out.data = NULL;
+  t->of.out.data = NULL;
   expect_refusal(p, t, t->workspace, sizeof t->workspace, "data");
-  t->out.data = t->y;
-  t->out.dtype.bits = 16;
+  t->of.out.data = t->y;
+  t->of.out.dtype.bits = 16;
   expect_refusal(p, t, t->workspace, sizeof t->workspace, "type");
-  t->out.dtype.bits = 32;
-  t->in_shape[1] = K - 1;
+  t->of.out.dtype.bits = 32;
+  t->of.in_shape[1] = K - 1;
   expect_refusal(p, t, t->workspace, sizeof t->workspace, "size");
-  t->in_shape[1] = -K;
+  t->of.in_shape[1] = -K;
   expect_refusal(p, t, t->workspace, sizeof t->workspace, "negative");
-  t->in_shape[1] = K;
-  t->in.ndim = 1;
+  t->of.in_shape[1] = K;
+  t->of.in.ndim = 1;
   expect_refusal(p, t, t->workspace, sizeof t->workspace, "rank");
-  t->in.ndim = 2;
-  t->in.device.device_type = kDLCUDA;
+  t->of.in.ndim = 2;
+  t->of.in.device.device_type = kDLCUDA;
   expect_refusal(p, t, t->workspace, sizeof t->workspace, "device");
   free(t);
 }
@@ -329,9 +310,10 @@ static void misaligned_is_fine(void **state) {
       for (size_t off = 0; off < 8; off++) {
         make_tensors(t, 9);
         memcpy(in + off, left, 9 * K);
-        t->in.data = in, t->in.byte_offset = off;
-        t->out.data = room, t->out.byte_offset = off;
-        assert_int_equal(qn_program_call(p, &t->in, &t->out, t->workspace, sizeof t->workspace, NULL, NULL), QN_OK);
+        t->of.in.data = in, t->of.in.byte_offset = off;
+        t->of.out.data = room, t->of.out.byte_offset = off;
+        assert_int_equal(qn_program_call(p, &t->of.in, &t->of.out, t->workspace, sizeof t->workspace, NULL, NULL),
+                         QN_OK);
         assert_memory_equal(room + off, expected, 9 * N * 4);
       }
       free(t), free(room), free(in);
@@ -477,10 +459,10 @@ static void either_stands_in(void **state) {
     make_tensors(t, 5);
     qn_call_error error = {.message = ""};
     bool works = quick_fails < 2;
-    assert_int_equal(qn_program_call(p, &t->in, &t->out, t->workspace, sizeof t->workspace, NULL, &error) == QN_OK,
-                     works);
+    assert_int_equal(
+        qn_program_call(p, &t->of.in, &t->of.out, t->workspace, sizeof t->workspace, NULL, &error) == QN_OK, works);
     assert_int_equal(strstr(error.message, "cannot be compiled") != NULL, !works);
-    assert_int_equal(qn_program_prepare(p, &t->in, NULL) == QN_OK, works);
+    assert_int_equal(qn_program_prepare(p, &t->of.in, NULL) == QN_OK, works);
     if (works) assert_true(call_with(p, 5, NULL));
     if (works) assert_string_equal(qn_program_engine(p), quick_fails ? "llvm" : "tcc");
     free(t);
