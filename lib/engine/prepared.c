@@ -29,6 +29,8 @@ struct qn_prepared {
    * together, and what it hardly ever does is called through pointers, which keeps that out of its code. */
   qn_status (*run)(qn_prepared *c, qn_call_error *error);
   const qn_call_handler *seen; /* of the context */
+  qn_kernel_fn code;           /* of the only call, the best there will be; else null */
+  qn_kargs args;               /* its arguments: here, as every address that must be read first delays the kernel */
   const ready_call *only;
   qn_status (*other)(qn_prepared *c, qn_call_error *error);
   qn_status (*failed)(const qn_prepared *c, const ready_call *k, int32_t answer, qn_call_error *error);
@@ -92,6 +94,12 @@ static qn_status run_one(qn_prepared *c, qn_call_error *error) {
   return answer ? c->failed(c, c->only, answer, error) : QN_OK;
 }
 
+/* The only call has its last code, of a kind that never fails, so that there is nothing to do after it. */
+static qn_status run_code(qn_prepared *c, qn_call_error *error) {
+  if (*c->seen) return c->other(c, error);
+  return (qn_status)c->code(&c->args);
+}
+
 static qn_status run_one_of_floats(qn_prepared *c, qn_call_error *error) {
   if (*c->seen) return c->other(c, error);
   qn_fp_env saved = qn__fp_enter();
@@ -105,6 +113,13 @@ static void choose_run(qn_prepared *c) {
   c->only = one ? c->calls : NULL;
   c->other = run_any, c->failed = failed;
   c->run = !one ? run_any : c->frozen->floats ? run_one_of_floats : run_one;
+}
+
+static void shorten_run(qn_prepared *c) {
+  if (c->run != run_one || c->p->steps[c->only->call->step].plan->kind != QN_KERNEL_GEMM) return;
+  c->code = qn__unit_fn(c->only->tiers->best);
+  c->args = c->only->args;
+  if (c->code) c->run = run_code;
 }
 
 /* ---- making one ---- */
@@ -224,7 +239,9 @@ static qn_status fill(qn_prepared *c, const DLTensor *in, const DLTensor *out, q
   if (!set_bases(c) || !write_calls(c)) return no_memory(error);
   c->straight = qn__cost_parts(p, c->frozen->most, &c->parallel) <= 1;
   choose_run(c);
-  return have_code(c, error);
+  if ((status = have_code(c, error))) return status;
+  shorten_run(c);
+  return QN_OK;
 }
 
 qn_status qn_prepared_create(const qn_program *p, const DLTensor *in, const DLTensor *out, const qn_parallel *parallel,

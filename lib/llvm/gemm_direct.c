@@ -125,8 +125,31 @@ static void begin_sums(direct *d) {
   }
 }
 
+/* The same as assembly. */
+static void written_sums(direct *d) {
+  qn_ll_tile *t = &d->tile;
+  const qn_gemm_plan *p = d->plan;
+  uint32_t count = t->rows * t->vectors;
+  begin_sums(d);
+  qn__ll_sums(t, &(qn_ll_sums){.num_blocks = d->num_blocks,
+                               .a = d->a_row,
+                               .b = t->b[0],
+                               .y = d->ahead,
+                               .a_pitch = p->direct_a_pitch,
+                               .a_block = (int64_t)p->layout.k_block * bytes_of(p->lhs),
+                               .b_block = (int64_t)p->layout.k_block * p->layout.panel_width * bytes_of(p->rhs),
+                               .y_pitch = p->direct_y_pitch,
+                               .y_lines = (t->vectors * d->lanes * bytes_of(p->y_mem) + LINE - 1) / LINE,
+                               .zero = d->start == UINT32_MAX});
+  for (uint32_t i = count; i < count * t->sets; i++) t->acc[i % count] = qn__ll_add(d->g, t->acc[i % count], t->acc[i]);
+}
+
 static void sums(direct *d) {
   qn_ll_tile *t = &d->tile;
+  if (qn__ll_sums_serve(t)) {
+    written_sums(d);
+    return;
+  }
   qn_ll *g = d->g;
   uint32_t turn = turn_of(d), turns = d->num_blocks / turn, count = t->rows * t->vectors, all = count * t->sets;
   int64_t a_step = (int64_t)d->plan->layout.k_block * bytes_of(d->plan->lhs) * turn;

@@ -24,6 +24,16 @@ static const struct {
 #undef LLVM_ASM_PRINTER
 };
 
+/* What reads the assembly in functions. */
+static const struct {
+  const char *name;
+  void (*init)(void);
+} parsers[] = {
+#define LLVM_ASM_PARSER(name) {#name, LLVMInitialize##name##AsmParser},
+#include <llvm/Config/AsmParsers.def>
+#undef LLVM_ASM_PARSER
+};
+
 /* What an arch of isa.def is to LLVM. */
 static const struct arch {
   const char *arch, *target, *triple;
@@ -47,6 +57,8 @@ static bool register_target(const char *target) {
     built[i].printer();
     found = true;
   }
+  for (size_t i = 0; found && i < sizeof parsers / sizeof *parsers; i++)
+    if (!strcmp(parsers[i].name, target)) parsers[i].init();
   pthread_mutex_unlock(&registry);
   return found;
 }
@@ -54,6 +66,7 @@ static bool register_target(const char *target) {
 static bool register_native(void) {
   pthread_mutex_lock(&registry);
   bool ok = !LLVMInitializeNativeTarget() && !LLVMInitializeNativeAsmPrinter();
+  ok = ok && !LLVMInitializeNativeAsmParser();
   pthread_mutex_unlock(&registry);
   return ok;
 }

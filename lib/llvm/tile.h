@@ -124,6 +124,19 @@ void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValu
 bool qn__ll_gemm_direct_serves(const qn_ll *g, const qn_body *body);
 qn_status qn__ll_gemm_direct(qn_ll *g, const qn_body *body);
 
+/* gemm_direct_text.c: the sums of a tile in registers, t->acc, over num_blocks of K, added to those there already. */
+typedef struct qn_ll_sums {
+  uint32_t num_blocks;
+  LLVMValueRef a, b;                 /* first row, panel */
+  LLVMValueRef y;                    /* rows that are fetched for writing meanwhile, y_lines of each; null for none */
+  int64_t a_pitch, a_block, b_block; /* bytes from row to row, from block to block */
+  int64_t y_pitch;
+  uint32_t y_lines;
+  bool zero; /* the sums are 0 yet */
+} qn_ll_sums;
+bool qn__ll_sums_serve(const qn_ll_tile *t);
+void qn__ll_sums(qn_ll_tile *t, const qn_ll_sums *s);
+
 /* window.c: bytes from where the first window with pads begins to the image. */
 LLVMValueRef qn__ll_window_origin(qn_ll *g, const qn_gemm_plan *plan);
 /* depthwise.c: windows of one channel each, of bytes. */

@@ -36,13 +36,22 @@ static bool is_brief(const qn_gemm_plan *g) {
   return bits == 32 ? ops <= MOST_OPS : bits == 8 && g->y_mem != QN_I1 && ops <= MOST_OPS_TO_BYTES;
 }
 
-/* The tallest tile whose sums, one block of B and an operand of A fit the registers. Where that leaves rows over, lower
- * ones that do not, if they are not much lower: there is one loop to compile then. */
+/* The tallest tile whose sums fit the registers: all but one for an operand of A and those of a block of B, or where
+ * there are many, as many less that rows can be blocks apart (gemm_direct.c). Where that leaves rows over, lower ones
+ * that do not, if they are not much lower: there is one loop to compile then. Sums so few that each waits for itself
+ * are no better than those that end all at once. */
 static uint32_t rows_of(const qn_isa *isa, uint32_t vectors, int64_t m) {
-  uint32_t most = (isa->num_registers - 1 - vectors) / vectors;
+  enum { MANY = 32, SUMS = 18, FEW = 12 };
+  uint32_t room = (isa->num_registers - 1 - vectors) / vectors, most = room;
+  if (isa->num_registers >= MANY && SUMS / vectors < most) most = SUMS / vectors;
   if (most > MOST_ROWS) most = MOST_ROWS;
   for (uint32_t h = most; h > 0 && 3 * h >= 2 * most; h--)
     if (m % h == 0) return h;
+  int64_t tiles = (m + most - 1) / most;
+  if (tiles > 1 && tiles < 4 && m / tiles * vectors < FEW) {
+    int64_t tall = (m + tiles - 2) / (tiles - 1);
+    if (tall <= room && tall <= MOST_ROWS) return (uint32_t)tall;
+  }
   return most;
 }
 

@@ -352,6 +352,7 @@ static uint32_t check_direct(qn_context *ctx, const qn_isa *isa, types t, qn_lay
   make_sized(p, &d, rows, c.body.rows > QN_ROWS_MIXED, n, 1 + rnd_below(rnd_below(2) ? 300 : 12));
   p->direct = true, p->direct_n = d.n, p->direct_k = d.k;
   p->direct_a_pitch = d.a_stride, p->direct_y_pitch = d.y_stride;
+  p->direct_fetch = rnd_below(4) == 0;
   qn_code *code = compile(ctx, 1, &c.body);
   for (uint32_t round = 0; round < 3; round++) {
     char what[120];

@@ -1,0 +1,210 @@
+/* The sums of a direct tile as assembly, for AVX-512. Two things are out of reach through LLVM's instructions here: the
+ * order, which its scheduler changes, at the price of spilled registers; and time, since straight code is compiled at
+ * 15 us an instruction, but assembled at one.
+ *
+ * Why order matters. A store that reads its vector from a register takes the place of a multiplication: the two share
+ * ways out of the register file. A store that waits for its vector takes it as it is made and costs nothing. So rows
+ * should not end all at once but one after the other: each stays a little behind the one above, as far as there are
+ * registers for the blocks of B that they are at. */
+#include "buf.h"
+#include "tile.h"
+#include <string.h>
+
+enum { REGISTERS = 32, MOST_LEAD = 3, WHOLE = 256, TURN = 96, TAIL = 8, LINE = 64 };
+
+/* How a block is multiplied: a row's part of it in all lanes, vectors of columns, and the two into the sums. */
+typedef struct wording {
+  const char *load, *spread, *multiply;
+} wording;
+static const wording bytes_wording = {"vmovdqu64", "vpbroadcastd", "vpdpbusd"};
+static const wording halves_wording = {"vmovdqu64", "vpbroadcastd", "vpdpwssd"};
+static const wording floats_wording = {"vmovups", "vbroadcastss", "vfmadd231ps"};
+
+typedef struct writer {
+  const qn_ll_sums *s;
+  qn_ll_tile *t;
+  const wording *words;
+  qn_buf text;
+  uint32_t sums;       /* registers 0 and up */
+  uint32_t lead, live; /* how far rows are apart: in parts of a block; in blocks of B at once, which come next */
+  uint32_t first_spread, spreads, next_spread;
+} writer;
+
+static const wording *wording_of(const qn_ll *g, const qn_gemm_plan *p, const qn_ll_dot *dot) {
+  if (!g->x86 || g->isa->vector_bits != 512 || g->isa->num_registers != REGISTERS) return NULL;
+  if (dot == &qn__ll_dot_vpdpbusd) return &bytes_wording;
+  if (dot == &qn__ll_dot_vpdpwssd) return &halves_wording;
+  bool floats = p->lhs == QN_F32 && p->rhs == QN_F32 && p->acc == QN_F32 && p->layout.k_block == 1;
+  return floats ? &floats_wording : NULL;
+}
+
+bool qn__ll_sums_serve(const qn_ll_tile *t) {
+  return wording_of(t->g, t->plan, t->dot) && t->rows * t->vectors * t->sets + t->vectors + 1 <= REGISTERS;
+}
+
+/* ---- registers ---- */
+
+static uint32_t live_of(uint32_t lead, uint32_t rows) {
+  return lead ? lead * (rows - 1) / rows + 2 : 1;
+}
+
+static void share_registers(writer *w) {
+  const qn_ll_tile *t = w->t;
+  w->sums = t->rows * t->vectors * t->sets;
+  w->lead = MOST_LEAD;
+  while (w->lead && w->sums + live_of(w->lead, t->rows) * t->vectors + 2 > REGISTERS) w->lead--;
+  w->live = live_of(w->lead, t->rows);
+  w->first_spread = w->sums + w->live * t->vectors;
+  w->spreads = REGISTERS - w->first_spread;
+}
+
+static uint32_t sum_at(const writer *w, uint32_t row, uint32_t v, uint32_t j) {
+  return (j % w->t->sets * w->t->rows + row) * w->t->vectors + v;
+}
+
+static uint32_t b_at(const writer *w, uint32_t j, uint32_t v) {
+  return w->sums + j % w->live * w->t->vectors + v;
+}
+
+/* ---- text ---- */
+
+/* Operands: the sums, then these. */
+static uint32_t operand_a(const writer *w) {
+  return w->sums;
+}
+static uint32_t operand_b(const writer *w) {
+  return w->sums + 1;
+}
+static uint32_t operand_count(const writer *w) {
+  return w->sums + 2;
+}
+static uint32_t operand_y(const writer *w) {
+  return w->sums + 3;
+}
+
+/* Lines `from` to `to` of the rows of Y, counted from where its operand points. */
+static void fetch(writer *w, uint32_t from, uint32_t to) {
+  const qn_ll_sums *s = w->s;
+  for (uint32_t i = from; i < to; i++)
+    qn__buf_fmt(&w->text, "prefetchw %lld($%u)\n",
+                (long long)(i / s->y_lines * s->y_pitch + (int64_t)(i % s->y_lines) * LINE), operand_y(w));
+}
+
+static void one_block_of_row(writer *w, uint32_t row, uint32_t j) {
+  const qn_ll_sums *s = w->s;
+  uint32_t spread = w->first_spread + w->next_spread++ % w->spreads;
+  qn__buf_fmt(&w->text, "%s %lld($%u), %%zmm%u\n", w->words->spread, (long long)(row * s->a_pitch + j * s->a_block),
+              operand_a(w), spread);
+  for (uint32_t v = 0; v < w->t->vectors; v++)
+    qn__buf_fmt(&w->text, "%s %%zmm%u, %%zmm%u, %%zmm%u\n", w->words->multiply, b_at(w, j, v), spread,
+                sum_at(w, row, v, j));
+}
+
+/* The row to go on with, of those that have some of `count` blocks left. */
+static uint32_t next_row(const uint32_t *done, uint32_t rows, uint32_t count, uint32_t lead) {
+  uint32_t best = 0, least = UINT32_MAX;
+  for (uint32_t r = 0; r < rows; r++) {
+    uint32_t at = done[r] * rows + lead * r;
+    if (done[r] < count && at < least) best = r, least = at;
+  }
+  return best;
+}
+
+/* `count` blocks from where the operands point, meanwhile so many lines of Y. */
+static void blocks(writer *w, uint32_t count, uint32_t lead, uint32_t lines) {
+  uint32_t done[QN_LL_MAX_ROWS] = {0}, loaded = 0, rows = w->t->rows, all = count * rows;
+  for (uint32_t i = 0; i < all; i++) {
+    uint32_t r = next_row(done, rows, count, lead), j = done[r]++;
+    if (j == loaded) {
+      for (uint32_t v = 0; v < w->t->vectors; v++)
+        qn__buf_fmt(&w->text, "%s %lld($%u), %%zmm%u\n", w->words->load,
+                    (long long)(loaded * w->s->b_block + (int64_t)v * LINE), operand_b(w), b_at(w, j, v));
+      loaded++;
+    }
+    one_block_of_row(w, r, j);
+    fetch(w, (uint32_t)((uint64_t)lines * i / all), (uint32_t)((uint64_t)lines * (i + 1) / all));
+  }
+}
+
+/* Blocks of K to a turn of a loop, which leaves TAIL of them at least, a multiple of the copies of sums; 0 for none. */
+static uint32_t turn_of(const writer *w) {
+  uint32_t sums = w->t->rows * w->t->vectors, sets = w->t->sets, n = w->s->num_blocks, turn = sets;
+  if (sums * n <= WHOLE || n < TAIL + 2 * sets) return 0;
+  while (sums * (turn + sets) <= TURN && 2 * (turn + sets) <= n - TAIL) turn += sets;
+  return turn;
+}
+
+static void write_text(writer *w) {
+  const qn_ll_sums *s = w->s;
+  uint32_t turn = turn_of(w), turns = turn ? (s->num_blocks - TAIL) / turn : 0, rows = w->t->rows;
+  uint32_t lines = s->y ? rows * s->y_lines : 0;
+  if (s->zero)
+    for (uint32_t i = 0; i < w->sums; i++)
+      qn__buf_fmt(&w->text, i < 16 ? "vpxor %%xmm%u, %%xmm%u, %%xmm%u\n" : "vpxord %%zmm%u, %%zmm%u, %%zmm%u\n", i, i,
+                  i);
+  if (turns) {
+    uint32_t fetched = (rows + turns - 1) / turns;
+    qn__buf_fmt(&w->text, "movl $$%u, ${%u:k}\n.p2align 4\n1:\n", turns, operand_count(w));
+    blocks(w, turn, 0, s->y ? fetched * s->y_lines : 0);
+    qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(turn * s->a_block), operand_a(w));
+    qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(turn * s->b_block), operand_b(w));
+    if (s->y) qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(fetched * s->y_pitch), operand_y(w));
+    qn__buf_fmt(&w->text, "decl ${%u:k}\njne 1b\n", operand_count(w));
+    lines = 0;
+  }
+  blocks(w, s->num_blocks - turns * turn, w->lead, lines);
+}
+
+/* Sums in the first registers, addresses in any, the others overwritten. What is changed goes in and comes out. */
+static void write_constraints(const writer *w, qn_buf *out) {
+  for (uint32_t i = 0; i < w->sums; i++) qn__buf_fmt(out, "={zmm%u},", i);
+  qn__buf_c(out, w->s->y ? "=r,=r,=&r,=r" : "=r,=r,=&r");
+  for (uint32_t i = 0; i < w->sums && !w->s->zero; i++) qn__buf_fmt(out, ",%u", i);
+  qn__buf_fmt(out, ",%u,%u", operand_a(w), operand_b(w));
+  if (w->s->y) qn__buf_fmt(out, ",%u", operand_y(w));
+  for (uint32_t i = w->sums; i < REGISTERS; i++) qn__buf_fmt(out, ",~{zmm%u}", i);
+  qn__buf_c(out, ",~{memory},~{flags}");
+}
+
+/* ---- the call ---- */
+
+enum { MOST_OPERANDS = REGISTERS + 4 };
+
+static void build_call(const writer *w, qn_str text, qn_str constraints) {
+  qn_ll_tile *t = w->t;
+  qn_ll *g = t->g;
+  const qn_ll_sums *s = w->s;
+  LLVMTypeRef results[MOST_OPERANDS], types[MOST_OPERANDS];
+  LLVMValueRef args[MOST_OPERANDS];
+  uint32_t n = 0, all = w->sums;
+  for (uint32_t i = 0; i < w->sums; i++) results[i] = t->acc_type;
+  results[all++] = g->ptr, results[all++] = g->ptr, results[all++] = g->i64;
+  if (s->y) results[all++] = g->ptr;
+  for (uint32_t i = 0; i < w->sums && !s->zero; i++) args[n++] = t->acc[i];
+  args[n++] = s->a, args[n++] = s->b;
+  if (s->y) args[n++] = s->y;
+  for (uint32_t i = 0; i < n; i++) types[i] = LLVMTypeOf(args[i]);
+  LLVMTypeRef type = LLVMFunctionType(LLVMStructTypeInContext(g->ctx, results, all, false), types, n, false);
+  LLVMValueRef code =
+      LLVMGetInlineAsm(type, (char *)(uintptr_t)text.data, text.size, (char *)(uintptr_t)constraints.data,
+                       constraints.size, true, false, LLVMInlineAsmDialectATT, false);
+  LLVMValueRef result = LLVMBuildCall2(g->b, type, code, args, n, "");
+  for (uint32_t i = 0; i < w->sums; i++) t->acc[i] = LLVMBuildExtractValue(g->b, result, i, "");
+}
+
+void qn__ll_sums(qn_ll_tile *t, const qn_ll_sums *s) {
+  qn_ll *g = t->g;
+  writer w = {.s = s, .t = t, .words = wording_of(g, t->plan, t->dot)};
+  qn_buf constraints;
+  share_registers(&w);
+  qn__buf_init(&w.text, g->arena->allocator);
+  qn__buf_init(&constraints, g->arena->allocator);
+  write_text(&w);
+  write_constraints(&w, &constraints);
+  if (w.text.failed || constraints.failed)
+    g->failed = g->out_of_memory = true;
+  else
+    build_call(&w, qn__buf_view(&w.text), qn__buf_view(&constraints));
+  qn__buf_free(&w.text);
+  qn__buf_free(&constraints);
+}
