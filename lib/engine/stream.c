@@ -16,6 +16,17 @@ static bool is_read(const qn_pvalue *values, uint32_t root, uint32_t num_steps, 
   return false;
 }
 
+static uint32_t bits_of(qn_scalar mem) {
+  return qn_scalar_get(mem)->storage_bits;
+}
+
+/* Its elements change places and nothing else. */
+static bool turns_around(const qn_loop_plan *l) {
+  const qn_tape *t = &l->tape;
+  return qn__tiled_loop(l) != UINT32_MAX && t->insts[t->outputs[0]].op == QN_T_INPUT && t->input_mem[0] != QN_I1 &&
+         bits_of(t->input_mem[0]) == bits_of(t->output_mem[0]);
+}
+
 /* What the innermost loop walks, it walks element by element. */
 static bool runs_dense(const qn_loop_plan *l) {
   for (uint32_t i = 0; i < l->num_inputs + l->num_outputs; i++)
@@ -27,13 +38,13 @@ bool qn__step_may_stream(const qn_isa *isa, const qn_step *s, const qn_pvalue *v
                          const qn_step *steps) {
   const qn_loop_plan *l = &s->plan->u.loop;
   if (s->plan->kind != QN_KERNEL_MAP && s->plan->kind != QN_KERNEL_ROW) return false;
-  if (strcmp(isa->arch, "x86_64") != 0 || l->num_loops == 0 || !runs_dense(l)) return false;
+  if (strcmp(isa->arch, "x86_64") != 0 || l->num_loops == 0) return false;
+  if (!turns_around(l) && !runs_dense(l)) return false;
   bool any = false;
   for (uint32_t i = 0; i < s->num_out; i++) {
     const qn_pvalue *v = &values[s->values[s->num_in + i]];
     if (l->reduced && l->reduced[i]) continue;
-    uint32_t bits = qn_scalar_get(v->mem)->storage_bits;
-    if (v->where != QN_AT_OUTPUT || bits < 8 || is_read(values, v->root, num_steps, steps)) return false;
+    if (v->where != QN_AT_OUTPUT || bits_of(v->mem) < 8 || is_read(values, v->root, num_steps, steps)) return false;
     any = true;
   }
   return any;
@@ -46,7 +57,7 @@ bool qn__job_streams(const qn_program *p, const qn_bound *b, const qn_job *job) 
   int64_t run = job->sizes[l->num_loops - 1], widest = 1;
   double bytes = 0;
   for (uint32_t i = 0; i < s->num_in + s->num_out; i++) {
-    int64_t size = (int64_t)qn_scalar_get(p->values[s->values[i]].mem)->storage_bits / 8;
+    int64_t size = (int64_t)bits_of(p->values[s->values[i]].mem) / 8;
     if (size > widest) widest = size;
     bytes += (double)qn__value_bytes(p, b, s->values[i]);
   }

@@ -1,19 +1,9 @@
 /* Transposed MAPs: of the loop along which the input lies densely and the innermost one, along which the output does,
  * squares are turned around in registers. A whole square of a plain copy goes from memory to memory; at the edges, and
  * where something is computed, through a square on the stack. */
-#include "ll.h"
+#include "transpose.h"
 
 enum { MOST = 16, CHUNK = 256 }; /* side of a square; elements along the output done before moving along the input */
-
-typedef struct square {
-  qn_ll_nest *n;
-  uint32_t side;
-  qn_scalar mem; /* raw: as bytes that are copied */
-  LLVMTypeRef vector;
-  LLVMValueRef in_stride, out_stride; /* bytes: from vector to vector read, and written */
-  LLVMValueRef room_in, room_out;     /* a square each, on the stack */
-  bool plain;                         /* output elements are input elements */
-} square;
 
 /* ---- in registers ---- */
 
@@ -37,8 +27,8 @@ static LLVMValueRef times(qn_ll *g, LLVMValueRef bytes, uint32_t k) {
   return qn__ll_mul(g, bytes, qn__ll_i64(g, k));
 }
 
-static void turn(const square *s, LLVMValueRef from, LLVMValueRef from_stride, LLVMValueRef to,
-                 LLVMValueRef to_stride) {
+void qn__ll_square_turn(const qn_ll_square *s, LLVMValueRef from, LLVMValueRef from_stride, LLVMValueRef to,
+                        LLVMValueRef to_stride) {
   qn_ll *g = s->n->g;
   LLVMValueRef v[MOST];
   for (uint32_t i = 0; i < s->side; i++)
@@ -59,12 +49,12 @@ static void copy(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef ma
   qn__ll_store(c->g, &c->to, index, lanes, mask, qn__ll_load(c->g, &c->from, index, lanes, mask));
 }
 
-static LLVMValueRef side_bytes(const square *s) {
+static LLVMValueRef side_bytes(const qn_ll_square *s) {
   return qn__ll_i64(s->n->g, (int64_t)s->side * qn__ll_mem_bits(s->mem) / 8);
 }
 
 /* `count` vectors, of each `length` elements. */
-static void copy_in(const square *s, LLVMValueRef from, LLVMValueRef count, LLVMValueRef length) {
+static void copy_in(const qn_ll_square *s, LLVMValueRef from, LLVMValueRef count, LLVMValueRef length) {
   qn_ll *g = s->n->g;
   qn_ll_for f;
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, 1, 0, NULL);
@@ -82,7 +72,7 @@ static void compute(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef
   qn__ll_region_store(&n->region, 0, &n->places[1], index, lanes, mask);
 }
 
-static void compute_out(const square *s, LLVMValueRef to, LLVMValueRef count, LLVMValueRef length) {
+static void compute_out(const qn_ll_square *s, LLVMValueRef to, LLVMValueRef count, LLVMValueRef length) {
   qn_ll_nest *n = s->n;
   qn_ll *g = n->g;
   qn_ll_place kept[2] = {n->places[0], n->places[1]};
@@ -99,7 +89,7 @@ static void compute_out(const square *s, LLVMValueRef to, LLVMValueRef count, LL
 /* ---- the loops ---- */
 
 /* The square at element `i` along the input, `j` along the output. */
-static void one_square(const square *s, LLVMValueRef i, LLVMValueRef j) {
+static void one_square(const qn_ll_square *s, LLVMValueRef i, LLVMValueRef j) {
   qn_ll_nest *n = s->n;
   qn_ll *g = n->g;
   LLVMValueRef side = qn__ll_i64(g, s->side), size = qn__ll_i64(g, (int64_t)qn__ll_mem_bits(s->mem) / 8);
@@ -116,8 +106,9 @@ static void one_square(const square *s, LLVMValueRef i, LLVMValueRef j) {
   qn__ll_if_begin(g, &cut, edge);
   copy_in(s, from, along, across);
   qn__ll_if_end(g, &cut);
-  turn(s, LLVMBuildSelect(g->b, edge, s->room_in, from, ""), LLVMBuildSelect(g->b, edge, pitch, s->in_stride, ""),
-       LLVMBuildSelect(g->b, by_room, s->room_out, to, ""), LLVMBuildSelect(g->b, by_room, pitch, s->out_stride, ""));
+  qn__ll_square_turn(
+      s, LLVMBuildSelect(g->b, edge, s->room_in, from, ""), LLVMBuildSelect(g->b, edge, pitch, s->in_stride, ""),
+      LLVMBuildSelect(g->b, by_room, s->room_out, to, ""), LLVMBuildSelect(g->b, by_room, pitch, s->out_stride, ""));
   qn__ll_if_begin(g, &rest, by_room);
   compute_out(s, to, across, along);
   qn__ll_if_end(g, &rest);
@@ -129,23 +120,43 @@ static bool is_plain(const qn_ll_nest *n) {
          qn__ll_mem_bits(n->places[0].mem) == qn__ll_mem_bits(n->places[1].mem);
 }
 
+/* Elements [from, to) along the output, and [left, right) along the input. */
+static void by_squares(const qn_ll_square *s, LLVMValueRef from, LLVMValueRef to, LLVMValueRef left,
+                       LLVMValueRef right) {
+  qn_ll *g = s->n->g;
+  qn_ll_for chunk, across, along;
+  qn__ll_for_begin(g, &chunk, from, to, CHUNK, 0, NULL);
+  LLVMValueRef chunk_end = qn__ll_min(g, to, qn__ll_add(g, chunk.i, qn__ll_i64(g, CHUNK)));
+  qn__ll_for_begin(g, &across, left, right, s->side, 0, NULL);
+  qn__ll_for_begin(g, &along, chunk.i, chunk_end, s->side, 0, NULL);
+  one_square(s, across.i, along.i);
+  qn__ll_for_end(g, &along, NULL);
+  qn__ll_for_end(g, &across, NULL);
+  qn__ll_for_end(g, &chunk, NULL);
+}
+
 void qn__ll_transpose(qn_ll_nest *n) {
   qn_ll *g = n->g;
   uint32_t loops = n->plan->num_loops, bits = qn__ll_mem_bits(n->places[0].mem), side = g->isa->vector_bits / bits;
-  square s = {.n = n, .side = side < MOST ? side : MOST, .mem = n->places[0].mem, .plain = is_plain(n)};
+  qn_ll_square s = {.n = n, .side = side < MOST ? side : MOST, .mem = n->places[0].mem, .plain = is_plain(n)};
   if (s.mem == QN_I1) s.mem = QN_UI8;
   s.vector = LLVMVectorType(qn__ll_mem_type(g, s.mem), s.side);
   s.in_stride = n->stride[loops - 1];
   s.out_stride = n->stride[loops + n->tiled];
   s.room_in = qn__ll_slot(g, s.vector, s.side);
   s.room_out = qn__ll_slot(g, s.vector, s.side);
-  qn_ll_for chunk, across, along;
-  qn__ll_for_begin(g, &chunk, n->start, n->end, CHUNK, 0, NULL);
-  LLVMValueRef chunk_end = qn__ll_min(g, n->end, qn__ll_add(g, chunk.i, qn__ll_i64(g, CHUNK)));
-  qn__ll_for_begin(g, &across, n->tile_start, n->tile_end, s.side, 0, NULL);
-  qn__ll_for_begin(g, &along, chunk.i, chunk_end, s.side, 0, NULL);
-  one_square(&s, across.i, along.i);
-  qn__ll_for_end(g, &along, NULL);
-  qn__ll_for_end(g, &across, NULL);
-  qn__ll_for_end(g, &chunk, NULL);
+  if (!n->stream) {
+    by_squares(&s, n->start, n->end, n->tile_start, n->tile_end);
+    return;
+  }
+  LLVMValueRef rows_end, columns_end;
+  qn_ll_for f;
+  qn__ll_transpose_past(&s, &rows_end, &columns_end);
+  /* What is left: of all rows the last columns, and of all columns the last rows. */
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, 2), 1, 0, NULL);
+  LLVMValueRef second = LLVMBuildICmp(g->b, LLVMIntNE, f.i, qn__ll_i64(g, 0), "");
+  by_squares(&s, LLVMBuildSelect(g->b, second, rows_end, n->start, ""),
+             LLVMBuildSelect(g->b, second, n->end, rows_end, ""),
+             LLVMBuildSelect(g->b, second, n->tile_start, columns_end, ""), n->tile_end);
+  qn__ll_for_end(g, &f, NULL);
 }
