@@ -82,10 +82,10 @@ static void write_row(const turning *t, LLVMValueRef row, LLVMValueRef to, LLVMV
   qn__ll_if_end(g, &goes_on);
 }
 
-static void fetch(const turning *t, LLVMValueRef from) {
+static void fetch(const turning *t, LLVMValueRef from, uint32_t rows) {
   qn_ll *g = t->s->n->g;
   LLVMValueRef ahead = qn__ll_gep(g, from, times(g, t->s->in_stride, RUNS_AHEAD * t->rows));
-  for (uint32_t i = 0; i < t->s->side; i++) {
+  for (uint32_t i = 0; i < rows; i++) {
     LLVMValueRef args[4] = {qn__ll_gep(g, ahead, times(g, t->s->in_stride, i)), qn__ll_i32(g, 0), qn__ll_i32(g, 2),
                             qn__ll_i32(g, 1)};
     LLVMTypeRef type = g->ptr;
@@ -93,17 +93,62 @@ static void fetch(const turning *t, LLVMValueRef from) {
   }
 }
 
-static void squares(const turning *t, LLVMValueRef from) {
-  const qn_ll_square *s = t->s;
-  qn_ll *g = s->n->g;
+/* Small elements: a whole line of each of as many rows as 16 bytes have elements, of which every quarter of a vector is
+ * a square of its own. */
+static bool by_quarters(const turning *t) {
+  return t->bytes == LINE && t->size < 4;
+}
+
+static LLVMValueRef in_turn(const turning *t, LLVMValueRef a, LLVMValueRef b, bool second) {
+  qn_ll *g = t->s->n->g;
+  LLVMValueRef picks[LINE];
+  uint32_t n = LINE / t->size, side = n / 4;
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t k = i % side;
+    picks[i] = qn__ll_i32(g, i - k + (second ? side / 2 : 0) + k / 2 + (k % 2 ? n : 0));
+  }
+  return LLVMBuildShuffleVector(g->b, a, b, LLVMConstVector(picks, n), "");
+}
+
+static void turn_quarters(const turning *t, LLVMValueRef from, LLVMValueRef to) {
+  qn_ll *g = t->s->n->g;
+  LLVMValueRef v[16], next[16];
+  uint32_t n = LINE / t->size, side = n / 4;
+  LLVMTypeRef type = LLVMVectorType(qn__ll_mem_type(g, t->s->mem), n);
+  for (uint32_t i = 0; i < side; i++)
+    v[i] = qn__ll_load_vec(g, type, qn__ll_gep(g, from, times(g, t->s->in_stride, i)), 1);
+  for (uint32_t step = 1; step < side; step *= 2) {
+    for (uint32_t i = 0; i < side; i++) next[i] = in_turn(t, v[i / 2], v[i / 2 + side / 2], i % 2);
+    for (uint32_t i = 0; i < side; i++) v[i] = next[i];
+  }
+  for (uint32_t q = 0; q < 4; q++)
+    for (uint32_t i = 0; i < side; i++) {
+      LLVMValueRef picks[16];
+      for (uint32_t k = 0; k < side; k++) picks[k] = qn__ll_i32(g, q * side + k);
+      LLVMValueRef part = LLVMBuildShuffleVector(g->b, v[i], LLVMGetPoison(type), LLVMConstVector(picks, side), "");
+      qn__ll_store_vec(g, part, qn__ll_gep_const(g, to, (int64_t)(q * side + i) * t->pitch), 1);
+    }
+}
+
+static void turn_squares(const turning *t, LLVMValueRef from, LLVMValueRef to) {
+  qn_ll *g = t->s->n->g;
+  for (uint32_t c = 0; c < t->columns; c += t->s->side)
+    qn__ll_square_turn(t->s, qn__ll_gep_const(g, from, (int64_t)c * t->size), t->s->in_stride,
+                       qn__ll_gep_const(g, to, (int64_t)c * t->pitch), qn__ll_i64(g, t->pitch));
+}
+
+static void turn_around(const turning *t, LLVMValueRef from) {
+  qn_ll *g = t->s->n->g;
+  uint32_t step = by_quarters(t) ? 16 / t->size : t->s->side;
   qn_ll_for along;
-  qn__ll_do_begin(g, &along, qn__ll_i64(g, 0), qn__ll_i64(g, t->rows), s->side, 0, NULL);
-  LLVMValueRef here = qn__ll_gep(g, from, qn__ll_mul(g, along.i, s->in_stride));
+  qn__ll_do_begin(g, &along, qn__ll_i64(g, 0), qn__ll_i64(g, t->rows), step, 0, NULL);
+  LLVMValueRef here = qn__ll_gep(g, from, qn__ll_mul(g, along.i, t->s->in_stride));
   LLVMValueRef there = qn__ll_gep(g, qn__ll_gep_const(g, t->room, t->bytes), times(g, along.i, t->size));
-  fetch(t, here);
-  for (uint32_t c = 0; c < t->columns; c += s->side)
-    qn__ll_square_turn(s, qn__ll_gep_const(g, here, (int64_t)c * t->size), s->in_stride,
-                       qn__ll_gep_const(g, there, (int64_t)c * t->pitch), qn__ll_i64(g, t->pitch));
+  fetch(t, here, step);
+  if (by_quarters(t))
+    turn_quarters(t, here, there);
+  else
+    turn_squares(t, here, there);
   qn__ll_for_end(g, &along, NULL);
 }
 
@@ -116,7 +161,7 @@ static void one_line(const turning *t, LLVMValueRef c, LLVMValueRef j, LLVMValue
   from = qn__ll_gep(g, from, qn__ll_mul(g, j, s->in_stride));
   to = qn__ll_gep(g, to, qn__ll_mul(g, c, s->out_stride));
   take_up(t, carried, to);
-  squares(t, from);
+  turn_around(t, from);
   qn_ll_for f;
   qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, t->columns), 1, 0, NULL);
   write_row(t, row_of(t, f.i), qn__ll_gep(g, to, qn__ll_mul(g, f.i, s->out_stride)),
