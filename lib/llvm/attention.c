@@ -122,20 +122,42 @@ static LLVMValueRef block_of_k(body *w) {
   return qn__ll_gep(g, w->k, qn__ll_mul(g, panel, w->k_panel));
 }
 
-/* Scores' sums of the block into memory. */
-static void scores(body *w) {
+/* Calls fn for groups of the tile's rows, no more in each than there are registers for sums, and none much lower. */
+static void by_sums(body *w, void (*fn)(body *w, LLVMValueRef row, uint32_t rows, void *user), void *user) {
+  qn_ll *g = w->t.g;
+  uint32_t rows = w->t.rows, groups = (rows + w->t.plan->sums - 1) / w->t.plan->sums;
+  const uint32_t heights[2] = {rows / groups + 1, rows / groups}, counts[2] = {rows % groups, groups - rows % groups};
+  int64_t row = 0;
+  for (int i = 0; i < 2; i++) {
+    qn_ll_for f;
+    LLVMValueRef at = qn__ll_i64(g, row);
+    row += (int64_t)counts[i] * heights[i];
+    if (counts[i] > 1) {
+      qn__ll_do_begin(g, &f, at, qn__ll_i64(g, row), heights[i], 0, NULL);
+      at = f.i;
+    }
+    if (counts[i]) fn(w, at, heights[i], user);
+    if (counts[i] > 1) qn__ll_for_end(g, &f, NULL);
+  }
+}
+
+/* Sums of scores of `rows` rows from `row` of the tile on into memory. */
+static void scores_of(body *w, LLVMValueRef row, uint32_t rows, void *user) {
+  (void)user;
   qn_ll *g = w->t.g;
   const qn_attention_plan *p = w->t.plan;
   qn_ll_tile *t = &w->tile;
   uint32_t width = p->key_block, kb = p->scores.layout.k_block;
-  shape_tile(w, &p->scores, w->t.rows, 1, width);
+  LLVMValueRef q = qn__ll_gep(g, w->q, qn__ll_mul(g, row, w->q_row));
+  LLVMValueRef sums = qn__ll_gep(g, w->t.memory, qn__ll_mul(g, row, qn__ll_i64(g, (int64_t)width * 4)));
+  shape_tile(w, &p->scores, rows, 1, width);
   LLVMValueRef d = qn__ll_arg_size(g, 2), size = qn__ll_i64(g, kb);
   LLVMValueRef all = LLVMBuildUDiv(g->b, qn__ll_add(g, d, qn__ll_i64(g, kb - 1)), size, "");
   bool exact = p->scores.lhs_padded || kb == 1;
   LLVMValueRef full = exact ? all : LLVMBuildUDiv(g->b, d, size, "");
   LLVMValueRef base = w->room_k ? w->room_k : block_of_k(w);
   t->k_size = d;
-  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, w->q, qn__ll_mul(g, qn__ll_i64(g, r), w->q_row));
+  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, q, qn__ll_mul(g, qn__ll_i64(g, r), w->q_row));
   qn_ll_for columns;
   uint32_t step = t->vectors * t->acc_lanes;
   bool single = step == width;
@@ -150,7 +172,7 @@ static void scores(body *w) {
   for (uint32_t r = 0; r < t->rows; r++)
     for (uint32_t v = 0; v < t->vectors; v++) {
       int64_t at = w->t.at.scores + ((int64_t)r * width + (int64_t)v * t->acc_lanes) * 4;
-      LLVMValueRef to = qn__ll_gep(g, qn__ll_gep_const(g, w->t.memory, at), qn__ll_mul(g, column, qn__ll_i64(g, 4)));
+      LLVMValueRef to = qn__ll_gep(g, qn__ll_gep_const(g, sums, at), qn__ll_mul(g, column, qn__ll_i64(g, 4)));
       qn__ll_store_vec(g, t->acc[r * t->vectors + v], to, 4);
     }
   if (!single) qn__ll_for_end(g, &columns, NULL);
@@ -158,15 +180,14 @@ static void scores(body *w) {
 
 /* ---- values ---- */
 
-/* Where o's vector v of row r (a constant, or a value for tiles of one row) is, for the tile at `column`. */
+/* Where o's vector v of row r after `row` is, for the tile at `column`. */
 static LLVMValueRef out_at(body *w, LLVMValueRef row, uint32_t r, uint32_t v, LLVMValueRef column) {
   qn_ll *g = w->t.g;
   const qn_ll_tile *t = &w->tile;
   uint32_t per_panel = t->vectors / t->panels, width = w->t.plan->values.layout.panel_width;
   int64_t floats =
       (int64_t)r * w->t.plan->dv_room + (int64_t)(v / per_panel) * width + (int64_t)(v % per_panel) * t->acc_lanes;
-  LLVMValueRef moved = column;
-  if (row) moved = qn__ll_add(g, moved, qn__ll_mul(g, row, qn__ll_i64(g, w->t.plan->dv_room)));
+  LLVMValueRef moved = qn__ll_add(g, column, qn__ll_mul(g, row, qn__ll_i64(g, w->t.plan->dv_room)));
   return qn__ll_gep(g, qn__ll_gep_const(g, w->t.memory, w->t.at.out + floats * 4),
                     qn__ll_mul(g, moved, qn__ll_i64(g, 4)));
 }
@@ -174,12 +195,12 @@ static LLVMValueRef out_at(body *w, LLVMValueRef row, uint32_t r, uint32_t v, LL
 static LLVMValueRef factor_at(body *w, LLVMValueRef row, uint32_t r) {
   qn_ll *g = w->t.g;
   LLVMValueRef at = qn__ll_gep_const(g, w->t.memory, w->t.at.factor + (int64_t)r * 4);
-  return row ? qn__ll_gep(g, at, qn__ll_mul(g, row, qn__ll_i64(g, 4))) : at;
+  return qn__ll_gep(g, at, qn__ll_mul(g, row, qn__ll_i64(g, 4)));
 }
 
 typedef struct span {
   LLVMValueRef start, end; /* blocks of keys within the present one */
-  LLVMValueRef row;        /* null: all rows of the tile; else this one */
+  LLVMValueRef row;        /* the first of the rows at hand */
   bool rescale;            /* o is multiplied by c first */
 } span;
 
@@ -199,7 +220,7 @@ static void value_tile(body *w, const span *s, LLVMValueRef panel, LLVMValueRef 
   for (uint32_t r = 0; r < t->rows; r++) {
     int64_t at = (p->codes ? w->t.at.codes : w->t.at.scores) + (int64_t)r * p->key_block * weight;
     t->a[r] = qn__ll_gep_const(g, w->t.memory, at);
-    if (s->row) t->a[r] = qn__ll_gep(g, t->a[r], qn__ll_mul(g, s->row, qn__ll_i64(g, p->key_block * weight)));
+    t->a[r] = qn__ll_gep(g, t->a[r], qn__ll_mul(g, s->row, qn__ll_i64(g, p->key_block * weight)));
   }
   for (uint32_t i = 0; i < t->panels; i++) {
     LLVMValueRef at = qn__ll_gep(g, v, qn__ll_mul(g, qn__ll_add(g, panel, qn__ll_i64(g, i)), v_panel));
@@ -266,6 +287,12 @@ static void values_of(body *w, const span *s, uint32_t rows) {
   }
 }
 
+static void common_values(body *w, LLVMValueRef row, uint32_t rows, void *user) {
+  span s = *(const span *)user;
+  s.row = row;
+  values_of(w, &s, rows);
+}
+
 /* o of the tile's rows by the block's weights. Codes are 0 where a key does not take part. Floats: keys that all rows
  * see, then, where the diagonal crosses the block, what is left of each row. */
 static void values(body *w, LLVMValueRef count) {
@@ -275,7 +302,7 @@ static void values(body *w, LLVMValueRef count) {
   if (p->codes) {
     uint32_t kb = p->values.layout.k_block;
     LLVMValueRef blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, kb - 1)), qn__ll_i64(g, kb), "");
-    values_of(w, &(span){zero, blocks, NULL, true}, w->t.rows);
+    by_sums(w, common_values, &(span){zero, blocks, NULL, true});
     return;
   }
   LLVMValueRef common = count;
@@ -283,7 +310,7 @@ static void values(body *w, LLVMValueRef count) {
     common = qn__ll_min(g, count, qn__ll_attention_left(&w->t, zero, w->t.block));
     common = larger(g, common, zero);
   }
-  values_of(w, &(span){zero, common, NULL, true}, w->t.rows);
+  by_sums(w, common_values, &(span){zero, common, NULL, true});
   if (!p->causal || w->t.rows == 1) return;
   qn_ll_if crossed;
   qn_ll_for rows;
@@ -327,24 +354,32 @@ static LLVMValueRef keys_of(body *w) {
   return qn__ll_attention_left(&w->t, qn__ll_i64(w->t.g, w->t.rows - 1), qn__ll_i64(w->t.g, 0));
 }
 
+static int64_t partials_bytes(const qn_ll_attention *t) {
+  return t->plan->codes ? 64 : (int64_t)t->rows * 32 * 4;
+}
+
 static void begin_tile(body *w) {
   qn_ll *g = w->t.g;
   const qn_ll_scratch *at = &w->t.at;
   clear(w, at->out, (int64_t)w->t.rows * w->t.plan->dv_room * 4);
-  clear(w, at->partials, (int64_t)w->t.rows * 32 * 4);
+  clear(w, at->partials, partials_bytes(&w->t));
   fill(w, at->max, 16, qn__ll_bits(g, g->f32, 0xFF7FFFFFu)); /* -FLT_MAX, behind the rows too */
   clear(w, at->factor, 64);
 }
 
-/* The present block of keys, of which there may be none for the tile. */
-static void tile_by_block(body *w) {
+/* The present block's weights, or then its values, of tile i. It may see none of the keys. */
+static void tile_by_block(body *w, LLVMValueRef i, bool second) {
   qn_ll *g = w->t.g;
+  go_to(w, i);
   LLVMValueRef keys = keys_of(w), width = qn__ll_i64(g, w->t.plan->key_block);
   qn_ll_if any;
   if (w->t.plan->causal) qn__ll_if_begin(g, &any, LLVMBuildICmp(g->b, LLVMIntSLT, w->t.block, keys, ""));
-  scores(w);
-  call(w, w->softmax);
-  values(w, qn__ll_min(g, qn__ll_sub(g, keys, w->t.block), width));
+  if (second) {
+    values(w, qn__ll_min(g, qn__ll_sub(g, keys, w->t.block), width));
+  } else {
+    by_sums(w, scores_of, NULL);
+    call(w, w->softmax);
+  }
   if (w->t.plan->causal) qn__ll_if_end(g, &any);
 }
 
@@ -372,10 +407,11 @@ static void some_tiles(body *w, LLVMValueRef count) {
   qn__ll_for_begin(g, &blocks, zero, keys_of(w), w->t.plan->key_block, 0, NULL);
   w->t.block = blocks.i;
   pack_block(w);
-  qn__ll_for_begin(g, &tiles, zero, count, 1, 0, NULL);
-  go_to(w, tiles.i);
-  tile_by_block(w);
-  qn__ll_for_end(g, &tiles, NULL);
+  for (int second = 0; second < 2; second++) {
+    qn__ll_for_begin(g, &tiles, zero, count, 1, 0, NULL);
+    tile_by_block(w, tiles.i, second);
+    qn__ll_for_end(g, &tiles, NULL);
+  }
   qn__ll_for_end(g, &blocks, NULL);
   w->t.block = zero;
   qn__ll_for_begin(g, &tiles, zero, count, 1, 0, NULL);
@@ -412,10 +448,12 @@ static void place_scratch(qn_ll_attention *t) {
   at += rows * p->key_block * 4;
   t->at.codes = at;
   at += p->codes ? rows * p->key_block : 0;
+  t->at.lanes = at;
+  at += rows * t->g->lanes * 4;
   t->at.out = at;
   at += rows * p->dv_room * 4;
   t->at.partials = at;
-  at += rows * 32 * 4;
+  at += partials_bytes(t);
   t->at.max = at;
   at += 64;
   t->at.factor = at;

@@ -9,6 +9,7 @@
 typedef struct qn_ll_scratch {
   int64_t scores;   /* key_block sums, scores, then weights: 32 bits each */
   int64_t codes;    /* key_block codes */
+  int64_t lanes;    /* one vector: the row's largest score, or sum of codes, of each lane */
   int64_t out;      /* o: dv_room floats */
   int64_t partials; /* of l: 32 floats; codes have one */
   int64_t max;      /* m: one float */
@@ -34,6 +35,21 @@ LLVMValueRef qn__ll_attention_softmax(qn_ll_attention *outer);
 /* The same arguments: o and l to y. */
 LLVMValueRef qn__ll_attention_finish(qn_ll_attention *outer);
 LLVMTypeRef qn__ll_attention_signature(qn_ll *g);
+
+/* attention_weight.c: e^(s - m) of vectors next to each other, for s that is m at most, -infinity or NaN. */
+void qn__ll_attention_exp(qn_ll *g, uint32_t count, const LLVMValueRef *s, LLVMValueRef m, LLVMValueRef *p);
+/* Whether 255 p, rounded, may be stored by qn__ll_attention_codes. */
+bool qn__ll_attention_packs(const qn_ll_attention *t);
+/* Codes of 2 to 4 vectors of weights to `at`, and for each of four codes their sum, added to `sums`. */
+LLVMValueRef qn__ll_attention_codes(qn_ll *g, uint32_t count, const LLVMValueRef *p, LLVMValueRef at,
+                                    LLVMValueRef sums);
+/* Of each of `rows` vectors that lie at `at` one after the other, what its lanes come to: lane r has that of row r, and
+ * lanes behind the rows have any of them. */
+typedef enum qn_ll_fold { QN_LL_FOLD_MAX, QN_LL_FOLD_FADD, QN_LL_FOLD_ADD } qn_ll_fold;
+LLVMValueRef qn__ll_attention_fold_rows(qn_ll *g, LLVMValueRef at, LLVMTypeRef elem, uint32_t rows, qn_ll_fold how);
+/* A vector's lanes, or those of two halves of a longer one, into one by halves. */
+LLVMValueRef qn__ll_attention_fold(qn_ll *g, LLVMValueRef v, uint32_t lanes, qn_ll_fold how);
+LLVMValueRef qn__ll_attention_larger(qn_ll *g, LLVMValueRef x, LLVMValueRef m); /* m where x is NaN */
 
 /* attention_rows.c: keys, or values, that come as rows. The room that a block of them takes in the product's layout;
  * and a function void(room, rows, how many of them, their length) that brings it there, with zeros behind. */

@@ -7,14 +7,17 @@ enum { PARTIALS = 32 };
 
 typedef struct softmax {
   qn_ll_attention t;
-  qn_ll_region score, weight, change; /* `change`: the weight of an old maximum, lanes being rows */
-  qn_ll_place *places;                /* of the score's inputs */
-  LLVMValueRef *extra;                /* of the present head, before rows are added */
-  LLVMValueRef row;                   /* of the tile */
-  LLVMValueRef left;                  /* keys that the row sees from the block's first on */
-  LLVMValueRef exist;                 /* keys that exist from there on */
-  LLVMValueRef at;                    /* the row's scores */
-  uint32_t group;                     /* keys per turn of a loop: whole rows of partials */
+  qn_ll_region score[QN_LL_MAX_GROUP], weight[QN_LL_MAX_GROUP]; /* of vectors next to each other */
+  qn_ll_region change;                                          /* the weight of an old maximum, lanes being rows */
+  qn_ll_place *places;                                          /* of the score's inputs */
+  LLVMValueRef *extra;                                          /* of the present head, before rows are added */
+  LLVMValueRef row;                                             /* of the tile */
+  LLVMValueRef left;                                            /* keys that the row sees from the block's first on */
+  LLVMValueRef exist;                                           /* keys that exist from there on */
+  LLVMValueRef at;                                              /* the row's scores */
+  uint32_t group;                                               /* keys per turn of a loop: whole rows of partials */
+  uint32_t at_once;                                             /* vectors that take their steps together */
+  bool by_key; /* what changes with keys only is known before the rows begin */
 } softmax;
 
 /* ---- functions of their own ---- */
@@ -60,6 +63,19 @@ static LLVMValueRef row_at(const qn_ll_attention *t, int64_t at, LLVMValueRef r,
 
 /* ---- scores ---- */
 
+static bool regions(softmax *s, qn_ll_region *of, const qn_tape *tape, const uint8_t *vary) {
+  for (uint32_t k = 0; k < s->at_once; k++)
+    if (!qn__ll_region_init(&of[k], s->t.g, tape, vary)) return false;
+  return true;
+}
+
+/* What is the same for all of a head's scores. */
+static void prepare_score(softmax *s) {
+  for (uint32_t k = 0; k < s->at_once; k++)
+    qn__ll_region_load(&s->score[k], 0, s->places, qn__ll_i64(s->t.g, 0), 1, NULL);
+  qn__ll_region_emit_group(s->score, s->at_once, 0, 0, 0, 1);
+}
+
 static bool prepare(softmax *s) {
   qn_ll *g = s->t.g;
   const qn_attention_plan *p = s->t.plan;
@@ -79,12 +95,11 @@ static bool prepare(softmax *s) {
     s->extra[i] = qn__ll_gep(g, qn__ll_arg_ptr(g, 4 + i), head);
     s->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, s->extra[i], NULL};
   }
-  if (!qn__ll_region_init(&s->score, g, &p->score, vary) || !qn__ll_region_init(&s->weight, g, &p->weight, both) ||
+  if (!regions(s, s->score, &p->score, vary) || !regions(s, s->weight, &p->weight, both) ||
       !qn__ll_region_init(&s->change, g, &p->weight, lanes))
     return false;
-  qn__ll_region_load(&s->score, 0, s->places, qn__ll_i64(g, 0), 1, NULL);
-  qn__ll_region_emit(&s->score, 0, 0, 0, 1);
-  qn__ll_region_emit(&s->weight, 0, 0, 0, 1);
+  prepare_score(s);
+  qn__ll_region_emit_group(s->weight, s->at_once, 0, 0, 0, 1);
   qn__ll_region_emit(&s->change, 0, 0, 0, 1);
   return true;
 }
@@ -96,8 +111,9 @@ static void place_row(softmax *s) {
   for (uint32_t i = 0; i < p->num_extras; i++)
     if (p->extras[i].by_row)
       s->places[1 + i].base = qn__ll_gep(g, s->extra[i], qn__ll_mul(g, row, qn__ll_arg_stride(g, 8 + 2 * i)));
-  qn__ll_region_load(&s->score, QN_LL_BY_ROW, s->places, qn__ll_i64(g, 0), 1, NULL);
-  qn__ll_region_emit(&s->score, QN_LL_BY_ROW, 0, 0, 1);
+  for (uint32_t k = 0; k < s->at_once; k++)
+    qn__ll_region_load(&s->score[k], QN_LL_BY_ROW, s->places, qn__ll_i64(g, 0), 1, NULL);
+  qn__ll_region_emit_group(s->score, s->at_once, QN_LL_BY_ROW, 0, 0, 1);
 }
 
 /* Lanes key .. of which the first n exist. */
@@ -119,34 +135,54 @@ static bool moves_by_key(const softmax *s) {
   return false;
 }
 
-/* The scores of one vector of keys from `key` of the block on; `part`: keys may be missing. */
-static LLVMValueRef score_vector(softmax *s, LLVMValueRef key, bool part) {
+/* The place of a vector of keys, from `key` of the block on, and in *mask which of them exist. */
+static LLVMValueRef place_of(softmax *s, LLVMValueRef key, bool part, LLVMValueRef *mask) {
   qn_ll *g = s->t.g;
-  LLVMTypeRef type = qn__ll_lanes(qn__ll_mem_type(g, s->t.plan->scores.acc), g->lanes);
-  LLVMValueRef at = qn__ll_gep(g, s->at, qn__ll_mul(g, key, qn__ll_i64(g, 4)));
-  LLVMValueRef index = qn__ll_add(g, s->t.block, key), mask = NULL;
-  if (part && moves_by_key(s)) {
-    mask = first_lanes(g, key, s->exist);
-    /* Places that are read lane by lane read the first lane for those outside the mask. */
-    LLVMValueRef last = qn__ll_sub(g, s->t.keys, qn__ll_i64(g, 1));
-    index = qn__ll_min(g, index, last);
-  }
-  qn__ll_region_load(&s->score, QN_LL_BY_LANE, s->places, index, g->lanes, mask);
-  qn__ll_region_emit(&s->score, QN_LL_BY_LANE, 0, 0, g->lanes);
-  qn__ll_region_load(&s->score, QN_LL_BY_LANE | QN_LL_BY_ROW, s->places, index, g->lanes, mask);
-  qn__ll_region_set_input(&s->score, 0, qn__ll_load_vec(g, type, at, 4));
-  qn__ll_region_emit(&s->score, QN_LL_BY_LANE | QN_LL_BY_ROW, 0, 0, g->lanes);
-  LLVMValueRef x = qn__ll_region_get(&s->score, s->score.tape->outputs[0], g->lanes);
-  if (part) {
-    LLVMValueRef out = qn__ll_bits(g, LLVMTypeOf(x), 0xFF800000u); /* -infinity */
-    x = LLVMBuildSelect(g->b, first_lanes(g, key, s->left), x, out, "");
-  }
-  qn__ll_store_vec(g, x, at, 4);
-  return x;
+  LLVMValueRef index = qn__ll_add(g, s->t.block, key);
+  *mask = NULL;
+  if (!part || !moves_by_key(s)) return index;
+  *mask = first_lanes(g, key, s->exist);
+  /* Places that are read lane by lane read the first lane for those outside the mask. */
+  return qn__ll_min(g, index, qn__ll_sub(g, s->t.keys, qn__ll_i64(g, 1)));
 }
 
-static LLVMValueRef larger(qn_ll *g, LLVMValueRef x, LLVMValueRef m) {
-  return LLVMBuildSelect(g->b, LLVMBuildFCmp(g->b, LLVMRealOGT, x, m, ""), x, m, "");
+/* What vectors of keys need that is the same for all rows. */
+static void score_keys(softmax *s, LLVMValueRef first, bool part) {
+  qn_ll *g = s->t.g;
+  for (uint32_t k = 0; k < s->at_once; k++) {
+    LLVMValueRef mask, index = place_of(s, qn__ll_add(g, first, qn__ll_i64(g, (int64_t)k * g->lanes)), part, &mask);
+    qn__ll_region_load(&s->score[k], QN_LL_BY_LANE, s->places, index, g->lanes, mask);
+  }
+  qn__ll_region_emit_group(s->score, s->at_once, QN_LL_BY_LANE, 0, 0, g->lanes);
+}
+
+/* The scores of at_once vectors of keys from `first` of the block on, into memory and into the maximum; `part`: keys
+ * may be missing. */
+static LLVMValueRef score_vectors(softmax *s, LLVMValueRef first, LLVMValueRef max, bool part) {
+  qn_ll *g = s->t.g;
+  LLVMTypeRef type = qn__ll_lanes(qn__ll_mem_type(g, s->t.plan->scores.acc), g->lanes);
+  const uint8_t both = QN_LL_BY_LANE | QN_LL_BY_ROW;
+  LLVMValueRef key[QN_LL_MAX_GROUP], at[QN_LL_MAX_GROUP];
+  if (!s->by_key) score_keys(s, first, part);
+  for (uint32_t k = 0; k < s->at_once; k++) {
+    LLVMValueRef mask, index;
+    key[k] = qn__ll_add(g, first, qn__ll_i64(g, (int64_t)k * g->lanes));
+    index = place_of(s, key[k], part, &mask);
+    qn__ll_region_load(&s->score[k], both, s->places, index, g->lanes, mask);
+    at[k] = qn__ll_gep(g, s->at, qn__ll_mul(g, key[k], qn__ll_i64(g, 4)));
+    qn__ll_region_set_input(&s->score[k], 0, qn__ll_load_vec(g, type, at[k], 4));
+  }
+  qn__ll_region_emit_group(s->score, s->at_once, both, 0, 0, g->lanes);
+  for (uint32_t k = 0; k < s->at_once; k++) {
+    LLVMValueRef x = qn__ll_region_get(&s->score[k], s->score[k].tape->outputs[0], g->lanes);
+    if (part) {
+      LLVMValueRef out = qn__ll_bits(g, LLVMTypeOf(x), 0xFF800000u); /* -infinity */
+      x = LLVMBuildSelect(g->b, first_lanes(g, key[k], s->left), x, out, "");
+    }
+    qn__ll_store_vec(g, x, at[k], 4);
+    max = qn__ll_attention_larger(g, x, max);
+  }
+  return max;
 }
 
 /* Loops over the block by groups of keys around `step`, or without a loop when it is one group. */
@@ -174,44 +210,38 @@ static LLVMValueRef score_row(softmax *s, LLVMValueRef max, bool part) {
   qn_ll *g = s->t.g;
   groups gr;
   groups_begin(s, &gr, 1, &max);
-  for (uint32_t k = 0; k < s->group; k += g->lanes)
-    max = larger(g, score_vector(s, qn__ll_add(g, gr.first, qn__ll_i64(g, k)), part), max);
+  for (uint32_t k = 0; k < s->group; k += g->lanes * s->at_once)
+    max = score_vectors(s, qn__ll_add(g, gr.first, qn__ll_i64(g, k)), max, part);
   groups_end(s, &gr, &max);
   return max;
 }
 
-static LLVMValueRef half(qn_ll *g, LLVMValueRef v, uint32_t first, uint32_t count) {
-  LLVMValueRef picks[PARTIALS];
-  for (uint32_t i = 0; i < count; i++) picks[i] = qn__ll_i32(g, first + i);
-  if (count == 1) return LLVMBuildExtractElement(g->b, v, picks[0], "");
-  return LLVMBuildShuffleVector(g->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(picks, count), "");
-}
-
-typedef enum fold { FOLD_MAX, FOLD_FADD, FOLD_ADD } fold;
-
-/* A vector's lanes into one, by halves. */
-static LLVMValueRef fold_lanes(qn_ll *g, LLVMValueRef v, uint32_t lanes, fold how) {
-  for (uint32_t count = lanes / 2; count >= 1; count /= 2) {
-    LLVMValueRef a = half(g, v, 0, count), b = half(g, v, count, count);
-    v = how == FOLD_MAX ? larger(g, a, b) : how == FOLD_ADD ? qn__ll_add(g, a, b) : LLVMBuildFAdd(g->b, a, b, "");
-  }
-  return v;
-}
-
 /* ---- weights ---- */
 
-/* Weights, or codes, of a vector of keys from `key` of the block on: 0 for keys that are missing. */
-static LLVMValueRef weights_of(softmax *s, LLVMValueRef key, LLVMValueRef max, bool part) {
+/* Weights, or codes, of at_once vectors of keys from `first` of the block on: 0 for keys that are missing. */
+static void weights_of(softmax *s, LLVMValueRef first, LLVMValueRef max, bool part, LLVMValueRef *p) {
   qn_ll *g = s->t.g;
-  LLVMValueRef at = qn__ll_gep(g, s->at, qn__ll_mul(g, key, qn__ll_i64(g, 4)));
-  qn__ll_region_set_input(&s->weight, 0, qn__ll_load_vec(g, qn__ll_lanes(g->f32, g->lanes), at, 4));
-  qn__ll_region_set_input(&s->weight, 1, max);
-  qn__ll_region_emit(&s->weight, QN_LL_BY_ROW, 0, 0, 1);
-  qn__ll_region_emit(&s->weight, QN_LL_BY_LANE, 0, 0, g->lanes);
-  qn__ll_region_emit(&s->weight, QN_LL_BY_LANE | QN_LL_BY_ROW, 0, 0, g->lanes);
-  LLVMValueRef p = qn__ll_region_get(&s->weight, s->weight.tape->outputs[s->t.plan->codes ? 1 : 0], g->lanes);
-  if (part) p = LLVMBuildSelect(g->b, first_lanes(g, key, s->left), p, LLVMConstNull(LLVMTypeOf(p)), "");
-  return p;
+  bool exponential = s->t.plan->exponential, codes = s->t.plan->codes;
+  LLVMValueRef x[QN_LL_MAX_GROUP], key[QN_LL_MAX_GROUP];
+  for (uint32_t k = 0; k < s->at_once; k++) {
+    key[k] = qn__ll_add(g, first, qn__ll_i64(g, (int64_t)k * g->lanes));
+    LLVMValueRef at = qn__ll_gep(g, s->at, qn__ll_mul(g, key[k], qn__ll_i64(g, 4)));
+    x[k] = qn__ll_load_vec(g, qn__ll_lanes(g->f32, g->lanes), at, 4);
+    qn__ll_region_set_input(&s->weight[k], 0, x[k]);
+    qn__ll_region_set_input(&s->weight[k], 1, max);
+  }
+  if (exponential && (!codes || qn__ll_attention_packs(&s->t))) { /* a missing key's score is -infinity: e^ that is 0 */
+    qn__ll_attention_exp(g, s->at_once, x, qn__ll_splat(g, max, g->lanes), p);
+    return;
+  }
+  qn__ll_region_emit_group(s->weight, s->at_once, QN_LL_BY_ROW, 0, 0, 1);
+  qn__ll_region_emit_group(s->weight, s->at_once, QN_LL_BY_LANE, 0, 0, g->lanes);
+  qn__ll_region_emit_group(s->weight, s->at_once, QN_LL_BY_LANE | QN_LL_BY_ROW, 0, 0, g->lanes);
+  for (uint32_t k = 0; k < s->at_once; k++) {
+    p[k] = qn__ll_region_get(&s->weight[k], s->weight[k].tape->outputs[codes ? 1 : 0], g->lanes);
+    if (part)
+      p[k] = LLVMBuildSelect(g->b, first_lanes(g, key[k], s->left), p[k], LLVMConstNull(LLVMTypeOf(p[k])), "");
+  }
 }
 
 static void float_weights(softmax *s, LLVMValueRef max, LLVMValueRef factor, bool part) {
@@ -224,11 +254,16 @@ static void float_weights(softmax *s, LLVMValueRef max, LLVMValueRef factor, boo
   carried[count] = qn__ll_splat(g, factor, g->lanes);
   groups gr;
   groups_begin(s, &gr, count + 1, carried);
-  for (uint32_t k = 0; k < s->group; k += g->lanes) {
-    LLVMValueRef key = qn__ll_add(g, gr.first, qn__ll_i64(g, k)), *sum = &carried[k / g->lanes % count];
-    LLVMValueRef p = weights_of(s, key, max, part);
-    qn__ll_store_vec(g, p, qn__ll_gep(g, s->at, qn__ll_mul(g, key, qn__ll_i64(g, 4))), 4);
-    *sum = k < PARTIALS ? qn__ll_fma(g, *sum, carried[count], p, false, g->lanes) : LLVMBuildFAdd(g->b, *sum, p, "");
+  for (uint32_t k = 0; k < s->group; k += g->lanes * s->at_once) {
+    LLVMValueRef first = qn__ll_add(g, gr.first, qn__ll_i64(g, k)), p[QN_LL_MAX_GROUP];
+    weights_of(s, first, max, part, p);
+    for (uint32_t i = 0; i < s->at_once; i++) {
+      uint32_t at = k + i * g->lanes;
+      LLVMValueRef *sum = &carried[at / g->lanes % count], key = qn__ll_add(g, first, qn__ll_i64(g, at - k));
+      qn__ll_store_vec(g, p[i], qn__ll_gep(g, s->at, qn__ll_mul(g, key, qn__ll_i64(g, 4))), 4);
+      *sum = at < PARTIALS ? qn__ll_fma(g, *sum, carried[count], p[i], false, g->lanes)
+                           : LLVMBuildFAdd(g->b, *sum, p[i], "");
+    }
   }
   /* Later turns of the loop only add: what is multiplied by 1 stays as it is. */
   carried[count] = qn__ll_bits(g, type, 0x3F800000u);
@@ -237,22 +272,28 @@ static void float_weights(softmax *s, LLVMValueRef max, LLVMValueRef factor, boo
     qn__ll_store_vec(g, carried[i], qn__ll_gep_const(g, l, (int64_t)i * g->lanes * 4), 4);
 }
 
-static void code_weights(softmax *s, LLVMValueRef max, LLVMValueRef factor, bool part) {
+/* Codes, and their sums per lane. */
+static void code_weights(softmax *s, LLVMValueRef max, bool part) {
   qn_ll *g = s->t.g;
   LLVMTypeRef wide = qn__ll_lanes(g->i32, g->lanes);
   LLVMValueRef sum = LLVMConstNull(wide), to = row_at(&s->t, s->t.at.codes, s->row, s->t.plan->key_block);
   groups gr;
   groups_begin(s, &gr, 1, &sum);
-  for (uint32_t k = 0; k < s->group; k += g->lanes) {
-    LLVMValueRef key = qn__ll_add(g, gr.first, qn__ll_i64(g, k)), code = weights_of(s, key, max, part);
-    qn__ll_store_vec(g, code, qn__ll_gep(g, to, key), 1);
-    sum = qn__ll_add(g, sum, LLVMBuildZExt(g->b, code, wide, ""));
+  for (uint32_t k = 0; k < s->group; k += g->lanes * s->at_once) {
+    LLVMValueRef first = qn__ll_add(g, gr.first, qn__ll_i64(g, k)), p[QN_LL_MAX_GROUP];
+    weights_of(s, first, max, part, p);
+    if (qn__ll_attention_packs(&s->t)) {
+      sum = qn__ll_attention_codes(g, s->at_once, p, qn__ll_gep(g, to, first), sum);
+      continue;
+    }
+    for (uint32_t i = 0; i < s->at_once; i++) {
+      LLVMValueRef key = qn__ll_add(g, first, qn__ll_i64(g, (int64_t)i * g->lanes));
+      qn__ll_store_vec(g, p[i], qn__ll_gep(g, to, key), 1);
+      sum = qn__ll_add(g, sum, LLVMBuildZExt(g->b, p[i], wide, ""));
+    }
   }
   groups_end(s, &gr, &sum);
-  LLVMValueRef total = LLVMBuildSIToFP(g->b, fold_lanes(g, sum, g->lanes, FOLD_ADD), g->f32, "");
-  LLVMValueRef l = row_at(&s->t, s->t.at.partials, s->row, PARTIALS * 4);
-  total = qn__ll_fma(g, qn__ll_load_vec(g, g->f32, l, 4), factor, total, false, 1);
-  qn__ll_store_vec(g, total, l, 4);
+  qn__ll_store_vec(g, sum, row_at(&s->t, s->t.at.lanes, s->row, (int64_t)g->lanes * 4), 4);
 }
 
 /* ---- rows ---- */
@@ -263,17 +304,26 @@ static void begin_row(softmax *s, LLVMValueRef row) {
   s->left = qn__ll_attention_left(&s->t, row, s->t.block);
 }
 
-/* Scores of all rows, and the new maximum of each in the factor's place. */
+/* Scores of all rows, and the largest of each, with the old maximum, per lane. */
 static void all_scores(softmax *s, bool part) {
   qn_ll *g = s->t.g;
   qn_ll_for rows;
+  s->by_key = s->group == s->t.plan->key_block && s->group == g->lanes * s->at_once;
+  if (s->by_key) score_keys(s, qn__ll_i64(g, 0), part);
   qn__ll_for_begin(g, &rows, qn__ll_i64(g, 0), qn__ll_i64(g, s->t.rows), 1, 0, NULL);
   begin_row(s, rows.i);
   place_row(s);
   LLVMValueRef old = qn__ll_load_vec(g, g->f32, row_at(&s->t, s->t.at.max, s->row, 4), 4);
-  LLVMValueRef max = fold_lanes(g, score_row(s, qn__ll_splat(g, old, g->lanes), part), g->lanes, FOLD_MAX);
-  qn__ll_store_vec(g, max, row_at(&s->t, s->t.at.factor, s->row, 4), 4);
+  LLVMValueRef max = score_row(s, qn__ll_splat(g, old, g->lanes), part);
+  qn__ll_store_vec(g, max, row_at(&s->t, s->t.at.lanes, s->row, (int64_t)g->lanes * 4), 4);
   qn__ll_for_end(g, &rows, NULL);
+}
+
+/* Rows `first` on as lanes: their lanes' folds. */
+static LLVMValueRef folded(softmax *s, uint32_t first, LLVMTypeRef elem, qn_ll_fold how) {
+  qn_ll *g = s->t.g;
+  LLVMValueRef at = qn__ll_gep_const(g, s->t.memory, s->t.at.lanes + (int64_t)first * g->lanes * 4);
+  return qn__ll_attention_fold_rows(g, at, elem, s->t.rows - first, how);
 }
 
 /* c of every row at once: 1 where the maximum stays, else the weight of the old one against the new. The places behind
@@ -284,7 +334,7 @@ static void all_factors(softmax *s) {
   for (uint32_t r = 0; r < s->t.rows; r += g->lanes) {
     LLVMValueRef m = qn__ll_gep_const(g, s->t.memory, s->t.at.max + (int64_t)r * 4);
     LLVMValueRef c = qn__ll_gep_const(g, s->t.memory, s->t.at.factor + (int64_t)r * 4);
-    LLVMValueRef old = qn__ll_load_vec(g, type, m, 4), max = qn__ll_load_vec(g, type, c, 4);
+    LLVMValueRef old = qn__ll_load_vec(g, type, m, 4), max = folded(s, r, g->f32, QN_LL_FOLD_MAX);
     qn__ll_region_set_input(&s->change, 0, old);
     qn__ll_region_set_input(&s->change, 1, max);
     qn__ll_region_emit(&s->change, QN_LL_BY_LANE, 0, 0, g->lanes);
@@ -302,37 +352,62 @@ static void all_weights(softmax *s, bool part) {
   qn__ll_for_begin(g, &rows, qn__ll_i64(g, 0), qn__ll_i64(g, s->t.rows), 1, 0, NULL);
   begin_row(s, rows.i);
   LLVMValueRef max = qn__ll_load_vec(g, g->f32, row_at(&s->t, s->t.at.max, s->row, 4), 4);
-  LLVMValueRef factor = qn__ll_load_vec(g, g->f32, row_at(&s->t, s->t.at.factor, s->row, 4), 4);
-  (s->t.plan->codes ? code_weights : float_weights)(s, max, factor, part);
+  if (s->t.plan->codes)
+    code_weights(s, max, part);
+  else
+    float_weights(s, max, qn__ll_load_vec(g, g->f32, row_at(&s->t, s->t.at.factor, s->row, 4), 4), part);
   qn__ll_for_end(g, &rows, NULL);
 }
 
+/* l of every row at once, of codes. */
+static void all_sums(softmax *s) {
+  qn_ll *g = s->t.g;
+  LLVMTypeRef type = qn__ll_lanes(g->f32, g->lanes);
+  for (uint32_t r = 0; r < s->t.rows; r += g->lanes) {
+    LLVMValueRef at = qn__ll_gep_const(g, s->t.memory, s->t.at.partials + (int64_t)r * 4);
+    LLVMValueRef c = qn__ll_gep_const(g, s->t.memory, s->t.at.factor + (int64_t)r * 4);
+    LLVMValueRef sums = LLVMBuildSIToFP(g->b, folded(s, r, g->i32, QN_LL_FOLD_ADD), type, "");
+    LLVMValueRef l = qn__ll_load_vec(g, type, at, 4);
+    qn__ll_store_vec(g, qn__ll_fma(g, l, qn__ll_load_vec(g, type, c, 4), sums, false, g->lanes), at, 4);
+  }
+}
+
+/* Blocks that every row of the tile sees whole need no masks. */
+static void by_whole(softmax *s, LLVMValueRef whole, void (*steps)(softmax *, bool)) {
+  qn_ll *g = s->t.g;
+  qn_ll_if yes, no;
+  qn__ll_if_begin(g, &yes, whole);
+  steps(s, false);
+  qn__ll_if_end(g, &yes);
+  qn__ll_if_begin(g, &no, LLVMBuildNot(g->b, whole, ""));
+  steps(s, true);
+  qn__ll_if_end(g, &no);
+}
+
 /* Rows one after the other would each wait for their maximum and for e^(m - M); so they take these steps together. */
-static void all_rows(softmax *s, bool part) {
-  all_scores(s, part);
+static void all_rows(softmax *s) {
+  qn_ll *g = s->t.g;
+  LLVMValueRef width = qn__ll_i64(g, s->t.plan->key_block);
+  LLVMValueRef whole =
+      LLVMBuildICmp(g->b, LLVMIntSGE, qn__ll_attention_left(&s->t, qn__ll_i64(g, 0), s->t.block), width, "");
+  by_whole(s, whole, all_scores);
   all_factors(s);
-  all_weights(s, part);
+  if (s->t.plan->exponential && (!s->t.plan->codes || qn__ll_attention_packs(&s->t)))
+    all_weights(s, false);
+  else
+    by_whole(s, whole, all_weights);
+  if (s->t.plan->codes) all_sums(s);
 }
 
 LLVMValueRef qn__ll_attention_softmax(qn_ll_attention *outer) {
   qn_ll *g = outer->g;
   softmax s = {.group = outer->plan->key_block % 64 == 0 && g->lanes >= 8 ? 64 : 32};
+  uint32_t vectors = s.group / g->lanes;
   function f;
+  s.at_once = vectors < QN_LL_MAX_GROUP ? vectors : QN_LL_MAX_GROUP;
   begin(&s.t, outer, "softmax", &f);
   s.exist = qn__ll_sub(g, s.t.keys, s.t.block);
-  if (!g->failed && prepare(&s)) {
-    /* Blocks that every row of the tile sees whole need no masks. */
-    LLVMValueRef width = qn__ll_i64(g, s.t.plan->key_block);
-    LLVMValueRef whole =
-        LLVMBuildICmp(g->b, LLVMIntSGE, qn__ll_attention_left(&s.t, qn__ll_i64(g, 0), s.t.block), width, "");
-    qn_ll_if yes, no;
-    qn__ll_if_begin(g, &yes, whole);
-    all_rows(&s, false);
-    qn__ll_if_end(g, &yes);
-    qn__ll_if_begin(g, &no, LLVMBuildNot(g->b, whole, ""));
-    all_rows(&s, true);
-    qn__ll_if_end(g, &no);
-  }
+  if (!g->failed && prepare(&s)) all_rows(&s);
   return end(g, &f);
 }
 
@@ -355,9 +430,10 @@ static void columns(void *user, LLVMValueRef column, uint32_t lanes, LLVMValueRe
 
 static LLVMValueRef sum_of_weights(results *s, LLVMValueRef r) {
   qn_ll *g = s->t.g;
+  if (s->t.plan->codes) return qn__ll_load_vec(g, g->f32, row_at(&s->t, s->t.at.partials, r, 4), 4);
   LLVMValueRef at = row_at(&s->t, s->t.at.partials, r, PARTIALS * 4);
-  if (s->t.plan->codes) return qn__ll_load_vec(g, g->f32, at, 4);
-  return fold_lanes(g, qn__ll_load_vec(g, LLVMVectorType(g->f32, PARTIALS), at, 4), PARTIALS, FOLD_FADD);
+  LLVMValueRef partials = qn__ll_load_vec(g, LLVMVectorType(g->f32, PARTIALS), at, 4);
+  return qn__ll_attention_fold(g, partials, PARTIALS, QN_LL_FOLD_FADD);
 }
 
 LLVMValueRef qn__ll_attention_finish(qn_ll_attention *outer) {

@@ -219,10 +219,12 @@ typedef struct qn_attention_plan {
   qn_gemm_plan scores, values; /* lhs, rhs, acc, layout, lhs_padded: nothing else */
   qn_scalar y_mem;
   uint32_t key_block, rows;
+  uint32_t sums;       /* rows whose sums fit the registers at once: a tile is one or more of them */
   uint32_t dv_room;    /* dv, rounded up to whole panels of v */
   bool k_rows, v_rows; /* brought into the products' layouts block by block, where they are used */
   uint32_t d_room;     /* with k_rows: d, rounded up to whole blocks of the scores' layout */
   bool codes, causal;
+  bool exponential; /* the weight is e^(s - m), and its code that times 255, rounded */
   uint32_t num_extras;
   qn_extra *extras; /* of the score, over [query, key] */
   qn_tape score;    /* inputs: the sum, then the extras; f32 */

@@ -1,7 +1,9 @@
 /* Plans of attention. */
 #include "attention_attrs.h"
 #include "plan_util.h"
+#include "recipe.h"
 #include <stdio.h>
+#include <string.h>
 
 /* Bodies keep a tile of o on the stack. */
 enum { MAX_DV = 1024 };
@@ -125,6 +127,52 @@ static qn_status plan_regions(qn_module *m, qn_op op, qn_arena *arena, qn_attent
   return QN_OK;
 }
 
+/* Steps that rows take together, of which some have to wait for each other, are worth more rows than registers hold
+ * sums of. */
+static void plan_rows(const qn_isa *isa, qn_attention_plan *p) {
+  enum { AT_ONCE = 2 };
+  p->sums = p->codes && isa->int8_rows < isa->float_rows ? isa->int8_rows : isa->float_rows;
+  p->rows = p->sums * AT_ONCE;
+}
+
+static bool is_const(const qn_tape *t, uint32_t reg, float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return t->insts[reg].op == QN_T_CONST && t->insts[reg].type == QN_TF32 && t->insts[reg].imm == bits;
+}
+
+/* reg is x where that is above, or below, k, and k elsewhere: *x. */
+static bool is_limit(const qn_tape *t, uint32_t reg, bool above, float k, uint32_t *x) {
+  enum { OGT = 2, OLT = 4 };
+  const qn_tinst *s = &t->insts[reg];
+  if (s->op != QN_T_SELECT || !is_const(t, s->c, k)) return false;
+  const qn_tinst *c = &t->insts[s->a];
+  *x = s->b;
+  return c->op == QN_T_FCMP && c->pred == (above ? OGT : OLT) && c->a == s->b && c->b == s->c;
+}
+
+static bool is_code_of(const qn_tape *t, uint32_t reg, uint32_t weight) {
+  static const uint8_t steps[] = {QN_T_TRUNC, QN_T_FPTOSI, QN_T_FROUND};
+  uint32_t x = 0;
+  for (size_t i = 0; i < sizeof steps; i++, reg = t->insts[reg].a)
+    if (t->insts[reg].op != steps[i]) return false;
+  if (!is_limit(t, reg, false, 255.0f, &x) || !is_limit(t, x, true, 0.0f, &x)) return false;
+  const qn_tinst *y = &t->insts[x];
+  return y->op == QN_T_FMUL && ((y->a == weight && is_const(t, y->b, 255.0f)) ||
+                                (y->b == weight && is_const(t, y->a, 255.0f)));
+}
+
+/* What lower-kernels writes; any other region is computed as it stands. */
+static bool is_exponential(const qn_attention_plan *p) {
+  const qn_tape *t = &p->weight;
+  uint32_t x = 0;
+  if (!qn__tape_is_recipe(t, t->outputs[0], QN__RECIPE_EXP, &x)) return false;
+  const qn_tinst *d = &t->insts[x];
+  if (d->op != QN_T_FSUB || t->insts[d->a].op != QN_T_INPUT || t->insts[d->b].op != QN_T_INPUT) return false;
+  if (t->insts[d->a].a != 0 || t->insts[d->b].a != 1) return false;
+  return !p->codes || is_code_of(t, t->outputs[1], t->outputs[0]);
+}
+
 qn_status qn__plan_attention(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
   qn_attention_plan *p = &out->u.attention;
   if (qn_op_num_operands(m, op) < 3 || qn_op_num_regions(m, op) != 3)
@@ -140,7 +188,8 @@ qn_status qn__plan_attention(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_
   if (!s) s = plan_extras(m, op, arena, p);
   if (!s) s = plan_regions(m, op, arena, p);
   if (s) return s;
-  p->rows = p->codes ? out->isa->int8_rows : out->isa->float_rows;
+  plan_rows(out->isa, p);
+  p->exponential = is_exponential(p);
   if (!out->isa->has_fma)
     out->slow_reason =
         p->codes ? "the ISA row has no dot-product instruction" : "the ISA row has no fused multiply-add";
@@ -161,6 +210,7 @@ uint64_t qn__attention_hash(const qn_attention_plan *p, uint64_t h) {
   }
   h = qn__mix(h, (uint64_t)p->y_mem | (uint64_t)p->key_block << 8 | (uint64_t)p->rows << 24 |
                      (uint64_t)p->dv_room << 32 | (uint64_t)p->causal << 62);
+  h = qn__mix(h, p->sums);
   h = qn__mix(h, (uint64_t)p->d_room | (uint64_t)p->k_rows << 32 | (uint64_t)p->v_rows << 33);
   for (uint32_t i = 0; i < p->num_extras; i++)
     h = qn__mix(h,

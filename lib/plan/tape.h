@@ -57,6 +57,8 @@ qn_status qn__tape_build(qn_module *m, qn_block block, const qn_scalar *input_me
 /* The type of register that an element of this memory type loads into. */
 qn_treg qn__tape_reg(qn_scalar mem);
 uint32_t qn__tape_bits(qn_treg t);
+/* Whether register `reg` is what the recipe (of recipe.h, one input) makes of some register: *x. */
+bool qn__tape_is_recipe(const qn_tape *t, uint32_t reg, unsigned recipe, uint32_t *x);
 /* Same instructions, same types: for sharing bodies. */
 uint64_t qn__tape_hash(const qn_tape *t, uint64_t seed);
 #endif

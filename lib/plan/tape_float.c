@@ -139,12 +139,13 @@ static uint32_t compare(qn__tb *tb, const qn_recipe_inst *in, const uint32_t *re
   }
 }
 
+static const uint8_t opcode[QN__OP_COUNT] = {
+    [QN__OP_FADD] = QN_T_FADD, [QN__OP_FSUB] = QN_T_FSUB, [QN__OP_FMUL] = QN_T_FMUL, [QN__OP_FDIV] = QN_T_FDIV,
+    [QN__OP_IADD] = QN_T_IADD, [QN__OP_ISUB] = QN_T_ISUB, [QN__OP_IAND] = QN_T_AND,  [QN__OP_IOR] = QN_T_OR,
+    [QN__OP_IXOR] = QN_T_XOR,  [QN__OP_SHL] = QN_T_SHL,   [QN__OP_SHR] = QN_T_SHRU,  [QN__OP_SAR] = QN_T_SHRS,
+    [QN__OP_I2F] = QN_T_SITOFP};
+
 static uint32_t recipe_inst(qn__tb *tb, const qn_recipe_inst *in, const uint32_t *reg) {
-  static const uint8_t opcode[QN__OP_COUNT] = {
-      [QN__OP_FADD] = QN_T_FADD, [QN__OP_FSUB] = QN_T_FSUB, [QN__OP_FMUL] = QN_T_FMUL, [QN__OP_FDIV] = QN_T_FDIV,
-      [QN__OP_IADD] = QN_T_IADD, [QN__OP_ISUB] = QN_T_ISUB, [QN__OP_IAND] = QN_T_AND,  [QN__OP_IOR] = QN_T_OR,
-      [QN__OP_IXOR] = QN_T_XOR,  [QN__OP_SHL] = QN_T_SHL,   [QN__OP_SHR] = QN_T_SHRU,  [QN__OP_SAR] = QN_T_SHRS,
-      [QN__OP_I2F] = QN_T_SITOFP};
   switch (in->op) {
   case QN__OP_CONST_F: return qn__tb_const(tb, QN_TF32, in->imm.u);
   case QN__OP_CONST_I: return qn__tb_const(tb, QN_TI32, in->imm.u);
@@ -172,9 +173,62 @@ static uint32_t recipe_inst(qn__tb *tb, const qn_recipe_inst *in, const uint32_t
   }
 }
 
+enum { MAX_REGS = 256 };
+
+/* ---- recipes found again ---- */
+
+typedef struct search {
+  const qn_tape *tape;
+  const qn_recipe *recipe;
+  uint32_t is[MAX_REGS]; /* of each of the recipe's registers, 1 + the tape's; 0: not known */
+} search;
+
+static bool same_op(const qn_tinst *x, const qn_recipe_inst *in) {
+  switch (in->op) {
+  case QN__OP_FMA: return x->op == QN_T_FMA;
+  case QN__OP_SCALE: return x->op == QN_T_FSCALE && x->pred == in->imm.u;
+  case QN__OP_FLT: return x->op == QN_T_FCMP && x->pred == QN__FCMP_OLT;
+  case QN__OP_FSELECT:
+  case QN__OP_ISELECT: return x->op == QN_T_SELECT;
+  case QN__OP_BITS_F:
+  case QN__OP_BITS_I: return x->op == QN_T_BITCAST;
+  default: return opcode[in->op] && x->op == opcode[in->op] && qn__recipe_ops[in->op].operands == 2;
+  }
+}
+
+/* The recipe's constants, and bits of them, which tapes hold as constants. */
+static bool same_const(const search *s, const qn_tinst *x, const qn_recipe_inst *in) {
+  while (in->op == QN__OP_BITS_F || in->op == QN__OP_BITS_I) in = &s->recipe->code[in->a];
+  return x->op == QN_T_CONST && (in->op == QN__OP_CONST_F || in->op == QN__OP_CONST_I) && x->imm == in->imm.u;
+}
+
+static bool same_value(search *s, uint32_t reg, uint32_t of) {
+  const qn_recipe_inst *in = &s->recipe->code[of];
+  const qn_tinst *x = &s->tape->insts[reg];
+  if (s->is[of]) return s->is[of] == reg + 1;
+  bool input = of < s->recipe->num_inputs, is_const = !input && same_const(s, x, in);
+  if (!input && !is_const) {
+    const uint32_t have[3] = {x->a, x->b, x->c}, want[3] = {in->a, in->b, in->c};
+    if (!same_op(x, in)) return false;
+    for (uint32_t k = 0; k < qn__recipe_ops[in->op].operands; k++)
+      if (!same_value(s, have[k], want[k])) return false;
+  }
+  if (!is_const) s->is[of] = reg + 1; /* a tape may hold a constant more than once */
+  return true;
+}
+
+bool qn__tape_is_recipe(const qn_tape *t, uint32_t reg, unsigned recipe, uint32_t *x) {
+  search s = {.tape = t, .recipe = &qn__recipes[recipe]};
+  if (s.recipe->size > MAX_REGS || s.recipe->num_inputs != 1) return false;
+  if (!same_value(&s, reg, s.recipe->size - 1u)) return false;
+  *x = s.is[0] - 1;
+  return s.is[0] != 0;
+}
+
+/* ---- recipes ---- */
+
 /* param: a recipe. Computed in f32, rounded once for narrower types. */
 QN__TAPE_HANDLER(elementary) {
-  enum { MAX_REGS = 256 };
   uint32_t reg[MAX_REGS];
   qn__tval v = qn__tb_operand(tb, 0);
   if (param == QN__RECIPE_GELU &&
