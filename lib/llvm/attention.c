@@ -3,7 +3,7 @@
  * blocks together, so that keys and values that do not fit a cache are read once for all of them. */
 #include "attention.h"
 
-enum { MAX_TOGETHER = 8, TOGETHER_BYTES = 32 << 10 };
+enum { TOGETHER_LEAST = 32 << 10, TOGETHER_MOST = 160 << 10 };
 
 typedef struct body {
   qn_ll_attention t;
@@ -354,8 +354,13 @@ static LLVMValueRef keys_of(body *w) {
   return qn__ll_attention_left(&w->t, qn__ll_i64(w->t.g, w->t.rows - 1), qn__ll_i64(w->t.g, 0));
 }
 
+/* Numbers of which each row has one, in whole vectors of any length. */
+static int64_t rows_room(const qn_ll_attention *t) {
+  return (t->rows + 15) & ~15u;
+}
+
 static int64_t partials_bytes(const qn_ll_attention *t) {
-  return t->plan->codes ? 64 : (int64_t)t->rows * 32 * 4;
+  return t->plan->codes ? rows_room(t) * 4 : (int64_t)t->rows * 32 * 4;
 }
 
 static void begin_tile(body *w) {
@@ -363,8 +368,8 @@ static void begin_tile(body *w) {
   const qn_ll_scratch *at = &w->t.at;
   clear(w, at->out, (int64_t)w->t.rows * w->t.plan->dv_room * 4);
   clear(w, at->partials, partials_bytes(&w->t));
-  fill(w, at->max, 16, qn__ll_bits(g, g->f32, 0xFF7FFFFFu)); /* -FLT_MAX, behind the rows too */
-  clear(w, at->factor, 64);
+  fill(w, at->max, rows_room(&w->t), qn__ll_bits(g, g->f32, 0xFF7FFFFFu)); /* -FLT_MAX, behind the rows too */
+  clear(w, at->factor, rows_room(&w->t) * 4);
 }
 
 /* The present block's weights, or then its values, of tile i. It may see none of the keys. */
@@ -434,10 +439,18 @@ static void all_tiles(body *w, LLVMValueRef begin, LLVMValueRef end) {
   LLVMValueRef before = qn__ll_mul(g, heads.i, tiles);
   LLVMValueRef from = larger(g, qn__ll_sub(g, begin, before), zero);
   LLVMValueRef to = qn__ll_min(g, qn__ll_sub(g, end, before), tiles);
-  qn__ll_for_begin(g, &groups, from, to, w->together, 0, NULL);
-  w->first_tile = groups.i;
-  some_tiles(w, qn__ll_min(g, qn__ll_sub(g, to, groups.i), qn__ll_i64(g, w->together)));
-  qn__ll_for_end(g, &groups, NULL);
+  /* As few groups as there is room for, of about the same number of tiles. */
+  LLVMValueRef most = qn__ll_i64(g, w->together), count = qn__ll_sub(g, to, from);
+  LLVMValueRef number = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, w->together - 1)), most, "");
+  LLVMValueRef base = LLVMBuildUDiv(g->b, count, number, ""), extra = LLVMBuildURem(g->b, count, number, "");
+  LLVMValueRef next = from;
+  qn__ll_for_begin(g, &groups, zero, number, 1, 1, &next);
+  w->first_tile = next;
+  LLVMValueRef more = LLVMBuildZExt(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, groups.i, extra, ""), g->i64, "");
+  count = LLVMBuildAdd(g->b, base, more, "");
+  some_tiles(w, count);
+  next = LLVMBuildAdd(g->b, next, count, "");
+  qn__ll_for_close(g, &groups, &next);
   qn__ll_for_end(g, &heads, NULL);
 }
 
@@ -455,16 +468,26 @@ static void place_scratch(qn_ll_attention *t) {
   t->at.partials = at;
   at += partials_bytes(t);
   t->at.max = at;
-  at += 64;
+  at += rows_room(t) * 4;
   t->at.factor = at;
-  t->at.bytes = at + 64;
+  t->at.bytes = at + rows_room(t) * 4;
 }
 
 static qn_status check(qn_ll *g, const qn_attention_plan *p, uint32_t rows) {
-  if (rows == 0 || rows > QN_LL_MAX_ROWS || g->lanes > 16 || !qn__ll_dot_find(g, &p->scores, g->lanes > 1) ||
+  if (rows == 0 || p->sums > QN_LL_MAX_ROWS || g->lanes > 16 || !qn__ll_dot_find(g, &p->scores, g->lanes > 1) ||
       !qn__ll_dot_find(g, &p->values, g->lanes > 1))
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "no way to multiply these element types in the LLVM code generator");
   return QN_OK;
+}
+
+/* How many tiles go through the blocks together: their memory comes to a few times a block of keys and values, so that
+ * reading that from further away is a small part of what is done, as far as there is room on the stack. */
+static uint32_t together(const qn_ll_attention *t) {
+  enum { TIMES = 4 };
+  const qn_attention_plan *p = t->plan;
+  int64_t bytes = (int64_t)TIMES * 2 * p->dv_room * p->key_block * qn__ll_mem_bits(p->values.rhs) / 8;
+  int64_t most = p->k_rows || bytes < TOGETHER_LEAST ? TOGETHER_LEAST : bytes > TOGETHER_MOST ? TOGETHER_MOST : bytes;
+  return t->at.bytes > most ? 1 : (uint32_t)(most / t->at.bytes);
 }
 
 qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
@@ -478,8 +501,7 @@ qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
   if (t->plan->k_rows) w.pack_k = qn__ll_attention_pack(t, false);
   if (t->plan->v_rows) w.pack_v = qn__ll_attention_pack(t, true);
   if (g->failed) return QN_OK; /* told by the caller */
-  w.together = TOGETHER_BYTES / (uint32_t)t->at.bytes;
-  w.together = w.together < 1 ? 1 : w.together > MAX_TOGETHER ? MAX_TOGETHER : w.together;
+  w.together = together(t);
   w.memory = qn__ll_slot(g, g->i8, (uint32_t)t->at.bytes * w.together);
   if (w.pack_k) w.room_k = qn__ll_slot(g, g->i8, (uint32_t)qn__ll_attention_room(t->plan, false));
   if (w.pack_v) w.room_v = qn__ll_slot(g, g->i8, (uint32_t)qn__ll_attention_room(t->plan, true));

@@ -38,10 +38,9 @@ LLVMTypeRef qn__ll_attention_signature(qn_ll *g);
 
 /* attention_weight.c: e^(s - m) of vectors next to each other, for s that is m at most, -infinity or NaN. */
 void qn__ll_attention_exp(qn_ll *g, uint32_t count, const LLVMValueRef *s, LLVMValueRef m, LLVMValueRef *p);
-/* Whether 255 p, rounded, may be stored by qn__ll_attention_codes. */
-bool qn__ll_attention_packs(const qn_ll_attention *t);
-/* Codes of 2 to 4 vectors of weights to `at`, and for each of four codes their sum, added to `sums`. */
-LLVMValueRef qn__ll_attention_codes(qn_ll *g, uint32_t count, const LLVMValueRef *p, LLVMValueRef at,
+/* The same as codes, of 2 to 4 vectors, to `at`; and the sum of each four of them, added to `sums`. */
+bool qn__ll_attention_packs(const qn_ll_attention *t); /* whether that is how the machine and the region do it */
+LLVMValueRef qn__ll_attention_codes(qn_ll *g, uint32_t count, const LLVMValueRef *s, LLVMValueRef m, LLVMValueRef at,
                                     LLVMValueRef sums);
 /* Of each of `rows` vectors that lie at `at` one after the other, what its lanes come to: lane r has that of row r, and
  * lanes behind the rows have any of them. */

@@ -218,29 +218,37 @@ static LLVMValueRef score_row(softmax *s, LLVMValueRef max, bool part) {
 
 /* ---- weights ---- */
 
-/* Weights, or codes, of at_once vectors of keys from `first` of the block on: 0 for keys that are missing. */
+/* Scores of at_once vectors of keys from `first` of the block on. */
+static void scores_of(softmax *s, LLVMValueRef first, LLVMValueRef *x) {
+  qn_ll *g = s->t.g;
+  for (uint32_t k = 0; k < s->at_once; k++) {
+    LLVMValueRef key = qn__ll_add(g, first, qn__ll_i64(g, (int64_t)k * g->lanes));
+    LLVMValueRef at = qn__ll_gep(g, s->at, qn__ll_mul(g, key, qn__ll_i64(g, 4)));
+    x[k] = qn__ll_load_vec(g, qn__ll_lanes(g->f32, g->lanes), at, 4);
+  }
+}
+
+/* Their weights, or codes: 0 for keys that are missing. */
 static void weights_of(softmax *s, LLVMValueRef first, LLVMValueRef max, bool part, LLVMValueRef *p) {
   qn_ll *g = s->t.g;
-  bool exponential = s->t.plan->exponential, codes = s->t.plan->codes;
-  LLVMValueRef x[QN_LL_MAX_GROUP], key[QN_LL_MAX_GROUP];
-  for (uint32_t k = 0; k < s->at_once; k++) {
-    key[k] = qn__ll_add(g, first, qn__ll_i64(g, (int64_t)k * g->lanes));
-    LLVMValueRef at = qn__ll_gep(g, s->at, qn__ll_mul(g, key[k], qn__ll_i64(g, 4)));
-    x[k] = qn__ll_load_vec(g, qn__ll_lanes(g->f32, g->lanes), at, 4);
-    qn__ll_region_set_input(&s->weight[k], 0, x[k]);
-    qn__ll_region_set_input(&s->weight[k], 1, max);
-  }
-  if (exponential && (!codes || qn__ll_attention_packs(&s->t))) { /* a missing key's score is -infinity: e^ that is 0 */
+  bool codes = s->t.plan->codes;
+  LLVMValueRef x[QN_LL_MAX_GROUP];
+  scores_of(s, first, x);
+  if (s->t.plan->exponential && !codes) { /* a missing key's score is -infinity: e^ that is 0 */
     qn__ll_attention_exp(g, s->at_once, x, qn__ll_splat(g, max, g->lanes), p);
     return;
+  }
+  for (uint32_t k = 0; k < s->at_once; k++) {
+    qn__ll_region_set_input(&s->weight[k], 0, x[k]);
+    qn__ll_region_set_input(&s->weight[k], 1, max);
   }
   qn__ll_region_emit_group(s->weight, s->at_once, QN_LL_BY_ROW, 0, 0, 1);
   qn__ll_region_emit_group(s->weight, s->at_once, QN_LL_BY_LANE, 0, 0, g->lanes);
   qn__ll_region_emit_group(s->weight, s->at_once, QN_LL_BY_LANE | QN_LL_BY_ROW, 0, 0, g->lanes);
   for (uint32_t k = 0; k < s->at_once; k++) {
+    LLVMValueRef key = qn__ll_add(g, first, qn__ll_i64(g, (int64_t)k * g->lanes));
     p[k] = qn__ll_region_get(&s->weight[k], s->weight[k].tape->outputs[codes ? 1 : 0], g->lanes);
-    if (part)
-      p[k] = LLVMBuildSelect(g->b, first_lanes(g, key[k], s->left), p[k], LLVMConstNull(LLVMTypeOf(p[k])), "");
+    if (part) p[k] = LLVMBuildSelect(g->b, first_lanes(g, key, s->left), p[k], LLVMConstNull(LLVMTypeOf(p[k])), "");
   }
 }
 
@@ -281,11 +289,13 @@ static void code_weights(softmax *s, LLVMValueRef max, bool part) {
   groups_begin(s, &gr, 1, &sum);
   for (uint32_t k = 0; k < s->group; k += g->lanes * s->at_once) {
     LLVMValueRef first = qn__ll_add(g, gr.first, qn__ll_i64(g, k)), p[QN_LL_MAX_GROUP];
-    weights_of(s, first, max, part, p);
     if (qn__ll_attention_packs(&s->t)) {
-      sum = qn__ll_attention_codes(g, s->at_once, p, qn__ll_gep(g, to, first), sum);
+      scores_of(s, first, p);
+      LLVMValueRef top = qn__ll_splat(g, max, g->lanes);
+      sum = qn__ll_attention_codes(g, s->at_once, p, top, qn__ll_gep(g, to, first), sum);
       continue;
     }
+    weights_of(s, first, max, part, p);
     for (uint32_t i = 0; i < s->at_once; i++) {
       LLVMValueRef key = qn__ll_add(g, first, qn__ll_i64(g, (int64_t)i * g->lanes));
       qn__ll_store_vec(g, p[i], qn__ll_gep(g, to, key), 1);

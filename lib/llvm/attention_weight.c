@@ -14,36 +14,63 @@ static LLVMValueRef number(qn_ll *g, LLVMTypeRef type, float value) {
   return qn__ll_bits(g, type, bits);
 }
 
-static LLVMValueRef scaled(qn_ll *g, LLVMValueRef p, LLVMValueRef nf, LLVMValueRef n, uint32_t lanes) {
-  const qn_tinst inst = {.op = QN_T_FSCALE, .type = QN_TF32};
-  const qn_ll_operands o = {
-      .inst = &inst, .type = LLVMTypeOf(p), .elem = g->f32, .lanes = lanes, .bits = 32, .a = p, .b = nf, .c = n};
-  return qn__ll_emit_FSCALE(g, &o);
+/* e^x = p 2^n of `count` vectors, of which every step is done together: t is n with the adder's bits, nf the same as a
+ * float. The recipe of lib/num, without its limits. */
+typedef struct powers {
+  qn_ll *g;
+  uint32_t count, lanes;
+  LLVMTypeRef type, ints;
+  LLVMValueRef x[QN_LL_MAX_GROUP], t[QN_LL_MAX_GROUP], nf[QN_LL_MAX_GROUP], p[QN_LL_MAX_GROUP];
+} powers;
+
+static void take(powers *w, qn_ll *g, uint32_t count, const LLVMValueRef *s, LLVMValueRef m) {
+  *w = (powers){.g = g, .count = count, .type = LLVMTypeOf(s[0])};
+  w->lanes = LLVMGetTypeKind(w->type) == LLVMVectorTypeKind ? LLVMGetVectorSize(w->type) : 1;
+  w->ints = qn__ll_lanes(g->i32, w->lanes);
+  for (uint32_t k = 0; k < count; k++) w->x[k] = LLVMBuildFSub(g->b, s[k], m, "");
 }
 
-/* The recipe of lib/num without its limit above: x is 0 at most. Vectors take every step together. */
-void qn__ll_attention_exp(qn_ll *g, uint32_t count, const LLVMValueRef *s, LLVMValueRef m, LLVMValueRef *p) {
+static void count_up(powers *w) {
+  qn_ll *g = w->g;
+  LLVMValueRef magic = number(g, w->type, 0x1.8p23f), log2e = number(g, w->type, QN_LOG2E);
+  for (uint32_t k = 0; k < w->count; k++) w->t[k] = qn__ll_fma(g, w->x[k], log2e, magic, false, w->lanes);
+  for (uint32_t k = 0; k < w->count; k++) w->nf[k] = LLVMBuildFSub(g->b, w->t[k], magic, "");
+}
+
+static void rest(powers *w) {
   static const float steps[] = {QN_EXP_C5, QN_EXP_C4, QN_EXP_C3, QN_EXP_C2, 1.0f, 1.0f};
-  LLVMTypeRef type = LLVMTypeOf(s[0]);
-  uint32_t lanes = LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetVectorSize(type) : 1;
-  LLVMTypeRef ints = qn__ll_lanes(g->i32, lanes);
-  LLVMValueRef x[QN_LL_MAX_GROUP], low[QN_LL_MAX_GROUP], t[QN_LL_MAX_GROUP], nf[QN_LL_MAX_GROUP];
-  LLVMValueRef magic = number(g, type, 0x1.8p23f), nought = LLVMConstNull(type);
-  for (uint32_t k = 0; k < count; k++) x[k] = LLVMBuildFSub(g->b, s[k], m, "");
-  for (uint32_t k = 0; k < count; k++) low[k] = LLVMBuildFCmp(g->b, LLVMRealOLT, x[k], number(g, type, -104.0f), "");
-  for (uint32_t k = 0; k < count; k++) t[k] = qn__ll_fma(g, x[k], number(g, type, QN_LOG2E), magic, false, lanes);
-  for (uint32_t k = 0; k < count; k++)
-    nf[k] = LLVMBuildSelect(g->b, low[k], nought, LLVMBuildFSub(g->b, t[k], magic, ""), "");
-  for (uint32_t k = 0; k < count; k++) x[k] = qn__ll_fma(g, nf[k], number(g, type, -QN_LN2_HI), x[k], false, lanes);
-  for (uint32_t k = 0; k < count; k++) x[k] = qn__ll_fma(g, nf[k], number(g, type, -(QN_LN2_LO)), x[k], false, lanes);
-  for (uint32_t k = 0; k < count; k++) p[k] = number(g, type, QN_EXP_C6);
+  qn_ll *g = w->g;
+  LLVMValueRef high = number(g, w->type, -QN_LN2_HI), low = number(g, w->type, -(QN_LN2_LO));
+  for (uint32_t k = 0; k < w->count; k++) w->x[k] = qn__ll_fma(g, w->nf[k], high, w->x[k], false, w->lanes);
+  for (uint32_t k = 0; k < w->count; k++) w->x[k] = qn__ll_fma(g, w->nf[k], low, w->x[k], false, w->lanes);
+  for (uint32_t k = 0; k < w->count; k++) w->p[k] = number(g, w->type, QN_EXP_C6);
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-    for (uint32_t k = 0; k < count; k++) p[k] = qn__ll_fma(g, p[k], x[k], number(g, type, steps[i]), false, lanes);
+    for (uint32_t k = 0; k < w->count; k++)
+      w->p[k] = qn__ll_fma(g, w->p[k], w->x[k], number(g, w->type, steps[i]), false, w->lanes);
+}
+
+/* n, or what is above it in t's bits, which a shift to the exponent's place drops. */
+static LLVMValueRef exponent(powers *w, uint32_t k, bool exact) {
+  LLVMValueRef n = LLVMBuildBitCast(w->g->b, w->t[k], w->ints, "");
+  return exact ? LLVMBuildSub(w->g->b, n, LLVMBuildBitCast(w->g->b, number(w->g, w->type, 0x1.8p23f), w->ints, ""), "")
+               : n;
+}
+
+void qn__ll_attention_exp(qn_ll *g, uint32_t count, const LLVMValueRef *s, LLVMValueRef m, LLVMValueRef *p) {
+  const qn_tinst scale = {.op = QN_T_FSCALE, .type = QN_TF32};
+  powers w;
+  LLVMValueRef keep[QN_LL_MAX_GROUP];
+  take(&w, g, count, s, m);
+  LLVMValueRef nought = LLVMConstNull(w.type), least = number(g, w.type, -104.0f);
+  for (uint32_t k = 0; k < count; k++) keep[k] = LLVMBuildFCmp(g->b, LLVMRealUGE, w.x[k], least, "");
+  count_up(&w);
+  for (uint32_t k = 0; k < count; k++) w.nf[k] = LLVMBuildSelect(g->b, keep[k], w.nf[k], nought, "");
+  rest(&w);
   for (uint32_t k = 0; k < count; k++) {
-    LLVMValueRef n = LLVMBuildSub(g->b, LLVMBuildBitCast(g->b, t[k], ints, ""),
-                                  LLVMBuildBitCast(g->b, magic, ints, ""), "");
-    n = LLVMBuildSelect(g->b, low[k], LLVMConstNull(ints), n, "");
-    p[k] = LLVMBuildSelect(g->b, low[k], nought, scaled(g, p[k], nf[k], n, lanes), "");
+    LLVMValueRef n = LLVMBuildSelect(g->b, keep[k], exponent(&w, k, true), LLVMConstNull(w.ints), "");
+    qn_ll_operands o = {.inst = &scale, .type = w.type, .elem = g->f32, .lanes = w.lanes, .bits = 32};
+    o.a = w.p[k], o.b = w.nf[k], o.c = n;
+    p[k] = LLVMBuildSelect(g->b, keep[k], qn__ll_emit_FSCALE(g, &o), nought, "");
   }
 }
 
@@ -51,20 +78,31 @@ void qn__ll_attention_exp(qn_ll *g, uint32_t count, const LLVMValueRef *s, LLVMV
 
 bool qn__ll_attention_packs(const qn_ll_attention *t) {
   const qn_ll *g = t->g;
-  return t->plan->codes && t->plan->exponential && g->x86 && g->masked && g->lanes == 16 &&
-         (g->isa->has & QN_ISA_DOT8);
+  return t->plan->codes && t->plan->exponential && g->x86 && g->masked && g->lanes == 16 && (g->isa->has & QN_ISA_DOT8);
 }
 
-/* A weight is 1 at most or NaN, which conversion makes the least integer, and saturation 0. */
-LLVMValueRef qn__ll_attention_codes(qn_ll *g, uint32_t count, const LLVMValueRef *p, LLVMValueRef at,
+/* 255 e^x. Below e^-80 the code is 0, and for NaN; that far e^x is a normal number, whose exponent n is added to. */
+static void times_255(qn_ll *g, uint32_t count, const LLVMValueRef *s, LLVMValueRef m, LLVMValueRef *y) {
+  powers w;
+  take(&w, g, count, s, m);
+  LLVMValueRef least = number(g, w.type, -80.0f);
+  for (uint32_t k = 0; k < count; k++) w.x[k] = qn__ll_attention_larger(g, w.x[k], least);
+  count_up(&w);
+  rest(&w);
+  for (uint32_t k = 0; k < count; k++) {
+    LLVMValueRef n = LLVMBuildShl(g->b, exponent(&w, k, false), qn__ll_bits(g, w.ints, 23), "");
+    LLVMValueRef p = LLVMBuildAdd(g->b, LLVMBuildBitCast(g->b, w.p[k], w.ints, ""), n, "");
+    y[k] = LLVMBuildFMul(g->b, LLVMBuildBitCast(g->b, p, w.type, ""), number(g, w.type, 255.0f), "");
+  }
+}
+
+LLVMValueRef qn__ll_attention_codes(qn_ll *g, uint32_t count, const LLVMValueRef *s, LLVMValueRef m, LLVMValueRef at,
                                     LLVMValueRef sums) {
   const qn_ll_narrow narrow = {.floats = true, .is_unsigned = true};
   qn_ll_region regions[QN_LL_MAX_GROUP];
-  LLVMValueRef x[QN_LL_MAX_GROUP], args[3] = {sums, NULL, NULL};
-  for (uint32_t k = 0; k < count; k++) {
-    x[k] = LLVMBuildFMul(g->b, p[k], number(g, LLVMTypeOf(p[k]), 255.0f), "");
-    regions[k] = (qn_ll_region){.g = g, .v = &x[k]};
-  }
+  LLVMValueRef y[QN_LL_MAX_GROUP], args[3] = {sums, NULL, NULL};
+  times_255(g, count, s, m, y);
+  for (uint32_t k = 0; k < count; k++) regions[k] = (qn_ll_region){.g = g, .v = &y[k]};
   qn__ll_narrow_store(regions, count, &narrow, at);
   LLVMTypeRef bytes = LLVMVectorType(g->i8, count * 16), all = LLVMVectorType(g->i8, 64);
   args[1] = qn__ll_load_vec(g, bytes, at, 1);
@@ -119,7 +157,7 @@ static LLVMValueRef fold_group(qn_ll *g, LLVMValueRef *v, uint32_t lanes, qn_ll_
   uint32_t quarters = lanes / 4;
   LLVMValueRef q[4];
   for (uint32_t j = 0; j < 4; j++) {
-    LLVMValueRef rows[4];
+    LLVMValueRef rows[4] = {NULL};
     for (uint32_t i = 0; i < quarters; i++) rows[i] = v[4 * i + j];
     for (uint32_t count = quarters, wide = lanes / 2; count > 1; count /= 2, wide /= 2)
       for (uint32_t i = 0; i < count / 2; i++) {

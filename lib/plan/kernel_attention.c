@@ -158,8 +158,8 @@ static bool is_code_of(const qn_tape *t, uint32_t reg, uint32_t weight) {
     if (t->insts[reg].op != steps[i]) return false;
   if (!is_limit(t, reg, false, 255.0f, &x) || !is_limit(t, x, true, 0.0f, &x)) return false;
   const qn_tinst *y = &t->insts[x];
-  return y->op == QN_T_FMUL && ((y->a == weight && is_const(t, y->b, 255.0f)) ||
-                                (y->b == weight && is_const(t, y->a, 255.0f)));
+  return y->op == QN_T_FMUL &&
+         ((y->a == weight && is_const(t, y->b, 255.0f)) || (y->b == weight && is_const(t, y->a, 255.0f)));
 }
 
 /* What lower-kernels writes; any other region is computed as it stands. */
