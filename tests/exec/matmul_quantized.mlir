@@ -102,3 +102,15 @@ func.func @chain(%x: tensor<2x2xf32>) -> tensor<2x1xf32> {
   %y = quant.dcast %r : tensor<2x1x!quant.uniform<i8:f32, 0.5>> to tensor<2x1xf32>
   return %y : tensor<2x1xf32>
 }
+
+// Multipliers that come with the call: where one of a panel's is no ordinary number, its rows are not packed.
+// CALL @odd_multipliers
+// INPUT a: 1*12
+// INPUT m: 0.5*61, 1e38, nan, -1
+// EXPECT y 3x64: 2*61, 255, 0, 0, 2*61, 255, 0, 0, 2*61, 255, 0, 0
+func.func @odd_multipliers(%a: tensor<3x4x!quant.uniform<u8:f32, 0.5>>, %m: tensor<64xf32>) -> tensor<3x64x!quant.uniform<u8:f32, 0.5>> {
+  %b = arith.constant dense<1> : tensor<4x64x!quant.uniform<i8:f32, 0.25>>
+  %p = quern.matmul %a, %b : (tensor<3x4x!quant.uniform<u8:f32, 0.5>>, tensor<4x64x!quant.uniform<i8:f32, 0.25>>) -> tensor<3x64xi32>
+  %y = quern.requantize %p, %m : (tensor<3x64xi32>, tensor<64xf32>) -> tensor<3x64x!quant.uniform<u8:f32, 0.5>>
+  return %y : tensor<3x64x!quant.uniform<u8:f32, 0.5>>
+}
