@@ -55,7 +55,9 @@ typedef struct qn_compile_options {
 /* Engine "auto" is the first of llvm, tcc, interp that is built in, but where both code generators are, libtcc's code
  * answers the first calls (work that would take it longer than LLVM takes to compile waits), LLVM's is made on threads
  * behind and used from the moment it is there. Results are the same bits, so it makes no difference when that is.
- * qn_program_prepare waits for it. A body that one of the two cannot compile runs on the other's code. */
+ * qn_program_prepare waits for it. A body that one of the two cannot compile runs on the other's code; where that is
+ * libtcc's for good, the kernel's slow_reason says why, and it is a warning, once, when something is next done with the
+ * program on the context's thread: compiling and running it, preparing a call, destroying it. */
 
 /* Compiles a lowered module: kern ops only (`lower-kernels` makes them). The interpreter takes ops of every level. The
  * module may be changed or destroyed afterwards. An op that the engine cannot compile is a diagnostic naming it. */

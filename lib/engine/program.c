@@ -47,6 +47,8 @@ qn_status qn__compile_target(const qn_module *m, const qn_compile_options *o, qn
 
 /* What the plan knows, or what the engine makes of every plan. */
 static const char *slow_reason(const qn_program *p, const qn_kernel_plan *k) {
+  const char *fallback = qn__fallback_reason(p, k);
+  if (fallback) return fallback;
   if (k->slow_reason || k->kind == QN_KERNEL_VIEW) return k->slow_reason;
   return strcmp(p->engine, "tcc") ? NULL : "libtcc compiles scalar code: it has no vector types";
 }
@@ -130,11 +132,14 @@ qn_status qn__program_link(qn_program *p, const qn_link_options *o) {
   if (!status && o->objects) status = qn__load_objects(p, o->objects, o->objects_bytes);
   if (!status) status = make_code(p, o->eager);
   if (p->units) qn__units_report(p->units, p->ctx);
+  if (!status) qn__fallback_report(p);
   if (!status) trace_kernels(p, o->objects ? "loaded" : "compiled", (qn__now_ns() - start) * 1e-6);
   return status;
 }
 
 void qn__program_unlink(qn_program *p) {
+  for (uint32_t i = 0; p->tiers && p->tiered && i < p->num_bodies; i++) qn__unit_settle(p->units, p->tiers[i].best);
+  qn__fallback_report(p);
   for (uint32_t i = 0; p->tiers && i < p->num_bodies; i++) {
     qn__unit_release(p->units, p->tiers[i].best);
     qn__unit_release(p->units, p->tiers[i].quick);
@@ -347,6 +352,7 @@ qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_tensor *ou
     qn_trace(p->ctx, "call,%s,%s,%.3f ms", p->engine, p->isa->name, (qn__now_ns() - start) * 1e-6);
   qn__free(&p->allocator, r.workspace, r.workspace_bytes + 1);
   qn__arena_free(&scratch);
+  qn__fallback_report(p);
   if (!status) return QN_OK;
   for (uint32_t i = 0; i < p->num_outputs; i++) qn_tensor_free(p->ctx, &out[i]);
   if (status == QN_ERR_NO_MEMORY) return qn_error_no_memory(p->ctx);

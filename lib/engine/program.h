@@ -11,6 +11,7 @@
  *   call.c      jobs run on the caller's threads
  *   trace.c     what a call did, for the handler of call events
  *   need.c      which bodies a call needs, and their code
+ *   fallback.c  telling of those that only the quick code generator made
  *   units.c      bodies as machine code, shared by the programs of a context; make.c, workers.c: making it
  *   aot.c       the same jobs written down as data for a code generator
  *   save.c      program file out and in
@@ -224,6 +225,12 @@ qn_status qn__make_needed(const qn_program *p, const bool *needed, qn_call_error
 qn_status qn__start_needed(qn_program *p, const bool *needed, qn_call_error *error);
 /* Sees to it that body has code, waiting for it if need be. `cost`: of the work about to be done, as in qn_job. */
 qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const qn_step *s, qn_call_error *error);
+/* Where a tiered program runs a kernel on quick code for good: why, else null. Any thread. */
+const char *qn__fallback_reason(const qn_program *p, const qn_kernel_plan *plan);
+/* The code generator whose code of a kernel calls run now. Any thread. */
+const char *qn__plan_engine(const qn_program *p, const qn_kernel_plan *plan);
+/* Warns, once, of those that there are by now. On the context's thread. */
+void qn__fallback_report(const qn_program *p);
 /* The best code there is; null when there is none yet. */
 static inline qn_kernel_fn qn__code_of(const qn_tiers *t) {
   qn_kernel_fn fn = qn__unit_fn(t->best);

@@ -79,7 +79,7 @@ void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, do
   text shape = {.size = 0}, types = {.size = 0};
   sizes z = {.jobs = 0};
   qn_call_event e = {.program = p,
-                     .engine = p->engine,
+                     .engine = s ? qn__plan_engine(p, s->plan) : qn_program_engine(p),
                      .shape = shape.data,
                      .types = types.data,
                      .ns = ns,

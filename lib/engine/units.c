@@ -80,12 +80,17 @@ qn_unit *qn__unit_get(qn_units *units, const char *engine, const qn_body *body, 
   return u;
 }
 
-void qn__unit_release(qn_units *units, qn_unit *u) {
-  if (!u || --u->refs) return;
+void qn__unit_settle(qn_units *units, qn_unit *u) {
+  if (!u || u->refs != 1) return;
   pthread_mutex_lock(&units->lock);
   qn__units_dequeue(units, u);
   while (qn__unit_state(u) == QN_UNIT_RUNNING) pthread_cond_wait(&units->changed, &units->lock);
   pthread_mutex_unlock(&units->lock);
+}
+
+void qn__unit_release(qn_units *units, qn_unit *u) {
+  qn__unit_settle(units, u);
+  if (!u || --u->refs) return;
   qn_unit **at = &units->buckets[u->body.plan->hash % QN__UNIT_BUCKETS];
   while (*at != u) at = &(*at)->next;
   *at = u->next;

@@ -43,6 +43,8 @@ typedef struct qn_unit {
   double ms; /* that making it took */
   qn_diag_code problem_code;
   char problem[240]; /* when it failed: why */
+  char slow[320];    /* the same for who looks at a program that runs without it */
+  bool told;         /* its failure has been reported; touched on the context's thread only */
 } qn_unit;
 
 typedef struct qn_units qn_units;
@@ -51,6 +53,8 @@ qn_units *qn__units_of(qn_context *ctx);
 
 /* The unit of a body, with a reference more. Null when memory runs out. */
 qn_unit *qn__unit_get(qn_units *units, const char *engine, const qn_body *body, qn_plans *plans);
+/* Before the last reference goes: nobody will make its code any more; waits for who is making it. */
+void qn__unit_settle(qn_units *units, qn_unit *u);
 /* Gives the reference back; waits when the last one goes while code is being made. */
 void qn__unit_release(qn_units *units, qn_unit *u);
 /* Gives a unit code from an object (an ELF file in memory) unless it has some. */

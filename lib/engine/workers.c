@@ -1,6 +1,7 @@
 /* Making code on several threads: of the call that needs it, and behind the back of calls. */
 #include "units_impl.h"
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { STACK_BYTES = 8 << 20 }; /* code generators recurse */
@@ -12,6 +13,8 @@ void qn__unit_finish(qn_units *units, qn_unit *u, const qn_made *made) {
   u->ms = made->ms;
   u->problem_code = made->problem_code;
   memcpy(u->problem, made->problem, sizeof u->problem);
+  if (!made->code && !made->again)
+    snprintf(u->slow, sizeof u->slow, "LLVM could not make its code, libtcc's scalar code runs: %s", u->problem);
   if (made->code) atomic_store_explicit(&u->fn, made->code->functions[0], memory_order_release);
   atomic_store(&u->state, made->code ? QN_UNIT_DONE : made->again ? QN_UNIT_IDLE : QN_UNIT_FAILED);
   pthread_cond_broadcast(&units->changed);

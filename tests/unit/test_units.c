@@ -3,6 +3,7 @@
 #include "program.h"
 #include "program_test.h"
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { N = 37, K = 21, MOST = 40 };
@@ -471,6 +472,68 @@ static void either_stands_in(void **state) {
   }
 }
 
+typedef struct told {
+  int warnings, notes;
+  char first[512];
+  char traced[512];
+} told;
+
+static void keep_told(void *user, const qn_diag *d) {
+  told *t = user;
+  if (d->severity == QN_WARNING && !t->warnings++)
+    snprintf(t->first, sizeof t->first, "%.*s", (int)d->message.size, d->message.data);
+  t->notes += d->severity == QN_NOTE;
+}
+
+static void keep_traced(void *user, qn_str line) {
+  told *t = user;
+  if (line.size > 9 && !memcmp(line.data, "fallback,", 9) && !t->traced[0])
+    snprintf(t->traced, sizeof t->traced, "%.*s", (int)line.size, line.data);
+}
+
+/* Code that stays libtcc's because LLVM failed behind a call: told of where people look, and warned of once. */
+static void slow_code_is_told_of(void **state) {
+  (void)state;
+  if (!both_built_in()) skip();
+  told t = {.warnings = 0};
+  qn_context_options options = {.on_diag = keep_told, .on_diag_user = &t, .on_trace = keep_traced, .on_trace_user = &t};
+  qn_context *ctx = qn_context_create(&options);
+  qn_program *p = product(ctx, QN_DYNAMIC, (qn_compile_options){.engine = "auto"});
+  qn_kernel_info k;
+  for (uint32_t i = 0; i < p->num_bodies; i++) {
+    if (p->bodies[i].part != QN_PART_TILES) continue;
+    p->tiers[i].best->body.part = QN_PART_MAIN;
+    memcpy(p->tiers[i].best->body.symbol, "1 is no name", 13);
+  }
+  assert_true(call_with(p, 4, NULL));
+  assert_true(call_with(p, 5, NULL));
+  assert_int_equal(qn_program_prepare(p, NULL, NULL), QN_OK); /* waits for what fails */
+  assert_true(count(p, QN_UNIT_FAILED) > 1);
+  assert_int_equal(t.warnings, 0); /* calls come on any thread */
+  assert_string_equal(qn_program_engine(p), "tcc");
+  uint32_t slow = 0;
+  for (size_t i = 0; qn_program_kernel(p, i, &k); i++) slow += k.slow_reason && strstr(k.slow_reason, "libtcc") != NULL;
+  assert_int_equal(slow, 1);
+  tensors *x = malloc(sizeof *x);
+  assert_non_null(x);
+  make_tensors(x, 6);
+  for (int round = 0; round < 2; round++) {
+    qn_prepared *c;
+    assert_int_equal(qn_prepared_create(p, &x->in, &x->out, NULL, &c, NULL), QN_OK);
+    assert_int_equal(qn_prepared_run(c, NULL), QN_OK);
+    qn_prepared_destroy(c);
+    assert_int_equal(t.warnings, 1);
+    assert_int_equal(t.notes, 1);
+  }
+  assert_true(strstr(t.first, "kern.gemm") && strstr(t.first, "libtcc"));
+  assert_true(strstr(t.traced, "fallback,tcc,"));
+  assert_int_equal(qn_context_error_count(ctx), 0);
+  free(x);
+  qn_program_destroy(p);
+  assert_int_equal(t.warnings, 1);
+  qn_context_destroy(ctx);
+}
+
 /* A build with one code generator has one tier. */
 static void automatic_is_the_first_engine(void **state) {
   (void)state;
@@ -484,20 +547,14 @@ static void automatic_is_the_first_engine(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(bodies_come_when_needed),
-                                     cmocka_unit_test(known_sizes_are_ready),
-                                     cmocka_unit_test(programs_share_bodies),
-                                     cmocka_unit_test(failure_is_a_call_error),
-                                     cmocka_unit_test(threads_need_the_same_body),
-                                     cmocka_unit_test(any_order_will_do),
-                                     cmocka_unit_test(both_paths_refuse),
-                                     cmocka_unit_test(misaligned_is_fine),
-                                     cmocka_unit_test(the_better_code_takes_over),
-                                     cmocka_unit_test(the_quick_code_answers),
-                                     cmocka_unit_test(small_stacks_will_do),
-                                     cmocka_unit_test(long_work_waits),
-                                     cmocka_unit_test(destroyed_while_compiling),
-                                     cmocka_unit_test(either_stands_in),
-                                     cmocka_unit_test(automatic_is_the_first_engine)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(bodies_come_when_needed),    cmocka_unit_test(known_sizes_are_ready),
+      cmocka_unit_test(programs_share_bodies),      cmocka_unit_test(failure_is_a_call_error),
+      cmocka_unit_test(threads_need_the_same_body), cmocka_unit_test(any_order_will_do),
+      cmocka_unit_test(both_paths_refuse),          cmocka_unit_test(misaligned_is_fine),
+      cmocka_unit_test(the_better_code_takes_over), cmocka_unit_test(the_quick_code_answers),
+      cmocka_unit_test(small_stacks_will_do),       cmocka_unit_test(long_work_waits),
+      cmocka_unit_test(destroyed_while_compiling),  cmocka_unit_test(either_stands_in),
+      cmocka_unit_test(slow_code_is_told_of),       cmocka_unit_test(automatic_is_the_first_engine)};
   return cmocka_run_group_tests(tests, set_up, NULL);
 }
