@@ -500,11 +500,8 @@ static void slow_code_is_told_of(void **state) {
   qn_context *ctx = qn_context_create(&options);
   qn_program *p = product(ctx, QN_DYNAMIC, (qn_compile_options){.engine = "auto"});
   qn_kernel_info k;
-  for (uint32_t i = 0; i < p->num_bodies; i++) {
-    if (p->bodies[i].part != QN_PART_TILES) continue;
-    p->tiers[i].best->body.part = QN_PART_MAIN;
-    memcpy(p->tiers[i].best->body.symbol, "1 is no name", 13);
-  }
+  for (uint32_t i = 0; i < p->num_bodies; i++)
+    if (p->bodies[i].part == QN_PART_TILES) spoil(p->tiers[i].best);
   assert_true(call_with(p, 4, NULL));
   assert_true(call_with(p, 5, NULL));
   assert_int_equal(qn_program_prepare(p, NULL, NULL), QN_OK); /* waits for what fails */
@@ -519,7 +516,7 @@ static void slow_code_is_told_of(void **state) {
   make_tensors(x, 6);
   for (int round = 0; round < 2; round++) {
     qn_prepared *c;
-    assert_int_equal(qn_prepared_create(p, &x->in, &x->out, NULL, &c, NULL), QN_OK);
+    assert_int_equal(qn_prepared_create(p, &x->of.in, &x->of.out, NULL, &c, NULL), QN_OK);
     assert_int_equal(qn_prepared_run(c, NULL), QN_OK);
     qn_prepared_destroy(c);
     assert_int_equal(t.warnings, 1);
