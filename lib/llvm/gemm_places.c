@@ -270,22 +270,24 @@ void qn__ll_gemm_places_note(gemm_state *s, LLVMValueRef begin, LLVMValueRef end
   LLVMBuildCall2(s->g->b, signature(s->g), s->places.fn, args, 4, "");
 }
 
-/* Where rows of Y follow each other they are done at once, else one by one. */
+/* Rows of Y that follow each other are done at once. */
 void qn__ll_gemm_places_epilogue(gemm_state *s, LLVMValueRef column) {
   qn_ll *g = s->g;
   const qn_ll_tile *t = &s->tile;
   uint32_t width = t->vectors * t->acc_lanes;
-  LLVMValueRef first = entry(g, s->at.place, RESULT, 0), together = LLVMConstInt(g->i1, 1, false);
+  LLVMValueRef last = entry(g, s->at.place, RESULT, 0), ends = qn__ll_i64(g, (int64_t)1 << (t->rows - 1));
   for (uint32_t r = 1; r < t->rows; r++) {
-    LLVMValueRef next = qn__ll_add(g, first, qn__ll_i64(g, r));
-    LLVMValueRef is = LLVMBuildICmp(g->b, LLVMIntEQ, entry(g, s->at.place, RESULT, r), next, "");
-    together = LLVMBuildAnd(g->b, together, is, "");
+    LLVMValueRef row = entry(g, s->at.place, RESULT, r), next = qn__ll_add(g, last, qn__ll_i64(g, 1));
+    LLVMValueRef ended = LLVMBuildZExt(g->b, LLVMBuildICmp(g->b, LLVMIntNE, row, next, ""), g->i64, "");
+    ends = LLVMBuildOr(g->b, ends, LLVMBuildShl(g->b, ended, qn__ll_i64(g, r - 1), ""), "");
+    last = row;
   }
   LLVMValueRef rows = qn__ll_i64(g, t->rows), at = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
   LLVMValueRef pitch = qn__ll_i64(g, (int64_t)width * qn__ll_mem_bits(s->plan->acc) / 8);
   qn_ll_for f;
   qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), rows, 1, 0, NULL);
-  f.step = LLVMBuildSelect(g->b, together, rows, qn__ll_i64(g, 1), "");
+  LLVMValueRef none[2] = {LLVMBuildLShr(g->b, ends, f.i, ""), LLVMConstInt(g->i1, 1, false)};
+  f.step = qn__ll_add(g, qn__ll_intrinsic(g, "llvm.cttz", 1, &g->i64, 2, none), qn__ll_i64(g, 1));
   LLVMValueRef row = qn__ll_gep(g, s->at.place, qn__ll_mul(g, f.i, qn__ll_i64(g, 8)));
   qn__ll_epilogue_rows(g, s->epilogue, qn__ll_gep(g, s->at.sums, qn__ll_mul(g, f.i, pitch)), entry(g, row, RESULT, 0),
                        f.step, qn__ll_add(g, at, column), width);
