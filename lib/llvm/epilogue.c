@@ -16,6 +16,7 @@ typedef struct epilogue {
   bool doubled;   /* two rows of all columns are taken as one */
   bool apart;     /* as qn__ll_epilogue_apart has sums */
   bool whole;     /* groups leave no columns over, unless they cannot be packed */
+  bool listed;    /* rows are where a list has them, whose address stands for the first one */
   qn_ll_region region[MAX_GROUP], single;
   LLVMValueRef sums, row, rows, first_column, row_bytes; /* row_bytes: of the buffer of sums */
   LLVMValueRef y, y_stride;
@@ -203,6 +204,7 @@ typedef struct row_walk {
   LLVMValueRef *at[QN_LL_MAX_CARRIED], by[QN_LL_MAX_CARRIED];
   uint32_t count;
   LLVMValueRef sums, y;
+  LLVMValueRef list, first_y; /* where rows are listed: the next one's place, and where Y begins */
 } row_walk;
 
 static void walk(row_walk *w, LLVMValueRef *at, LLVMValueRef by) {
@@ -217,9 +219,14 @@ static void begin_rows(epilogue *e, row_walk *w, LLVMValueRef column, uint32_t g
   bool single = e->apart && group == 1; /* then 16 columns lie in 16 bytes of each vector */
   w->count = 0;
   w->sums = qn__ll_gep(g, e->sums, single ? along : qn__ll_mul(g, along, qn__ll_i64(g, acc)));
-  row = qn__ll_gep(g, e->y, qn__ll_mul(g, e->row, e->y_stride));
-  w->y = qn__ll_gep(g, row, y == 1 ? column : qn__ll_mul(g, column, qn__ll_i64(g, y)));
+  row = e->listed ? e->y : qn__ll_gep(g, e->y, qn__ll_mul(g, e->row, e->y_stride));
+  w->y = w->first_y = qn__ll_gep(g, row, y == 1 ? column : qn__ll_mul(g, column, qn__ll_i64(g, y)));
   walk(w, &w->sums, e->row_bytes);
+  if (e->listed) {
+    w->list = LLVMBuildIntToPtr(g->b, e->row, g->ptr, "");
+    walk(w, &w->list, qn__ll_i64(g, 8));
+    return;
+  }
   walk(w, &w->y, e->y_stride);
   for (uint32_t i = 0; i < e->plan->num_epilogue_extras; i++) {
     qn_ll_place *p = &e->places[1 + i];
@@ -231,6 +238,16 @@ static void begin_rows(epilogue *e, row_walk *w, LLVMValueRef column, uint32_t g
     }
     walk(w, &p->base, e->row_stride[i]);
   }
+}
+
+/* Y and extras by row at the next row of the list. */
+static void find_row(epilogue *e, row_walk *w) {
+  qn_ll *g = e->g;
+  LLVMValueRef row = LLVMBuildLoad2(g->b, g->i64, w->list, "");
+  w->y = qn__ll_gep(g, w->first_y, qn__ll_mul(g, row, e->y_stride));
+  for (uint32_t i = 0; i < e->plan->num_epilogue_extras; i++)
+    if (e->plan->epilogue_extras[i].by_row)
+      e->places[1 + i].base = qn__ll_gep(g, e->extra[i], qn__ll_mul(g, row, e->row_stride[i]));
 }
 
 static void store_row(epilogue *e, qn_ll_region *regions, LLVMValueRef at, uint32_t group, uint32_t lanes,
@@ -272,6 +289,7 @@ static void rows_loop(epilogue *e, qn_ll_region *regions, LLVMValueRef rows, LLV
   for (uint32_t i = 0; i < w.count; i++) carried[i] = *w.at[i];
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), rows, 1, w.count, carried);
   for (uint32_t i = 0; i < w.count; i++) *w.at[i] = carried[i];
+  if (e->listed) find_row(e, &w);
   one_row(e, regions, &w, column, group, lanes, mask);
   for (uint32_t i = 0; i < w.count; i++) carried[i] = LLVMBuildFreeze(g->b, qn__ll_gep(g, *w.at[i], w.by[i]), "");
   qn__ll_for_close(g, &f, carried);
@@ -447,6 +465,11 @@ bool qn__ll_epilogue_tape(qn_ll *g, const qn_gemm_plan *plan, qn_tape *tape, uin
 
 LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus) {
   epilogue e = {.g = g, .plan = &body->plan->u.gemm, .whole = whole};
+  return emit_function(&e, body, start, minus);
+}
+
+LLVMValueRef qn__ll_epilogue_listed(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus) {
+  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .whole = whole, .listed = true};
   return emit_function(&e, body, start, minus);
 }
 

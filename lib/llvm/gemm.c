@@ -41,6 +41,8 @@ static void shape_tile(gemm_state *s, uint32_t rows, uint32_t panels, uint32_t l
   uint32_t in_flight = rows * t->vectors;
   /* Tall tiles gain less than half a percent from a second block in the loop and cost a quarter more to compile. */
   uint32_t turn = s->plan->unroll ? s->plan->unroll : in_flight < s->plan->unroll_below ? 2 : 1;
+  /* Positions of a window are short loops, whose ends are foreseen when they take few turns. */
+  if (s->places.pads && s->plan->lhs_padded && t->rows == s->plan->rows && turn < 2) turn = 2;
   t->unroll = t->dot->shares > 1 ? t->dot->shares : turn;
   t->sets = t->dot->reorders && t->unroll > 1 && in_flight < 8 && 2 * in_flight + t->vectors < registers ? 2 : 1;
 }
@@ -103,13 +105,10 @@ static void one_tile(loops *l, const gemm_sums *f, LLVMValueRef column) {
   qn__ll_gemm_pieces_aim(s);
   qn__ll_gemm_sums_call(s, f);
   qn_ll_if done;
-  if (s->places.pads) {
-    qn__ll_gemm_places_epilogue(s, column);
-    return;
-  }
   if (s->pieces.some) qn__ll_if_begin(g, &done, s->pieces.last);
   LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
-  qn__ll_epilogue_call(g, s->epilogue, s->at.sums, s->row, s->tile.rows, qn__ll_add(g, first, column),
+  LLVMValueRef row = s->places.pads ? qn__ll_gemm_places_results(s) : s->row;
+  qn__ll_epilogue_call(g, s->epilogue, s->at.sums, row, s->tile.rows, qn__ll_add(g, first, column),
                        s->tile.vectors * s->tile.acc_lanes);
   if (s->pieces.some) qn__ll_if_end(g, &done);
 }
@@ -369,7 +368,8 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   bool whole = plan->whole && takes_whole(&l);
   s->sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
   s->kept = qn__ll_slot(g, g->i64, GEMM_MOST);
-  s->epilogue = qn__ll_epilogue_function(g, body, whole, &l.start_extra, &l.start_minus);
+  s->epilogue = (s->places.pads ? qn__ll_epilogue_listed : qn__ll_epilogue_function)(g, body, whole, &l.start_extra,
+                                                                                     &l.start_minus);
   /* From zeros where from nothing else, so that products that differ in this only have their sums in common. */
   if (l.start_extra == UINT32_MAX && s->zeros && (plan->acc == QN_I32 || plan->acc == QN_SI32)) l.start = s->zeros;
   if (l.start_extra != UINT32_MAX)

@@ -100,8 +100,8 @@ void qn__ll_gemm_places_note(gemm_state *s, LLVMValueRef begin, LLVMValueRef end
 void qn__ll_gemm_places_rows(gemm_state *s);
 /* The same with pads: `run` for each position that counts, rows and panels at it. */
 void qn__ll_gemm_places_loop(gemm_state *s, void (*run)(gemm_state *));
-/* The epilogue of a tile whose rows of Y need not follow each other. */
-void qn__ll_gemm_places_epilogue(gemm_state *s, LLVMValueRef column);
+/* With pads: the list of which rows of Y the tile's are. */
+LLVMValueRef qn__ll_gemm_places_results(gemm_state *s);
 
 /* For a block of `rows` rows, tiles as tall as `height`, lower ones among them or not. */
 void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, bool mixed);

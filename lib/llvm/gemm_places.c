@@ -270,52 +270,61 @@ void qn__ll_gemm_places_note(gemm_state *s, LLVMValueRef begin, LLVMValueRef end
   LLVMBuildCall2(s->g->b, signature(s->g), s->places.fn, args, 4, "");
 }
 
-/* Rows of Y that follow each other are done at once. */
-void qn__ll_gemm_places_epilogue(gemm_state *s, LLVMValueRef column) {
-  qn_ll *g = s->g;
-  const qn_ll_tile *t = &s->tile;
-  uint32_t width = t->vectors * t->acc_lanes;
-  LLVMValueRef last = entry(g, s->at.place, RESULT, 0), ends = qn__ll_i64(g, (int64_t)1 << (t->rows - 1));
-  for (uint32_t r = 1; r < t->rows; r++) {
-    LLVMValueRef row = entry(g, s->at.place, RESULT, r), next = qn__ll_add(g, last, qn__ll_i64(g, 1));
-    LLVMValueRef ended = LLVMBuildZExt(g->b, LLVMBuildICmp(g->b, LLVMIntNE, row, next, ""), g->i64, "");
-    ends = LLVMBuildOr(g->b, ends, LLVMBuildShl(g->b, ended, qn__ll_i64(g, r - 1), ""), "");
-    last = row;
-  }
-  LLVMValueRef rows = qn__ll_i64(g, t->rows), at = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
-  LLVMValueRef pitch = qn__ll_i64(g, (int64_t)width * qn__ll_mem_bits(s->plan->acc) / 8);
-  qn_ll_for f;
-  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), rows, 1, 0, NULL);
-  LLVMValueRef none[2] = {LLVMBuildLShr(g->b, ends, f.i, ""), LLVMConstInt(g->i1, 1, false)};
-  f.step = qn__ll_add(g, qn__ll_intrinsic(g, "llvm.cttz", 1, &g->i64, 2, none), qn__ll_i64(g, 1));
-  LLVMValueRef row = qn__ll_gep(g, s->at.place, qn__ll_mul(g, f.i, qn__ll_i64(g, 8)));
-  qn__ll_epilogue_rows(g, s->epilogue, qn__ll_gep(g, s->at.sums, qn__ll_mul(g, f.i, pitch)), entry(g, row, RESULT, 0),
-                       f.step, qn__ll_add(g, at, column), width);
-  qn__ll_for_end(g, &f, NULL);
+LLVMValueRef qn__ll_gemm_places_results(gemm_state *s) {
+  return LLVMBuildPtrToInt(s->g->b, qn__ll_gep_const(s->g, s->at.place, RESULT), s->g->i64, "");
 }
 
 /* ---- inside a tile ---- */
 
-/* Positions that are inside for any row of the tile. */
-static LLVMValueRef positions_of(gemm_state *s) {
+/* Positions that are inside for any row of the tile; and whether some row sees fewer of them than another. */
+typedef struct positions {
+  LLVMValueRef any, differ;
+} positions;
+
+static positions positions_of(gemm_state *s) {
   qn_ll *g = s->g;
-  if (!s->places.skips) return qn__ll_bits(g, g->i64, all_bits(&s->plan->shape));
-  LLVMValueRef any = entry(g, s->place, INSIDE, 0);
-  for (uint32_t r = 1; r < s->tile.rows; r++) any = LLVMBuildOr(g->b, any, entry(g, s->place, INSIDE, r), "");
-  return any;
+  LLVMValueRef any = entry(g, s->place, INSIDE, 0), all = any;
+  for (uint32_t r = 1; r < s->tile.rows; r++) {
+    LLVMValueRef row = entry(g, s->place, INSIDE, r);
+    any = LLVMBuildOr(g->b, any, row, ""), all = LLVMBuildAnd(g->b, all, row, "");
+  }
+  if (!s->places.skips) any = qn__ll_bits(g, g->i64, all_bits(&s->plan->shape));
+  return (positions){any, LLVMBuildICmp(g->b, LLVMIntNE, any, all, "")};
 }
 
-/* Rows at a position, or at the border. */
-static void rows_at(gemm_state *s, LLVMValueRef position) {
+static void choose_rows(gemm_state *s, LLVMValueRef position, LLVMValueRef *chosen) {
   qn_ll *g = s->g;
-  LLVMValueRef width = qn__ll_i64(g, s->plan->shape.size[1]), line = LLVMBuildUDiv(g->b, position, width, "");
-  LLVMValueRef column = qn__ll_sub(g, position, qn__ll_mul(g, line, width));
-  LLVMValueRef offset = qn__ll_add(g, qn__ll_mul(g, line, s->image[10]), qn__ll_mul(g, column, s->image[11]));
-  LLVMValueRef here = qn__ll_gep(g, s->a, offset);
   for (uint32_t r = 0; r < s->tile.rows; r++) {
     LLVMValueRef bits = LLVMBuildLShr(g->b, entry(g, s->place, INSIDE, r), position, "");
-    LLVMValueRef row = qn__ll_gep(g, here, entry(g, s->place, BEGINS, r));
-    s->tile.a[r] = LLVMBuildSelect(g->b, LLVMBuildTrunc(g->b, bits, g->i1, ""), row, s->places.outside, "");
+    LLVMValueRef inside = LLVMBuildTrunc(g->b, bits, g->i1, "");
+    chosen[r] = LLVMBuildSelect(g->b, inside, s->tile.a[r], s->places.outside, "");
+  }
+}
+
+/* Rows at a position, or at the border. Choosing takes the place of products, and is passed over where all rows are
+ * inside; but for positions of less than a block, which have other things to wait for. */
+static void rows_at(gemm_state *s, LLVMValueRef position, LLVMValueRef differ) {
+  qn_ll *g = s->g;
+  qn_ll_tile *t = &s->tile;
+  LLVMValueRef width = qn__ll_i64(g, s->plan->shape.size[1]), line = LLVMBuildUDiv(g->b, position, width, "");
+  LLVMValueRef column = qn__ll_sub(g, position, qn__ll_mul(g, line, width)), chosen[QN_LL_MAX_ROWS];
+  LLVMValueRef offset = qn__ll_add(g, qn__ll_mul(g, line, s->image[10]), qn__ll_mul(g, column, s->image[11]));
+  LLVMValueRef here = qn__ll_gep(g, s->a, offset);
+  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, here, entry(g, s->place, BEGINS, r));
+  if (!s->plan->lhs_padded) {
+    choose_rows(s, position, t->a);
+    return;
+  }
+  LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
+  qn_ll_if choose;
+  qn__ll_if_begin(g, &choose, differ);
+  choose_rows(s, position, chosen);
+  from[1] = LLVMGetInsertBlock(g->b);
+  qn__ll_if_end(g, &choose);
+  for (uint32_t r = 0; r < t->rows; r++) {
+    LLVMValueRef both[2] = {t->a[r], chosen[r]};
+    t->a[r] = LLVMBuildPhi(g->b, g->ptr, "");
+    LLVMAddIncoming(t->a[r], both, from, 2);
   }
 }
 
@@ -328,11 +337,12 @@ void qn__ll_gemm_places_loop(gemm_state *s, void (*run)(gemm_state *)) {
   qn_ll_tile *t = &s->tile;
   uint32_t sums = t->acc_rows * t->vectors * t->sets, n = sums + 1;
   int64_t block = (int64_t)s->plan->layout.panel_width * s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
-  LLVMValueRef carried[QN_LL_MAX_CARRIED], first[QN_LL_MAX_VECTORS], left = positions_of(s), zero = qn__ll_i64(g, 0);
-  LLVMValueRef count = qn__ll_intrinsic(g, "llvm.ctpop", 1, &g->i64, 1, &left);
+  LLVMValueRef carried[QN_LL_MAX_CARRIED], first[QN_LL_MAX_VECTORS], zero = qn__ll_i64(g, 0);
+  positions p = positions_of(s);
+  LLVMValueRef left = p.any, count = qn__ll_intrinsic(g, "llvm.ctpop", 1, &g->i64, 1, &left);
   LLVMValueRef bytes = qn__ll_mul(g, s->all_blocks, qn__ll_i64(g, block));
   qn_ll_for f;
-  for (uint32_t p = 0; p < t->panels; p++) first[p] = t->b[p];
+  for (uint32_t i = 0; i < t->panels; i++) first[i] = t->b[i];
   for (uint32_t i = 0; i < sums; i++) carried[i] = t->acc[i];
   carried[sums] = left;
   carried[n] = s->fetch.ahead;
@@ -342,8 +352,8 @@ void qn__ll_gemm_places_loop(gemm_state *s, void (*run)(gemm_state *)) {
   if (s->fetch.ahead) s->fetch.ahead = carried[n];
   LLVMValueRef never[2] = {left, LLVMConstInt(g->i1, 1, false)};
   LLVMValueRef position = qn__ll_intrinsic(g, "llvm.cttz", 1, &g->i64, 2, never);
-  rows_at(s, position);
-  for (uint32_t p = 0; p < t->panels; p++) t->b[p] = qn__ll_gep(g, first[p], qn__ll_mul(g, position, bytes));
+  rows_at(s, position, p.differ);
+  for (uint32_t i = 0; i < t->panels; i++) t->b[i] = qn__ll_gep(g, first[i], qn__ll_mul(g, position, bytes));
   run(s);
   for (uint32_t i = 0; i < sums; i++) carried[i] = t->acc[i];
   carried[sums] = LLVMBuildAnd(g->b, left, qn__ll_sub(g, left, qn__ll_i64(g, 1)), "");

@@ -106,6 +106,9 @@ uint8_t *qn__ll_epilogue_extras(qn_ll *g, const qn_gemm_plan *plan, LLVMValueRef
  * *minus subtracted, the function leaves that out: sums are to start from it instead. Else *start is UINT32_MAX. With
  * start null nothing is left out. With `whole` a tile is as wide as a panel, and all its columns are there. */
 LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus);
+/* The same where rows of Y and of extras need not follow each other: `row` is the address of as many numbers of them.
+ */
+LLVMValueRef qn__ll_epilogue_listed(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus);
 /* The same with sums that stand apart if that is faster, as *apart says: each row of 64 as four vectors of 16, of which
  * vector j has those of columns 16 L + 4 j .. + 3 in its 128-bit lane L. */
 LLVMValueRef qn__ll_epilogue_apart(qn_ll *g, const qn_body *body, bool *apart);
