@@ -8,14 +8,6 @@
  */
 #include "functions.h"
 
-static bool is_dead(const qn_module *m, qn_op op) {
-  uint32_t n = qn_op_num_results(m, op);
-  if (!n || !qn_op_has(m, op, QN_PURE)) return false;
-  for (uint32_t i = 0; i < n; i++)
-    if (qn_value_is_used(m, qn_op_result(m, op, i))) return false;
-  return true;
-}
-
 /* Backwards, so that an op is looked at after everything that could use it and after what it holds: one walk finds
  * all. */
 static qn_status erase_dead_ops(qn_module *m, int64_t *erased) {
@@ -25,7 +17,7 @@ static qn_status erase_dead_ops(qn_module *m, int64_t *erased) {
   for (qn_op op = qn_walk_next(m, (qn_op){0}, (qn_op){0}); op.id && ok; op = qn_walk_next(m, (qn_op){0}, op))
     ok = qn__push(a, &ops, op);
   for (uint32_t i = ok ? ops.size : 0; i-- > 0;) {
-    if (!is_dead(m, ops.data[i])) continue;
+    if (!qn_op_is_dead(m, ops.data[i])) continue;
     qn_op_erase(m, ops.data[i]);
     ++*erased;
   }

@@ -211,15 +211,23 @@ static qn_op into_body(merge *g, qn_op map, uint32_t slot, qn_op producer) {
   return replace(g, scratch, map, producer, qn_op_kind_of(m, producer), &operands, qn_op_attrs(m, producer), 1);
 }
 
+/* The map's first input of the size of its result; as many as it has where none is. */
+static uint32_t full_size_input(const merge *g, qn_op map) {
+  qn_module *m = g->l->m;
+  qn_type t = value_type(g->l, qn_op_result(m, map, 0));
+  uint32_t n = qn_op_num_operands(m, map);
+  for (uint32_t i = 0; i < n; i++)
+    if (qn__same_shape(g->l, value_type(g->l, qn_op_operand(m, map, i)), t)) return i;
+  return n;
+}
+
 /* gemm(map, ..): the map becomes the prologue, before one that is there already. Its first full-size input is the left
  * matrix; the others must be scalars, one per row or one per column. */
 static qn_op into_prologue(merge *g, qn_op gemm, qn_op map) {
   qn_module *m = g->l->m;
   lowering *l = g->l;
   qn_type t = value_type(l, qn_op_result(m, map, 0));
-  uint32_t n = qn_op_num_operands(m, map), main_input = n;
-  for (uint32_t i = n; i-- > 0;)
-    if (qn__same_shape(l, value_type(l, qn_op_operand(m, map, i)), t)) main_input = i;
+  uint32_t n = qn_op_num_operands(m, map), main_input = full_size_input(g, map);
   if (main_input == n || qn_op_get_bool(m, gemm, "transpose_a")) return (qn_op){0};
   uint32_t prologue = (uint32_t)qn_op_get_int(m, gemm, "num_prologue");
   qn_block inner = qn_op_region(m, gemm, 0), outer = qn_op_region(m, map, 0);
@@ -300,10 +308,7 @@ static qn_op into_row(merge *g, qn_op row, uint32_t slot, qn_op map) {
 static qn_op into_pad(merge *g, qn_op pad, qn_op map) {
   qn_module *m = g->l->m;
   lowering *l = g->l;
-  qn_type t = value_type(l, qn_op_result(m, map, 0));
-  uint32_t n = qn_op_num_operands(m, map), main_input = n;
-  for (uint32_t i = n; i-- > 0;)
-    if (qn__same_shape(l, value_type(l, qn_op_operand(m, map, i)), t)) main_input = i;
+  uint32_t n = qn_op_num_operands(m, map), main_input = full_size_input(g, map);
   for (uint32_t i = 0; i < n; i++)
     if (i != main_input && qn_type_count(l->ctx, value_type(l, qn_op_operand(m, map, i))) != 1) return (qn_op){0};
   if (main_input == n) return (qn_op){0};

@@ -18,19 +18,6 @@ static void port(qn_buf *out, const char *what, uint32_t ptr, const qn_port *p) 
   qn__buf_fmt(out, ", %zu bytes\n", p->bytes);
 }
 
-static void kargs(qn_buf *out) {
-  qn__buf_c(out, "#ifndef QUERN_UNSTABLE_KARGS_H\n"
-                 "#define QUERN_UNSTABLE_KARGS_H\n"
-                 "typedef struct qn_kargs {\n"
-                 "  void *const *ptr;\n"
-                 "  const int64_t *size;\n"
-                 "  const int64_t *stride;\n"
-                 "  void *workspace;\n"
-                 "  int64_t begin[2], end[2];\n"
-                 "} qn_kargs;\n"
-                 "#endif\n\n");
-}
-
 void qn__aot_header(const qn_aot *aot, qn_buf *out) {
   const char *e = aot->entry;
   qn__buf_fmt(out, "/* Written by quern.\n *\n * %s runs the program on one thread. args:\n", e);
@@ -46,7 +33,7 @@ void qn__aot_header(const qn_aot *aot, qn_buf *out) {
       aot->workspace_bytes);
   qn__buf_fmt(out, "#ifndef QUERN_PROGRAM_%s_H\n#define QUERN_PROGRAM_%s_H\n#include <stdint.h>\n\n", e, e);
   qn__buf_c(out, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-  kargs(out);
+  qn__buf_c(out, QN__KARGS_TEXT);
   qn__buf_fmt(out, "#define %s_NUM_INPUTS %u\n#define %s_NUM_OUTPUTS %u\n", e, aot->num_inputs, e, aot->num_outputs);
   for (uint32_t i = 0; i < aot->num_inputs; i++)
     qn__buf_fmt(out, "#define %s_INPUT%u_BYTES %zu\n", e, i, aot->inputs[i].bytes);

@@ -72,6 +72,20 @@ typedef struct qn_pieces_head {
   char entry[QN_PIECE_NAME]; /* the function that is the body; empty: the one that has the body's symbol */
 } qn_pieces_head;
 
+/* include/quern/unstable/kargs.h for headers and C that stand alone. */
+#define QN__KARGS_TEXT                                                                                                 \
+  "#ifndef QUERN_UNSTABLE_KARGS_H\n"                                                                                   \
+  "#define QUERN_UNSTABLE_KARGS_H\n"                                                                                   \
+  "typedef struct qn_kargs {\n"                                                                                        \
+  "  void *const *ptr;\n"                                                                                              \
+  "  const int64_t *size;\n"                                                                                           \
+  "  const int64_t *stride;\n"                                                                                         \
+  "  void *workspace;\n"                                                                                               \
+  "  int64_t begin[2], end[2];\n"                                                                                      \
+  "} qn_kargs;\n"                                                                                                      \
+  "#endif\n"                                                                                                           \
+  "\n"
+
 typedef struct qn_aot {
   const qn_piece_store *pieces; /* for one body without an entry: write it in pieces, unless it is none; or null */
   const char

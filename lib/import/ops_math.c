@@ -168,14 +168,20 @@ static qn_value build_softmax(qn_onnx *im, qn_value x, int64_t axis) {
   return qn_op_result(im->m, qn_op_build(&im->b, QN_OP_SOFTMAX, 1, &x, axis == -1 ? 0 : 1, &attr), 0);
 }
 
+/* The input, its rank, and the axis, which is `*axis` where the node has none. */
+static qn_status softmax_operands(qn_onnx *im, qn_value *x, uint32_t *rank, int64_t *axis) {
+  qn_status status = qn__onnx_attr_int(im, "axis", axis);
+  if (status == QN_OK) status = qn__onnx_input(im, 0, x);
+  if (status != QN_OK) return status;
+  *rank = qn__onnx_rank(im, *x);
+  return qn__onnx_axis(im, "attribute 'axis'", axis, *rank);
+}
+
 qn_status qn__onnx_op_softmax(qn_onnx *im) {
   int64_t axis = -1;
+  uint32_t rank;
   qn_value x;
-  qn_status status = qn__onnx_attr_int(im, "axis", &axis);
-  if (status == QN_OK) status = qn__onnx_input(im, 0, &x);
-  if (status != QN_OK) return status;
-  uint32_t rank = qn__onnx_rank(im, x);
-  status = qn__onnx_axis(im, "attribute 'axis'", &axis, rank);
+  qn_status status = softmax_operands(im, &x, &rank, &axis);
   if (status != QN_OK) return status;
   return qn__onnx_output(im, 0, build_softmax(im, x, axis == (int64_t)rank - 1 ? -1 : axis));
 }
@@ -183,12 +189,9 @@ qn_status qn__onnx_op_softmax(qn_onnx *im) {
 /* Up to version 12: x is seen as a matrix, the axes before `axis` its rows, and each row is normalized as a whole. */
 qn_status qn__onnx_op_softmax_flat(qn_onnx *im) {
   int64_t axis = 1;
+  uint32_t rank;
   qn_value x, flat, back;
-  qn_status status = qn__onnx_attr_int(im, "axis", &axis);
-  if (status == QN_OK) status = qn__onnx_input(im, 0, &x);
-  if (status != QN_OK) return status;
-  uint32_t rank = qn__onnx_rank(im, x);
-  status = qn__onnx_axis(im, "attribute 'axis'", &axis, rank);
+  qn_status status = softmax_operands(im, &x, &rank, &axis);
   if (status != QN_OK) return status;
   if (axis == (int64_t)rank - 1) return qn__onnx_output(im, 0, build_softmax(im, x, -1));
   status = qn__onnx_flatten(im, x, (uint32_t)axis, &flat);

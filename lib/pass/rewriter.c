@@ -154,7 +154,7 @@ static bool index_patterns(qn_rewriter *r, const qn_pattern *patterns, size_t n)
   return true;
 }
 
-static bool is_dead(const qn_module *m, qn_op op) {
+bool qn_op_is_dead(const qn_module *m, qn_op op) {
   uint32_t n = qn_op_num_results(m, op);
   if (!n || !qn_op_has(m, op, QN_PURE)) return false;
   for (uint32_t i = 0; i < n; i++)
@@ -197,7 +197,7 @@ static qn_status try_range(qn_rewriter *r, const qn_pattern *patterns, uint32_t 
 
 static qn_status visit(qn_rewriter *r, const qn_pattern *patterns, qn_op op, int64_t *dead) {
   if (qn_op_is_erased(r->m, op)) return QN_OK;
-  if (is_dead(r->m, op)) {
+  if (qn_op_is_dead(r->m, op)) {
     enqueue_operands(r, op);
     qn_op_erase(r->m, op);
     r->changed = true;

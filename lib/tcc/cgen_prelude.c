@@ -56,18 +56,7 @@ static const char portable_types[] =
     "#else\n"
     "#pragma STDC FP_CONTRACT OFF\n"
     "#endif\n"
-    "\n"
-    "#ifndef QUERN_UNSTABLE_KARGS_H\n"
-    "#define QUERN_UNSTABLE_KARGS_H\n"
-    "typedef struct qn_kargs {\n"
-    "  void *const *ptr;\n"
-    "  const int64_t *size;\n"
-    "  const int64_t *stride;\n"
-    "  void *workspace;\n"
-    "  int64_t begin[2], end[2];\n"
-    "} qn_kargs;\n"
-    "#endif\n"
-    "\n";
+    "\n" QN__KARGS_TEXT;
 
 #define LOAD_STORE(type, name, T)                                                                                      \
   "static inline " T " ld_" name "(const unsigned char *p) { " T " v; memcpy(&v, p, sizeof v); return v; }\n"          \

@@ -15,6 +15,8 @@ extern "C" {
  * `root` null stands for the whole module. Null at the end. Erase an op only after asking for the next one, and not
  * together with it. */
 QN_API qn_op qn_walk_next(const qn_module *m, qn_op root, qn_op at);
+/* Whether the op could go: it is pure, has results, and nothing uses them. */
+QN_API bool qn_op_is_dead(const qn_module *m, qn_op op);
 
 /* ---- replacing ---- */
 
