@@ -129,8 +129,7 @@ static void move_block(merge *g, qn_block from, qn_block to) {
   g->values = saved;
 }
 
-/* Body of `map` after that of the producer (whose last region is `tail`), argument `slot` being the producer's value.
- */
+/* Body of `map` after that of the producer, argument `slot` being the producer's value. */
 static void append_map(merge *g, qn_op map, uint32_t slot, qn_value produced, operand_list *operands,
                        qn_value *yields) {
   qn_module *m = g->l->m;

@@ -185,7 +185,7 @@ static LLVMValueRef score_vectors(softmax *s, LLVMValueRef first, LLVMValueRef m
   return max;
 }
 
-/* Loops over the block by groups of keys around `step`, or without a loop when it is one group. */
+/* A loop over the block by groups of keys, or without a loop when it is one group. */
 typedef struct groups {
   qn_ll_for f;
   bool loops;

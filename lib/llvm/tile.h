@@ -31,8 +31,8 @@ typedef struct qn_ll_operand {
   uint32_t part; /* of a row's: which part of b it is multiplied with, where that is not all */
 } qn_ll_operand;
 
-/* A way to multiply a block of k for one vector of columns. `block` is the index of a block of k_block values; `ahead`
- * says how many blocks after it are handled with it (the row operand may be shared by them, in `shared`). */
+/* A way to multiply a block of k for one vector of columns. `block` is the index of a block of k_block values, from
+ * which on `blocks` are handled together (the row operand may be shared by them, in `shared`). */
 struct qn_ll_dot {
   const char *name;
   bool (*match)(const qn_ll *g, const qn_gemm_plan *plan);
