@@ -189,9 +189,9 @@ static qn_value make_gemm(lowering *l, qn_builder *b, const matrix *a, const mat
     uint32_t from = !w->transpose || d + 2 < rank ? d : d + 1 == rank ? d - 1 : d + 1;
     shape[d] = qn_type_shape(l->ctx, tw)[from], symbols[d] = qn_type_symbol(l->ctx, tw, from);
   }
-  int64_t columns = rank ? shape[rank - 1] : QN_DYNAMIC;
+  int64_t columns = rank ? shape[rank - 1] : QN_DYNAMIC, depth = rank > 1 ? shape[rank - 2] : QN_DYNAMIC;
   qn_machine machine = qn_context_machine(l->ctx);
-  const char *layout = qn_isa_gemm_layout_for(l->isa, p->lhs, p->rhs, p->acc, columns, &machine);
+  const char *layout = qn_isa_gemm_layout_for(l->isa, p->lhs, p->rhs, p->acc, columns, depth, &machine);
   attrs[n++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(layout)));
   if (w->transpose) attrs[n++] = qn_named(l->m, "transpose", qn_attr_bool(l->m, true));
   qn_type packed_t = qn_type_tensor_symbols(l->ctx, qn__scalar_t(l, p->rhs), rank, shape, symbols);

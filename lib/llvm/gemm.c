@@ -290,12 +290,43 @@ static LLVMValueRef whole_groups(qn_ll *g, LLVMValueRef count, uint32_t panels) 
 /* Behind the panels that all columns of are multiplied: without the last one of B, where it is not like that. */
 static LLVMValueRef end_of_full(gemm_state *s, LLVMValueRef start, LLVMValueRef end) {
   qn_ll *g = s->g;
-  if (!s->plan->last) return end;
+  if (!s->plan->last && !s->plan->side) return end;
   LLVMValueRef width = qn__ll_i64(g, s->plan->layout.panel_width);
   LLVMValueRef last = LLVMBuildUDiv(g->b, qn__ll_arg_size(g, 1), width, "");
   LLVMValueRef has = LLVMBuildICmp(g->b, LLVMIntSLT, last, end, ""),
                some = LLVMBuildICmp(g->b, LLVMIntSLT, start, end, "");
   return qn__ll_sub(g, end, LLVMBuildZExt(g->b, LLVMBuildAnd(g->b, has, some, ""), g->i64, ""));
+}
+
+/* ---- the last columns ---- */
+
+static void side_results(void *user, LLVMValueRef row, LLVMValueRef rows, LLVMValueRef sums) {
+  gemm_state *s = &((loops *)user)->s;
+  qn_ll *g = s->g;
+  LLVMValueRef first = qn__ll_sub(g, qn__ll_arg_size(g, 1), qn__ll_i64(g, s->plan->side));
+  qn__ll_epilogue_rows(g, s->epilogue, sums, row, rows, first, s->plan->side);
+}
+
+/* Those that are multiplied along K, of rows l->begin .. l->end - 1, where panels up to `end` have them. */
+static void side_columns(loops *l, LLVMValueRef end) {
+  gemm_state *s = &l->s;
+  qn_ll *g = s->g;
+  const qn_gemm_plan *p = s->plan;
+  uint32_t width = p->layout.panel_width, word = p->layout.k_block * qn__ll_mem_bits(p->rhs) / 8;
+  LLVMValueRef first = qn__ll_sub(g, qn__ll_arg_size(g, 1), qn__ll_i64(g, p->side)), widths = qn__ll_i64(g, width);
+  LLVMValueRef panel = LLVMBuildUDiv(g->b, first, widths, "");
+  LLVMValueRef within = qn__ll_sub(g, first, qn__ll_mul(g, panel, widths));
+  LLVMValueRef start = qn__ll_arg_begin(g, 1), after = LLVMBuildICmp(g->b, LLVMIntSGE, panel, start, "");
+  qn_ll_if some;
+  qn__ll_if_begin(g, &some, LLVMBuildAnd(g->b, after, LLVMBuildICmp(g->b, LLVMIntSLT, panel, end, ""), ""));
+  if (l->start_extra != UINT32_MAX) take_start(l, first, p->side);
+  qn_ll_side side = {.begin = l->begin, .end = l->end, .a = s->a, .a_stride = s->a_stride, .start = l->start};
+  side.b = qn__ll_gep(g, s->b, qn__ll_mul(g, panel, s->b_stride));
+  side.b = qn__ll_gep(g, side.b, qn__ll_mul(g, within, qn__ll_i64(g, word)));
+  side.bytes = qn__ll_mul(g, s->tile.k_size, qn__ll_i64(g, qn__ll_mem_bits(p->lhs) / 8));
+  shape_tile(s, 1, 1, g->lanes, g->lanes);
+  qn__ll_gemm_side(&s->tile, &side, s->body->symbol, side_results, l);
+  qn__ll_if_end(g, &some);
 }
 
 /* Rows of steps first .. last-1, all panels. */
@@ -320,6 +351,7 @@ static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t 
   }
   panels_loop(l, start, full, 1, width);
   if (left) panels_loop(l, full, end, 1, left);
+  if (l->s.plan->side) side_columns(l, end);
 }
 
 /* With K = 0 there is nothing to read, and tiles multiply a block of zeros. */

@@ -5,8 +5,8 @@
  *
  * Rows of A end within a block of k where K is no multiple of it. The weights are zero there, so that any bytes may be
  * read in their place: those of the next row, or, where the last rows of the matrix are, from a copy. */
+#include "gemm_impl.h"
 #include "narrow.h"
-#include "tile.h"
 
 enum { MOST_VECTORS = 4, FULL_TURN = 48, MOST_TURNS = 16, IN_FLIGHT = 12, LINE = 64 };
 
@@ -394,21 +394,72 @@ static void one_panel(direct *d, LLVMValueRef index, int64_t columns) {
   qn__ll_if_end(g, &bad);
 }
 
+/* ---- the last columns, where they are multiplied along K ---- */
+
+static void side_results(void *user, LLVMValueRef row, LLVMValueRef rows, LLVMValueRef sums) {
+  direct *d = user;
+  qn_ll *g = d->g;
+  qn_ll_tile *t = &d->tile;
+  int64_t columns = d->plan->side, bytes = columns * bytes_of(d->plan->acc);
+  LLVMValueRef end = qn__ll_add(g, row, rows);
+  LLVMValueRef y = qn__ll_gep(g, d->y, qn__ll_mul(g, row, qn__ll_i64(g, d->plan->direct_y_pitch)));
+  LLVMValueRef carried[2] = {sums, qn__ll_gep(g, y, qn__ll_mul(g, d->column, qn__ll_i64(g, bytes_of(d->plan->y_mem))))};
+  qn_ll_for f;
+  by_column(d);
+  qn__ll_do_begin(g, &f, row, end, 1, 2, carried);
+  d->row = f.i, d->y_row = carried[1];
+  t->acc[0] = qn__ll_load_vec(g, t->acc_type, carried[0], 1);
+  store_row(d, 0);
+  carried[0] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, carried[0], bytes), "");
+  carried[1] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, carried[1], d->plan->direct_y_pitch), "");
+  qn__ll_for_end(g, &f, carried);
+}
+
+static void side_columns(direct *d, const char *symbol) {
+  qn_ll *g = d->g;
+  const qn_gemm_plan *p = d->plan;
+  int64_t first = p->direct_n - p->side, width = p->layout.panel_width, word = p->layout.k_block * bytes_of(p->rhs);
+  int64_t b = first / width * width * word * d->num_blocks + first % width * word;
+  LLVMValueRef panel = qn__ll_i64(g, first / width);
+  LLVMValueRef begun = LLVMBuildICmp(g->b, LLVMIntSLE, d->begin[1], panel, "");
+  qn_ll_if some;
+  qn__ll_if_begin(g, &some, LLVMBuildAnd(g->b, begun, LLVMBuildICmp(g->b, LLVMIntSGT, d->end[1], panel, ""), ""));
+  d->tile.vectors = d->tile.rows = d->tile.acc_rows = d->tile.sets = 1;
+  d->column = qn__ll_i64(g, first);
+  d->mask = qn__ll_mask(g, qn__ll_i64(g, p->side));
+  d->packing = false;
+  begin_sums(d);
+  LLVMValueRef start = qn__ll_slot(g, d->tile.acc_type, 1);
+  qn__ll_store_vec(g, d->tile.acc[0], start, 64);
+  qn_ll_side side = {.begin = d->begin[0],
+                     .end = d->end[0],
+                     .a = d->a,
+                     .a_stride = qn__ll_i64(g, p->direct_a_pitch),
+                     .b = qn__ll_gep_const(g, d->b, b),
+                     .bytes = qn__ll_i64(g, p->direct_k * bytes_of(p->lhs)),
+                     .start = start};
+  qn__ll_gemm_side(&d->tile, &side, symbol, side_results, d);
+  qn__ll_if_end(g, &some);
+}
+
 static void all_panels(direct *d) {
   qn_ll *g = d->g;
-  int64_t n = d->plan->direct_n, width = d->plan->layout.panel_width, whole = n / width, rest = n % width;
+  int64_t side = d->plan->side, n = d->plan->direct_n - side, width = d->plan->layout.panel_width;
+  int64_t whole = n / width, rest = n % width;
   LLVMValueRef last = qn__ll_i64(g, whole);
   qn_ll_if some;
   qn_ll_for f;
-  if (whole + (rest != 0) == 1) {
+  if (whole + (rest != 0) == 1 && !side) {
     qn__ll_if_begin(g, &some, LLVMBuildICmp(g->b, LLVMIntSLT, d->begin[1], d->end[1], ""));
     one_panel(d, qn__ll_i64(g, 0), n);
     qn__ll_if_end(g, &some);
     return;
   }
-  qn__ll_for_begin(g, &f, d->begin[1], rest ? qn__ll_min(g, d->end[1], last) : d->end[1], 1, 0, NULL);
-  one_panel(d, f.i, width);
-  qn__ll_for_end(g, &f, NULL);
+  if (whole) {
+    qn__ll_for_begin(g, &f, d->begin[1], rest || side ? qn__ll_min(g, d->end[1], last) : d->end[1], 1, 0, NULL);
+    one_panel(d, f.i, width);
+    qn__ll_for_end(g, &f, NULL);
+  }
   if (!rest) return;
   LLVMValueRef from =
       LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, d->begin[1], last, ""), d->begin[1], last, "");
@@ -471,9 +522,11 @@ qn_status qn__ll_gemm_direct(qn_ll *g, const qn_body *body) {
   d.low = (body->rows & QN_ROWS_MIXED) && d.rows > 1;
   if (d.low) d.high_end = end_of_high(&d);
   find_safe_rows(&d);
-  if (prepare(&d))
-    all_panels(&d);
-  else
+  bool good = prepare(&d);
+  if (good) all_panels(&d);
+  if (good && plan->side)
+    side_columns(&d, body->symbol);
+  else if (!good)
     g->failed = g->out_of_memory = true;
   return QN_OK;
 }

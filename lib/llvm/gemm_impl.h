@@ -112,6 +112,18 @@ void qn__ll_gemm_fetch_aim(gemm_state *s, LLVMValueRef begin);
 /* At `block` of K and as many after it as are handled with it. */
 void qn__ll_gemm_fetch(gemm_state *s, LLVMValueRef block, uint32_t blocks, LLVMValueRef ahead);
 
+/* The last columns of a product, plan->side of them, multiplied along K (gemm_side.c). */
+typedef struct qn_ll_side {
+  LLVMValueRef begin, end;  /* rows */
+  LLVMValueRef a, a_stride; /* row 0 of the left side */
+  LLVMValueRef b;           /* the first of the columns in its panel */
+  LLVMValueRef bytes;       /* of a row */
+  LLVMValueRef start;       /* memory: an i32 per column that sums start from */
+} qn_ll_side;
+/* Calls `results` for some rows after the other, with their sums in memory, plan->side to a row. */
+void qn__ll_gemm_side(const qn_ll_tile *tile, const qn_ll_side *s, const char *symbol,
+                      void (*results)(void *user, LLVMValueRef row, LLVMValueRef rows, LLVMValueRef sums), void *user);
+
 /* The function for tiles as s->tile and s->fetch are shaped (gemm_tile.c). What it finds in memory is stored where it
  * is made: no other shape's tiles may come between that and calls of it. */
 gemm_sums qn__ll_gemm_sums_function(gemm_state *s, bool starts);

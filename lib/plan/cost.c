@@ -41,12 +41,27 @@ static double cost_of(const qn_machine *m, int64_t n, uint32_t lanes, uint32_t w
   return ((double)(n / width * vectors) + (double)left * last) * per_vector + others;
 }
 
-const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n,
+/* Columns behind the last whole vector that are better multiplied along K, where there are rows enough: half a vector
+ * at most, of blocks that are the words of a dot product. Along K a column takes its vectors of k and as long as a few
+ * more to add up lanes; as one of a vector of columns, a block of k at a time. */
+static uint32_t side_of(const qn_isa *isa, uint32_t k_block, qn_scalar lhs, qn_scalar acc, int64_t n, int64_t k) {
+  enum { ADDING = 10 };
+  bool bytes = lhs == QN_UI8 && k_block == 4 && (isa->has & QN_ISA_DOT8);
+  bool halves = (lhs == QN_I16 || lhs == QN_SI16) && k_block == 2 && (isa->has & QN_ISA_DOT16);
+  if (!has_narrow(isa, acc) || !(bytes || halves) || (isa->has & QN_ISA_TILES) || qn_scalar_is_float(acc)) return 0;
+  if (n <= 0 || k <= 0 || k > INT32_MAX) return 0;
+  uint32_t lanes = lanes_of(isa, acc), left = (uint32_t)(n % lanes);
+  int64_t blocks = k / k_block, vectors = blocks / lanes;
+  return left <= lanes / 2 && vectors && 3 * left * (vectors + ADDING) < 2 * blocks ? left : 0;
+}
+
+const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n, int64_t k,
                                    const qn_machine *machine) {
   const char *best = qn_isa_gemm_layout(isa, lhs, rhs, acc);
   qn_layout own, other;
   if (!best || n <= 0 || !has_narrow(isa, acc) || !qn_layout_parse(qn_str_of(best), &own)) return best;
-  uint32_t lanes = lanes_of(isa, acc);
+  uint32_t lanes = lanes_of(isa, acc), side = side_of(isa, own.k_block, lhs, acc, n, k);
+  if (side < n) n -= side; /* the time of those is the same beside any panels */
   double least = cost_of(machine, n, lanes, own.panel_width, own.panel_width);
   for (size_t i = 0; i < sizeof narrow_layouts / sizeof *narrow_layouts; i++) {
     if (!qn_layout_parse(qn_str_of(narrow_layouts[i]), &other) || other.k_block != own.k_block) continue;
@@ -85,6 +100,14 @@ uint32_t qn__last_panel(const qn_isa *isa, const qn_layout *layout, qn_scalar ac
   uint32_t lanes = lanes_of(isa, acc), width = layout->panel_width;
   uint32_t last = width % lanes ? 0 : last_vectors(n, lanes, width) * lanes;
   return last < width ? last : 0;
+}
+
+uint32_t qn__side_columns(const qn_isa *isa, const qn_layout *layout, qn_scalar lhs, qn_scalar acc, int64_t m,
+                          int64_t n, int64_t k) {
+  enum { FEW_ROWS = 8, GATHERING = 4 }; /* what a column takes to be gathered, once for all rows */
+  if (layout->plain || layout->granule) return 0;
+  uint32_t side = side_of(isa, layout->k_block, lhs, acc, n, k);
+  return side && layout->panel_width % lanes_of(isa, acc) == 0 && m >= FEW_ROWS + side * GATHERING ? side : 0;
 }
 
 uint32_t qn__tallest_tile(const qn_isa *isa, const qn_layout *layout, const qn_layout *own, qn_scalar acc,

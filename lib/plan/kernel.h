@@ -86,6 +86,7 @@ typedef struct qn_gemm_plan {
   qn_scalar y_mem;
   qn_layout layout; /* never plain: that is given as one panel as wide as the matrix, k_block 1 */
   uint32_t last; /* columns of the last panel that are multiplied, in whole vectors, where that leaves some out; or 0 */
+  uint32_t side; /* columns after the last whole vector that are multiplied along K; `last` is without them then */
   bool whole;    /* N is known to fill all panels */
   uint32_t rows; /* tallest tile */
   bool tiles;    /* the row's registers for tiles of bytes hold tall ones */
@@ -296,6 +297,10 @@ int64_t qn__row_of_tile(const qn_row_split *s, int64_t tile);
 /* Columns of the last of the panels for n columns, in whole vectors, where its others need not be multiplied; 0: all
  * are, or n is not known. */
 uint32_t qn__last_panel(const qn_isa *isa, const qn_layout *layout, qn_scalar acc, int64_t n);
+/* Columns behind the last whole vector that are multiplied along K, of m rows of k; sizes QN_DYNAMIC where they are not
+ * known. 0: none, or that would not be faster. */
+uint32_t qn__side_columns(const qn_isa *isa, const qn_layout *layout, qn_scalar lhs, qn_scalar acc, int64_t m,
+                          int64_t n, int64_t k);
 /* Whether kernels are made for a layout, given the row's own for these types: that one, or a narrower one. */
 bool qn__layout_is_own(const qn_isa *isa, const qn_layout *layout, const qn_layout *own, qn_scalar acc);
 /* The tallest tile over panels of a layout, where it is `rows` over the row's own. */

@@ -226,6 +226,17 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   return QN_OK;
 }
 
+/* Rows of all leading axes of the result; QN_DYNAMIC where they are not known. */
+static int64_t rows_of(const qn_module *m, qn_op op) {
+  qn__pshape y = qn__pshape_of(m, qn_op_result(m, op, 0));
+  int64_t rows = 1;
+  for (uint32_t i = 0; i + 1 < y.rank; i++) {
+    if (y.size[i] < 0) return QN_DYNAMIC;
+    if (rows <= INT32_MAX) rows *= y.size[i] > INT32_MAX ? INT32_MAX : y.size[i];
+  }
+  return rows;
+}
+
 /* Whether calls of an op of these sizes, or of sizes that are not known, may find panels worth cutting: long ones, or
  * many bytes for few rows, which is also what a thread may be left with. Cutting is in the way of those that do not. */
 static bool may_cut(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
@@ -233,17 +244,13 @@ static bool may_cut(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
   qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0)), y = qn__pshape_of(m, qn_op_result(m, op, 0));
   if (g->window || g->layout.plain) return false;
   if (a.rank < 2 || y.rank < 2) return true;
-  int64_t k = a.size[a.rank - (g->lhs_strided ? 2 : 1)], n = y.size[y.rank - 1], rows = 1;
+  int64_t k = a.size[a.rank - (g->lhs_strided ? 2 : 1)], n = y.size[y.rank - 1], rows = rows_of(m, op);
   int64_t kb = g->layout.k_block, width = g->layout.panel_width;
   if (k < 0 || n < 0 || k > INT32_MAX || n > INT32_MAX) return true;
   int64_t panel = (k + kb - 1) / kb * kb * width * qn_scalar_get(g->rhs)->storage_bits / 8;
   if (panel > (int64_t)g->long_bytes) return true;
   if (panel * ((n + width - 1) / width) <= (int64_t)g->outside_bytes) return false;
-  for (uint32_t i = 0; i + 1 < y.rank; i++) {
-    if (y.size[i] < 0) return true;
-    if (rows <= INT32_MAX) rows *= y.size[i] > INT32_MAX ? INT32_MAX : y.size[i];
-  }
-  return rows <= (int64_t)g->rows * FEW_TILES;
+  return rows < 0 || rows <= (int64_t)g->rows * FEW_TILES;
 }
 
 /* Columns of the products of one group, where they are known. */
@@ -251,6 +258,15 @@ static int64_t columns_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
   qn__pshape y = qn__pshape_of(m, qn_op_result(m, op, 0));
   int64_t n = y.rank ? y.size[y.rank - 1] : QN_DYNAMIC;
   return g->window && n > 0 ? n / g->shape.groups : n;
+}
+
+/* The last columns are taken along K where that is sure to be the faster: rows are many and long. */
+static void take_side(const qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan *g) {
+  qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
+  if (g->tiles || g->window || g->layout.granule || g->layout.plain || a.rank < 2) return;
+  int64_t n = columns_of(m, op, g), k = a.size[a.rank - (g->lhs_strided ? 2 : 1)];
+  g->side = qn__side_columns(isa, &g->layout, g->lhs, g->acc, rows_of(m, op), n, k);
+  if (g->side) g->last = (uint32_t)(n - g->side) % g->layout.panel_width;
 }
 
 qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
@@ -279,12 +295,14 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (g->layout.granule) g->lhs_padded = true; /* K is a multiple of theirs */
   if (!g->tiles) g->rows = qn__tallest_tile(out->isa, &g->layout, &own, g->acc, g->rows);
   if (!g->tiles) g->last = qn__last_panel(out->isa, &g->layout, g->acc, columns_of(m, op, g));
+  take_side(m, op, out->isa, g);
   g->whole = columns_of(m, op, g) > 0 && columns_of(m, op, g) % g->layout.panel_width == 0;
   s = choose(m, op, out);
   if (s) return s;
   g->cuts = may_cut(m, op, g);
   int at = snprintf(out->tile, sizeof out->tile, "%ux%u", g->rows, g->layout.panel_width);
   if (g->last) at += snprintf(out->tile + at, sizeof out->tile - (size_t)at, "+%u", g->last);
+  if (g->side) at += snprintf(out->tile + at, sizeof out->tile - (size_t)at, "+%u", g->side);
   snprintf(out->tile + at, sizeof out->tile - (size_t)at, " %.*s", (int)layout.size, layout.data);
   char pro[80] = "", epi[80] = "";
   qn__plan_describe(m, qn_op_region(m, op, 0), false, pro, sizeof pro);
@@ -312,7 +330,7 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
                      (uint64_t)g->lhs_strided << 34 | (uint64_t)g->tiles << 37 | (uint64_t)g->window << 35 |
                      (uint64_t)g->window_inner << 36 | (uint64_t)g->sums16 << 40);
   h = qn__mix(h, (uint64_t)g->unroll | (uint64_t)g->unroll_below << 8 | (uint64_t)g->fetch << 16);
-  h = qn__mix(h, (uint64_t)g->cuts | (uint64_t)g->last << 1 | (uint64_t)g->whole << 63);
+  h = qn__mix(h, (uint64_t)g->cuts | (uint64_t)g->last << 1 | (uint64_t)g->side << 33 | (uint64_t)g->whole << 63);
   if (qn__window_pads(g))
     h = qn__pads_hash(g, qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32));
   h = qn__mix(h, (uint64_t)g->direct | (uint64_t)g->direct_fetch << 1 | (uint64_t)g->direct_n << 2);

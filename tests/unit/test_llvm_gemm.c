@@ -172,7 +172,7 @@ static void make_sized(const qn_gemm_plan *p, gemm_data *d, uint32_t rows, bool 
   d->high_tiles = low ? (uint32_t)rnd_below(4) : 1 + (uint32_t)rnd_below(3);
   uint32_t low_tiles = low ? (uint32_t)rnd_below(4) + (d->high_tiles == 0) : 0;
   d->m = (int64_t)rows * d->high_tiles + (int64_t)(rows - 1) * low_tiles;
-  if (p->last) n = n / nb * nb + 1 + rnd_below(p->last); /* what the plan says of the last panel */
+  if (p->last && !p->side) n = n / nb * nb + 1 + rnd_below(p->last); /* what the plan says of the last panel */
   d->n = n, d->k = k;
   int64_t padded = (d->k + kb - 1) / kb * kb, a_columns = p->lhs_padded ? padded : d->k;
   d->panels = (d->n + nb - 1) / nb;
@@ -259,10 +259,10 @@ static uint32_t tallest_of(const qn_isa *isa, types t) {
   return t.lhs == QN_UI8 ? isa->int8_rows : t.lhs == QN_I16 ? isa->int16_rows : isa->float_rows;
 }
 
-static qn_layout narrow_layout(const qn_isa *isa, types t, int64_t n) {
+static qn_layout narrow_layout(const qn_isa *isa, types t, int64_t n, int64_t k) {
   const qn_machine machine = qn_machine_default();
   qn_layout narrow;
-  assert_true(qn_layout_parse(qn_str_of(qn_isa_gemm_layout_for(isa, t.lhs, t.rhs, t.acc, n, &machine)), &narrow));
+  assert_true(qn_layout_parse(qn_str_of(qn_isa_gemm_layout_for(isa, t.lhs, t.rhs, t.acc, n, k, &machine)), &narrow));
   return narrow;
 }
 
@@ -300,7 +300,7 @@ static uint32_t tiles(qn_context *ctx, const qn_isa *isa) {
     uint32_t tallest = tallest_of(isa, ty);
     wrong += check_heights(ctx, isa, ty, own, tallest);
     /* Panels for few columns, and the taller tiles over them. */
-    qn_layout narrow = narrow_layout(isa, ty, 1 + rnd_below(3) * 16);
+    qn_layout narrow = narrow_layout(isa, ty, 1 + rnd_below(3) * 16, QN_DYNAMIC);
     uint32_t tall = qn__tallest_tile(isa, &narrow, &own, ty.acc, tallest);
     if (narrow.panel_width < own.panel_width) wrong += check_heights(ctx, isa, ty, narrow, tall);
     const qn_layout foreign[] = {{false, 4, 64, 1, 0}, {false, 2, 16, 1, 0}, {false, 1, 8, 1, 0},
@@ -371,9 +371,55 @@ static uint32_t direct(qn_context *ctx, const qn_isa *isa) {
   uint32_t wrong = 0;
   for (uint32_t i = 0; i < 36; i++) {
     types ty = all_types[i % 3];
-    qn_layout layout = narrow_layout(isa, ty, 1 + (int64_t)rnd_below(5) * 16);
+    qn_layout layout = narrow_layout(isa, ty, 1 + (int64_t)rnd_below(5) * 16, QN_DYNAMIC);
     if (isa->vector_bits >= 256) wrong += check_direct(ctx, isa, ty, layout, i / 3);
   }
+  return wrong;
+}
+
+/* ---- columns that are multiplied along K ---- */
+
+static uint32_t check_side(qn_context *ctx, const qn_isa *isa, types t, uint32_t round) {
+  static gemm_case c;
+  qn_layout layout;
+  int64_t lanes = isa->vector_bits / mem_bits(t.acc), side = 1 + round % (lanes / 2), n = rnd_below(9) * lanes + side;
+  int64_t least = isa->vector_bits / mem_bits(t.lhs);
+  int64_t k = round % 4 == 3 ? 4000 + rnd_below(14000) : least + rnd_below(round % 4 ? 900 : 3);
+  bool direct = isa->vector_bits == 512 && k <= 512 && round % 3;
+  layout = narrow_layout(isa, t, n, k);
+  uint32_t rows = direct ? 1 + (uint32_t)rnd_below(6) : 6;
+  make_case(&c, isa, t, layout, rows, round % 5, rnd_below(2) == 0, round);
+  qn_gemm_plan *p = &c.plan.u.gemm;
+  p->side = qn__side_columns(isa, &layout, t.lhs, t.acc, 1000, n, k);
+  assert_true(p->side == 0 || p->side == side);
+  p->side = (uint32_t)side, p->last = (uint32_t)((n - side) % layout.panel_width), p->whole = false;
+  uint32_t wrong = 0;
+  qn_code *code = NULL;
+  for (uint32_t i = 0; i < 3; i++) {
+    gemm_data d;
+    char what[120];
+    snprintf(what, sizeof what, "%s %s along K: N %d, K %d, %u of %u", isa->name, qn_scalar_get(t.lhs)->text, (int)n,
+             (int)k, p->side, layout.panel_width);
+    make_sized(p, &d, rows, c.body.rows > QN_ROWS_MIXED, n, k);
+    p->direct = direct, p->direct_n = n, p->direct_k = k;
+    if (i == 0) p->direct_a_pitch = d.a_stride, p->direct_y_pitch = d.y_stride;
+    p->direct = direct && p->direct_a_pitch == d.a_stride && p->direct_y_pitch == d.y_stride;
+    if (i == 0) code = compile(ctx, 1, &c.body);
+    if (p->direct == direct) {
+      call_tiles(&c, &d, code->functions[0]);
+      wrong += compare(&c, &d, what);
+    }
+    free_data(&d);
+  }
+  code->destroy(code);
+  return wrong;
+}
+
+/* Any number of them, beside panels or alone, K of one vector, of many, and of several pieces. */
+static uint32_t side(qn_context *ctx, const qn_isa *isa) {
+  uint32_t wrong = 0;
+  bool serves = !strcmp(isa->arch, "x86_64") && (isa->has & QN_ISA_DOT8) && !(isa->has & QN_ISA_TILES);
+  for (uint32_t i = 0; serves && i < 32; i++) wrong += check_side(ctx, isa, all_types[i % 7 == 6], i);
   return wrong;
 }
 
@@ -499,7 +545,7 @@ static uint32_t prologues(qn_context *ctx, const qn_isa *isa) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {ROW_TEST(tiles), ROW_TEST(direct), ROW_TEST(long_panels), ROW_TEST(extremes),
-                                     ROW_TEST(prologues)};
+  const struct CMUnitTest tests[] = {ROW_TEST(tiles), ROW_TEST(direct),   ROW_TEST(long_panels),
+                                     ROW_TEST(side),  ROW_TEST(extremes), ROW_TEST(prologues)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,28 @@ static int64_t multiplied(const qn_isa *isa, const qn_layout *l, int64_t n) {
   return last ? n / width * width + last : (n + width - 1) / width * width;
 }
 
+/* Half a vector of columns at most, where there are rows and k enough for it. */
+static void side_columns(void **state) {
+  (void)state;
+  const qn_layout layout = {false, 4, 64, 1, 0};
+  static const struct {
+    const char *isa;
+    int64_t m, n, k;
+    uint32_t side;
+  } cases[] = {{"avx512vnni", 513, 769, 767, 1}, {"avx512vnni", 513, 776, 767, 8},     {"avx512vnni", 513, 777, 767, 0},
+               {"avx512vnni", 513, 768, 767, 0}, {"avx512vnni", 513, 769, 63, 0},      {"avx512vnni", 513, 769, 68, 1},
+               {"avx512vnni", 513, 776, 767, 0}, {"avx512vnni", 11, 769, 767, 0},      {"avx512vnni", 12, 769, 767, 1},
+               {"avx512vnni", -1, 769, 767, 0},  {"avx512vnni", 513, -1, 767, 0},      {"avx512vnni", 513, 769, -1, 0},
+               {"avxvnni", 513, 771, 767, 3},    {"avxvnni", 513, 773, 767, 0},        {"avx2", 513, 769, 767, 0},
+               {"amx-int8", 513, 769, 767, 0},   {"aarch64-dotprod", 513, 769, 767, 0}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const qn_isa *isa = qn_isa_find(qn_str_of(cases[i].isa));
+    uint32_t got = qn__side_columns(isa, &layout, QN_UI8, QN_I32, cases[i].m, cases[i].n, cases[i].k);
+    assert_int_equal(got, cases[i].side);
+    assert_int_equal(qn__side_columns(isa, &layout, QN_F32, QN_F32, cases[i].m, cases[i].n, cases[i].k), 0);
+  }
+}
+
 /* Panels fit the columns: never more padding than the row's own, layouts that kernels are made for, tall tiles. */
 static void narrow_panels(void **state) {
   (void)state;
@@ -93,7 +115,7 @@ static void narrow_panels(void **state) {
     qn_layout own, l;
     assert_true(qn_layout_parse(qn_str_of(isa->int8_layout), &own));
     for (int64_t n = -1; n < 300; n++) {
-      const char *name = qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, n, &machine);
+      const char *name = qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, n, QN_DYNAMIC, &machine);
       assert_true(qn_layout_parse(qn_str_of(name), &l));
       assert_true(qn__layout_is_own(isa, &l, &own, QN_I32));
       assert_int_equal(l.k_block, own.k_block);
@@ -107,13 +129,15 @@ static void narrow_panels(void **state) {
   }
   const qn_isa *isa = qn_isa_find(qn_str_of("avx512vnni"));
   static const struct {
-    int64_t n;
+    int64_t n, k;
     const char *layout;
-  } cases[] = {{1, "k4n16"},  {16, "k4n16"},  {17, "k4n32"},   {48, "k4n48"}, {64, "k4n64"},
-               {96, "k4n48"}, {769, "k4n64"}, {1000, "k4n48"}, {768, "k4n64"}};
+  } cases[] = {{1, 64, "k4n16"},   {16, 64, "k4n16"},    {17, -1, "k4n32"},   {17, 60, "k4n32"},   {17, 600, "k4n16"},
+               {33, 600, "k4n32"}, {48, 600, "k4n48"},   {64, 600, "k4n64"},  {96, 600, "k4n48"},  {769, 600, "k4n64"},
+               {769, -1, "k4n64"}, {1000, 600, "k4n48"}, {768, 600, "k4n64"}, {100, 600, "k4n48"}, {100, 100, "k4n64"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    assert_string_equal(qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, cases[i].n, &machine), cases[i].layout);
-  assert_null(qn_isa_gemm_layout_for(isa, QN_F16, QN_F16, QN_F32, 10, &machine));
+    assert_string_equal(qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, cases[i].n, cases[i].k, &machine),
+                        cases[i].layout);
+  assert_null(qn_isa_gemm_layout_for(isa, QN_F16, QN_F16, QN_F32, 10, 10, &machine));
 }
 
 static void row_splits(void **state) {
@@ -557,6 +581,7 @@ int main(void) {
       cmocka_unit_test(isa_table),
       cmocka_unit_test(row_splits),
       cmocka_unit_test(narrow_panels),
+      cmocka_unit_test(side_columns),
       cmocka_unit_test(loops_walk_what_broadcasting_names),
       cmocka_unit_test(transpositions),
       cmocka_unit_test(loops_merge),

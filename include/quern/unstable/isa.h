@@ -56,10 +56,10 @@ QN_API bool qn_isa_runs_here(const qn_isa *isa);
  * bf16 -> f32 and, on rows with QN_ISA_HALF, f32 x f16 -> f32, where b is widened, exactly, as it is multiplied; on
  * rows with QN_ISA_BF16 also bf16 x bf16 -> f32, not in the contract's order. */
 QN_API const char *qn_isa_gemm_layout(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc);
-/* The same for a matrix of n columns, whose panels may be narrower, so that less of the last one is padding: what that
- * costs, the machine's constants say. */
+/* The same for a matrix of k x n, QN_DYNAMIC where that is not known, whose panels may be narrower, so that less of the
+ * last one is padding: what that costs, the machine's constants say. */
 QN_API const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n,
-                                          const qn_machine *machine);
+                                          int64_t k, const qn_machine *machine);
 /* Whether a constant b [k, n] of f16 or bf16 (or one row of it per column, all the same) is better left as it is, to be
  * widened while f32 rows are multiplied by it, than kept as f32: half the bytes to read against a few more operations.
  * A size below 0 is not known, and half the memory decides. False where no kernel does it. */
