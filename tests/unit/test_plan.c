@@ -92,12 +92,13 @@ static void side_columns(void **state) {
     const char *isa;
     int64_t m, n, k;
     uint32_t side;
-  } cases[] = {{"avx512vnni", 513, 769, 767, 1}, {"avx512vnni", 513, 776, 767, 8},     {"avx512vnni", 513, 777, 767, 0},
-               {"avx512vnni", 513, 768, 767, 0}, {"avx512vnni", 513, 769, 63, 0},      {"avx512vnni", 513, 769, 68, 1},
-               {"avx512vnni", 513, 776, 767, 0}, {"avx512vnni", 11, 769, 767, 0},      {"avx512vnni", 12, 769, 767, 1},
-               {"avx512vnni", -1, 769, 767, 0},  {"avx512vnni", 513, -1, 767, 0},      {"avx512vnni", 513, 769, -1, 0},
-               {"avxvnni", 513, 771, 767, 3},    {"avxvnni", 513, 773, 767, 0},        {"avx2", 513, 769, 767, 0},
-               {"amx-int8", 513, 769, 767, 0},   {"aarch64-dotprod", 513, 769, 767, 0}};
+  } cases[] = {
+      {"avx512vnni", 513, 769, 767, 1}, {"avx512vnni", 513, 776, 4095, 8},    {"avx512vnni", 513, 777, 4095, 0},
+      {"avx512vnni", 513, 768, 767, 0}, {"avx512vnni", 513, 769, 63, 0},      {"avx512vnni", 513, 769, 68, 1},
+      {"avx512vnni", 513, 776, 767, 0}, {"avx512vnni", 11, 769, 767, 0},      {"avx512vnni", 12, 769, 767, 1},
+      {"avx512vnni", -1, 769, 767, 0},  {"avx512vnni", 513, -1, 767, 0},      {"avx512vnni", 513, 769, -1, 0},
+      {"avxvnni", 513, 771, 767, 3},    {"avxvnni", 513, 773, 767, 0},        {"avx2", 513, 769, 767, 0},
+      {"amx-int8", 513, 769, 767, 0},   {"aarch64-dotprod", 513, 769, 767, 0}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const qn_isa *isa = qn_isa_find(qn_str_of(cases[i].isa));
     uint32_t got = qn__side_columns(isa, &layout, QN_UI8, QN_I32, cases[i].m, cases[i].n, cases[i].k);
