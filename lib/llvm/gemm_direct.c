@@ -524,7 +524,7 @@ qn_status qn__ll_gemm_direct(qn_ll *g, const qn_body *body) {
   find_safe_rows(&d);
   bool good = prepare(&d);
   if (good) all_panels(&d);
-  if (good && plan->side)
+  if (good && d.plan->side)
     side_columns(&d, body->symbol);
   else if (!good)
     g->failed = g->out_of_memory = true;
