@@ -4,8 +4,8 @@
  *   %y = quern.block_matmul %q, %s, %w : ..
  * becomes
  *   %r = kern.block_rows %x {block = 32, offset = 8} : (tensor<?x64xf32>) -> tensor<?x80xi8>
- *   %p = kern.block_pack %w {layout = "b32n32i4f16"} : .. -> tensor<..xi8>
- *   %y = kern.block_gemm %r, %p epilogue {..} {k = 64, layout = "b32n32i4f16", n = 10} : ..
+ *   %p = kern.block_pack %w {layout = "b32p32i4f16"} : .. -> tensor<..xi8>
+ *   %y = kern.block_gemm %r, %p epilogue {..} {k = 64, layout = "b32p32i4f16", n = 10} : ..
  *
  * The quantization of x goes when nothing else reads it. Rows are shared by products of the same x and form. */
 #include "lower_kernels.h"

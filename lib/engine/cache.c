@@ -14,7 +14,7 @@
 
 #define SUFFIX ".qnb"
 enum {
-  FORMAT = 1,
+  FORMAT = 2,
   NAME_BYTES = 2 * sizeof(XXH128_canonical_t) + sizeof SUFFIX,
   MOST_OBJECT = 64 << 20, /* larger files are none of ours */
   FRESH_SECONDS = 86400,  /* a file used that long ago counts as new again */

@@ -9,7 +9,7 @@
 #include <xxhash.h>
 
 #define MAGIC "QUERNPRG"
-enum { FILE_VERSION = 2, SECTIONS = 3 };
+enum { FILE_VERSION = 3, SECTIONS = 3 };
 enum { TEXT, CONSTANTS, OBJECTS };
 
 typedef struct program_head {

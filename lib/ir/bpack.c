@@ -29,7 +29,7 @@ bool qn_bpack_layout_parse(qn_str name, qn_bpack_layout *out) {
     block = block * 10 + (uint32_t)(name.data[0] - '0');
     if (block > MOST_BLOCK) return false;
   }
-  if (block == 0 || block % 8 || !take(&name, "n32")) return false;
+  if (block == 0 || block % 8 || !take(&name, "p32")) return false;
   for (uint32_t c = 0; c < QN_BPACK_CODES_COUNT; c++) {
     qn_str rest = name;
     if (!take(&rest, code_names[c])) continue;
@@ -46,7 +46,7 @@ const char *qn_bpack_layout_name(const qn_bpack_layout *l, char text[32]) {
   const char *scales = "";
   for (uint32_t s = 0; s < NUM_SCALES; s++)
     if (scale_names[s].scalar == l->scales) scales = scale_names[s].name;
-  snprintf(text, 32, "b%un32%s%s", l->block, code_names[l->codes], scales);
+  snprintf(text, 32, "b%up32%s%s", l->block, code_names[l->codes], scales);
   return text;
 }
 
@@ -254,21 +254,38 @@ static void put_scale(const packer *p, uint8_t *at, float s) {
   }
 }
 
-/* Byte of a code in a block of a panel; *high: in the upper half of it. */
-static size_t code_byte(const qn_bpack_layout *l, uint32_t kk, uint32_t column, bool *high) {
-  *high = qn_bpack_bits(l) == 4 && kk >= l->block / 2;
-  if (*high) kk -= l->block / 2;
-  return ((size_t)(kk / 4) * QN_BPACK_PANEL + column) * 4 + kk % 4;
+/* A column whose codes are in the upper halves of bytes, as what stands before the column's own place. */
+static uint32_t pair_of(const qn_bpack_layout *l, uint32_t column, uint32_t *shift) {
+  bool high = qn_bpack_bits(l) == 4 && column >= QN_BPACK_PAIRS;
+  *shift = high ? 4 : 0;
+  return high ? column - QN_BPACK_PAIRS : column;
+}
+
+static uint32_t mask_of(const qn_bpack_layout *l) {
+  return (1u << qn_bpack_bits(l)) - 1;
+}
+
+/* Byte of a code in a block of a panel, and the code's first bit in it. */
+static size_t code_byte(const qn_bpack_layout *l, uint32_t kk, uint32_t column, uint32_t *shift) {
+  return (size_t)(kk / 4) * qn_bpack_code_row(l) + (size_t)pair_of(l, column, shift) * 4 + kk % 4;
 }
 
 static void put_code(const packer *p, uint8_t *to, uint32_t kk, uint32_t column, int64_t at) {
-  bool high;
-  uint8_t *byte = to + code_byte(p->l, kk, column, &high);
-  *byte = (uint8_t)(*byte | element(p, at) << (high ? 4 : 0));
+  uint32_t shift;
+  uint8_t *byte = to + code_byte(p->l, kk, column, &shift);
+  *byte = (uint8_t)(*byte | element(p, at) << shift);
 }
 
-/* One block of the panel whose first column is n0, in the order of the source's memory. */
-static void pack_block(const packer *p, int64_t block, int64_t n0, uint8_t *to) {
+static void put_zero(const packer *p, uint8_t *to, uint32_t column, int64_t zero) {
+  uint32_t shift;
+  uint8_t *byte = to + pair_of(p->l, column, &shift);
+  *byte = (uint8_t)(*byte | zero << shift);
+}
+
+/* One block of the panel at `panel` whose first column is n0, in the order of the source's memory. */
+static void pack_block(const packer *p, int64_t block, int64_t n0, uint8_t *panel) {
+  const qn_bpack_place at = qn_bpack_place_of(p->l, qn_bpack_count(p->l->block, p->k), block);
+  uint8_t *to = panel + at.codes;
   int64_t k0 = block * p->l->block;
   uint32_t rows = (uint32_t)(p->k - k0 < p->l->block ? p->k - k0 : p->l->block);
   uint32_t columns = (uint32_t)(p->n - n0 < QN_BPACK_PANEL ? p->n - n0 : QN_BPACK_PANEL);
@@ -280,9 +297,8 @@ static void pack_block(const packer *p, int64_t block, int64_t n0, uint8_t *to) 
       for (uint32_t c = 0; c < columns; c++) put_code(p, to, kk, c, (k0 + kk) * p->n + n0 + c);
   for (uint32_t c = 0; c < columns; c++) {
     uint32_t param = qn_bpack_param(p->r, k0, n0 + c);
-    put_scale(p, to + qn_bpack_scales_at(p->l) + (size_t)c * qn_bpack_scale_bytes(p->l),
-              qn_bpack_weight_scale(p->r, param));
-    if (qn_bpack_has_zeros(p->l)) to[qn_bpack_zeros_at(p->l) + c] = (uint8_t)(zero_of(p->r, param) - p->low);
+    put_scale(p, panel + at.scales + (size_t)c * qn_bpack_scale_bytes(p->l), qn_bpack_weight_scale(p->r, param));
+    if (qn_bpack_has_zeros(p->l)) put_zero(p, panel + at.zeros, c, zero_of(p->r, param) - p->low);
   }
 }
 
@@ -313,42 +329,54 @@ void qn_bpack_pack(const qn_context *ctx, qn_type elem, const qn_bpack_layout *l
   uint8_t *to = dst;
   if (qn_bpack_has_table(l)) put_table(&p, to);
   to += qn_bpack_header(l);
-  for (int64_t n0 = 0; n0 < n; n0 += QN_BPACK_PANEL)
-    for (int64_t b = 0; b < qn_bpack_count(l->block, k); b++, to += qn_bpack_bytes(l)) pack_block(&p, b, n0, to);
+  int64_t blocks = qn_bpack_count(l->block, k);
+  for (int64_t n0 = 0; n0 < n; n0 += QN_BPACK_PANEL, to += (size_t)blocks * qn_bpack_bytes(l))
+    for (int64_t b = 0; b < blocks; b++) pack_block(&p, b, n0, to);
 }
 
 /* ---- reading ---- */
 
-static const uint8_t *block_at(const qn_bpack_layout *l, const void *packed, int64_t k_size, int64_t block, int64_t n) {
-  int64_t at = n / QN_BPACK_PANEL * qn_bpack_count(l->block, k_size) + block;
-  return (const uint8_t *)packed + qn_bpack_header(l) + (size_t)at * qn_bpack_bytes(l);
+typedef struct found {
+  const uint8_t *codes, *scales, *zeros; /* of a block */
+} found;
+
+static found block_at(const qn_bpack_layout *l, const void *packed, int64_t k_size, int64_t block, int64_t n) {
+  int64_t blocks = qn_bpack_count(l->block, k_size);
+  const qn_bpack_place at = qn_bpack_place_of(l, blocks, block);
+  const uint8_t *panel = (const uint8_t *)packed + qn_bpack_header(l);
+  panel += (size_t)(n / QN_BPACK_PANEL * blocks) * qn_bpack_bytes(l);
+  return (found){panel + at.codes, panel + at.scales, panel + at.zeros};
 }
 
-static uint32_t code_read(const qn_bpack_layout *l, const uint8_t *block, uint32_t kk, int64_t n) {
-  bool high;
-  uint32_t byte = block[code_byte(l, kk, (uint32_t)(n % QN_BPACK_PANEL), &high)];
-  return qn_bpack_bits(l) == 8 ? byte : high ? byte >> 4 : byte & 15;
+static uint32_t code_read(const qn_bpack_layout *l, const uint8_t *codes, uint32_t kk, int64_t n) {
+  uint32_t shift, byte = codes[code_byte(l, kk, (uint32_t)(n % QN_BPACK_PANEL), &shift)];
+  return byte >> shift & mask_of(l);
+}
+
+static int32_t zero_read(const qn_bpack_layout *l, const uint8_t *zeros, int64_t n) {
+  uint32_t shift, byte = zeros[pair_of(l, (uint32_t)(n % QN_BPACK_PANEL), &shift)];
+  return (int32_t)(byte >> shift & mask_of(l));
 }
 
 int32_t qn_bpack_int(const qn_bpack_layout *l, const void *packed, int64_t k_size, int64_t k, int64_t n) {
-  const uint8_t *block = block_at(l, packed, k_size, k / l->block, n);
-  int32_t u = (int32_t)code_read(l, block, (uint32_t)(k % l->block), n);
+  const found at = block_at(l, packed, k_size, k / l->block, n);
+  int32_t u = (int32_t)code_read(l, at.codes, (uint32_t)(k % l->block), n);
   if (l->codes == QN_BPACK_T4) u = ((const uint8_t *)packed)[u];
-  if (qn_bpack_has_zeros(l)) return u - block[qn_bpack_zeros_at(l) + (size_t)(n % QN_BPACK_PANEL)];
+  if (qn_bpack_has_zeros(l)) return u - zero_read(l, at.zeros, n);
   return u - qn_bpack_bias(l);
 }
 
 float qn_bpack_float(const qn_bpack_layout *l, const void *packed, int64_t k_size, int64_t k, int64_t n) {
   if (l->codes != QN_BPACK_V4) return (float)qn_bpack_int(l, packed, k_size, k, n);
   float f;
-  uint32_t u = code_read(l, block_at(l, packed, k_size, k / l->block, n), (uint32_t)(k % l->block), n);
+  uint32_t u = code_read(l, block_at(l, packed, k_size, k / l->block, n).codes, (uint32_t)(k % l->block), n);
   memcpy(&f, (const uint8_t *)packed + u * sizeof f, sizeof f);
   return f;
 }
 
 float qn_bpack_scale(const qn_bpack_layout *l, const void *packed, int64_t k_size, int64_t block, int64_t n) {
-  const uint8_t *at = block_at(l, packed, k_size, block, n) + qn_bpack_scales_at(l) +
-                      (size_t)(n % QN_BPACK_PANEL) * qn_bpack_scale_bytes(l);
+  const uint8_t *at =
+      block_at(l, packed, k_size, block, n).scales + (size_t)(n % QN_BPACK_PANEL) * qn_bpack_scale_bytes(l);
   uint32_t bits;
   uint16_t half;
   float s;

@@ -72,7 +72,7 @@ static qn_status need_layout(qn_module *m, qn_op op, qn_bpack_layout *layout) {
   qn_str name = qn_op_get_string(m, op, "layout");
   if (qn_bpack_layout_parse(name, layout)) return QN_OK;
   return qn_op_error(m, op, QN_DIAG_ATTRIBUTE,
-                     "layout is \"%.*s\", expected a block layout such as \"b32n32i4f16\": b and a multiple of 8, n32, "
+                     "layout is \"%.*s\", expected a block layout such as \"b32p32i4f16\": b and a multiple of 8, p32, "
                      "one of i4 u4 i8 u8 t4 v4, one of f32 f16 bf16 e8",
                      (int)name.size, name.data);
 }

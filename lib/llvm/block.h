@@ -13,36 +13,75 @@ typedef struct qn_ll_block {
   LLVMTypeRef bytes;        /* the same, four codes per lane */
   LLVMValueRef table[16];   /* codebook: one or two registers, or a splat per entry */
   LLVMValueRef a, a_stride, b, b_stride, blocks, k_size;
-  LLVMValueRef sums, row, panel, column; /* of the tile; column within its panel */
-  LLVMValueRef first_row, one_pass;      /* begin[0]; whether all rows are one tile */
-  LLVMValueRef far;                      /* whether the weights lie in no cache */
+  /* Of the tile; it takes `lanes` columns of the panel's lower half from `column` on, and as many of the upper one,
+   * which share their bytes where codes have 4 bits. */
+  LLVMValueRef sums, row, panel, column;
+  LLVMValueRef first_row, one_pass; /* begin[0]; whether all rows are one tile */
+  LLVMValueRef far;                 /* whether the weights lie in no cache */
+  bool in_order; /* weights are read in the order of calls: a code generator would take one block after the other */
 } qn_ll_block;
 
 static inline LLVMValueRef qn__ll_mul_const(qn_ll *g, LLVMValueRef v, int64_t by) {
   return qn__ll_mul(g, v, qn__ll_i64(g, by));
 }
 
+/* Where a block of the present panel has its codes, and scales and zero points of all columns. */
+typedef struct qn_ll_block_place {
+  LLVMValueRef codes, scales, zeros; /* zeros null where the form has none */
+} qn_ll_block_place;
+qn_ll_block_place qn__ll_block_place(qn_ll_block *s, LLVMValueRef block);
+/* `n` blocks later: in the same group, where there are groups. */
+qn_ll_block_place qn__ll_block_later(qn_ll_block *s, const qn_ll_block_place *at, uint32_t n);
+
 /* Reads the codebook at `header` into s->table. */
 void qn__ll_block_table(qn_ll_block *s, LLVMValueRef header);
 /* Four codes per lane, from 32-bit lanes as stored: of 4 bits, the low or the high halves. Unsigned bytes. */
 LLVMValueRef qn__ll_block_codes(qn_ll_block *s, LLVMValueRef raw, bool high);
-/* Whether tiles of `rows` rows are faster with high codes as they lie, 16 times too large, in sums of their own, which
- * are shifted once per block: where that saves more shifts than it costs. */
-bool qn__ll_block_unshifted(const qn_ll_block *s, uint32_t rows);
+/* Whether tiles of `rows` rows are faster with whole bytes as codes of the lower columns, which adds 16 times the upper
+ * ones' products, and with these as they lie, 16 times too large: a subtraction and a shift per block make up for it.
+ */
+bool qn__ll_block_whole_bytes(const qn_ll_block *s, uint32_t rows);
 LLVMValueRef qn__ll_block_high(qn_ll_block *s, LLVMValueRef raw);
 /* acc + the four products of codes with the four signed bytes at `a`. */
 LLVMValueRef qn__ll_block_dot(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef codes, LLVMValueRef a);
 /* acc + zero points (bytes at `zeros`) times the i32 at `sum`, which fits 16 bits. */
 LLVMValueRef qn__ll_block_zeros(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef zeros, LLVMValueRef sum);
-/* A vector of scales as f32. */
-LLVMValueRef qn__ll_block_scales(qn_ll_block *s, LLVMValueRef at);
-/* Scales, and where the form has them zero points, of the columns that s->column says, in the block at `block`. */
-void qn__ll_block_read_scales(qn_ll_block *s, LLVMValueRef block, LLVMValueRef *scales, LLVMValueRef *zeros);
+/* Scales of the tile's columns as f32. */
+void qn__ll_block_scales(qn_ll_block *s, const qn_ll_block_place *at, LLVMValueRef *scales);
+/* Zero points likewise, as integers. With `whole`, of 4 bits, in place of the lower columns' the bytes that hold both,
+ * and the upper ones' 16 times. */
+void qn__ll_block_zero_points(qn_ll_block *s, const qn_ll_block_place *at, bool whole, LLVMValueRef *zeros);
+/* Four bytes per lane of codes of vector `v` of the tile, of the four k of which `row` is the row of codes. */
+LLVMValueRef qn__ll_block_raw(qn_ll_block *s, LLVMValueRef row, uint32_t v);
+/* Where the code of byte i of a lane starts, of vector `v`. */
+uint32_t qn__ll_block_shift(const qn_ll_block *s, uint32_t i, uint32_t v);
+/* Scales, and where the form has them zero points, for qn__ll_block_float. */
+void qn__ll_block_read_scales(qn_ll_block *s, const qn_ll_block_place *at, LLVMValueRef *scales, LLVMValueRef *zeros);
 /* The code in bits shift .. of each lane, dequantized: zeros null where the form has none. */
 LLVMValueRef qn__ll_block_float(qn_ll_block *s, LLVMValueRef raw, LLVMValueRef shift, LLVMValueRef scales,
                                 LLVMValueRef zeros);
-/* A vector of zero points, as integers. */
-LLVMValueRef qn__ll_block_zero_vector(qn_ll_block *s, LLVMValueRef at);
+
+/* ---- tiles ---- */
+
+typedef struct qn_ll_block_tile {
+  uint32_t rows;
+  LLVMValueRef a[QN_LL_BLOCK_ROWS];                         /* rows, at the present block */
+  qn_ll_block_place at;                                     /* the present block */
+  LLVMValueRef sum[QN_LL_BLOCK_ROWS * QN_LL_BLOCK_VECTORS]; /* floats */
+} qn_ll_block_tile;
+
+static inline uint32_t qn__ll_block_count(const qn_ll_block_tile *t) {
+  return t->rows * QN_LL_BLOCK_VECTORS;
+}
+/* Fetches ahead at block `i` of a pass, of `bytes` bytes from `here` on. */
+void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_t bytes, uint32_t rows);
+/* Blocks [start, end), `step` a turn, with t->sum carried; `body` finds t->a and t->at at its first block. Steps divide
+ * four, or are 1, and start at multiples of themselves. */
+typedef void (*qn_ll_block_fn)(qn_ll_block *s, qn_ll_block_tile *t, uint32_t blocks);
+void qn__ll_block_loop(qn_ll_block *s, qn_ll_block_tile *t, LLVMValueRef start, LLVMValueRef end, uint32_t step,
+                       int64_t a_bytes, qn_ll_block_fn body);
+/* block_ints.c: all blocks of a tile of quantized rows. */
+void qn__ll_block_ints(qn_ll_block *s, qn_ll_block_tile *t);
 
 /* block_slab.c: f32 rows as `tiles` tiles, of which the first `tall` have `rows` rows and the others one fewer. */
 void qn__ll_block_slab(qn_ll_block *s, uint32_t rows, LLVMValueRef tall, LLVMValueRef tiles, LLVMValueRef epilogue);

@@ -25,6 +25,40 @@ static LLVMValueRef splat_int(qn_ll_block *s, uint32_t v) {
   return qn__ll_bits(s->g, s->ints, v);
 }
 
+/* ---- places ---- */
+
+qn_ll_block_place qn__ll_block_place(qn_ll_block *s, LLVMValueRef block) {
+  qn_ll *g = s->g;
+  const qn_bpack_layout *l = &s->plan->weights;
+  const int64_t codes = (int64_t)qn_bpack_codes_bytes(l), scales = (int64_t)qn_bpack_scales_bytes(l);
+  const uint32_t group = qn_bpack_group(l);
+  LLVMValueRef at = LLVMBuildAnd(g->b, block, qn__ll_i64(g, group - 1), ""), first = qn__ll_sub(g, block, at);
+  LLVMValueRef count = qn__ll_i64(g, group);
+  if (group > 1) count = qn__ll_min(g, qn__ll_sub(g, s->blocks, first), count);
+  LLVMValueRef start = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
+  start = qn__ll_gep(g, start, qn__ll_mul_const(g, first, (int64_t)qn_bpack_bytes(l)));
+  qn_ll_block_place p = {.codes = qn__ll_gep(g, start, qn__ll_mul_const(g, at, codes))};
+  LLVMValueRef rest = qn__ll_gep(g, start, qn__ll_mul_const(g, count, codes));
+  p.scales = qn__ll_gep(g, rest, qn__ll_mul_const(g, at, scales));
+  if (!qn_bpack_has_zeros(l)) return p;
+  rest = qn__ll_gep(g, rest, qn__ll_mul_const(g, count, scales));
+  p.zeros = qn__ll_gep(g, rest, qn__ll_mul_const(g, at, (int64_t)qn_bpack_zeros_bytes(l)));
+  return p;
+}
+
+/* From block to block of `bytes`, and of all bytes of blocks that stand apart. */
+static LLVMValueRef later(qn_ll_block *s, LLVMValueRef at, uint32_t n, size_t bytes) {
+  const qn_bpack_layout *l = &s->plan->weights;
+  return qn__ll_gep_const(s->g, at, n * (int64_t)(qn_bpack_group(l) > 1 ? bytes : qn_bpack_bytes(l)));
+}
+
+qn_ll_block_place qn__ll_block_later(qn_ll_block *s, const qn_ll_block_place *at, uint32_t n) {
+  const qn_bpack_layout *l = &s->plan->weights;
+  return (qn_ll_block_place){.codes = later(s, at->codes, n, qn_bpack_codes_bytes(l)),
+                             .scales = later(s, at->scales, n, qn_bpack_scales_bytes(l)),
+                             .zeros = at->zeros ? later(s, at->zeros, n, qn_bpack_zeros_bytes(l)) : NULL};
+}
+
 /* ---- codebooks ---- */
 
 /* Integer codes of 4 bits, less the offset that all have, are a codebook, too, for floats where looking up is one
@@ -120,9 +154,9 @@ static bool whole_bytes(const qn_ll_block *s) {
   return qn_bpack_bits(&s->plan->weights) == 8 || s->plan->weights.codes == QN_BPACK_T4;
 }
 
-bool qn__ll_block_unshifted(const qn_ll_block *s, uint32_t rows) {
+bool qn__ll_block_whole_bytes(const qn_ll_block *s, uint32_t rows) {
   const qn_bpack_layout *l = &s->plan->weights;
-  return rows == 1 && qn_bpack_bits(l) == 4 && !whole_bytes(s) && l->block <= 64 && has_vnni(s->g);
+  return rows <= 2 && qn_bpack_bits(l) == 4 && !whole_bytes(s) && has_vnni(s->g);
 }
 
 LLVMValueRef qn__ll_block_high(qn_ll_block *s, LLVMValueRef raw) {
@@ -191,9 +225,26 @@ LLVMValueRef qn__ll_block_dot(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef cod
   return acc;
 }
 
-LLVMValueRef qn__ll_block_zero_vector(qn_ll_block *s, LLVMValueRef at) {
+/* `lanes` bytes at `at`, from the tile's column on. */
+static LLVMValueRef zero_bytes(qn_ll_block *s, LLVMValueRef at) {
   qn_ll *g = s->g;
-  return LLVMBuildZExt(g->b, qn__ll_load_vec(g, LLVMVectorType(g->i8, s->lanes), at, 1), s->ints, "");
+  LLVMValueRef v = qn__ll_load_vec(g, LLVMVectorType(g->i8, s->lanes), qn__ll_gep(g, at, s->column), 1);
+  return LLVMBuildZExt(g->b, v, s->ints, "");
+}
+
+void qn__ll_block_zero_points(qn_ll_block *s, const qn_ll_block_place *place, bool whole, LLVMValueRef *zeros) {
+  qn_ll *g = s->g;
+  const qn_bpack_layout *l = &s->plan->weights;
+  LLVMValueRef at = place->zeros, both = zero_bytes(s, at);
+  bool narrow = qn_bpack_bits(l) == 4;
+  for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
+    if (!narrow)
+      zeros[v] = v ? zero_bytes(s, qn__ll_gep_const(g, at, v * QN_BPACK_PAIRS)) : both;
+    else if (whole)
+      zeros[v] = v ? LLVMBuildAnd(g->b, both, splat_int(s, 0xF0), "") : both;
+    else
+      zeros[v] = v ? LLVMBuildLShr(g->b, both, splat_int(s, 4), "") : LLVMBuildAnd(g->b, both, splat_int(s, 15), "");
+  }
 }
 
 LLVMValueRef qn__ll_block_zeros(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef zeros, LLVMValueRef sum) {
@@ -210,16 +261,22 @@ LLVMValueRef qn__ll_block_zeros(qn_ll_block *s, LLVMValueRef acc, LLVMValueRef z
 
 /* ---- scales ---- */
 
-LLVMValueRef qn__ll_block_scales(qn_ll_block *s, LLVMValueRef at) {
+static LLVMValueRef load(qn_ll_block *s, LLVMTypeRef type, LLVMValueRef at, uint32_t align) {
+  LLVMValueRef v = qn__ll_load_vec(s->g, type, at, align);
+  if (s->in_order) LLVMSetVolatile(v, true);
+  return v;
+}
+
+static LLVMValueRef scales_at(qn_ll_block *s, LLVMValueRef at) {
   qn_ll *g = s->g;
   qn_scalar type = s->plan->weights.scales;
-  if (type == QN_F32) return qn__ll_load_vec(g, s->floats, at, 4);
+  if (type == QN_F32) return load(s, s->floats, at, 4);
   LLVMTypeRef narrow = type == QN_F8E8M0FNU ? g->i8 : g->i16;
   if (type == QN_F16 && (has_avx512(g) || has_avx2(g))) {
     LLVMTypeRef halves = LLVMVectorType(LLVMHalfTypeInContext(g->ctx), s->lanes);
-    return LLVMBuildFPExt(g->b, qn__ll_load_vec(g, halves, at, 2), s->floats, "");
+    return LLVMBuildFPExt(g->b, load(s, halves, at, 2), s->floats, "");
   }
-  LLVMValueRef bits = qn__ll_load_vec(g, LLVMVectorType(narrow, s->lanes), at, 1);
+  LLVMValueRef bits = load(s, LLVMVectorType(narrow, s->lanes), at, 1);
   uint32_t shift = type == QN_F8E8M0FNU ? 23 : type == QN_BF16 ? 16 : 13;
   bits = LLVMBuildShl(g->b, LLVMBuildZExt(g->b, bits, s->ints, ""), splat_int(s, shift), "");
   LLVMValueRef v = LLVMBuildBitCast(g->b, bits, s->floats, "");
@@ -227,21 +284,38 @@ LLVMValueRef qn__ll_block_scales(qn_ll_block *s, LLVMValueRef at) {
   return type == QN_F16 ? LLVMBuildFMul(g->b, v, qn__ll_bits(g, s->floats, 0x77800000u), "") : v;
 }
 
-/* ---- floats ---- */
-
-void qn__ll_block_read_scales(qn_ll_block *s, LLVMValueRef block, LLVMValueRef *scales, LLVMValueRef *zeros) {
+void qn__ll_block_scales(qn_ll_block *s, const qn_ll_block_place *place, LLVMValueRef *scales) {
   qn_ll *g = s->g;
   const qn_bpack_layout *l = &s->plan->weights;
+  int64_t bytes = qn_bpack_scale_bytes(l);
+  LLVMValueRef at = qn__ll_gep(g, place->scales, qn__ll_mul_const(g, s->column, bytes));
+  for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++)
+    scales[v] = scales_at(s, qn__ll_gep_const(g, at, v * QN_BPACK_PAIRS * bytes));
+}
+
+/* ---- floats ---- */
+
+LLVMValueRef qn__ll_block_raw(qn_ll_block *s, LLVMValueRef row, uint32_t v) {
+  qn_ll *g = s->g;
+  int64_t half = qn_bpack_bits(&s->plan->weights) == 4 ? 0 : QN_BPACK_PAIRS * 4;
+  row = qn__ll_gep(g, row, qn__ll_mul_const(g, s->column, 4));
+  return load(s, s->ints, qn__ll_gep_const(g, row, v * half), 4);
+}
+
+uint32_t qn__ll_block_shift(const qn_ll_block *s, uint32_t i, uint32_t v) {
+  return 8 * i + (qn_bpack_bits(&s->plan->weights) == 4 ? 4 * v : 0);
+}
+
+void qn__ll_block_read_scales(qn_ll_block *s, const qn_ll_block_place *at, LLVMValueRef *scales, LLVMValueRef *zeros) {
+  qn_ll *g = s->g;
+  qn__ll_block_scales(s, at, scales);
+  bool have = qn_bpack_has_zeros(&s->plan->weights);
+  if (have) qn__ll_block_zero_points(s, at, false, zeros);
   for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
-    LLVMValueRef column = qn__ll_add(g, s->column, qn__ll_i64(g, v * s->lanes));
-    LLVMValueRef bytes = qn__ll_mul(g, column, qn__ll_i64(g, qn_bpack_scale_bytes(l)));
-    scales[v] =
-        qn__ll_block_scales(s, qn__ll_gep(g, qn__ll_gep_const(g, block, (int64_t)qn_bpack_scales_at(l)), bytes));
-    zeros[v] = NULL;
-    if (!qn_bpack_has_zeros(l)) continue;
-    LLVMValueRef at = qn__ll_gep_const(g, block, (int64_t)qn_bpack_zeros_at(l));
-    zeros[v] = qn__ll_block_zero_vector(s, qn__ll_gep(g, at, column));
-    if (integers_by_table(s)) zeros[v] = LLVMBuildSIToFP(g->b, zeros[v], s->floats, "");
+    if (!have)
+      zeros[v] = NULL;
+    else if (integers_by_table(s))
+      zeros[v] = LLVMBuildSIToFP(g->b, zeros[v], s->floats, "");
   }
 }
 

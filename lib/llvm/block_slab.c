@@ -4,7 +4,7 @@
  * while all panels go by. */
 #include "block.h"
 
-enum { PIECE = 128, CHUNK_TILES = 8, CHUNK_ROWS = CHUNK_TILES * QN_LL_BLOCK_ROWS };
+enum { PIECE = 128, CHUNK_TILES = 8, CHUNK_ROWS = CHUNK_TILES * QN_LL_BLOCK_ROWS, SUM_BYTES = QN_BPACK_PANEL * 4 };
 
 typedef struct slab {
   qn_ll_block *s;
@@ -12,9 +12,9 @@ typedef struct slab {
   LLVMValueRef tall;       /* how many tiles are tall: they come first */
   LLVMValueRef k, k_end;   /* of the piece */
   LLVMValueRef first, end; /* tiles of the chunk */
-  LLVMValueRef values;     /* [PIECE][width] f32 */
-  LLVMValueRef sums;       /* [CHUNK_ROWS][width] f32 */
-  int64_t row_bytes;       /* of the two above */
+  LLVMValueRef values;     /* [PIECE][the tile's columns] f32 */
+  LLVMValueRef sums;       /* [CHUNK_ROWS][columns of a panel] f32 */
+  int64_t row_bytes;       /* of values */
 } slab;
 
 /* First row of a tile, counted from the first of all. */
@@ -24,31 +24,24 @@ static LLVMValueRef tile_row(const slab *l, LLVMValueRef tile) {
   return qn__ll_add(g, qn__ll_mul_const(g, tile, (int64_t)l->rows - 1), before);
 }
 
-/* Four k, from `k` on: of one block, and of one half of it. */
+/* Four k, from `k` on: a row of codes. */
 static void dequantize_four(slab *l, LLVMValueRef k) {
   qn_ll_block *s = l->s;
   qn_ll *g = s->g;
   const qn_bpack_layout *w = &s->plan->weights;
   LLVMValueRef size = qn__ll_i64(g, w->block), index = LLVMBuildUDiv(g->b, k, size, "");
-  LLVMValueRef within = qn__ll_sub(g, k, qn__ll_mul(g, index, size)), shift = NULL;
-  LLVMValueRef block = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
-  block = qn__ll_gep(g, block, qn__ll_mul_const(g, index, (int64_t)qn_bpack_bytes(w)));
-  if (qn_bpack_bits(w) == 4) {
-    LLVMValueRef half = qn__ll_i64(g, w->block / 2), upper = LLVMBuildICmp(g->b, LLVMIntSGE, within, half, "");
-    within = LLVMBuildSelect(g->b, upper, qn__ll_sub(g, within, half), within, "");
-    shift = LLVMBuildSelect(g->b, upper, qn__ll_i32(g, 4), qn__ll_i32(g, 0), "");
-  }
+  LLVMValueRef within = qn__ll_sub(g, k, qn__ll_mul(g, index, size));
+  const qn_ll_block_place block = qn__ll_block_place(s, index);
   LLVMValueRef scales[QN_LL_BLOCK_VECTORS], zeros[QN_LL_BLOCK_VECTORS];
-  qn__ll_block_read_scales(s, block, scales, zeros);
-  LLVMValueRef codes = qn__ll_gep(g, block, qn__ll_mul_const(g, within, QN_BPACK_PANEL)); /* 4 k to a row of 4 bytes */
-  codes = qn__ll_gep(g, codes, qn__ll_mul_const(g, s->column, 4));
+  qn__ll_block_read_scales(s, &block, scales, zeros);
+  LLVMValueRef codes = qn__ll_gep(g, block.codes, qn__ll_mul_const(g, within, qn_bpack_code_row(w) / 4));
   LLVMValueRef to = qn__ll_gep(g, l->values, qn__ll_mul_const(g, qn__ll_sub(g, k, l->k), l->row_bytes));
   for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
     int64_t at = (int64_t)v * s->lanes * 4;
-    LLVMValueRef raw = qn__ll_load_vec(g, s->ints, qn__ll_gep_const(g, codes, at), 4);
-    if (shift) raw = LLVMBuildLShr(g->b, raw, qn__ll_splat(g, shift, s->lanes), "");
+    LLVMValueRef raw = qn__ll_block_raw(s, codes, v);
     for (uint32_t i = 0; i < 4; i++) {
-      LLVMValueRef x = qn__ll_block_float(s, raw, qn__ll_i32(g, 8 * i), scales[v], zeros[v]);
+      LLVMValueRef shift = qn__ll_i32(g, qn__ll_block_shift(s, i, v));
+      LLVMValueRef x = qn__ll_block_float(s, raw, shift, scales[v], zeros[v]);
       qn__ll_store_vec(g, x, qn__ll_gep_const(g, to, i * l->row_bytes + at), 4);
     }
   }
@@ -56,7 +49,7 @@ static void dequantize_four(slab *l, LLVMValueRef k) {
 
 static LLVMValueRef sums_of(const slab *l, LLVMValueRef row) {
   LLVMValueRef first = tile_row(l, l->first);
-  return qn__ll_gep(l->s->g, l->sums, qn__ll_mul_const(l->s->g, qn__ll_sub(l->s->g, row, first), l->row_bytes));
+  return qn__ll_gep(l->s->g, l->sums, qn__ll_mul_const(l->s->g, qn__ll_sub(l->s->g, row, first), SUM_BYTES));
 }
 
 /* Adds the piece's products to a tile's sums. */
@@ -64,12 +57,13 @@ static void multiply(slab *l, LLVMValueRef tile, uint32_t rows) {
   qn_ll_block *s = l->s;
   qn_ll *g = s->g;
   enum { V = QN_LL_BLOCK_VECTORS };
-  LLVMValueRef row = tile_row(l, tile), at = sums_of(l, row), a[QN_LL_BLOCK_ROWS], sum[QN_LL_BLOCK_ROWS * V];
+  LLVMValueRef row = tile_row(l, tile), a[QN_LL_BLOCK_ROWS], sum[QN_LL_BLOCK_ROWS * V];
+  LLVMValueRef at = qn__ll_gep(g, sums_of(l, row), qn__ll_mul_const(g, s->column, 4));
   for (uint32_t r = 0; r < rows; r++) {
     a[r] = qn__ll_add(g, qn__ll_add(g, s->first_row, row), qn__ll_i64(g, r));
     a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, a[r], s->a_stride));
     for (uint32_t v = 0; v < V; v++)
-      sum[r * V + v] = qn__ll_load_vec(g, s->floats, qn__ll_gep_const(g, at, r * l->row_bytes + v * s->lanes * 4), 4);
+      sum[r * V + v] = qn__ll_load_vec(g, s->floats, qn__ll_gep_const(g, at, (r * V + v) * (SUM_BYTES / V)), 4);
   }
   qn_ll_for f;
   qn__ll_for_begin(g, &f, l->k, l->k_end, 1, rows * V, sum);
@@ -82,17 +76,15 @@ static void multiply(slab *l, LLVMValueRef tile, uint32_t rows) {
     for (uint32_t v = 0; v < V; v++) sum[r * V + v] = qn__ll_fma(g, own, x[v], sum[r * V + v], false, s->lanes);
   }
   qn__ll_for_end(g, &f, sum);
-  for (uint32_t i = 0; i < rows * V; i++)
-    qn__ll_store_vec(g, sum[i], qn__ll_gep_const(g, at, i / V * l->row_bytes + i % V * s->lanes * 4), 4);
+  for (uint32_t i = 0; i < rows * V; i++) qn__ll_store_vec(g, sum[i], qn__ll_gep_const(g, at, i * (SUM_BYTES / V)), 4);
 }
 
 static void finish(slab *l, LLVMValueRef tile, uint32_t rows, LLVMValueRef epilogue) {
   qn_ll_block *s = l->s;
   qn_ll *g = s->g;
-  LLVMValueRef row = tile_row(l, tile),
-               column = qn__ll_add(g, qn__ll_mul_const(g, s->panel, QN_BPACK_PANEL), s->column);
-  qn__ll_epilogue_call(g, epilogue, sums_of(l, row), qn__ll_add(g, s->first_row, row), rows, column,
-                       QN_LL_BLOCK_VECTORS * s->lanes);
+  LLVMValueRef row = tile_row(l, tile);
+  qn__ll_epilogue_call(g, epilogue, sums_of(l, row), qn__ll_add(g, s->first_row, row), rows,
+                       qn__ll_mul_const(g, s->panel, QN_BPACK_PANEL), QN_BPACK_PANEL);
 }
 
 /* The tall tiles of the chunk, then the low ones: products, or with an epilogue what comes after them. */
@@ -115,18 +107,17 @@ static void clear_sums(slab *l) {
   qn_ll *g = l->s->g;
   qn_ll_for f;
   LLVMValueRef rows = qn__ll_sub(g, tile_row(l, l->end), tile_row(l, l->first));
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_mul_const(g, rows, QN_LL_BLOCK_VECTORS), 1, 0, NULL);
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_mul_const(g, rows, QN_BPACK_PANEL / l->s->lanes), 1, 0, NULL);
   LLVMValueRef at = qn__ll_gep(g, l->sums, qn__ll_mul_const(g, f.i, l->s->lanes * 4));
   qn__ll_store_vec(g, LLVMConstNull(l->s->floats), at, 4);
   qn__ll_for_end(g, &f, NULL);
 }
 
 /* A chunk of rows by as many columns of a panel as two vectors hold. */
-static void chunk_columns(slab *l, LLVMValueRef epilogue) {
+static void chunk_columns(slab *l) {
   qn_ll_block *s = l->s;
   qn_ll *g = s->g;
   qn_ll_for pieces, fours;
-  clear_sums(l);
   qn__ll_for_begin(g, &pieces, qn__ll_i64(g, 0), s->k_size, PIECE, 0, NULL);
   l->k = pieces.i;
   l->k_end = qn__ll_min(g, qn__ll_add(g, l->k, qn__ll_i64(g, PIECE)), s->k_size);
@@ -135,7 +126,6 @@ static void chunk_columns(slab *l, LLVMValueRef epilogue) {
   qn__ll_for_end(g, &fours, NULL);
   each_tile(l, NULL);
   qn__ll_for_end(g, &pieces, NULL);
-  each_tile(l, epilogue);
 }
 
 void qn__ll_block_slab(qn_ll_block *s, uint32_t rows, LLVMValueRef tall, LLVMValueRef tiles, LLVMValueRef epilogue) {
@@ -143,17 +133,19 @@ void qn__ll_block_slab(qn_ll_block *s, uint32_t rows, LLVMValueRef tall, LLVMVal
   uint32_t width = QN_LL_BLOCK_VECTORS * s->lanes;
   slab l = {.s = s, .rows = rows, .tall = tall, .row_bytes = (int64_t)width * 4};
   l.values = qn__ll_slot(g, g->i8, PIECE * width * 4);
-  l.sums = qn__ll_slot(g, g->i8, CHUNK_ROWS * width * 4);
+  l.sums = qn__ll_slot(g, g->i8, CHUNK_ROWS * SUM_BYTES);
   qn_ll_for chunks, panels, groups;
   qn__ll_for_begin(g, &chunks, qn__ll_i64(g, 0), tiles, CHUNK_TILES, 0, NULL);
   l.first = chunks.i;
   l.end = qn__ll_min(g, qn__ll_add(g, l.first, qn__ll_i64(g, CHUNK_TILES)), tiles);
   qn__ll_for_begin(g, &panels, qn__ll_arg_begin(g, 1), qn__ll_arg_end(g, 1), 1, 0, NULL);
   s->panel = panels.i;
-  qn__ll_for_begin(g, &groups, qn__ll_i64(g, 0), qn__ll_i64(g, QN_BPACK_PANEL), width, 0, NULL);
+  clear_sums(&l);
+  qn__ll_for_begin(g, &groups, qn__ll_i64(g, 0), qn__ll_i64(g, QN_BPACK_PAIRS), s->lanes, 0, NULL);
   s->column = groups.i;
-  chunk_columns(&l, epilogue);
+  chunk_columns(&l);
   qn__ll_for_end(g, &groups, NULL);
+  each_tile(&l, epilogue);
   qn__ll_for_end(g, &panels, NULL);
   qn__ll_for_end(g, &chunks, NULL);
 }

@@ -61,60 +61,75 @@ void qn__c_block_rows(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
 
 /* ---- products ---- */
 
-/* The code in byte `byte` of a column's codes (rows of 128 bytes), shifted and masked. */
-static void integer_weight(qn_cgen *g, const qn_bpack_layout *l, const char *code) {
-  if (l->codes == QN_BPACK_T4)
-    qn__c_line(g, "const int32_t w = (int32_t)table[%s] - 128;", code);
-  else if (qn_bpack_has_zeros(l))
-    qn__c_line(g, "const int32_t w = (int32_t)(%s) - zero;", code);
+/* Column j's place in rows of codes, of which two columns of 4 bits share a byte: `pair`, and `shift` within it. */
+static void column_place(qn_cgen *g, const qn_bpack_layout *l) {
+  if (qn_bpack_bits(l) == 4)
+    qn__c_line(g, "const int64_t pair = j & 15, shift = j >> 4 << 2;");
   else
-    qn__c_line(g, "const int32_t w = (int32_t)(%s) - %d;", code, (int)qn_bpack_bias(l));
+    qn__c_line(g, "const int64_t pair = j;");
+}
+
+static void read_code(qn_cgen *g, const qn_bpack_layout *l, const char *k) {
+  qn__c_line(g, "const uint32_t u = codes[(%s >> 2) * %u + pair * 4 + (%s & 3)]%s;", k, qn_bpack_code_row(l), k,
+             qn_bpack_bits(l) == 4 ? " >> shift & 15" : "");
+}
+
+static void integer_weight(qn_cgen *g, const qn_bpack_layout *l) {
+  if (l->codes == QN_BPACK_T4)
+    qn__c_line(g, "const int32_t w = (int32_t)table[u] - 128;");
+  else if (qn_bpack_has_zeros(l))
+    qn__c_line(g, "const int32_t w = (int32_t)u - zero;");
+  else
+    qn__c_line(g, "const int32_t w = (int32_t)u - %d;", (int)qn_bpack_bias(l));
+}
+
+/* Where block b of the panel is: qn_bpack_place_of. */
+static void block_place(qn_cgen *g, const qn_bpack_layout *l) {
+  const unsigned group = qn_bpack_group(l);
+  const size_t codes = qn_bpack_codes_bytes(l), scales = qn_bpack_scales_bytes(l);
+  qn__c_line(g, "const int64_t at = b & %u, left = blocks - (b - at), count = left < %u ? left : %u;", group - 1, group,
+             group);
+  qn__c_line(g, "const unsigned char *const start = panel + (b - at) * %zu;", qn_bpack_bytes(l));
+  qn__c_line(g, "const unsigned char *const codes = start + at * %zu;", codes);
+  qn__c_line(g, "const unsigned char *const scales = start + count * %zu + at * %zu;", codes, scales);
+  if (qn_bpack_has_zeros(l))
+    qn__c_line(g, "const unsigned char *const zeros = start + count * %zu + at * %zu;", codes + scales,
+               qn_bpack_zeros_bytes(l));
 }
 
 static void read_scale(qn_cgen *g, const qn_bpack_layout *l) {
-  size_t at = qn_bpack_scales_at(l);
   switch (l->scales) {
-  case QN_F8E8M0FNU: qn__c_line(g, "const float s = qn_f32((uint32_t)block[%zu + j] << 23);", at); break;
-  case QN_BF16: qn__c_line(g, "const float s = qn_f32((uint32_t)ld_u16(block + %zu + j * 2) << 16);", at); break;
+  case QN_F8E8M0FNU: qn__c_line(g, "const float s = qn_f32((uint32_t)scales[j] << 23);"); break;
+  case QN_BF16: qn__c_line(g, "const float s = qn_f32((uint32_t)ld_u16(scales + j * 2) << 16);"); break;
   case QN_F16: /* exact, for subnormals too: scales are positive and finite */
-    qn__c_line(g, "const float s = qn_f32((uint32_t)ld_u16(block + %zu + j * 2) << 13) * qn_f32(0x77800000u);", at);
+    qn__c_line(g, "const float s = qn_f32((uint32_t)ld_u16(scales + j * 2) << 13) * qn_f32(0x77800000u);");
     break;
-  default: qn__c_line(g, "const float s = ld_f32(block + %zu + j * 4);", at); break;
+  default: qn__c_line(g, "const float s = ld_f32(scales + j * 4);"); break;
   }
-  if (qn_bpack_has_zeros(l)) qn__c_line(g, "const int32_t zero = block[%zu + j];", qn_bpack_zeros_at(l));
+  if (qn_bpack_has_zeros(l))
+    qn__c_line(g, "const int32_t zero = zeros[pair]%s;", qn_bpack_bits(l) == 4 ? " >> shift & 15" : "");
 }
 
-/* Both halves of each byte for 4-bit codes. */
 static void integer_block(qn_cgen *g, const qn_bpack_layout *l) {
-  bool narrow = qn_bpack_bits(l) == 4;
-  unsigned half = narrow ? l->block / 2 : l->block;
   qn__c_line(g, "int32_t acc = 0;");
-  for (unsigned h = 0; h < (narrow ? 2u : 1u); h++) {
-    qn__c_open(g, "for (int i = 0; i < %u; i++)", half);
-    qn__c_line(g, "const uint32_t u = block[(i >> 2) * 128 + j * 4 + (i & 3)];");
-    integer_weight(g, l, !narrow ? "u" : h ? "u >> 4" : "u & 15");
-    qn__c_line(g, "acc += (int8_t)row[i + %u] * w;", h * half);
-    qn__c_close(g);
-  }
+  qn__c_open(g, "for (int i = 0; i < %u; i++)", l->block);
+  read_code(g, l, "i");
+  integer_weight(g, l);
+  qn__c_line(g, "acc += (int8_t)row[i] * w;");
+  qn__c_close(g);
   qn__c_line(g, "sum = qn_fmaf((float)acc, ld_f32(row + %u) * s, sum);", l->block);
 }
 
 static void float_block(qn_cgen *g, const qn_bpack_layout *l) {
-  bool narrow = qn_bpack_bits(l) == 4;
-  qn__c_line(g, "const int64_t left = size_k - b * %u < %u ? size_k - b * %u : %u;", l->block, l->block, l->block,
+  qn__c_line(g, "const int64_t there = size_k - b * %u < %u ? size_k - b * %u : %u;", l->block, l->block, l->block,
              l->block);
-  qn__c_open(g, "for (int64_t k = 0; k < left; k++)");
-  if (narrow) {
-    qn__c_line(g, "const int64_t i = k < %u ? k : k - %u;", l->block / 2, l->block / 2);
-    qn__c_line(g, "const uint32_t u = block[(i >> 2) * 128 + j * 4 + (i & 3)] >> (k < %u ? 0 : 4) & 15;", l->block / 2);
-  } else {
-    qn__c_line(g, "const uint32_t u = block[(k >> 2) * 128 + j * 4 + (k & 3)];");
-  }
+  qn__c_open(g, "for (int64_t k = 0; k < there; k++)");
+  read_code(g, l, "k");
   if (l->codes == QN_BPACK_V4) {
     qn__c_line(g, "const float w = ld_f32(table + u * 4);");
     qn__c_line(g, "const float x = w * s;");
   } else {
-    integer_weight(g, l, "u");
+    integer_weight(g, l);
     qn__c_line(g, "const float x = (float)w * s;");
   }
   qn__c_line(g, "sum = qn_fmaf(ld_f32(row + k * 4), x, sum);");
@@ -144,10 +159,11 @@ void qn__c_block_gemm(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   qn__c_line(g, "const int64_t rest = size_n - p * 32, columns = rest < 32 ? rest : 32;");
   qn__c_open(g, "for (int64_t j = 0; j < columns; j++)");
   qn__c_line(g, "const int64_t n = p * 32 + j;");
-  qn__c_line(g, "const unsigned char *block = panel, *row = row_a;");
+  column_place(g, l);
+  qn__c_line(g, "const unsigned char *row = row_a;");
   qn__c_line(g, "float sum = 0;");
-  qn__c_open(g, "for (int64_t b = 0; b < blocks; b++, block += %zu, row += %u)", qn_bpack_bytes(l),
-             p->floats ? l->block * 4 : l->block + 8);
+  qn__c_open(g, "for (int64_t b = 0; b < blocks; b++, row += %u)", p->floats ? l->block * 4 : l->block + 8);
+  block_place(g, l);
   read_scale(g, l);
   if (p->floats)
     float_block(g, l);

@@ -47,12 +47,12 @@ func.func @kernels(%x: tensor<1x8xf32>) -> (tensor<1x16xi8>, tensor<1x2xf32>) {
   %w = kern.view %c : (tensor<8x2xi8>) -> tensor<8x2x!quant.uniform<i8:f32:{0:8}, {{0.5}}>>
   %one = arith.constant dense<[1.0, 0.0]> : tensor<2xf32>
   %r = kern.block_rows %x {block = 8, offset = 128} : (tensor<1x8xf32>) -> tensor<1x16xi8>
-  %p = kern.block_pack %w {layout = "b8n32i8e8"} : (tensor<8x2x!quant.uniform<i8:f32:{0:8}, {{0.5}}>>) -> tensor<288xi8>
+  %p = kern.block_pack %w {layout = "b8p32i8e8"} : (tensor<8x2x!quant.uniform<i8:f32:{0:8}, {{0.5}}>>) -> tensor<288xi8>
   %y = kern.block_gemm %r, %p, %one epilogue {
   ^bb0(%sum: f32, %b: f32):
     %n = arith.subf %b, %sum : f32
     kern.yield %n : f32
-  } {k = 8, layout = "b8n32i8e8", n = 2} : (tensor<1x16xi8>, tensor<288xi8>, tensor<2xf32>) -> tensor<1x2xf32>
+  } {k = 8, layout = "b8p32i8e8", n = 2} : (tensor<1x16xi8>, tensor<288xi8>, tensor<2xf32>) -> tensor<1x2xf32>
   return %r, %y : tensor<1x16xi8>, tensor<1x2xf32>
 }
 

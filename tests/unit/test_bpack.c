@@ -7,11 +7,11 @@
 
 static void test_names(void **state) {
   (void)state;
-  static const char *const good[] = {"b32n32i4f16", "b8n32u4f32",    "b256n32i8bf16",
-                                     "b16n32t4e8",  "b4096n32v4f16", "b64n32u8f32"};
+  static const char *const good[] = {"b32p32i4f16", "b8p32u4f32",    "b256p32i8bf16",
+                                     "b16p32t4e8",  "b4096p32v4f16", "b64p32u8f32"};
   static const char *const bad[] = {
-      "",         "b32n32",      "b32n32i4",   "b32n64i4f16",  "b0n32i4f16", "b12n32i4f16",         "b032n32i4f16",
-      "n32i4f16", "b32n32i5f16", "b32n32i4f8", "b32n32i4f16x", "k4n64",      "b99999999999n32i4f16"};
+      "",         "b32p32",      "b32p32i4",   "b32n64i4f16",  "b0p32i4f16",  "b12p32i4f16", "b032p32i4f16",
+      "n32i4f16", "b32p32i5f16", "b32p32i4f8", "b32p32i4f16x", "b32n32i4f16", "k4n64",       "b99999999999p32i4f16"};
   qn_bpack_layout l;
   char text[32];
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -25,7 +25,7 @@ static void test_names(void **state) {
 static void test_sizes(void **state) {
   (void)state;
   qn_bpack_layout l;
-  assert_true(qn_bpack_layout_parse(qn_str_of("b32n32i4f16"), &l));
+  assert_true(qn_bpack_layout_parse(qn_str_of("b32p32i4f16"), &l));
   assert_int_equal(qn_bpack_bytes(&l), 9 * 64); /* 8 lines of nibbles, one of scales */
   assert_int_equal(qn_bpack_matrix_bytes(&l, 33, 33), 2 * 2 * 9 * 64);
   assert_int_equal(qn_bpack_matrix_bytes(&l, 0, 5), 0);
@@ -34,9 +34,9 @@ static void test_sizes(void **state) {
   assert_int_equal(qn_bpack_matrix_bytes(&l, 32, INT64_MAX), SIZE_MAX);
   assert_int_equal(qn_bpack_row_bytes(32, 33), 80);
   assert_int_equal(qn_bpack_row_bytes(32, INT64_MAX), -1);
-  assert_true(qn_bpack_layout_parse(qn_str_of("b32n32t4e8"), &l));
+  assert_true(qn_bpack_layout_parse(qn_str_of("b32p32t4e8"), &l));
   assert_int_equal(qn_bpack_matrix_bytes(&l, 32, 1), 64 + 512 + 32);
-  assert_true(qn_bpack_layout_parse(qn_str_of("b32n32u8f32"), &l));
+  assert_true(qn_bpack_layout_parse(qn_str_of("b32p32u8f32"), &l));
   assert_int_equal(qn_bpack_bytes(&l), 1024 + 128 + 32);
 }
 
@@ -45,8 +45,9 @@ static void test_places(void **state) {
   (void)state;
   ir_env e;
   ir_open(&e);
-  enum { K = 32, N = 3 };
+  enum { K = 32, N = 18 };
   float scales[N] = {0.5f, 1.5f, 3};
+  for (int n = 3; n < N; n++) scales[n] = 1;
   qn_quant q = {.storage = qn_type_scalar(e.ctx, QN_I4),
                 .is_signed = true,
                 .qmin = -8,
@@ -69,16 +70,17 @@ static void test_places(void **state) {
   const char *reason = "";
   assert_true(qn_bpack_layout_for(e.ctx, t, false, K, false, &l, &reason));
   char text[32];
-  assert_string_equal(qn_bpack_layout_name(&l, text), "b32n32i4f16");
+  assert_string_equal(qn_bpack_layout_name(&l, text), "b32p32i4f16");
   assert_int_equal(qn_bpack_matrix_bytes(&l, K, N), sizeof packed);
   qn_bpack_pack(e.ctx, t, &l, false, &c, packed);
   for (int k = 0; k < K; k++)
     for (int n = 0; n < N; n++) {
-      int j = k % 16 / 4, want = (k * 5 + n * 3) % 16, byte = packed[(j * 32 + n) * 4 + k % 4];
-      assert_int_equal(k < 16 ? byte & 15 : byte >> 4, want);
+      int want = (k * 5 + n * 3) % 16, byte = packed[(k / 4 * 16 + n % 16) * 4 + k % 4];
+      assert_int_equal(n < 16 ? byte & 15 : byte >> 4, want);
       assert_int_equal(qn_bpack_int(&l, packed, K, k, n), want - 8);
     }
-  static const uint16_t halves[N] = {0x3800, 0x3E00, 0x4200};
+  uint16_t halves[N] = {0x3800, 0x3E00, 0x4200};
+  for (int n = 3; n < N; n++) halves[n] = 0x3C00;
   assert_memory_equal(packed + 512, halves, sizeof halves);
   for (size_t i = 512 + sizeof halves; i < sizeof packed; i++) assert_int_equal(packed[i], 0);
   ir_close(&e);
@@ -94,15 +96,15 @@ typedef struct form {
   float scale;
 } form;
 static const form forms[] = {
-    {"b16n32i4f16", "b16n32i4f16", QN_I4, true, false, 0, QN_F16, 0.75f},
-    {"b16n32u4f16", "b16n32u4f16", QN_I4, false, true, 0, QN_F16, 0.75f},
-    {"b16n32i4bf16", "b16n32i4bf16", QN_I2, true, false, 0, QN_BF16, 0x1.02p-40f},
-    {"b16n32i8f32", "b16n32i8f32", QN_I8, true, false, 0, QN_F32, 0.1f},
-    {"b16n32u8e8", "b16n32u8e8", QN_I8, false, true, 0, QN_F32, 0.5f},
-    {"b16n32t4f32", "b16n32v4f32", QN_I4, false, false, 16, QN_F32, 0.3f},
-    {NULL, "b16n32v4f16", QN_I4, true, false, 17, QN_F16, 0.75f},
-    {"b16n32t4e8", "b16n32v4e8", QN_F4E2M1FN, true, false, 0, QN_F8E8M0FNU, 4},
-    {"b16n32t4bf16", "b16n32v4e8", QN_F4E2M1FN, true, false, 0, QN_F8E8M0FNU, 0x1p-126f}, /* half of it is subnormal */
+    {"b16p32i4f16", "b16p32i4f16", QN_I4, true, false, 0, QN_F16, 0.75f},
+    {"b16p32u4f16", "b16p32u4f16", QN_I4, false, true, 0, QN_F16, 0.75f},
+    {"b16p32i4bf16", "b16p32i4bf16", QN_I2, true, false, 0, QN_BF16, 0x1.02p-40f},
+    {"b16p32i8f32", "b16p32i8f32", QN_I8, true, false, 0, QN_F32, 0.1f},
+    {"b16p32u8e8", "b16p32u8e8", QN_I8, false, true, 0, QN_F32, 0.5f},
+    {"b16p32t4f32", "b16p32v4f32", QN_I4, false, false, 16, QN_F32, 0.3f},
+    {NULL, "b16p32v4f16", QN_I4, true, false, 17, QN_F16, 0.75f},
+    {"b16p32t4e8", "b16p32v4e8", QN_F4E2M1FN, true, false, 0, QN_F8E8M0FNU, 4},
+    {"b16p32t4bf16", "b16p32v4e8", QN_F4E2M1FN, true, false, 0, QN_F8E8M0FNU, 0x1p-126f}, /* half of it is subnormal */
 };
 
 /* w * scale of the packed matrix is what the type's own reading gives, K with a tail, both orientations. */
@@ -206,7 +208,7 @@ static void test_refused(void **state) {
   char text[32];
   qn_type t = ir_type(e.ctx, "12x5xqa1_5"); /* a scale per column: one block as long as k */
   assert_true(qn_bpack_layout_for(e.ctx, qn_type_elem(e.ctx, t), false, 12, true, &l, &reason));
-  assert_string_equal(qn_bpack_layout_name(&l, text), "b16n32i8f16");
+  assert_string_equal(qn_bpack_layout_name(&l, text), "b16p32i8f16");
   ir_close(&e);
 }
 

@@ -147,22 +147,22 @@ typedef struct block_case {
 } block_case;
 #define ROWS "block=8;offset=128"
 static const block_case block_gemms[] = {
-    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "4x5xf32", NULL},
-    {"2x?x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "2x?x5xf32", NULL},
-    {"4x8xf32", NULL, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", "4x5xf32", NULL},
-    {"4x8xf32", NULL, "320xi8", "layout=\"b8n32v4f32\";k=8;n=5", "=f32", "4x5xf32", NULL},
-    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32v4f32\";k=8;n=5", "=f32", NULL, "codes that are no floats"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8p32i8f16\";k=8;n=5", "=f32", "4x5xf32", NULL},
+    {"2x?x8xf32", ROWS, "320xi8", "layout=\"b8p32i8f16\";k=8;n=5", "=f32", "2x?x5xf32", NULL},
+    {"4x8xf32", NULL, "320xi8", "layout=\"b8p32i8f16\";k=8;n=5", "=f32", "4x5xf32", NULL},
+    {"4x8xf32", NULL, "320xi8", "layout=\"b8p32v4f32\";k=8;n=5", "=f32", "4x5xf32", NULL},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8p32v4f32\";k=8;n=5", "=f32", NULL, "codes that are no floats"},
     {"4x8xf32", ROWS, "320xi8", "layout=\"k4n64\";k=8;n=5", "=f32", NULL, "expected a block layout"},
-    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=8;n=33", "=f32", NULL, "expected tensor<640xi8>"},
-    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=9;n=5", "=f32", NULL, "expected rows of 32 elements"},
-    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=-1;n=5", "=f32", NULL, "expected sizes and a matrix"},
-    {"16xi8", NULL, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL, "expected sizes and a matrix"},
-    {"4x16xui8", NULL, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL, "expected f32, or rows of i8"},
-    {"4x16xi8", NULL, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL,
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8p32i8f16\";k=8;n=33", "=f32", NULL, "expected tensor<640xi8>"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8p32i8f16\";k=9;n=5", "=f32", NULL, "expected rows of 32 elements"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8p32i8f16\";k=-1;n=5", "=f32", NULL, "expected sizes and a matrix"},
+    {"16xi8", NULL, "320xi8", "layout=\"b8p32i8f16\";k=8;n=5", "=f32", NULL, "expected sizes and a matrix"},
+    {"4x16xui8", NULL, "320xi8", "layout=\"b8p32i8f16\";k=8;n=5", "=f32", NULL, "expected f32, or rows of i8"},
+    {"4x16xi8", NULL, "320xi8", "layout=\"b8p32i8f16\";k=8;n=5", "=f32", NULL,
      "come from kern.block_rows with block 8"},
-    {"4x8xf32", "block=8;offset=8", "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=f32", NULL, "and offset 128"},
-    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=8;n=5", "=i32", NULL, "argument 0 of the epilogue"},
-    {"4x8xf32", ROWS, "320xi8", "layout=\"b8n32i8f16\";k=8;n=9223372036854775807", "=f32", NULL, "does not fit memory"},
+    {"4x8xf32", "block=8;offset=8", "320xi8", "layout=\"b8p32i8f16\";k=8;n=5", "=f32", NULL, "and offset 128"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8p32i8f16\";k=8;n=5", "=i32", NULL, "argument 0 of the epilogue"},
+    {"4x8xf32", ROWS, "320xi8", "layout=\"b8p32i8f16\";k=8;n=9223372036854775807", "=f32", NULL, "does not fit memory"},
 };
 
 static void test_block_gemm(void **state) {

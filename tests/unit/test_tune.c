@@ -52,7 +52,7 @@ static void candidates(void **state) {
                {QN_TUNED_GEMM, "f32,f32,f32"},
                {QN_TUNED_GEMM, "f64,f64,f64"},
                {QN_TUNED_CONV, "ui8,i8,i32"},
-               {QN_TUNED_BLOCK, "i8,b32n32i4f16"}};
+               {QN_TUNED_BLOCK, "i8,b32p32i4f16"}};
   static const int64_t rows[] = {1, 2, 5, 16, 64, 1000, 1 << 20};
   qn_context *ctx = qn_context_create(NULL);
   qn_choice out[QN__TUNE_CANDIDATES];

@@ -33,7 +33,7 @@ static const char good[] = "# a comment\n"
                            "gemm isa=avx512vnni types=ui8,i8,i32 m=* n=768 k=768 : rows=4\n"
                            "gemm isa=avx512vnni types=ui8,i8,i32 m=1-100 n=768 k=768: rows=8 panel=48 gain=1.5\n"
                            "gemm  isa=avx512vnni  types=ui8,i8,i32 m=64 n=768 k=768 :unroll=4 kept=4096\n"
-                           "block isa=avx2 types=i8,b32n32i4f16 m=2 n=64 k=32 : ahead=0 parts=2";
+                           "block isa=avx2 types=i8,b32p32i4f16 m=2 n=64 k=32 : ahead=0 parts=2";
 
 static qn_tuned like(const char *isa, int64_t m, int64_t n) {
   qn_tuned t = {.kind = QN_TUNED_GEMM, .types = "ui8,i8,i32", .n = n, .k = 768, .m_least = m, .m_most = m};

@@ -1,15 +1,18 @@
 /* Weights with a scale per block of k, packed for kern.block_gemm, and the rows of activations that it multiplies them
  * with. No ABI promise.
  *
- * A layout's name is b<B>n32<codes><scales>: "b32n32i4f16". Columns are cut into panels of 32, k into blocks of B. A
- * packed matrix is, for the table forms, 64 bytes of table; then panel after panel, and in a panel block after block:
+ * A layout's name is b<B>p32<codes><scales>: "b32p32i4f16". Columns are cut into panels of 32, k into blocks of B. A
+ * packed matrix is, for the table forms, 64 bytes of table; then panel after panel, and in a panel group after group of
+ * blocks: each on its own where its bytes fill lines of 64, else four, and at last those that are left. A group is,
+ * block after block,
  *
- *   codes    4 bits: B/8 rows of 32 columns of 4 bytes; byte i of row j holds k = 4j + i in its low half and k = B/2 +
- *            4j + i in its high half. 8 bits: B/4 rows of 32 columns of 4 bytes; byte i of row j is k = 4j + i
+ *   codes    4 bits: B/4 rows of 16 pairs of columns of 4 bytes; byte i of pair c in row j holds k = 4j + i of column c
+ *            in its low half and of column 16 + c in its high half. 8 bits: B/4 rows of 32 columns of 4 bytes; byte i
+ *            of row j is k = 4j + i
  *   scales   one per column: f32, f16, bf16, or e8, the exponent byte of an f32 that is a power of two
- *   zeros    forms u4 and u8: a byte per column
+ *   zeros    form u8: a byte per column; u4: a byte per pair of columns, halves as above
  *
- * so that one matrix is read front to back as one stream. Codes u stand for
+ * so that one matrix is read front to back as one stream, and codes start where lines do. Codes u stand for
  *   i4  u - 8          u4  u - zero          t4  table[u] - 128, table of 16 bytes four times over
  *   i8  u - 128        u8  u - zero          v4  table[u], table of 16 f32
  * v4 is for products of floats only. Past K and N codes, scales and zeros are 0.
@@ -43,6 +46,8 @@ typedef struct qn_bpack_layout {
 
 enum {
   QN_BPACK_PANEL = 32,    /* columns */
+  QN_BPACK_PAIRS = 16,    /* of columns whose 4-bit codes share a byte */
+  QN_BPACK_LINE = 64,     /* bytes */
   QN_BPACK_TABLE = 64,    /* bytes in front of a matrix whose form has a table */
   QN_BPACK_MOST_INT = 256 /* largest block that products of integers take: sums are exact in f32 */
 };
@@ -69,15 +74,40 @@ static inline int32_t qn_bpack_offset(const qn_bpack_layout *l) {
 static inline uint32_t qn_bpack_scale_bytes(const qn_bpack_layout *l) {
   return l->scales == QN_F32 ? 4 : l->scales == QN_F8E8M0FNU ? 1 : 2;
 }
-/* Where scales and zeros stand in a block of a panel, and the block's bytes. */
-static inline size_t qn_bpack_scales_at(const qn_bpack_layout *l) {
-  return (size_t)l->block * QN_BPACK_PANEL * qn_bpack_bits(l) / 8;
+/* Bytes of four k of a panel's columns. */
+static inline uint32_t qn_bpack_code_row(const qn_bpack_layout *l) {
+  return QN_BPACK_PANEL * qn_bpack_bits(l) / 2;
 }
-static inline size_t qn_bpack_zeros_at(const qn_bpack_layout *l) {
-  return qn_bpack_scales_at(l) + (size_t)QN_BPACK_PANEL * qn_bpack_scale_bytes(l);
+/* Bytes of a block of a panel: its codes, scales, zeros, and all of them. */
+static inline size_t qn_bpack_codes_bytes(const qn_bpack_layout *l) {
+  return (size_t)(l->block / 4) * qn_bpack_code_row(l);
+}
+static inline size_t qn_bpack_scales_bytes(const qn_bpack_layout *l) {
+  return (size_t)QN_BPACK_PANEL * qn_bpack_scale_bytes(l);
+}
+static inline size_t qn_bpack_zeros_bytes(const qn_bpack_layout *l) {
+  return qn_bpack_has_zeros(l) ? QN_BPACK_PANEL * qn_bpack_bits(l) / 8 : 0;
 }
 static inline size_t qn_bpack_bytes(const qn_bpack_layout *l) {
-  return qn_bpack_zeros_at(l) + (qn_bpack_has_zeros(l) ? QN_BPACK_PANEL : 0);
+  return qn_bpack_codes_bytes(l) + qn_bpack_scales_bytes(l) + qn_bpack_zeros_bytes(l);
+}
+/* Blocks whose codes stand together, so that those of the usual blocks start where lines do. */
+static inline uint32_t qn_bpack_group(const qn_bpack_layout *l) {
+  return qn_bpack_bytes(l) % QN_BPACK_LINE ? 4 : 1;
+}
+/* Where a block of a panel of `blocks` is in the panel. */
+typedef struct qn_bpack_place {
+  size_t codes, scales, zeros;
+} qn_bpack_place;
+static inline qn_bpack_place qn_bpack_place_of(const qn_bpack_layout *l, int64_t blocks, int64_t block) {
+  int64_t group = qn_bpack_group(l), first = block / group * group, left = blocks - first;
+  size_t at = (size_t)(block - first), count = (size_t)(left < group ? left : group);
+  size_t start = (size_t)first * qn_bpack_bytes(l), scales = start + count * qn_bpack_codes_bytes(l);
+  qn_bpack_place p;
+  p.codes = start + at * qn_bpack_codes_bytes(l);
+  p.scales = scales + at * qn_bpack_scales_bytes(l);
+  p.zeros = scales + count * qn_bpack_scales_bytes(l) + at * qn_bpack_zeros_bytes(l);
+  return p;
 }
 static inline size_t qn_bpack_header(const qn_bpack_layout *l) {
   return qn_bpack_has_table(l) ? QN_BPACK_TABLE : 0;

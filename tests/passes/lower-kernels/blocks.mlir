@@ -7,11 +7,11 @@
 // CHECK-LABEL: func.func @shared
 // CHECK-NOT: dynamic_quantize
 // CHECK: %[[R:.*]] = kern.block_rows %x {block = 8, offset = 8} : (tensor<4x10xf32>) -> tensor<4x32xi8>
-// CHECK: %[[P:.*]] = kern.block_pack {{.*}} {layout = "b8n32i4e8"} : {{.*}} -> tensor<320xi8>
+// CHECK: %[[P:.*]] = kern.block_pack {{.*}} {layout = "b8p32i4e8"} : {{.*}} -> tensor<320xi8>
 // CHECK: kern.block_gemm %[[R]], {{.*}} epilogue {
 // CHECK: arith.addf
 // CHECK: arith.maximumf
-// CHECK: {k = 10, layout = "b8n32i4e8", n = 2}
+// CHECK: {k = 10, layout = "b8p32i4e8", n = 2}
 // CHECK-NOT: kern.block_rows
 // CHECK: kern.block_gemm %[[R]]
 // PACKED-LABEL: func.func @shared
@@ -54,9 +54,9 @@ func.func @given(%a: tensor<3x8xi8>, %s: tensor<3x1xf32>) -> tensor<3x1xf32> {
 // Floats times weights: packed where a layout holds them (a scale per column is a block as long as k), else dequantized.
 // CHECK-LABEL: func.func @weight_only
 // CHECK: kern.block_gemm %x
-// CHECK: {k = 10, layout = "b8n32i4e8", n = 2}
+// CHECK: {k = 10, layout = "b8p32i4e8", n = 2}
 // CHECK: kern.block_gemm %x
-// CHECK: {k = 10, layout = "b16n32i8f32", n = 2}
+// CHECK: {k = 10, layout = "b16p32i8f32", n = 2}
 // CHECK: kern.gemm %x
 func.func @weight_only(%x: tensor<3x10xf32>) -> (tensor<3x2xf32>, tensor<3x2xf32>, tensor<3x2xf32>) {
   %c = arith.constant dense<3> : tensor<10x2xi4>

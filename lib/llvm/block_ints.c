@@ -1,0 +1,173 @@
+/* BLOCK_GEMM of quantized rows: sums of integers over a block, then one fma per block and element.
+ *
+ * A processor looks ahead a few hundred instructions, and a block's sums wait for each other: so a tile of few rows
+ * takes several blocks at a time, or, of a long one, keeps several sums of each element. */
+#include "block.h"
+
+enum {
+  V = QN_LL_BLOCK_VECTORS,
+  MOST = QN_LL_BLOCK_ROWS * V,
+  MOST_PARTS = 4,
+  UNROLLED = 256 /* bits of a column's codes */
+};
+
+typedef struct part {
+  LLVMValueRef acc[MOST];
+} part;
+
+typedef struct ints {
+  qn_ll_block *s;
+  qn_ll_block_tile *t;
+  const qn_bpack_layout *l;
+  bool whole; /* qn__ll_block_whole_bytes */
+} ints;
+
+static int64_t row_bytes(const ints *i) {
+  return (int64_t)i->l->block + 8;
+}
+
+/* Row `j` of codes, which lies at `b`: four k, with the rows' codes at `a_at` from the present block. */
+static void codes_row(const ints *i, part *p, LLVMValueRef b, LLVMValueRef a_step, int64_t a_at) {
+  qn_ll_block *s = i->s;
+  LLVMValueRef codes[V], raw = NULL;
+  for (uint32_t v = 0; v < V; v++) {
+    if (v == 0 || qn_bpack_bits(i->l) == 8) raw = qn__ll_block_raw(s, b, v);
+    codes[v] = !i->whole ? qn__ll_block_codes(s, raw, v != 0) : v ? qn__ll_block_high(s, raw) : raw;
+  }
+  for (uint32_t r = 0; r < i->t->rows; r++) {
+    LLVMValueRef a = i->t->a[r];
+    if (a_step) a = qn__ll_gep(s->g, a, a_step);
+    a = qn__ll_gep_const(s->g, a, a_at);
+    for (uint32_t v = 0; v < V; v++) p->acc[r * V + v] = qn__ll_block_dot(s, p->acc[r * V + v], codes[v], a);
+  }
+}
+
+/* Of `block`, as rows have it behind their codes: what the form adds to all codes, times minus the sum of the row's. */
+static LLVMValueRef start_of(const ints *i, uint32_t block, uint32_t r) {
+  qn_ll *g = i->s->g;
+  if (qn_bpack_has_zeros(i->l)) return qn__ll_bits(g, i->s->ints, 0);
+  LLVMValueRef at = qn__ll_gep_const(g, i->t->a[r], (block + 1) * row_bytes(i) - 4);
+  return qn__ll_splat(g, qn__ll_load_vec(g, g->i32, at, 4), i->s->lanes);
+}
+
+static void begin(const ints *i, uint32_t block, part *p) {
+  for (uint32_t r = 0; r < i->t->rows; r++) {
+    p->acc[r * V] = start_of(i, block, r);
+    for (uint32_t v = 1; v < V; v++) p->acc[r * V + v] = i->whole ? qn__ll_bits(i->s->g, i->s->ints, 0) : p->acc[r * V];
+  }
+}
+
+static void subtract_zeros(const ints *i, uint32_t block, part *p) {
+  qn_ll *g = i->s->g;
+  LLVMValueRef zeros[V];
+  const qn_ll_block_place at = qn__ll_block_later(i->s, &i->t->at, block);
+  qn__ll_block_zero_points(i->s, &at, i->whole, zeros);
+  for (uint32_t r = 0; r < i->t->rows; r++) {
+    LLVMValueRef sum = qn__ll_gep_const(g, i->t->a[r], (block + 1) * row_bytes(i) - 4);
+    for (uint32_t v = 0; v < V; v++) {
+      LLVMValueRef *acc = &p->acc[r * V + v];
+      *acc = qn__ll_block_zeros(i->s, *acc, zeros[v], sum);
+    }
+  }
+}
+
+/* Whole bytes' sums are the lower columns' and 16 times the upper ones'. */
+static void take_apart(const ints *i, uint32_t block, part *p) {
+  qn_ll *g = i->s->g;
+  for (uint32_t r = 0; r < i->t->rows; r++) {
+    LLVMValueRef *low = &p->acc[r * V], *high = low + 1;
+    *low = LLVMBuildSub(g->b, *low, *high, "");
+    *high = LLVMBuildAShr(g->b, *high, qn__ll_bits(g, i->s->ints, 4), "");
+    if (!qn_bpack_has_zeros(i->l)) *high = LLVMBuildAdd(g->b, *high, start_of(i, block, r), "");
+  }
+}
+
+/* sum = fma(f32(acc), a's scale * b's, sum) */
+static void scale_block(const ints *i, uint32_t block, part *p) {
+  qn_ll_block *s = i->s;
+  qn_ll *g = s->g;
+  LLVMValueRef scales[V];
+  if (qn_bpack_has_zeros(i->l)) subtract_zeros(i, block, p);
+  if (i->whole) take_apart(i, block, p);
+  const qn_ll_block_place place = qn__ll_block_later(s, &i->t->at, block);
+  qn__ll_block_scales(s, &place, scales);
+  for (uint32_t r = 0; r < i->t->rows; r++) {
+    LLVMValueRef at = qn__ll_gep_const(g, i->t->a[r], (block + 1) * row_bytes(i) - 8);
+    LLVMValueRef own = qn__ll_splat(g, qn__ll_load_vec(g, g->f32, at, 4), s->lanes);
+    for (uint32_t v = 0; v < V; v++) {
+      LLVMValueRef x = LLVMBuildSIToFP(g->b, p->acc[r * V + v], s->floats, ""), *sum = &i->t->sum[r * V + v];
+      *sum = qn__ll_fma(g, x, LLVMBuildFMul(g->b, own, scales[v], ""), *sum, false, s->lanes);
+    }
+  }
+}
+
+/* How many sums of an element are under way. */
+static uint32_t parts_of(const qn_ll_block_tile *t) {
+  return t->rows == 1 ? 4 : t->rows == 2 ? 2 : 1;
+}
+
+/* `step` rows of codes from row `j` on, of `blocks` blocks; of one block, by turns into `n` parts. */
+static void codes_rows(const ints *i, part *parts, uint32_t n, uint32_t blocks, uint32_t step, LLVMValueRef j) {
+  qn_ll *g = i->s->g;
+  const int64_t bytes = qn_bpack_code_row(i->l);
+  LLVMValueRef a_step = j ? qn__ll_mul_const(g, j, 4) : NULL;
+  for (uint32_t r = 0; r < step; r++)
+    for (uint32_t p = 0; p < blocks; p++) {
+      LLVMValueRef b = qn__ll_gep_const(g, qn__ll_block_later(i->s, &i->t->at, p).codes, r * bytes);
+      if (j) b = qn__ll_gep(g, b, qn__ll_mul_const(g, j, bytes));
+      codes_row(i, &parts[blocks > 1 ? p : r % n], b, a_step, p * row_bytes(i) + (int64_t)r * 4);
+    }
+}
+
+static void several_blocks(qn_ll_block *s, qn_ll_block_tile *t, uint32_t blocks) {
+  ints i = {s, t, &s->plan->weights, qn__ll_block_whole_bytes(s, t->rows)};
+  part parts[MOST_PARTS];
+  s->in_order = blocks > 1;
+  for (uint32_t p = 0; p < blocks; p++) begin(&i, p, &parts[p]);
+  codes_rows(&i, parts, blocks, blocks, i.l->block / 4, NULL);
+  for (uint32_t p = 0; p < blocks; p++) scale_block(&i, p, &parts[p]);
+  s->in_order = false;
+}
+
+/* One block that is too long to be unrolled. */
+static void long_block(qn_ll_block *s, qn_ll_block_tile *t, uint32_t blocks) {
+  (void)blocks;
+  qn_ll *g = s->g;
+  ints i = {s, t, &s->plan->weights, qn__ll_block_whole_bytes(s, t->rows)};
+  uint32_t step = i.l->block / 4 % 8 ? 2 : 8, n = parts_of(t), count = qn__ll_block_count(t);
+  if (n > step) n = step;
+  part parts[MOST_PARTS];
+  LLVMValueRef acc[QN_LL_MAX_CARRIED];
+  begin(&i, 0, &parts[0]);
+  for (uint32_t c = 0; c < n * count; c++) acc[c] = c < count ? parts[0].acc[c] : qn__ll_bits(g, s->ints, 0);
+  qn_ll_for f;
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, i.l->block / 4), step, n * count, acc);
+  for (uint32_t c = 0; c < n * count; c++) parts[c / count].acc[c % count] = acc[c];
+  LLVMValueRef here = qn__ll_gep(g, t->at.codes, qn__ll_mul_const(g, f.i, qn_bpack_code_row(i.l)));
+  qn__ll_block_fetch(s, here, NULL, step * qn_bpack_code_row(i.l), t->rows);
+  codes_rows(&i, parts, n, 1, step, f.i);
+  for (uint32_t c = 0; c < n * count; c++) acc[c] = parts[c / count].acc[c % count];
+  qn__ll_for_end(g, &f, acc);
+  for (uint32_t c = 0; c < count; c++) {
+    parts[0].acc[c] = acc[c];
+    for (uint32_t p = 1; p < n; p++) parts[0].acc[c] = LLVMBuildAdd(g->b, parts[0].acc[c], acc[p * count + c], "");
+  }
+  scale_block(&i, 0, &parts[0]);
+}
+
+void qn__ll_block_ints(qn_ll_block *s, qn_ll_block_tile *t) {
+  qn_ll *g = s->g;
+  const qn_bpack_layout *l = &s->plan->weights;
+  int64_t a_bytes = (int64_t)l->block + 8;
+  LLVMValueRef zero = qn__ll_i64(g, 0);
+  uint32_t step = parts_of(t), bits = l->block * qn_bpack_bits(l);
+  if (bits > UNROLLED) {
+    qn__ll_block_loop(s, t, zero, s->blocks, 1, a_bytes, long_block);
+    return;
+  }
+  if (qn_bpack_bits(l) == 8) step = 1; /* two rows of codes to a line of time: nothing waits */
+  while (step > 1 && step * bits > 2 * UNROLLED) step /= 2;
+  LLVMValueRef even = LLVMBuildAnd(g->b, s->blocks, qn__ll_i64(g, -(int64_t)step), "");
+  qn__ll_block_loop(s, t, zero, even, step, a_bytes, several_blocks);
+  if (step > 1) qn__ll_block_loop(s, t, even, s->blocks, 1, a_bytes, several_blocks);
+}
