@@ -76,12 +76,15 @@ int cli_status(qn_status status) {
 
 void cli_help(FILE *out, const cli_command *command) {
   fprintf(out, "usage: quern %s %s\n\n%s\n", command->name, command->arguments, command->summary);
+  bool compiles = false;
   if (command->options && command->options[0].name) fprintf(out, "\noptions:\n");
   for (const cli_option *o = command->options; o && o->name; o++) {
     char head[64];
     snprintf(head, sizeof head, "%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
     fprintf(out, "  %-26s %s\n", head, o->help);
+    compiles |= !strcmp(o->name, "--engine");
   }
+  if (compiles) fprintf(out, "  %-26s %s\n", "--no-cache", "keep no machine code between runs, and use none");
   fprintf(out, "\nexample:\n  %s\n", command->example);
 }
 
