@@ -54,7 +54,8 @@ int cmd_inspect(cli *c) {
   const char *dot = cli_value(c, "--dot", NULL);
   qn_compile_options options = {.engine = cli_value(c, "--engine", NULL),
                                 .cpu = cli_value(c, "--cpu", NULL),
-                                .function = cli_value(c, "--function", NULL)};
+                                .function = cli_value(c, "--function", NULL),
+                                .look = true};
   qn_program *p = NULL;
   qn_module *m;
   qn_status status = cli_load(c, c->positional[0], &m);

@@ -50,6 +50,8 @@ typedef struct qn_compile_options {
   uint32_t threads;     /* to compile on: 0 for as many as processors, at most 4; 1 for the calling one only */
   bool last;            /* qn_program_compile: the module will only be destroyed afterwards. What large constants of its
                            own take is given back while they are copied, so that they never exist twice */
+  bool look;            /* a row that this machine cannot run is no error: its kernels can be told of
+                           (qn_program_kernel), calls fail */
 } qn_compile_options;
 
 /* Engine "auto" is the first of llvm, tcc, interp that is built in, but where both code generators are, libtcc's code

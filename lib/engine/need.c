@@ -54,9 +54,14 @@ static qn_status no_code(const qn_step *s, const qn_unit *u, qn_call_error *erro
   return u->problem_code == QN_DIAG_NO_MEMORY ? QN_ERR_NO_MEMORY : QN_ERR_UNSUPPORTED;
 }
 
+static qn_status cannot_run(const qn_program *p, qn_call_error *error) {
+  return qn__call_fail(error, QN_DIAG_ENGINE, "this machine cannot run code for %s", p->isa->name), QN_ERR_UNSUPPORTED;
+}
+
 qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const qn_step *s, qn_call_error *error) {
   const qn_tiers *t = &p->tiers[body];
   if (qn__unit_fn(t->best)) return QN_OK;
+  if (p->foreign) return cannot_run(p, error);
   if (t->quick && qn__unit_state(t->best) != QN_UNIT_FAILED) {
     if (qn__unit_state(t->best) == QN_UNIT_IDLE) qn__units_queue(p->units, 1, &t->best, behind(p));
     if (!p->patient && is_quick(p, cost, s) && made(p, t->quick)) return QN_OK;
@@ -75,6 +80,7 @@ static const qn_step *step_of(const qn_program *p, uint32_t body) {
 }
 
 qn_status qn__make_needed(const qn_program *p, const bool *needed, qn_call_error *error) {
+  if (p->foreign) return cannot_run(p, error);
   qn_allocator own = qn_allocator_default(); /* any thread may ask */
   qn_unit **list = qn__alloc(&own, (p->num_bodies + 1u) * sizeof *list);
   uint32_t n = 0;

@@ -121,7 +121,8 @@ static qn_status make_code(qn_program *p, bool eager) {
 qn_status qn__program_link(qn_program *p, const qn_link_options *o) {
   p->may_chain = qn__chain_possible(p);
   if (p->num_bodies == 0) return qn__freeze(p);
-  if (!qn_isa_runs_here(p->isa))
+  p->foreign = !qn_isa_runs_here(p->isa);
+  if (p->foreign && !o->look)
     return qn_error(p->ctx, QN_DIAG_ENGINE, qn_place_file(""), "this machine cannot run code for %s", p->isa->name);
   double start = qn__now_ns();
   p->tiered = o->tiered;
@@ -130,7 +131,7 @@ qn_status qn__program_link(qn_program *p, const qn_link_options *o) {
   qn_status status = p->units ? get_units(p) : QN_ERR_NO_MEMORY;
   if (!status) status = qn__freeze(p);
   if (!status && o->objects) status = qn__load_objects(p, o->objects, o->objects_bytes);
-  if (!status) status = make_code(p, o->eager);
+  if (!status && !p->foreign) status = make_code(p, o->eager);
   if (p->units) qn__units_report(p->units, p->ctx);
   if (!status) qn__fallback_report(p);
   if (!status) trace_kernels(p, o->objects ? "loaded" : "compiled", (qn__now_ns() - start) * 1e-6);
@@ -189,7 +190,8 @@ qn_status qn_program_compile(const qn_module *m, const qn_compile_options *optio
   if (status) return status;
   if (!strcmp(engine, "interp")) return compile_interp(m, func, out);
   if ((status = qn__program_build(m, func, isa, engine, NULL, o->last, out))) return status;
-  qn_link_options link = {.tiered = is_auto(o->engine) && has_tiers(), .eager = o->eager, .threads = o->threads};
+  qn_link_options link = {
+      .tiered = is_auto(o->engine) && has_tiers(), .eager = o->eager, .look = o->look, .threads = o->threads};
   if (!(status = remember_text(*out, m))) status = qn__program_link(*out, &link);
   if (status) {
     qn_program_destroy(*out);

@@ -88,6 +88,7 @@ struct qn_program {
   bool patient;          /* tiered, but a call would take longer on quick code than the better is in the making */
   uint32_t threads;      /* to compile on */
   qn_frozen *frozen;     /* null unless every size is known */
+  bool foreign;          /* of a row that this machine cannot run: no code is ever made */
   bool may_chain;        /* steps may run as chains: calls need room for one */
   const char *constants; /* one block, aligned to 64 */
   size_t constants_bytes;
@@ -205,6 +206,7 @@ qn_status qn__program_build(const qn_module *m, qn_op func, const qn_isa *isa, c
 enum { QN__MOST_THREADS = 8 };
 typedef struct qn_link_options {
   bool tiered, eager;
+  bool look;           /* rows that this machine cannot run are no error yet */
   uint32_t threads;    /* 0 for the default */
   const void *objects; /* of a program file: what qn__pack_objects wrote; null for none */
   size_t objects_bytes;

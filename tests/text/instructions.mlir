@@ -11,11 +11,18 @@
 // RUN: quern compile %s --cpu aarch64-dotprod --emit asm -o - | FileCheck %s --check-prefix=DOTPROD
 // RUN: quern compile %s --cpu aarch64 --emit asm -o - | FileCheck %s --check-prefix=NEON
 // RUN: quern compile %s --cpu riscv64-v --emit asm -o - | FileCheck %s --check-prefix=RVV
+// RUN: quern inspect %s --kernels --cpu neoverse-n1 | FileCheck %s --check-prefix=FOREIGN
+// RUN: not quern run %s --cpu neoverse-n1 2>&1 | FileCheck %s --check-prefix=REFUSED
 // RUN: quern inspect %s --kernels --engine llvm --cpu avx2 | FileCheck %s --check-prefix=SLOW
 func.func @main(%a: tensor<24x64x!quant.uniform<u8:f32, 0.5>>, %b: tensor<64x64x!quant.uniform<i8:f32, 0.25>>) -> tensor<24x64xi32> {
   %y = quern.matmul %a, %b : (tensor<24x64x!quant.uniform<u8:f32, 0.5>>, tensor<64x64x!quant.uniform<i8:f32, 0.25>>) -> tensor<24x64xi32>
   return %y : tensor<24x64xi32>
 }
+
+// Kernels of every row can be looked at; only those of this machine run. (On an AArch64 machine both lines hold, too.)
+// FOREIGN: isa aarch64-dotprod
+// FOREIGN-NEXT: tile 4x16 k4n16
+// REFUSED: {{cannot run code for aarch64-dotprod|input .a.}}
 
 // SLOW: kern.gemm gemm_ui8_i8_i32
 // SLOW: slow the ISA row has no dot product of bytes: they are multiplied as numbers of 16 bits

@@ -1,6 +1,7 @@
 /* Calls with tensors that are wrong in every way a caller can get them wrong, on every engine: an error that names what
  * is wrong, and nothing written. */
 #include "program_test.h"
+#include <quern/unstable/isa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +26,20 @@ static DLTensor tensor(void *data, int64_t *shape) {
   return (DLTensor){.data = data, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLFloat, 32, 1}, .shape = shape};
 }
 
-static void open_fixture(fixture *f, const char *engine, const char *text) {
+static void open_with(fixture *f, const qn_compile_options *compile, const char *text) {
   qn_context_options options = {.on_diag = ignore};
   *f = (fixture){.ctx = qn_context_create(&options), .a_shape = {ROWS, K}, .b_shape = {K, N}, .y_shape = {ROWS, N}};
-  f->p = program_of_text(f->ctx, text, &(qn_compile_options){.engine = engine});
+  f->p = program_of_text(f->ctx, text, compile);
   for (int i = 0; i < ROWS * K; i++) f->a[i] = (float)i / 7;
   for (int i = 0; i < K * N; i++) f->b[i] = (float)(i % 5) - 2;
   for (int i = 0; i < ROWS * N; i++) f->y[i] = -77;
   f->in[0] = tensor(f->a, f->a_shape), f->in[1] = tensor(f->b, f->b_shape), f->out = tensor(f->y, f->y_shape);
   assert_int_equal(qn_program_sizes(f->p, f->in, &f->bytes, NULL, NULL), QN_OK);
   f->workspace = malloc(f->bytes + 1);
+}
+
+static void open_fixture(fixture *f, const char *engine, const char *text) {
+  open_with(f, &(qn_compile_options){.engine = engine}, text);
 }
 
 static void close_fixture(fixture *f) {
@@ -260,8 +265,41 @@ static void names(void **state) {
   qn_program_destroy(NULL), qn_module_destroy(NULL), qn_pool_destroy(NULL), qn_context_destroy(NULL);
 }
 
+/* Programs for machines unlike this one: they can be looked at. */
+static void other_machines(void **state) {
+  (void)state;
+  const qn_isa *isa = NULL;
+  for (size_t i = 0; !isa; i++)
+    if (!qn_isa_runs_here(qn_isa_get(i))) isa = qn_isa_get(i);
+  for (size_t e = 0; qn_engine_name(e); e++)
+    for (int known = 0; known < 2; known++) {
+      qn_compile_options options = {.engine = qn_engine_name(e), .cpu = isa->name, .look = true};
+      if (!strcmp(options.engine, "interp")) continue;
+      fixture f;
+      qn_kernel_info k;
+      qn_call_error error = {.message = ""};
+      open_with(&f, &options, known ? fixed : open_sizes);
+      assert_true(qn_program_kernel(f.p, 0, &k));
+      assert_string_equal(k.isa, isa->name);
+      refused(&f, "this machine cannot run code for ");
+      assert_int_not_equal(qn_program_prepare(f.p, f.in, &error), QN_OK);
+      assert_non_null(strstr(error.message, isa->name));
+      close_fixture(&f);
+      qn_context *ctx = qn_context_create(&(qn_context_options){.on_diag = hear});
+      qn_module *m = NULL;
+      qn_program *p = NULL;
+      options.look = false, heard[0] = 0;
+      assert_int_equal(qn_parse_text(ctx, qn_str_of(fixed), "call.mlir", NULL, &m), QN_OK);
+      assert_int_not_equal(qn_build_program(m, &options, &p), QN_OK);
+      assert_non_null(strstr(heard, "this machine cannot run code for "));
+      qn_module_destroy(m);
+      qn_context_destroy(ctx);
+    }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(each_engine), cmocka_unit_test(any_byte),
-                                     cmocka_unit_test(sizes_overflow), cmocka_unit_test(names)};
+                                     cmocka_unit_test(sizes_overflow), cmocka_unit_test(names),
+                                     cmocka_unit_test(other_machines)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
