@@ -146,6 +146,7 @@ static qn_value constant_column_sums(lowering *l, qn_builder *b, qn_value w, boo
       sums[transpose ? r : c] += x;
     }
   }
+  qn_module_passed(l->m, t.data, rows * cols);
   return qn_build_constant(b, value);
 }
 

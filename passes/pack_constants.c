@@ -42,6 +42,10 @@ static bool describe(const qn_module *m, qn_op op, const qn_tensor *source, matr
   return out->packed_bytes != SIZE_MAX && (!out->count || out->packed_bytes <= (size_t)INT64_MAX / (size_t)out->count);
 }
 
+static void pass_on(void *module, const void *data, size_t size) {
+  qn_module_passed(module, data, size);
+}
+
 static qn_attr pack(qn_module *m, const matrices *d, const qn_tensor *source) {
   qn_context *ctx = qn_module_context(m);
   int64_t bytes = (int64_t)(d->packed_bytes * (size_t)d->count);
@@ -49,8 +53,9 @@ static qn_attr pack(qn_module *m, const matrices *d, const qn_tensor *source) {
   qn_type t = qn_type_tensor(ctx, qn_type_scalar(ctx, QN_I8), 1, &bytes);
   qn_attr value = qn_attr_dense_new(m, t, &data);
   for (int64_t i = 0; value.id && i < d->count; i++)
-    qn_layout_pack(&d->layout, d->elem_bytes, d->k, d->n, (const char *)source->data + (size_t)i * d->source_bytes,
-                   d->transpose, (char *)data + (size_t)i * d->packed_bytes);
+    qn_layout_pack_passing(&d->layout, d->elem_bytes, d->k, d->n,
+                           (const char *)source->data + (size_t)i * d->source_bytes, d->transpose,
+                           (char *)data + (size_t)i * d->packed_bytes, pass_on, m);
   return value;
 }
 
@@ -97,6 +102,7 @@ static bool find_granules(const qn_module *m, qn_op op, const qn_tensor *source,
   const qn_allocator *a = qn_context_allocator(qn_module_context(m));
   sparsity s;
   if (d->count != 1 || !qn__examine(a, d, source->data, &s)) return d->count != 1;
+  qn_module_passed(m, source->data, d->source_bytes); /* until it is packed: then a part at a time is enough */
   if (!s.elements || (double)s.zeros * 8 < (double)s.elements) return true;
   qn__sparsity_text(&s, f->note, sizeof f->note);
   if (d->layout.plain || d->layout.segments > 1 ||

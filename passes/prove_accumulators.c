@@ -81,6 +81,7 @@ static qn_status bound_product(proof *p, bool *known) {
     if (conv) as_matrix(&t, k_last[1]);
     qn__code_range other = qn__codes_less_zero(m, v[1 - i]);
     bound_constant(p, &other, &t, qn_type_as_quant(ctx, qn_type_elem(ctx, qn_value_type(m, v[i]))), i == 1, k_last[i]);
+    qn_module_passed(m, t.data, qn_tensor_bytes(&t));
     return QN_OK;
   }
   qn__code_range a = qn__codes_less_zero(m, v[0]), b = qn__codes_less_zero(m, v[1]);

@@ -42,6 +42,7 @@ static qn__code_range codes(qn_module *m, qn_value v) {
     if (code < r.low) r.low = code;
     if (code > r.high) r.high = code;
   }
+  qn_module_passed(m, t.data, qn_tensor_bytes(&t));
   return r;
 }
 

@@ -103,52 +103,102 @@ static void copy_block(char *packed, char *matrix, strides s, size_t columns, si
     copy_run(packed + c * block * elem_bytes, matrix + c * s.n, s.k, rows, elem_bytes, pack);
 }
 
-enum { BLOCKS_AT_ONCE = 16 };
+/* A matrix and its packed form, on the way from one to the other. */
+typedef struct walker {
+  const qn_layout *l;
+  size_t elem_bytes, k_size, n_size;
+  strides s;
+  char *matrix, *packed;
+  bool pack;
+  qn_layout_passed passed; /* null for nobody to tell */
+  void *user;
+  size_t told; /* bytes of the matrix */
+} walker;
 
-/* Some blocks of k, then all panels, then the next blocks: rows of the matrix are read (or written) along, a few of
- * them at a time. Padding is stepped over. */
-static void walk_panels(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, strides s, char *matrix,
-                        char *packed, bool pack) {
-  const size_t block = l->k_block, width = l->panel_width, kn = (size_t)k_size, nn = (size_t)n_size;
-  const size_t length = kn / qn__layout_segments(l), per_segment = (length + block - 1) / block;
-  const size_t blocks = per_segment * qn__layout_segments(l), block_bytes = width * block * elem_bytes;
-  for (size_t first = 0; first < blocks; first += BLOCKS_AT_ONCE)
-    for (size_t n0 = 0, panel = 0; n0 < nn; n0 += width, panel++)
-      for (size_t i = first; i < blocks && i < first + BLOCKS_AT_ONCE; i++) {
-        const size_t in_segment = i % per_segment * block, k0 = i / per_segment * length + in_segment;
-        const size_t columns = nn - n0 < width ? nn - n0 : width;
-        const size_t rows = length - in_segment < block ? length - in_segment : block;
-        copy_block(packed + (panel * blocks + i) * block_bytes, matrix + k0 * s.k + n0 * s.n, s, columns, rows, block,
-                   elem_bytes, pack);
-      }
+/* Everything before `end` has been read. */
+static void tell(walker *w, size_t end) {
+  enum { SOME = 4 << 20 };
+  if (!w->passed || (end - w->told < SOME && end < w->k_size * w->n_size * w->elem_bytes)) return;
+  w->passed(w->user, w->matrix + w->told, end - w->told);
+  w->told = end;
 }
 
-static void walk_plain(size_t elem_bytes, int64_t k_size, int64_t n_size, strides s, char *matrix, char *packed,
-                       bool pack) {
-  for (int64_t k = 0; k < k_size; k++, packed += (size_t)n_size * elem_bytes)
-    copy_run(packed, matrix + (size_t)k * s.k, s.n, (size_t)n_size, elem_bytes, pack);
+/* Blocks first .. last-1 of the columns from n0 on. */
+static void walk_blocks(const walker *w, size_t n0, size_t first, size_t last) {
+  const size_t block = w->l->k_block, width = w->l->panel_width, block_bytes = width * block * w->elem_bytes;
+  const size_t length = w->k_size / qn__layout_segments(w->l), per_segment = (length + block - 1) / block;
+  const size_t blocks = per_segment * qn__layout_segments(w->l);
+  const size_t columns = w->n_size - n0 < width ? w->n_size - n0 : width;
+  for (size_t i = first; i < last; i++) {
+    const size_t in_segment = i % per_segment * block, k0 = i / per_segment * length + in_segment;
+    const size_t rows = length - in_segment < block ? length - in_segment : block;
+    copy_block(w->packed + (n0 / width * blocks + i) * block_bytes, w->matrix + k0 * w->s.k + n0 * w->s.n, w->s,
+               columns, rows, block, w->elem_bytes, w->pack);
+  }
 }
 
-static void walk(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, bool transposed, char *matrix,
-                 char *packed, bool pack) {
-  const strides s = plain_strides(elem_bytes, k_size, n_size, transposed);
-  if (l->plain)
-    walk_plain(elem_bytes, k_size, n_size, s, matrix, packed, pack);
+/* Rows of the matrix are read (or written) along, a few of them at a time: of one whose rows are those of k some blocks
+ * of k, then all panels, then the next blocks; of a transposed one panel by panel. Padding is stepped over. */
+static void walk_panels(walker *w) {
+  enum { BLOCKS_AT_ONCE = 16 };
+  const size_t block = w->l->k_block, width = w->l->panel_width, segments = qn__layout_segments(w->l);
+  const size_t length = w->k_size / segments, per_segment = (length + block - 1) / block;
+  const size_t blocks = per_segment * segments;
+  const bool transposed = w->s.k < w->s.n;
+  for (size_t n0 = 0; transposed && n0 < w->n_size; n0 += width) {
+    walk_blocks(w, n0, 0, blocks);
+    tell(w, (w->n_size - n0 < width ? w->n_size : n0 + width) * w->s.n);
+  }
+  for (size_t first = 0; !transposed && first < blocks; first += BLOCKS_AT_ONCE) {
+    const size_t last = blocks - first < BLOCKS_AT_ONCE ? blocks : first + BLOCKS_AT_ONCE;
+    const size_t k = last / per_segment * length + last % per_segment * block;
+    for (size_t n0 = 0; n0 < w->n_size; n0 += width) walk_blocks(w, n0, first, last);
+    tell(w, k * w->s.k);
+  }
+}
+
+static void walk_plain(walker *w) {
+  char *packed = w->packed;
+  for (size_t k = 0; k < w->k_size; k++, packed += w->n_size * w->elem_bytes)
+    copy_run(packed, w->matrix + k * w->s.k, w->s.n, w->n_size, w->elem_bytes, w->pack);
+  tell(w, w->k_size * w->n_size * w->elem_bytes);
+}
+
+static walker walker_of(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, bool transposed) {
+  walker w = {.l = l, .elem_bytes = elem_bytes, .k_size = (size_t)k_size, .n_size = (size_t)n_size};
+  w.s = plain_strides(elem_bytes, k_size, n_size, transposed);
+  return w;
+}
+
+static void walk(walker *w) {
+  if (w->l->plain)
+    walk_plain(w);
   else
-    walk_panels(l, elem_bytes, k_size, n_size, s, matrix, packed, pack);
+    walk_panels(w);
+}
+
+void qn_layout_pack_passing(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, const void *src,
+                            bool transpose_b, void *dst, qn_layout_passed passed, void *user) {
+  size_t bytes = qn_layout_bytes(l, elem_bytes, k_size, n_size);
+  if (bytes == 0 || bytes == SIZE_MAX) return;
+  memset(dst, 0, bytes);
+  walker w = walker_of(l, elem_bytes, k_size, n_size, transpose_b);
+  w.matrix = (char *)(uintptr_t)src; /* only read */
+  w.packed = dst, w.pack = true, w.passed = passed, w.user = user;
+  walk(&w);
 }
 
 void qn_layout_pack(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, const void *src,
                     bool transpose_b, void *dst) {
-  size_t bytes = qn_layout_bytes(l, elem_bytes, k_size, n_size);
-  if (bytes == 0 || bytes == SIZE_MAX) return;
-  memset(dst, 0, bytes);
-  walk(l, elem_bytes, k_size, n_size, transpose_b, (char *)(uintptr_t)src, dst, true); /* src is only read */
+  qn_layout_pack_passing(l, elem_bytes, k_size, n_size, src, transpose_b, dst, NULL, NULL);
 }
 
 void qn__layout_unpack(const qn_layout *l, size_t elem_bytes, int64_t k_size, int64_t n_size, const void *src,
                        bool transpose_b, void *dst) {
   size_t bytes = qn_layout_bytes(l, elem_bytes, k_size, n_size);
   if (bytes == 0 || bytes == SIZE_MAX) return;
-  walk(l, elem_bytes, k_size, n_size, transpose_b, dst, (char *)(uintptr_t)src, false);
+  walker w = walker_of(l, elem_bytes, k_size, n_size, transpose_b);
+  w.matrix = dst;
+  w.packed = (char *)(uintptr_t)src; /* only read */
+  walk(&w);
 }

@@ -157,10 +157,47 @@ static void test_granules(void **state) {
   assert_true(qn_layout_granules_bytes(&l, 8, INT64_MAX, 1) == SIZE_MAX);
 }
 
+/* Which bytes have been read for good is told in order, each once, while others are still to be read. */
+typedef struct told {
+  const char *next, *end;
+  uint32_t times;
+} told;
+
+static void keep_told(void *user, const void *data, size_t size) {
+  told *t = user;
+  assert_ptr_equal(data, t->next);
+  assert_true(size > 0 && size <= (size_t)(t->end - t->next));
+  t->next += size;
+  t->times++;
+}
+
+static void test_told(void **state) {
+  (void)state;
+  static const char *const names[] = {"k4n64", "k1n16", "k4n64s3"};
+  enum { K = 3003, N = 5001 };
+  char *src = malloc((size_t)K * N), *packed = malloc((size_t)(K + 12) * (N + 64)),
+       *same = malloc((size_t)(K + 12) * (N + 64));
+  assert_true(src && packed && same);
+  for (size_t i = 0; i < (size_t)K * N; i++) src[i] = (char)(i * 7919 >> 3);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (int transposed = 0; transposed < 2; transposed++) {
+      qn_layout l = parse(names[i]);
+      told t = {src, src + (size_t)K * N, 0};
+      size_t bytes = qn_layout_bytes(&l, 1, K, N);
+      assert_true(bytes <= (size_t)(K + 12) * (N + 64));
+      qn_layout_pack_passing(&l, 1, K, N, src, transposed, packed, keep_told, &t);
+      assert_ptr_equal(t.next, t.end);
+      assert_true(t.times > 2);
+      qn_layout_pack(&l, 1, K, N, src, transposed, same);
+      assert_memory_equal(packed, same, bytes);
+    }
+  free(src), free(packed), free(same);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_names),       cmocka_unit_test(test_sizes),    cmocka_unit_test(test_index),
-      cmocka_unit_test(test_round_trips), cmocka_unit_test(test_granules),
+      cmocka_unit_test(test_round_trips), cmocka_unit_test(test_granules), cmocka_unit_test(test_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

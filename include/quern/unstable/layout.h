@@ -46,6 +46,11 @@ QN_API size_t qn_layout_bytes(const qn_layout *layout, size_t elem_bytes, int64_
  * nothing. */
 QN_API void qn_layout_pack(const qn_layout *layout, size_t elem_bytes, int64_t k_size, int64_t n_size, const void *src,
                            bool transpose_b, void *dst);
+/* The same, telling from time to time which bytes of `src` have been read for good: a mapped file need not keep them.
+ */
+typedef void (*qn_layout_passed)(void *user, const void *data, size_t size);
+QN_API void qn_layout_pack_passing(const qn_layout *layout, size_t elem_bytes, int64_t k_size, int64_t n_size,
+                                   const void *src, bool transpose_b, void *dst, qn_layout_passed passed, void *user);
 
 /* ---- layouts with granules ---- */
 typedef struct qn_granules {
