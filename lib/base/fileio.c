@@ -28,7 +28,20 @@ static qn_status report(qn_context *ctx, const char *path, const char *what, int
 
 /* ------------------------------------------------------------------------------------------------- reading */
 
-static qn_status read_all(qn_context *ctx, const char *path, int fd, qn_file *file) {
+/* What no file of ours comes to that is no regular one: devices may go on for ever, and so may who writes to a pipe. */
+enum { MOST_OF_DEVICE = 16 << 20, MOST_OF_PIPE = 1 << 30 };
+
+static size_t most_of(const struct stat *st) {
+  if (S_ISREG(st->st_mode) && st->st_size > 0) return SIZE_MAX;
+  return S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode) ? MOST_OF_DEVICE : MOST_OF_PIPE;
+}
+
+static qn_status too_long(qn_context *ctx, const char *path, size_t most) {
+  return qn_error(ctx, QN_DIAG_LIMIT, qn_place_file(path), "'%s' has more than %zu bytes, the most that is read of it",
+                  path, most);
+}
+
+static qn_status read_all(qn_context *ctx, const char *path, int fd, size_t most, qn_file *file) {
   qn_buf b;
   qn__buf_init(&b, qn_context_allocator(ctx));
   char block[1 << 14];
@@ -41,6 +54,10 @@ static qn_status read_all(qn_context *ctx, const char *path, int fd, qn_file *fi
       return report(ctx, path, "read", error);
     }
     if (n == 0) break;
+    if ((size_t)n > most - b.size) {
+      qn__buf_free(&b);
+      return too_long(ctx, path, most);
+    }
     qn__buf_put(&b, block, (size_t)n);
     if (b.failed) {
       qn__buf_free(&b);
@@ -51,27 +68,33 @@ static qn_status read_all(qn_context *ctx, const char *path, int fd, qn_file *fi
   return QN_OK;
 }
 
-static qn_status map_or_read(qn_context *ctx, const char *path, int fd, qn_file *file) {
+static qn_status map_or_read(qn_context *ctx, const char *path, int fd, size_t most, qn_file *file) {
   struct stat st;
   if (fstat(fd, &st) != 0) return report(ctx, path, "open", errno);
   if (S_ISDIR(st.st_mode)) return report(ctx, path, "read", EISDIR);
+  bool regular = S_ISREG(st.st_mode) && st.st_size > 0;
+  if (regular && (uintmax_t)st.st_size > most) return too_long(ctx, path, most);
   /* Files of size 0 are read: those under /proc have content all the same. */
-  if (S_ISREG(st.st_mode) && st.st_size > 0 && (uintmax_t)st.st_size <= SIZE_MAX) {
+  if (regular && fd != STDIN_FILENO) {
     void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (p != MAP_FAILED) {
       *file = (qn_file){p, (size_t)st.st_size, 0, true, qn_context_allocator(ctx)};
       return QN_OK;
     }
   }
-  return read_all(ctx, path, fd, file);
+  return read_all(ctx, path, fd, most < most_of(&st) ? most : most_of(&st), file);
 }
 
 qn_status qn__file_open(qn_context *ctx, const char *path, qn_file *file) {
+  return qn__file_open_most(ctx, path, SIZE_MAX, file);
+}
+
+qn_status qn__file_open_most(qn_context *ctx, const char *path, size_t most, qn_file *file) {
   *file = (qn_file){.data = "", .allocator = qn_context_allocator(ctx)};
-  if (strcmp(path, "-") == 0) return read_all(ctx, "<stdin>", STDIN_FILENO, file);
+  if (strcmp(path, "-") == 0) return map_or_read(ctx, "<stdin>", STDIN_FILENO, most, file);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return report(ctx, path, "open", errno);
-  qn_status status = map_or_read(ctx, path, fd, file);
+  qn_status status = map_or_read(ctx, path, fd, most, file);
   close(fd);
   return status;
 }

@@ -13,6 +13,9 @@ typedef struct qn_file {
   const qn_allocator *allocator;
 } qn_file;
 qn_status qn__file_open(qn_context *ctx, const char *path, qn_file *file);
+/* One of more than `most` bytes is a diagnostic. All others have limits of their own too where they are no regular
+ * files: /dev/zero has no end. */
+qn_status qn__file_open_most(qn_context *ctx, const char *path, size_t most, qn_file *file);
 void qn__file_close(qn_file *file);
 /* Lets the system take back the pages of a mapped file before `at`: they are read again if they are needed again. */
 void qn__file_passed(qn_file *file, const char *at);

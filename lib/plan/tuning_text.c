@@ -262,7 +262,7 @@ qn_status qn_tuning_read(qn_context *ctx, const char *path, qn_foreign foreign) 
   static const char nothing[] = "version = 1\n";
   qn_file file;
   if (!path) return qn_tuning_parse(ctx, "", qn_str_of(nothing), QN_FOREIGN_IGNORE);
-  qn_status status = qn__file_open(ctx, path, &file);
+  qn_status status = qn__file_open_most(ctx, path, MOST_BYTES, &file);
   if (status) return status;
   status = qn_tuning_parse(ctx, path, (qn_str){file.data, file.size}, foreign);
   qn__file_close(&file);

@@ -240,6 +240,26 @@ static void test_large_pipe_read(void **state) {
   assert_int_equal(file.size, 0);
 }
 
+/* What has no end, or more than its reader takes, is refused before it fills the memory. */
+static void test_endless(void **state) {
+  (void)state;
+  qn_file file;
+  qn_writer w;
+  assert_int_not_equal(qn__file_open(ctx, "/dev/zero", &file), QN_OK);
+  assert_int_equal(last_code, QN_DIAG_LIMIT);
+  assert_true(strstr(last, "/dev/zero") && strstr(last, "16777216 bytes"));
+  assert_true(file.size == 0 && !file.mapped);
+  assert_int_equal(qn__writer_open(ctx, at("five"), &w), QN_OK);
+  assert_true(qn__writer_put(&w, "12345", 5));
+  assert_int_equal(qn__writer_commit(&w), QN_OK);
+  assert_int_equal(qn__file_open_most(ctx, at("five"), 5, &file), QN_OK);
+  qn__file_close(&file);
+  assert_int_not_equal(qn__file_open_most(ctx, at("five"), 4, &file), QN_OK);
+  assert_int_equal(last_code, QN_DIAG_LIMIT);
+  assert_int_not_equal(qn__file_open_most(ctx, "/proc/self/maps", 4, &file), QN_OK);
+  assert_int_equal(errors, 3);
+}
+
 static void test_exhausted(void **state) {
   (void)state;
   for (size_t n = 0;; n++) {
@@ -282,6 +302,7 @@ int main(void) {
       T(test_devices_and_pipes),
       T(test_standard_streams),
       T(test_large_pipe_read),
+      T(test_endless),
       T(test_exhausted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
