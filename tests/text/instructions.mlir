@@ -20,7 +20,8 @@ func.func @main(%a: tensor<24x64x!quant.uniform<u8:f32, 0.5>>, %b: tensor<64x64x
 }
 
 // Kernels of every row can be looked at; only those of this machine run. (On an AArch64 machine both lines hold, too.)
-// FOREIGN: isa aarch64-dotprod
+// FOREIGN: kern.gemm
+// FOREIGN-NEXT: isa aarch64-dotprod
 // FOREIGN-NEXT: tile 4x16 k4n16
 // REFUSED: {{cannot run code for aarch64-dotprod|input .a.}}
 
