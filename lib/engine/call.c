@@ -419,8 +419,8 @@ static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
   return status;
 }
 
-qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
-                          size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error) {
+qn_status qn__call_general(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
+                           size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error) {
   qn_status status = qn__dl_need_array(in, p->num_inputs, "inputs", error);
   if (!status) status = qn__dl_need_array(out, p->num_outputs, "outputs", error);
   if (status) return status;

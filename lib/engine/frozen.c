@@ -223,6 +223,7 @@ qn_status qn__freeze(qn_program *p) {
   bool whole;
   qn_status status = qn__freeze_sizes(p, &p->arena, in, f, &whole, NULL);
   if (status == QN_ERR_NO_MEMORY) return qn_error_no_memory(p->ctx);
+  if (!status && whole && !qn__make_brief(p, &p->arena, f)) return qn_error_no_memory(p->ctx);
   if (!status && whole) p->frozen = f; /* sizes that do not fit are the calls' error */
   return QN_OK;
 }

@@ -6,6 +6,7 @@
  *   stream.c    which jobs write past the caches
  *   chain.c     jobs that follow each other row by row, run together in blocks of rows
  *   frozen.c    the same once and for all, where every size is known
+ *   brief.c     calls of those that come to one kernel
  *   prepared.c  calls of tensors that were checked before
  *   turns.c     which calls of those come in reverse every other time
  *   call.c      jobs run on the caller's threads
@@ -67,6 +68,7 @@ typedef struct qn_tiers {
 } qn_tiers;
 
 typedef struct qn_frozen qn_frozen;
+typedef struct qn_brief qn_brief;
 
 struct qn_program {
   qn_context *ctx;
@@ -272,7 +274,13 @@ struct qn_frozen {
   qn_frozen_call *back; /* the calls as they come every other time; null where that is no different */
   uint32_t times;       /* odd when it is their turn; read and written as an atomic */
   qn_frozen_port *inputs, *outputs;
+  const qn_brief *brief; /* null where a call is more than one kernel (brief.c) */
 };
+/* False when memory runs out. */
+bool qn__make_brief(const qn_program *p, qn_arena *arena, qn_frozen *f);
+/* qn_program_call for all programs. */
+qn_status qn__call_general(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
+                           size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error);
 /* turns.c: into how many stretches of panels a job is cut; f->back from f->calls, false without memory. */
 int64_t qn__turn_pieces(const qn_program *p, const qn_job *job);
 bool qn__turn_calls(qn_arena *arena, qn_frozen *f);

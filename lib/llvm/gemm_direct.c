@@ -125,16 +125,25 @@ static void begin_sums(direct *d) {
   }
 }
 
-/* The same as assembly. */
-static void written_sums(direct *d) {
+/* Whether the sums of the tile at hand are results as they are. */
+static bool stores_sums(const direct *d) {
+  const qn_tape *t = &d->tape;
+  bool bare = t->num_insts > 0 && t->insts[t->outputs[0]].op == QN_T_INPUT && t->insts[t->outputs[0]].a == 0;
+  return bare && d->plan->y_mem == d->plan->acc && !d->mask && d->tile.sets == 1 && d->start == UINT32_MAX;
+}
+
+/* The same as assembly. True if they have been stored, too. */
+static bool written_sums(direct *d) {
   qn_ll_tile *t = &d->tile;
   const qn_gemm_plan *p = d->plan;
   uint32_t count = t->rows * t->vectors;
+  bool stored = stores_sums(d);
   begin_sums(d);
   qn__ll_sums(t, &(qn_ll_sums){.num_blocks = d->num_blocks,
                                .a = d->a_row,
                                .b = t->b[0],
                                .y = d->ahead,
+                               .to = stored ? d->y_row : NULL,
                                .a_pitch = p->direct_a_pitch,
                                .a_block = (int64_t)p->layout.k_block * bytes_of(p->lhs),
                                .b_block = (int64_t)p->layout.k_block * p->layout.panel_width * bytes_of(p->rhs),
@@ -142,14 +151,11 @@ static void written_sums(direct *d) {
                                .y_lines = (t->vectors * d->lanes * bytes_of(p->y_mem) + LINE - 1) / LINE,
                                .zero = d->start == UINT32_MAX});
   for (uint32_t i = count; i < count * t->sets; i++) t->acc[i % count] = qn__ll_add(d->g, t->acc[i % count], t->acc[i]);
+  return stored;
 }
 
 static void sums(direct *d) {
   qn_ll_tile *t = &d->tile;
-  if (qn__ll_sums_serve(t)) {
-    written_sums(d);
-    return;
-  }
   qn_ll *g = d->g;
   uint32_t turn = turn_of(d), turns = d->num_blocks / turn, count = t->rows * t->vectors, all = count * t->sets;
   int64_t a_step = (int64_t)d->plan->layout.k_block * bytes_of(d->plan->lhs) * turn;
@@ -354,8 +360,12 @@ static void rows_loop(direct *d, LLVMValueRef panel, LLVMValueRef begin, LLVMVal
   d->ahead = p->direct_fetch && !d->seldom ? d->y_row : NULL;
   d->a_row = readable_rows(d, carried[0]);
   t->b[0] = panel;
-  sums(d);
-  results(d);
+  bool stored = false;
+  if (qn__ll_sums_serve(t))
+    stored = written_sums(d);
+  else
+    sums(d);
+  if (!stored) results(d);
   carried[0] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, carried[0], p->direct_a_pitch * rows), "");
   carried[1] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, carried[1], p->direct_y_pitch * rows), "");
   qn__ll_for_end(g, &f, carried);

@@ -68,18 +68,16 @@ static uint32_t b_at(const writer *w, uint32_t j, uint32_t v) {
 
 /* ---- text ---- */
 
-/* Operands: the sums, then these. */
-static uint32_t operand_a(const writer *w) {
-  return w->sums;
+/* Operands that come out: the sums unless they are stored here, then these. Those that go in are counted on; of them
+ * only the last has no twin among the others, where sums are stored. */
+enum { OPERAND_A, OPERAND_B, OPERAND_COUNT, OPERAND_Y };
+
+static uint32_t operand(const writer *w, uint32_t which) {
+  return (w->s->to ? 0 : w->sums) + which;
 }
-static uint32_t operand_b(const writer *w) {
-  return w->sums + 1;
-}
-static uint32_t operand_count(const writer *w) {
-  return w->sums + 2;
-}
-static uint32_t operand_y(const writer *w) {
-  return w->sums + 3;
+
+static uint32_t operand_to(const writer *w) {
+  return w->s->y ? 4 + 3 : 3 + 2;
 }
 
 /* Lines `from` to `to` of the rows of Y, counted from where its operand points. */
@@ -87,17 +85,23 @@ static void fetch(writer *w, uint32_t from, uint32_t to) {
   const qn_ll_sums *s = w->s;
   for (uint32_t i = from; i < to; i++)
     qn__buf_fmt(&w->text, "prefetchw %lld($%u)\n",
-                (long long)(i / s->y_lines * s->y_pitch + (int64_t)(i % s->y_lines) * LINE), operand_y(w));
+                (long long)(i / s->y_lines * s->y_pitch + (int64_t)(i % s->y_lines) * LINE), operand(w, OPERAND_Y));
 }
 
 static void one_block_of_row(writer *w, uint32_t row, uint32_t j) {
   const qn_ll_sums *s = w->s;
   uint32_t spread = w->first_spread + w->next_spread++ % w->spreads;
   qn__buf_fmt(&w->text, "%s %lld($%u), %%zmm%u\n", w->words->spread, (long long)(row * s->a_pitch + j * s->a_block),
-              operand_a(w), spread);
+              operand(w, OPERAND_A), spread);
   for (uint32_t v = 0; v < w->t->vectors; v++)
     qn__buf_fmt(&w->text, "%s %%zmm%u, %%zmm%u, %%zmm%u\n", w->words->multiply, b_at(w, j, v), spread,
                 sum_at(w, row, v, j));
+}
+
+static void store_row(writer *w, uint32_t row) {
+  for (uint32_t v = 0; v < w->t->vectors; v++)
+    qn__buf_fmt(&w->text, "%s %%zmm%u, %lld($%u)\n", w->words->load, sum_at(w, row, v, 0),
+                (long long)(row * w->s->y_pitch + (int64_t)v * LINE), operand_to(w));
 }
 
 /* The row to go on with, of those that have some of `count` blocks left. */
@@ -110,18 +114,19 @@ static uint32_t next_row(const uint32_t *done, uint32_t rows, uint32_t count, ui
   return best;
 }
 
-/* `count` blocks from where the operands point, meanwhile so many lines of Y. */
-static void blocks(writer *w, uint32_t count, uint32_t lead, uint32_t lines) {
+/* `count` blocks from where the operands point, the last ones or not, meanwhile so many lines of Y. */
+static void blocks(writer *w, uint32_t count, bool last, uint32_t lines) {
   uint32_t done[QN_LL_MAX_ROWS] = {0}, loaded = 0, rows = w->t->rows, all = count * rows;
   for (uint32_t i = 0; i < all; i++) {
-    uint32_t r = next_row(done, rows, count, lead), j = done[r]++;
+    uint32_t r = next_row(done, rows, count, last ? w->lead : 0), j = done[r]++;
     if (j == loaded) {
       for (uint32_t v = 0; v < w->t->vectors; v++)
         qn__buf_fmt(&w->text, "%s %lld($%u), %%zmm%u\n", w->words->load,
-                    (long long)(loaded * w->s->b_block + (int64_t)v * LINE), operand_b(w), b_at(w, j, v));
+                    (long long)(loaded * w->s->b_block + (int64_t)v * LINE), operand(w, OPERAND_B), b_at(w, j, v));
       loaded++;
     }
     one_block_of_row(w, r, j);
+    if (w->s->to && last && done[r] == count) store_row(w, r);
     fetch(w, (uint32_t)((uint64_t)lines * i / all), (uint32_t)((uint64_t)lines * (i + 1) / all));
   }
 }
@@ -144,31 +149,34 @@ static void write_text(writer *w) {
                   i);
   if (turns) {
     uint32_t fetched = (rows + turns - 1) / turns;
-    qn__buf_fmt(&w->text, "movl $$%u, ${%u:k}\n.p2align 4\n1:\n", turns, operand_count(w));
-    blocks(w, turn, 0, s->y ? fetched * s->y_lines : 0);
-    qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(turn * s->a_block), operand_a(w));
-    qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(turn * s->b_block), operand_b(w));
-    if (s->y) qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(fetched * s->y_pitch), operand_y(w));
-    qn__buf_fmt(&w->text, "decl ${%u:k}\njne 1b\n", operand_count(w));
+    qn__buf_fmt(&w->text, "movl $$%u, ${%u:k}\n.p2align 4\n1:\n", turns, operand(w, OPERAND_COUNT));
+    blocks(w, turn, false, s->y ? fetched * s->y_lines : 0);
+    qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(turn * s->a_block), operand(w, OPERAND_A));
+    qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(turn * s->b_block), operand(w, OPERAND_B));
+    if (s->y) qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(fetched * s->y_pitch), operand(w, OPERAND_Y));
+    qn__buf_fmt(&w->text, "decl ${%u:k}\njne 1b\n", operand(w, OPERAND_COUNT));
     lines = 0;
   }
-  blocks(w, s->num_blocks - turns * turn, w->lead, lines);
+  blocks(w, s->num_blocks - turns * turn, true, lines);
 }
 
 /* Sums in the first registers, addresses in any, the others overwritten. What is changed goes in and comes out. */
 static void write_constraints(const writer *w, qn_buf *out) {
-  for (uint32_t i = 0; i < w->sums; i++) qn__buf_fmt(out, "={zmm%u},", i);
-  qn__buf_c(out, w->s->y ? "=r,=r,=&r,=r" : "=r,=r,=&r");
-  for (uint32_t i = 0; i < w->sums && !w->s->zero; i++) qn__buf_fmt(out, ",%u", i);
-  qn__buf_fmt(out, ",%u,%u", operand_a(w), operand_b(w));
-  if (w->s->y) qn__buf_fmt(out, ",%u", operand_y(w));
-  for (uint32_t i = w->sums; i < REGISTERS; i++) qn__buf_fmt(out, ",~{zmm%u}", i);
+  const qn_ll_sums *s = w->s;
+  uint32_t first = s->to ? 0 : w->sums;
+  for (uint32_t i = 0; i < first; i++) qn__buf_fmt(out, "={zmm%u},", i);
+  qn__buf_c(out, s->y ? "=r,=r,=&r,=r" : "=r,=r,=&r");
+  for (uint32_t i = 0; i < first && !s->zero; i++) qn__buf_fmt(out, ",%u", i);
+  qn__buf_fmt(out, ",%u,%u", operand(w, OPERAND_A), operand(w, OPERAND_B));
+  if (s->y) qn__buf_fmt(out, ",%u", operand(w, OPERAND_Y));
+  if (s->to) qn__buf_c(out, ",r");
+  for (uint32_t i = first; i < REGISTERS; i++) qn__buf_fmt(out, ",~{zmm%u}", i);
   qn__buf_c(out, ",~{memory},~{flags}");
 }
 
 /* ---- the call ---- */
 
-enum { MOST_OPERANDS = REGISTERS + 4 };
+enum { MOST_OPERANDS = REGISTERS + 5 };
 
 static void build_call(const writer *w, qn_str text, qn_str constraints) {
   qn_ll_tile *t = w->t;
@@ -176,20 +184,21 @@ static void build_call(const writer *w, qn_str text, qn_str constraints) {
   const qn_ll_sums *s = w->s;
   LLVMTypeRef results[MOST_OPERANDS], types[MOST_OPERANDS];
   LLVMValueRef args[MOST_OPERANDS];
-  uint32_t n = 0, all = w->sums;
-  for (uint32_t i = 0; i < w->sums; i++) results[i] = t->acc_type;
+  uint32_t n = 0, first = s->to ? 0 : w->sums, all = first;
+  for (uint32_t i = 0; i < first; i++) results[i] = t->acc_type;
   results[all++] = g->ptr, results[all++] = g->ptr, results[all++] = g->i64;
   if (s->y) results[all++] = g->ptr;
-  for (uint32_t i = 0; i < w->sums && !s->zero; i++) args[n++] = t->acc[i];
+  for (uint32_t i = 0; i < first && !s->zero; i++) args[n++] = t->acc[i];
   args[n++] = s->a, args[n++] = s->b;
   if (s->y) args[n++] = s->y;
+  if (s->to) args[n++] = s->to;
   for (uint32_t i = 0; i < n; i++) types[i] = LLVMTypeOf(args[i]);
   LLVMTypeRef type = LLVMFunctionType(LLVMStructTypeInContext(g->ctx, results, all, false), types, n, false);
   LLVMValueRef code =
       LLVMGetInlineAsm(type, (char *)(uintptr_t)text.data, text.size, (char *)(uintptr_t)constraints.data,
                        constraints.size, true, false, LLVMInlineAsmDialectATT, false);
   LLVMValueRef result = LLVMBuildCall2(g->b, type, code, args, n, "");
-  for (uint32_t i = 0; i < w->sums; i++) t->acc[i] = LLVMBuildExtractValue(g->b, result, i, "");
+  for (uint32_t i = 0; i < first; i++) t->acc[i] = LLVMBuildExtractValue(g->b, result, i, "");
 }
 
 void qn__ll_sums(qn_ll_tile *t, const qn_ll_sums *s) {

@@ -132,10 +132,11 @@ typedef struct qn_ll_sums {
   uint32_t num_blocks;
   LLVMValueRef a, b;                 /* first row, panel */
   LLVMValueRef y;                    /* rows that are fetched for writing meanwhile, y_lines of each; null for none */
+  LLVMValueRef to;                   /* where the sums are stored, whole vectors; null where they come out in t->acc */
   int64_t a_pitch, a_block, b_block; /* bytes from row to row, from block to block */
   int64_t y_pitch;
   uint32_t y_lines;
-  bool zero; /* the sums are 0 yet */
+  bool zero; /* the sums are 0 yet; they are where they are stored, and have no copies then */
 } qn_ll_sums;
 bool qn__ll_sums_serve(const qn_ll_tile *t);
 void qn__ll_sums(qn_ll_tile *t, const qn_ll_sums *s);

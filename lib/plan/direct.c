@@ -36,23 +36,23 @@ static bool is_brief(const qn_gemm_plan *g) {
   return bits == 32 ? ops <= MOST_OPS : bits == 8 && g->y_mem != QN_I1 && ops <= MOST_OPS_TO_BYTES;
 }
 
-/* The tallest tile whose sums fit the registers: all but one for an operand of A and those of a block of B, or where
- * there are many, as many less that rows can be blocks apart (gemm_direct.c). Where that leaves rows over, lower ones
- * that do not, if they are not much lower: there is one loop to compile then. Sums so few that each waits for itself
- * are no better than those that end all at once. */
-static uint32_t rows_of(const qn_isa *isa, uint32_t vectors, int64_t m) {
-  enum { MANY = 32, SUMS = 18, FEW = 12 };
-  uint32_t room = (isa->num_registers - 1 - vectors) / vectors, most = room;
-  if (isa->num_registers >= MANY && SUMS / vectors < most) most = SUMS / vectors;
-  if (most > MOST_ROWS) most = MOST_ROWS;
+/* Rows of a tile that is as tall as possible, or lower by up to a third where that leaves no rows over: there is one
+ * loop to compile then. */
+static uint32_t rows_without_rest(uint32_t most, int64_t m) {
   for (uint32_t h = most; h > 0 && 3 * h >= 2 * most; h--)
     if (m % h == 0) return h;
-  int64_t tiles = (m + most - 1) / most;
-  if (tiles > 1 && tiles < 4 && m / tiles * vectors < FEW) {
-    int64_t tall = (m + tiles - 2) / (tiles - 1);
-    if (tall <= room && tall <= MOST_ROWS) return (uint32_t)tall;
-  }
   return most;
+}
+
+/* The tallest tile whose sums, one block of B and an operand of A fit the registers. Sums that are results as they are
+ * leave room for more blocks of B, where there are registers enough, so that rows can end one after the other
+ * (gemm_direct_text.c). */
+static uint32_t rows_of(const qn_isa *isa, uint32_t vectors, int64_t m, bool bare) {
+  enum { MANY = 32, SUMS = 18, FEW = 14 };
+  uint32_t room = (isa->num_registers - 1 - vectors) / vectors, most = room < MOST_ROWS ? room : MOST_ROWS;
+  if (!bare || isa->num_registers < MANY || SUMS / vectors >= most) return rows_without_rest(most, m);
+  uint32_t h = rows_without_rest(SUMS / vectors, m);
+  return h * vectors >= FEW ? h : rows_without_rest(most, m);
 }
 
 void qn__plan_direct(const qn_module *m, qn_op op, const qn_isa *isa, int64_t most_bytes, qn_gemm_plan *g) {
@@ -69,5 +69,5 @@ void qn__plan_direct(const qn_module *m, qn_op op, const qn_isa *isa, int64_t mo
   g->direct_a_pitch = g->has_prologue ? qn__codes_pitch(g, padded) : k * qn_scalar_get(g->a_mem)->storage_bits / 8;
   g->direct_y_pitch = n * qn_scalar_get(g->y_mem)->storage_bits / 8;
   g->direct_fetch = rows < 0 || rows > FIRST_LEVEL || rows * g->direct_y_pitch > FIRST_LEVEL;
-  if (rows > 0 && rows <= FEW_ROWS) g->rows = rows_of(isa, width / lanes, rows);
+  if (rows > 0 && rows <= FEW_ROWS) g->rows = rows_of(isa, width / lanes, rows, count_ops(&g->epilogue) == 0);
 }

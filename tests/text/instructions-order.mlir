@@ -10,6 +10,7 @@ func.func @main(%a: tensor<16x64x!quant.uniform<u8:f32, 0.5>>, %b: tensor<64x16x
 // CHECK-LABEL: gemm_ui8_i8_i32
 // CHECK-NOT: (%rsp)
 // CHECK: vpbroadcastd 60(
+// CHECK: vmovdqu64 %zmm0, (
 // CHECK-NOT: (%rsp)
 // CHECK: vpbroadcastd 1012(
 // CHECK-NOT: (%rsp)

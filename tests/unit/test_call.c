@@ -68,6 +68,15 @@ static const char open_sizes[] = "func.func @main(%a: tensor<?x8xf32>, %b: tenso
                                  "  %y = quern.matmul %a, %b : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>\n"
                                  "  return %y : tensor<?x4xf32>\n}\n";
 
+/* One kernel and nothing else, though there is an input that nothing reads. */
+static const char one_kernel[] =
+    "func.func @main(%a: tensor<10x8xf32>, %b: tensor<8x4xf32>) -> tensor<10x4xf32> {\n"
+    "  %w = arith.constant dense<[[-2.0, -1.0, 0.0, 1.0], [2.0, -2.0, -1.0, 0.0], [1.0, 2.0, -2.0, -1.0], [0.0, 1.0, "
+    "2.0, -2.0], [-1.0, 0.0, 1.0, 2.0], "
+    "[-2.0, -1.0, 0.0, 1.0], [2.0, -2.0, -1.0, 0.0], [1.0, 2.0, -2.0, -1.0]]> : tensor<8x4xf32>\n"
+    "  %y = quern.matmul %a, %w : (tensor<10x8xf32>, tensor<8x4xf32>) -> tensor<10x4xf32>\n"
+    "  return %y : tensor<10x4xf32>\n}\n";
+
 static void wrong_tensors(const char *engine, const char *text) {
   fixture f;
   open_fixture(&f, engine, text);
@@ -191,8 +200,8 @@ static void huge_sizes(const char *engine) {
 static void each_engine(void **state) {
   (void)state;
   for (size_t e = 0; qn_engine_name(e); e++)
-    for (int form = 0; form < 2; form++) {
-      const char *text = form ? fixed : open_sizes;
+    for (int form = 0; form < 3; form++) {
+      const char *const texts[] = {open_sizes, fixed, one_kernel}, *text = texts[form];
       wrong_tensors(qn_engine_name(e), text);
       no_arrays(qn_engine_name(e), text);
       little_workspace(qn_engine_name(e), text);
