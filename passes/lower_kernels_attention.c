@@ -16,11 +16,15 @@
  *   sum (q - zq)(k - zk) = sum qk - zq * sum k - zk * sum (q - zq)
  *
  * Heads of k and v that groups of q's heads share: q and y are seen with the heads of a group as an axis of their own,
- * along which k and v are broadcast. */
+ * along which k and v are broadcast; or, where there is one query that sees all keys, as queries of one head.
+ *
+ * One or two queries of codes around zero are multiplied as signed codes where a machine can do that with k and v as
+ * they lie (lib/llvm/attention_direct.c): then there are no sums of k. */
 #include "lower_kernels.h"
 #include <math.h>
 #include <quern/unstable/layout.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct attention {
   lowering *l;
@@ -32,6 +36,7 @@ typedef struct attention {
   float score_scale, v_scale;
   qn_value extras[3]; /* sums of k, sums of q, mask: those there are */
   uint32_t num_extras;
+  bool joined; /* heads of a group have become queries */
 } attention;
 
 static qn_type type_of(const attention *a, qn_value v) {
@@ -83,6 +88,24 @@ static qn_value code_operand(attention *a, uint32_t i, qn_scalar want, int32_t *
 
 /* ---- heads in groups ---- */
 
+/* How many heads of q read one head of k and v; 1 where that is not known to be more. */
+static int64_t group_of(const attention *a) {
+  lowering *l = a->l;
+  qn_type tq = type_of(a, a->q);
+  uint32_t rank = qn_type_rank(l->ctx, tq);
+  if (rank < 3) return 1;
+  int64_t heads = qn_type_shape(l->ctx, tq)[rank - 3], shared = qn_type_shape(l->ctx, type_of(a, a->k))[rank - 3];
+  return heads > 0 && shared > 0 ? heads / shared : 1;
+}
+
+/* Whether there is a single query, that sees every key, for heads in groups. */
+static bool joins_queries(const attention *a) {
+  lowering *l = a->l;
+  qn_type tq = type_of(a, a->q);
+  bool all = !qn_str_eq(qn_op_get_string(l->m, a->op, "causal"), qn_str_of("top_left"));
+  return all && group_of(a) > 1 && qn_type_shape(l->ctx, tq)[qn_type_rank(l->ctx, tq) - 2] == 1;
+}
+
 /* Axis `axis` of x as two: outer by inner. A dynamic size elsewhere stays what it is. */
 static qn_value split_axis(attention *a, qn_value x, uint32_t axis, int64_t outer, int64_t inner) {
   lowering *l = a->l;
@@ -103,12 +126,41 @@ static qn_value split_axis(attention *a, qn_value x, uint32_t axis, int64_t oute
                        qn_attr_ints(l->m, QN_I64, rank + 1, spec));
 }
 
+/* x with `axis` of heads and the axis of one query behind it as `outer` heads of `inner` queries. */
+static qn_value regroup(attention *a, qn_value x, uint32_t axis, int64_t outer, int64_t inner) {
+  lowering *l = a->l;
+  qn_type t = type_of(a, x);
+  uint32_t rank = qn_type_rank(l->ctx, t);
+  int64_t shape[QN_MAX_RANK], spec[QN_MAX_RANK];
+  qn_name symbols[QN_MAX_RANK];
+  for (uint32_t d = 0; d < rank; d++) {
+    shape[d] = qn_type_shape(l->ctx, t)[d], symbols[d] = qn_type_symbol(l->ctx, t, d);
+    spec[d] = -2 - (int64_t)d;
+  }
+  shape[axis] = spec[axis] = outer, shape[axis + 1] = spec[axis + 1] = inner;
+  symbols[axis].id = symbols[axis + 1].id = 0;
+  return qn__make_view(a->b, x, qn_type_tensor_symbols(l->ctx, qn_type_elem(l->ctx, t), rank, shape, symbols),
+                       qn_attr_ints(l->m, QN_I64, rank, spec));
+}
+
+/* One query per head: those of a group's heads are queries of one head, which reads each key once for all of them. */
+static qn_status join_queries(attention *a, uint32_t axis, int64_t shared, int64_t group) {
+  lowering *l = a->l;
+  a->q = regroup(a, a->q, axis, shared, group);
+  a->joined = true;
+  uint32_t rank = a->mask.id ? qn_type_rank(l->ctx, type_of(a, a->mask)) : 0;
+  if (rank >= 3 && qn_type_shape(l->ctx, type_of(a, a->mask))[rank - 3] != 1)
+    a->mask = regroup(a, a->mask, rank - 3, shared, group);
+  return QN_OK;
+}
+
 static qn_status split_heads(attention *a) {
   lowering *l = a->l;
   qn_type tq = type_of(a, a->q), tk = type_of(a, a->k);
   uint32_t rank = qn_type_rank(l->ctx, tq);
   if (rank < 3) return QN_OK;
   int64_t heads = qn_type_shape(l->ctx, tq)[rank - 3], shared = qn_type_shape(l->ctx, tk)[rank - 3];
+  if (joins_queries(a)) return join_queries(a, rank - 3, shared, heads / shared);
   if (heads == shared || shared == 1 || heads <= 0 || shared <= 0) return QN_OK;
   if (rank == QN_MAX_RANK)
     return qn_op_error(l->m, a->op, QN_DIAG_UNSUPPORTED,
@@ -275,6 +327,22 @@ static bool few_queries(const attention *a, int64_t key_block) {
          dv * key_block * bytes <= MOST_BYTES;
 }
 
+/* Whether a machine multiplies the codes of these queries, signed, and of k and v where they lie. Then no sums over k's
+ * codes are needed either, if q's zero point is in the middle. */
+static bool is_direct(const attention *a) {
+  enum { ROWS = 2, MOST_CODES = 256, COLUMNS = 64 };
+  lowering *l = a->l;
+  qn_type tq = type_of(a, a->q), tk = type_of(a, a->k), tv = type_of(a, a->v);
+  const qn_quant *q = qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, tq));
+  uint32_t r = qn_type_rank(l->ctx, tq);
+  int64_t queries = qn_type_shape(l->ctx, tq)[r - 2], d = qn_type_shape(l->ctx, tk)[r - 1];
+  int64_t dv = qn_type_shape(l->ctx, tv)[r - 1], zero = q->zero_points ? q->zero_points[0] : 0;
+  if (joins_queries(a)) queries = group_of(a);
+  return strcmp(l->isa->arch, "x86_64") == 0 && l->isa->vector_bits == 512 && (l->isa->has & QN_ISA_DOT8) &&
+         zero == (q->is_signed ? 0 : 128) && queries > 0 && queries <= ROWS && d > 0 && d <= MOST_CODES && dv > 0 &&
+         dv % COLUMNS == 0 && few_queries(a, qn_op_get_int(l->m, a->op, "key_block"));
+}
+
 static qn_value make_kernel(attention *a, const char *layout, qn_type result) {
   lowering *l = a->l;
   qn_layout best;
@@ -296,7 +364,8 @@ static qn_value make_kernel(attention *a, const char *layout, qn_type result) {
   attrs[n++] = qn_named(l->m, "layout_v", qn_attr_string(l->m, qn_str_of(layout_v)));
   attrs[n++] = qn_named(l->m, "key_block", qn_attr_int(l->m, qn__scalar_t(l, QN_I64), key_block));
   qn_str causal = qn_op_get_string(l->m, a->op, "causal");
-  if (!qn_str_eq(causal, qn_str_of("none"))) attrs[n++] = qn_named(l->m, "causal", qn_attr_string(l->m, causal));
+  if (!qn_str_eq(causal, qn_str_of("none")) && !a->joined)
+    attrs[n++] = qn_named(l->m, "causal", qn_attr_string(l->m, causal));
   qn_op_desc desc = {.kind = QN_OP_KERN_ATTENTION,
                      .num_operands = 3 + a->num_extras,
                      .operands = operands,
@@ -321,14 +390,15 @@ static qn_type result_type(const attention *a, qn_type want) {
   qn_name symbols[QN_MAX_RANK];
   for (uint32_t d = 0; d < rank; d++) shape[d] = qn_type_shape(ctx, tq)[d], symbols[d] = qn_type_symbol(ctx, tq, d);
   shape[rank - 1] = qn_type_shape(ctx, want)[wr - 1], symbols[rank - 1] = qn_type_symbol(ctx, want, wr - 1);
-  return rank == wr ? want : qn_type_tensor_symbols(ctx, qn_type_elem(ctx, want), rank, shape, symbols);
+  return rank == wr && !a->joined ? want : qn_type_tensor_symbols(ctx, qn_type_elem(ctx, want), rank, shape, symbols);
 }
 
 /* A split result seen with its heads in one axis again. */
 static qn_value join_heads(attention *a, qn_value y, qn_type want) {
   lowering *l = a->l;
   uint32_t rank = qn_type_rank(l->ctx, want);
-  if (qn_type_rank(l->ctx, type_of(a, y)) == rank) return y;
+  if (qn_type_rank(l->ctx, type_of(a, y)) == rank && !a->joined) return y;
+  if (a->joined) return regroup(a, y, rank - 3, qn_type_shape(l->ctx, want)[rank - 3], 1);
   int64_t spec[QN_MAX_RANK];
   for (uint32_t d = 0; d < rank; d++) spec[d] = -2 - (int64_t)(d + 2 < rank ? d : d + 1);
   spec[rank - 3] = qn_type_shape(l->ctx, want)[rank - 3];
@@ -360,8 +430,10 @@ qn_status qn__lower_attention(lowering *l, qn_op op) {
   a.codes = qn_type_as_quant(l->ctx, qn_type_elem(l->ctx, tq)) != NULL;
   if (qn_op_num_operands(l->m, op) > 3) a.mask = qn_op_operand(l->m, op, 3);
   float scale = scale_of(&a), q_scale = 1, k_scale = 1;
+  a.q = qn_op_operand(l->m, op, 0), a.k = qn_op_operand(l->m, op, 1), a.v = qn_op_operand(l->m, op, 2);
+  bool direct = a.codes && is_direct(&a);
   if (a.codes) {
-    a.q = code_operand(&a, 0, QN_UI8, &a.q_zero, &q_scale);
+    a.q = code_operand(&a, 0, direct ? QN_I8 : QN_UI8, &a.q_zero, &q_scale);
     a.k = code_operand(&a, 1, QN_I8, &a.k_zero, &k_scale);
     a.v = code_operand(&a, 2, QN_I8, &a.v_zero, &a.v_scale);
   } else {

@@ -164,11 +164,11 @@ static qn_status check_types(qn_module *m, qn_op op, qn_scalar *acc) {
   qn_scalar have[3];
   for (uint32_t i = 0; i < 3; i++) have[i] = qn_type_memory(ctx, qn__operand_elem(m, op, i));
   bool floats = *acc == QN_F32 && have[0] == QN_F32 && have[1] == QN_F32 && have[2] == QN_F32;
-  bool codes = *acc == QN_I32 && have[0] == QN_UI8 && have[1] == QN_I8 && have[2] == QN_I8;
+  bool codes = *acc == QN_I32 && (have[0] == QN_UI8 || have[0] == QN_I8) && have[1] == QN_I8 && have[2] == QN_I8;
   if (floats || codes) return QN_OK;
   return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,
-                     "q, k and v have elements of %s, %s and %s, sums %s; expected f32 throughout, or ui8, i8 and i8 "
-                     "into i32",
+                     "q, k and v have elements of %s, %s and %s, sums %s; expected f32 throughout, or ui8 or i8, "
+                     "i8 and i8 into i32",
                      qn_scalar_get(have[0])->text, qn_scalar_get(have[1])->text, qn_scalar_get(have[2])->text,
                      qn_scalar_get(*acc)->text);
 }

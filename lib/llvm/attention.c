@@ -12,6 +12,7 @@ typedef struct body {
   LLVMValueRef q_head, first_tile; /* of the present head; of the present tiles */
   qn_ll_tile tile;                 /* of the present product */
   LLVMValueRef softmax, finish;
+  bool direct;                                 /* k and v are multiplied where they lie */
   LLVMValueRef pack_k, pack_v, room_k, room_v; /* null where k and v come packed */
   LLVMValueRef q, k, v;                        /* of the present tile and head */
   LLVMValueRef q_row, k_panel, v_panel;        /* strides */
@@ -379,11 +380,17 @@ static void tile_by_block(body *w, LLVMValueRef i, bool second) {
   LLVMValueRef keys = keys_of(w), width = qn__ll_i64(g, w->t.plan->key_block);
   qn_ll_if any;
   if (w->t.plan->causal) qn__ll_if_begin(g, &any, LLVMBuildICmp(g->b, LLVMIntSLT, w->t.block, keys, ""));
-  if (second) {
-    values(w, qn__ll_min(g, qn__ll_sub(g, keys, w->t.block), width));
-  } else {
-    by_sums(w, scores_of, NULL);
+  LLVMValueRef count = qn__ll_min(g, qn__ll_sub(g, keys, w->t.block), width);
+  if (!second) {
+    if (w->direct)
+      qn__ll_attention_direct_scores(&w->t, w->q, w->q_row, w->k);
+    else
+      by_sums(w, scores_of, NULL);
     call(w, w->softmax);
+  } else if (w->direct) {
+    qn__ll_attention_direct_values(&w->t, w->v, count);
+  } else {
+    values(w, count);
   }
   if (w->t.plan->causal) qn__ll_if_end(g, &any);
 }
@@ -498,8 +505,9 @@ qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
   place_scratch(t);
   w.softmax = qn__ll_attention_softmax(t);
   w.finish = qn__ll_attention_finish(t);
-  if (t->plan->k_rows) w.pack_k = qn__ll_attention_pack(t, false);
-  if (t->plan->v_rows) w.pack_v = qn__ll_attention_pack(t, true);
+  w.direct = qn__ll_attention_direct(t);
+  if (t->plan->k_rows && !w.direct) w.pack_k = qn__ll_attention_pack(t, false);
+  if (t->plan->v_rows && !w.direct) w.pack_v = qn__ll_attention_pack(t, true);
   if (g->failed) return QN_OK; /* told by the caller */
   w.together = together(t);
   w.memory = qn__ll_slot(g, g->i8, (uint32_t)t->at.bytes * w.together);

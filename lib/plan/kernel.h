@@ -216,6 +216,7 @@ enum { QN_ROWS_MIXED = 64 };
  * per head: 4 q, 5 k, 6 v, 7 y; 8+2i extra i row, 9+2i extra i head Packed operands are zero-padded. q is not read past
  * d. The products `scores` and `values` say what is multiplied by what in which layout; the second's left side are the
  * weights (f32) or their codes (ui8), whose rows take key_block elements and are 0 where a key does not take part. */
+enum { QN_ATTENTION_DIRECT_ROWS = 2, QN_ATTENTION_DIRECT_CODES = 256 };
 typedef struct qn_attention_plan {
   qn_gemm_plan scores, values; /* lhs, rhs, acc, layout, lhs_padded: nothing else */
   qn_scalar y_mem;
@@ -223,6 +224,8 @@ typedef struct qn_attention_plan {
   uint32_t sums;       /* rows whose sums fit the registers at once: a tile is one or more of them */
   uint32_t dv_room;    /* dv, rounded up to whole panels of v */
   bool k_rows, v_rows; /* brought into the products' layouts block by block, where they are used */
+  uint32_t d, dv;      /* the former 0 where it is not known */
+  bool direct;         /* one or two queries of signed codes: k and v may be multiplied where they lie */
   uint32_t d_room;     /* with k_rows: d, rounded up to whole blocks of the scores' layout */
   bool codes, causal;
   bool exponential; /* the weight is e^(s - m), and its code that times 255, rounded */

@@ -38,8 +38,9 @@ static qn_status plan_products(qn_module *m, qn_op op, const qn_isa *isa, qn_att
   p->codes = p->scores.acc == QN_I32;
   p->values.lhs = p->values.a_mem = p->codes ? QN_UI8 : QN_F32;
   p->values.acc = p->scores.acc;
-  const char *own = qn_isa_gemm_layout(isa, p->scores.lhs, p->scores.rhs, p->scores.acc);
-  if (p->scores.lhs != p->values.lhs || p->scores.rhs != p->values.rhs || !own)
+  const char *own = qn_isa_gemm_layout(isa, p->values.lhs, p->scores.rhs, p->scores.acc);
+  bool is_signed = p->codes && p->scores.lhs == QN_I8; /* layouts are the same for them */
+  if ((p->scores.lhs != p->values.lhs && !is_signed) || p->scores.rhs != p->values.rhs || !own)
     return qn_op_error(m, op, QN_DIAG_UNSUPPORTED, "no kernel has scores of %s by %s into %s and values of %s",
                        qn_scalar_get(p->scores.lhs)->text, qn_scalar_get(p->scores.rhs)->text,
                        qn_scalar_get(p->scores.acc)->text, qn_scalar_get(p->values.rhs)->text);
@@ -80,6 +81,10 @@ static qn_status plan_sizes(qn_module *m, qn_op op, qn_attention_plan *p) {
                        "the size of a value's head is %s, and a kernel keeps rows of it: the last axis of v must be "
                        "known and at most %d",
                        dv < 0 ? "not known" : "too large", MAX_DV);
+  int64_t queries = q.rank >= 2 ? q.size[q.rank - 2] : QN_DYNAMIC;
+  p->d = d > 0 && d <= UINT32_MAX ? (uint32_t)d : 0, p->dv = (uint32_t)dv;
+  p->direct = p->scores.lhs == QN_I8 && p->k_rows && p->v_rows && p->d > 0 && p->d <= QN_ATTENTION_DIRECT_CODES &&
+              queries > 0 && queries <= QN_ATTENTION_DIRECT_ROWS && dv % 64 == 0;
   p->key_block = (uint32_t)block;
   p->dv_room = ((uint32_t)dv + width - 1) / width * width;
   p->scores.lhs_padded = d >= 0 && d % p->scores.layout.k_block == 0;
@@ -211,6 +216,7 @@ uint64_t qn__attention_hash(const qn_attention_plan *p, uint64_t h) {
   h = qn__mix(h, (uint64_t)p->y_mem | (uint64_t)p->key_block << 8 | (uint64_t)p->rows << 24 |
                      (uint64_t)p->dv_room << 32 | (uint64_t)p->causal << 62);
   h = qn__mix(h, p->sums);
+  if (p->direct) h = qn__mix(h, (uint64_t)p->d | (uint64_t)p->dv << 32);
   h = qn__mix(h, (uint64_t)p->d_room | (uint64_t)p->k_rows << 32 | (uint64_t)p->v_rows << 33);
   for (uint32_t i = 0; i < p->num_extras; i++)
     h = qn__mix(h,

@@ -105,7 +105,9 @@ void attention(void) {
   int kv = 1 + pick(3), heads = kv * (1 + pick(2)), batch = pick(3), queries = 1 + pick(pick(2) ? 9 : 40);
   int keys = pick(12) ? 1 + pick(pick(2) ? 20 : 200) : 0, d = 1 + pick(40), dv = 1 + pick(pick(2) ? 20 : 140);
   if (pick(2)) dv = dv < 64 ? 16 * (1 + dv % 3) : 64 * (dv / 64);
-  int mask = pick(4), codes = pick(2), block = 32 * (1 + pick(4)), diagonal = pick(4);
+  bool decode = pick(4) == 0; /* few queries of codes around zero, which may be multiplied where k and v lie */
+  if (decode) queries = 1 + pick(2), d = 1 + pick(260), dv = 64 * (1 + pick(2));
+  int mask = pick(4), codes = decode || pick(2), block = 32 * (1 + pick(4)), diagonal = pick(4);
   char lead[16] = "", q[64], k[64], v[64], m[64] = "", tq[160], tk[160], tv[160];
   if (batch) snprintf(lead, sizeof lead, "%dx", batch);
   snprintf(q, sizeof q, "%s%dx%dx%d", lead, heads, queries, d);
@@ -117,6 +119,7 @@ void attention(void) {
     int z[3];
     for (int i = 0; i < 3; i++)
       s[i] = pick(2) ? "u8" : "i8", z[i] = pick(3) ? pick(256) - (s[i][0] == 'i' ? 128 : 0) : 0;
+    if (decode && pick(4)) z[0] = s[0][0] == 'i' ? 0 : 128;
     snprintf(tq, sizeof tq, "tensor<%sx!quant.uniform<%s:f32, 0.02:%d>>", q, s[0], z[0]);
     snprintf(tk, sizeof tk, "tensor<%sx!quant.uniform<%s:f32, 0.03:%d>>", k, s[1], z[1]);
     snprintf(tv, sizeof tv, "tensor<%sx!quant.uniform<%s:f32, 0.01:%d>>", v, s[2], z[2]);

@@ -171,6 +171,27 @@ func.func @code_weights(%q: tensor<1x1x!quant.uniform<i8:f32, 1.0>>, %k: tensor<
   return %y : tensor<1x1xf32>
 }
 
+// One query of codes around zero, with keys of 70 codes and values of 64: the first head's is nearest to key 0, the
+// second's to key 1. Then the same heads on one head of k and v, and a mask per head that leaves the second key 3 alone.
+// CALL @one_query
+// INPUT q: 100*70, -100*70
+// INPUT k: 100*70, -100*70, 0*70, 1*70, -1*70, 99*70, -99*70, 3*70, 2*70, 1*70
+// INPUT v: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 2*64, 3*64, 4*64, 5*64, 6*64, -7*64, 8*64, 9*64, 10*64
+// INPUT k0: 100*70, -100*70, 0*70, 1*70, -1*70
+// INPUT v0: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 2*64, 3*64, 4*64, 5*64
+// EXPECT y 2x1x64: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, -7*64
+// EXPECT z 2x1x64: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 2*64
+// EXPECT u 2x1x64: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 4*64
+!q = !quant.uniform<i8:f32, 0.1>
+!v = !quant.uniform<i8:f32, 1.0>
+func.func @one_query(%q: tensor<2x1x70x!q>, %k: tensor<2x5x70x!q>, %v: tensor<2x5x64x!v>, %k0: tensor<1x5x70x!q>, %v0: tensor<1x5x64x!v>) -> (tensor<2x1x64xf32>, tensor<2x1x64xf32>, tensor<2x1x64xf32>) {
+  %m = arith.constant dense<[[[1, 1, 1, 1, 1]], [[0, 0, 0, 1, 0]]]> : tensor<2x1x5xi1>
+  %y = quern.attention %q, %k, %v : (tensor<2x1x70x!q>, tensor<2x5x70x!q>, tensor<2x5x64x!v>) -> tensor<2x1x64xf32>
+  %z = quern.attention %q, %k0, %v0 : (tensor<2x1x70x!q>, tensor<1x5x70x!q>, tensor<1x5x64x!v>) -> tensor<2x1x64xf32>
+  %u = quern.attention %q, %k0, %v0, %m : (tensor<2x1x70x!q>, tensor<1x5x70x!q>, tensor<1x5x64x!v>, tensor<2x1x5xi1>) -> tensor<2x1x64xf32>
+  return %y, %z, %u : tensor<2x1x64xf32>, tensor<2x1x64xf32>, tensor<2x1x64xf32>
+}
+
 // Sizes known at call time.
 // CALL @dynamic
 // INPUT q 1x2: 0, 0

@@ -83,3 +83,27 @@ func.func @constant(%q: tensor<1x2xf32>, %v: tensor<2x64xf32>) -> tensor<1x64xf3
   %y = quern.attention %q, %k, %v : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2x64xf32>) -> tensor<1x64xf32>
   return %y : tensor<1x64xf32>
 }
+
+// One query of codes around zero is multiplied signed where k and v lie, if the machine can; heads that share k and v are
+// queries of one head, and then too many for that.
+// CHECK-LABEL: func.func @one_query
+// CHECK-NOT: kern.row
+// CHECK: kern.attention
+// CHECK: layout_k = "plain", layout_v = "plain"} : (tensor<4x1x8xi8>,
+// AVX2-LABEL: func.func @one_query
+// AVX2: kern.row
+// AVX2: kern.attention
+// AVX2: layout_k = "plain", layout_v = "plain"} : (tensor<4x1x8xui8>,
+func.func @one_query(%q: tensor<4x1x8x!quant.uniform<i8:f32, 0.02>>, %k: tensor<4x90x8x!quant.uniform<i8:f32, 0.03>>, %v: tensor<4x90x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<4x1x64xf32> {
+  %y = quern.attention %q, %k, %v {key_block = 32} : (tensor<4x1x8x!quant.uniform<i8:f32, 0.02>>, tensor<4x90x8x!quant.uniform<i8:f32, 0.03>>, tensor<4x90x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<4x1x64xf32>
+  return %y : tensor<4x1x64xf32>
+}
+// CHECK-LABEL: func.func @shared
+// CHECK: kern.view {{.*}} -> tensor<2x3x8xui8>
+// CHECK: kern.attention
+// CHECK: layout_v = "plain"} : (tensor<2x3x8xui8>, tensor<2x90x8xi8>,
+// CHECK: kern.view {{.*}} -> tensor<6x1x64xf32>
+func.func @shared(%q: tensor<6x1x8x!quant.uniform<u8:f32, 0.02:128>>, %k: tensor<2x90x8x!quant.uniform<i8:f32, 0.03>>, %v: tensor<2x90x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<6x1x64xf32> {
+  %y = quern.attention %q, %k, %v {causal = "bottom_right", key_block = 32} : (tensor<6x1x8x!quant.uniform<u8:f32, 0.02:128>>, tensor<2x90x8x!quant.uniform<i8:f32, 0.03>>, tensor<2x90x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<6x1x64xf32>
+  return %y : tensor<6x1x64xf32>
+}
