@@ -1,7 +1,8 @@
 /* Keeping a value from one pass over a row to the next instead of computing it again: softmax needs every exponential
  * for the sum and for the result. The result's own memory serves, when all that the last pass needs, element by
  * element, follows from one register of the result's size. As no input is read along the row after that, the result may
- * even share its memory with an input. */
+ * even share its memory with an input. Where the result is of smaller elements, rows that are not too long have memory
+ * of their own for it. */
 #include "row.h"
 #include <string.h>
 
@@ -50,17 +51,26 @@ static bool find_keeper(const qn_ll_nest *n, uint32_t reg, uint32_t *keeper) {
   return false;
 }
 
-bool qn__ll_row_keep(row_state *s) {
+/* Otherwise memory of its own serves, for f32 and where there is an output at all. */
+static bool may_have_room(const qn_ll_nest *n, uint32_t reg) {
+  for (uint32_t i = 0; i < n->plan->num_outputs; i++)
+    if (!qn__ll_row_reduced(n, i)) return n->g->masked && n->region.tape->insts[reg].type == QN_TF32;
+  return false;
+}
+
+bool qn__ll_row_keep(row_state *s, bool in_room) {
   qn_ll_nest *n = s->n;
   const qn_ll_region *r = &n->region;
   uint32_t count = r->tape->num_insts, best = 0;
   bool *seen = qn__arena_array(n->g->arena, count, sizeof *seen);
+  s->keeps = s->own_room = false;
   s->last_needs = qn__arena_array(n->g->arena, count, sizeof *s->last_needs);
   if (!seen || !s->last_needs) return false;
   for (uint32_t i = 0; i < count && r->num_passes > 1; i++) {
-    uint32_t keeper;
+    uint32_t keeper = UINT32_MAX;
     if (!r->needed[i] || !(r->vary[i] & QN_LL_BY_LANE) || r->ready[i] != r->num_passes - 2) continue;
-    if (r->tape->insts[i].op == QN_T_INPUT || !find_keeper(n, i, &keeper)) continue;
+    if (r->tape->insts[i].op == QN_T_INPUT) continue;
+    if (!find_keeper(n, i, &keeper) && !(in_room && may_have_room(n, i))) continue;
     search after = {.r = r, .stop = i, .seen = seen};
     see_outputs(&after, n);
     look_back(&after);
@@ -74,6 +84,7 @@ bool qn__ll_row_keep(row_state *s) {
     s->keeps = true;
     s->kept = i;
     s->keeper = keeper;
+    s->own_room = keeper == UINT32_MAX;
   }
   if (s->keeps) {
     search last = {.r = r, .stop = s->kept, .seen = s->last_needs};
@@ -87,14 +98,20 @@ bool qn__ll_row_keep(row_state *s) {
 }
 
 void qn__ll_row_room(row_state *s) {
-  if (!s->keeps || !s->n->stream || s->room) return;
-  qn_scalar mem = s->n->places[s->n->plan->num_inputs + s->keeper].mem;
-  s->room = qn__ll_slot(s->n->g, qn__ll_mem_type(s->n->g, mem), QN_STREAM_ROW / (qn__ll_mem_bits(mem) / 8));
+  qn_ll *g = s->n->g;
+  if (!s->keeps || s->room) return;
+  if (s->own_room) {
+    s->room = qn__ll_slot(g, g->f32, QN_LL_ROOM);
+  } else if (s->n->stream) {
+    qn_scalar mem = s->n->places[s->n->plan->num_inputs + s->keeper].mem;
+    s->room = qn__ll_slot(g, qn__ll_mem_type(g, mem), QN_STREAM_ROW / (qn__ll_mem_bits(mem) / 8));
+  }
 }
 
-/* Where it is kept: in the output, or where that goes past the caches, in memory of its own. */
+/* Where it is kept: in the output, or where that goes past the caches or is too small, in memory of its own. */
 static qn_ll_place place_of(row_state *s) {
-  qn_ll_place p = s->n->places[s->n->plan->num_inputs + s->keeper];
+  qn_ll_place p = {.mem = QN_F32, .access = QN_ACCESS_DENSE};
+  if (!s->own_room) p = s->n->places[s->n->plan->num_inputs + s->keeper];
   qn__ll_row_room(s);
   if (s->room) p.base = s->room;
   return p;

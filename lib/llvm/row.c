@@ -191,7 +191,7 @@ bool qn__ll_row_pairs(const qn_ll_nest *n) {
   uint32_t sums = 0;
   if (!n->g->masked || n->plan->num_loops < 2 || n->region.num_passes < 3) return false;
   for (uint32_t i = 0; i < n->region.tape->num_insts; i++) sums += n->region.tape->insts[i].op == QN_T_ALL_FSUM;
-  if (!sums || !qn__ll_row_find_nans(&s) || !qn__ll_row_keep(&s) || !is_short(&s)) return false;
+  if (!sums || !qn__ll_row_find_nans(&s) || !qn__ll_row_keep(&s, true) || !is_short(&s)) return false;
   qn__ll_share_find(&s);
   for (; s.pass + 1 < n->region.num_passes; s.pass++)
     if (2 * all_registers(&s) + 1 > QN_LL_MAX_CARRIED) return false;
@@ -480,16 +480,19 @@ static void begin_row(qn_ll_nest *n) {
   qn__ll_region_emit(&n->region, 0, 0, 0, 1);
 }
 
-static void inner(qn_ll_nest *n) {
+/* What is kept from pass to pass has a room of its own when `in_room`. */
+static void row(qn_ll_nest *n, bool in_room) {
   qn_ll *g = n->g;
   qn_ll_nest second = *n;
   row_state s = {.n = n, .slots = qn__ll_values(g, n->region.tape->num_insts)}, other = {.n = &second};
   second.region.v = qn__ll_values(g, n->region.tape->num_insts);
   second.region.divisors = qn__arena_array(g->arena, n->region.tape->num_insts, sizeof *second.region.divisors);
-  if (!s.slots || !second.region.v || !second.region.divisors || !qn__ll_row_find_nans(&s) || !qn__ll_row_keep(&s)) {
+  if (!s.slots || !second.region.v || !second.region.divisors || !qn__ll_row_find_nans(&s) ||
+      !qn__ll_row_keep(&s, in_room)) {
     g->failed = g->out_of_memory = true;
     return;
   }
+  memset(n->region.divisors, 0, n->region.tape->num_insts * sizeof *n->region.divisors);
   qn__ll_share_find(&s);
   begin_row(n);
   if (n->pairs) {
@@ -505,11 +508,32 @@ static void inner(qn_ll_nest *n) {
     else
       one_pass(&s);
   }
+  bool *needed = n->region.needed;
   if (s.keeps) n->region.needed = s.last_needs;
   if (s.other)
     write_rows(&s);
   else
     write_row(&s);
+  n->region.needed = needed;
+}
+
+static void inner(qn_ll_nest *n) {
+  qn_ll *g = n->g;
+  row_state s = {.n = n};
+  if (!qn__ll_row_keep(&s, true)) {
+    g->failed = g->out_of_memory = true;
+  } else if (!s.keeps || !s.own_room) {
+    row(n, false);
+  } else { /* rows that are too long for the room do without */
+    LLVMValueRef fits = LLVMBuildICmp(g->b, LLVMIntSLE, n->end, qn__ll_i64(g, QN_LL_ROOM), "");
+    qn_ll_if with, without;
+    qn__ll_if_begin(g, &with, fits);
+    row(n, true);
+    qn__ll_if_end(g, &with);
+    qn__ll_if_begin(g, &without, LLVMBuildNot(g->b, fits, ""));
+    row(n, false);
+    qn__ll_if_end(g, &without);
+  }
 }
 
 qn_status qn__ll_row(qn_ll *g, const qn_body *body) {

@@ -3,7 +3,7 @@
 #define QN_LL_ROW_H
 #include "ll.h"
 
-enum { PARTIALS = 32 };
+enum { PARTIALS = 32, QN_LL_ROOM = 4096 };
 
 typedef struct row_state row_state;
 /* A division by the sum of its dividends (share.c). */
@@ -21,6 +21,7 @@ struct row_state {
   LLVMValueRef queue[QN_LL_MAX_CARRIED];
   bool keeps; /* register `kept` is stored to output `keeper` in the last pass but one, and loaded in the last */
   uint32_t kept, keeper;
+  bool own_room;     /* no output serves: there is memory for rows of QN_LL_ROOM elements */
   LLVMValueRef room; /* memory of its own for it, on the stack; null where the output serves */
   struct {
     LLVMValueRef base, share, is_long; /* of what this pass fetches; null for nothing, all and never */
@@ -47,8 +48,8 @@ bool qn__ll_share_here(const row_state *s);
 LLVMValueRef qn__ll_share_start(const row_state *s);
 LLVMValueRef qn__ll_share_step(const row_state *s, LLVMValueRef least, LLVMValueRef mask);
 void qn__ll_share_end(row_state *s, LLVMValueRef least); /* the divisor is prepared */
-/* Decides whether to keep something. False when memory runs out. */
-bool qn__ll_row_keep(row_state *s);
+/* Decides whether to keep something, in memory of its own too when `in_room`. False when memory runs out. */
+bool qn__ll_row_keep(row_state *s, bool in_room);
 /* Reserves memory for what is kept, where it needs some of its own. */
 void qn__ll_row_room(row_state *s);
 /* Into region r. */
