@@ -51,11 +51,16 @@ static bool find_keeper(const qn_ll_nest *n, uint32_t reg, uint32_t *keeper) {
   return false;
 }
 
-/* Otherwise memory of its own serves, for f32 and where there is an output at all. */
+/* Otherwise memory of its own serves, for f32. Not for bytes: they are packed from what may stand behind the register.
+ */
 static bool may_have_room(const qn_ll_nest *n, uint32_t reg) {
-  for (uint32_t i = 0; i < n->plan->num_outputs; i++)
-    if (!qn__ll_row_reduced(n, i)) return n->g->masked && n->region.tape->insts[reg].type == QN_TF32;
-  return false;
+  bool some = false;
+  for (uint32_t i = 0; i < n->plan->num_outputs; i++) {
+    if (qn__ll_row_reduced(n, i)) continue;
+    if (qn__ll_mem_bits(n->places[n->plan->num_inputs + i].mem) < 16) return false;
+    some = true;
+  }
+  return some && n->g->masked && n->region.tape->insts[reg].type == QN_TF32;
 }
 
 bool qn__ll_row_keep(row_state *s, bool in_room) {
