@@ -4,6 +4,9 @@
  * takes several blocks at a time, or, of a long one, keeps several sums of each element. */
 #include "block.h"
 
+/* Bits of 1.5 * 2^19: an integer added to them adds a 16th of it to the number, up to 2^22 either way. */
+enum { SIXTEENTHS = 0x49400000, MOST_IN_SIXTEENTHS = 64 };
+
 enum {
   V = QN_LL_BLOCK_VECTORS,
   MOST = QN_LL_BLOCK_ROWS * V,
@@ -19,8 +22,15 @@ typedef struct ints {
   qn_ll_block *s;
   qn_ll_block_tile *t;
   const qn_bpack_layout *l;
-  bool whole; /* qn__ll_block_whole_bytes */
+  bool whole;      /* qn__ll_block_whole_bytes */
+  bool sixteenths; /* and sums start at SIXTEENTHS: the upper columns' are floats that want no shift */
 } ints;
+
+static ints ints_of(qn_ll_block *s, qn_ll_block_tile *t) {
+  const qn_bpack_layout *l = &s->plan->weights;
+  bool whole = qn__ll_block_whole_bytes(s, t->rows);
+  return (ints){s, t, l, whole, whole && qn_bpack_has_zeros(l) && l->block <= MOST_IN_SIXTEENTHS};
+}
 
 static int64_t row_bytes(const ints *i) {
   return (int64_t)i->l->block + 8;
@@ -45,7 +55,7 @@ static void codes_row(const ints *i, part *p, LLVMValueRef b, LLVMValueRef a_ste
 /* Of `block`, as rows have it behind their codes: what the form adds to all codes, times minus the sum of the row's. */
 static LLVMValueRef start_of(const ints *i, uint32_t block, uint32_t r) {
   qn_ll *g = i->s->g;
-  if (qn_bpack_has_zeros(i->l)) return qn__ll_bits(g, i->s->ints, 0);
+  if (qn_bpack_has_zeros(i->l)) return qn__ll_bits(g, i->s->ints, i->sixteenths ? SIXTEENTHS : 0);
   LLVMValueRef at = qn__ll_gep_const(g, i->t->a[r], (block + 1) * row_bytes(i) - 4);
   return qn__ll_splat(g, qn__ll_load_vec(g, g->i32, at, 4), i->s->lanes);
 }
@@ -53,7 +63,8 @@ static LLVMValueRef start_of(const ints *i, uint32_t block, uint32_t r) {
 static void begin(const ints *i, uint32_t block, part *p) {
   for (uint32_t r = 0; r < i->t->rows; r++) {
     p->acc[r * V] = start_of(i, block, r);
-    for (uint32_t v = 1; v < V; v++) p->acc[r * V + v] = i->whole ? qn__ll_bits(i->s->g, i->s->ints, 0) : p->acc[r * V];
+    for (uint32_t v = 1; v < V; v++)
+      p->acc[r * V + v] = i->whole && !i->sixteenths ? qn__ll_bits(i->s->g, i->s->ints, 0) : p->acc[r * V];
   }
 }
 
@@ -77,9 +88,17 @@ static void take_apart(const ints *i, uint32_t block, part *p) {
   for (uint32_t r = 0; r < i->t->rows; r++) {
     LLVMValueRef *low = &p->acc[r * V], *high = low + 1;
     *low = LLVMBuildSub(g->b, *low, *high, "");
+    if (i->sixteenths) continue;
     *high = LLVMBuildAShr(g->b, *high, qn__ll_bits(g, i->s->ints, 4), "");
     if (!qn_bpack_has_zeros(i->l)) *high = LLVMBuildAdd(g->b, *high, start_of(i, block, r), "");
   }
+}
+
+static LLVMValueRef as_float(const ints *i, LLVMValueRef acc, uint32_t v) {
+  qn_ll *g = i->s->g;
+  if (!i->sixteenths || v == 0) return LLVMBuildSIToFP(g->b, acc, i->s->floats, "");
+  LLVMValueRef x = LLVMBuildBitCast(g->b, acc, i->s->floats, "");
+  return LLVMBuildFSub(g->b, x, qn__ll_bits(g, i->s->floats, SIXTEENTHS), "");
 }
 
 /* sum = fma(f32(acc), a's scale * b's, sum) */
@@ -95,7 +114,7 @@ static void scale_block(const ints *i, uint32_t block, part *p) {
     LLVMValueRef at = qn__ll_gep_const(g, i->t->a[r], (block + 1) * row_bytes(i) - 8);
     LLVMValueRef own = qn__ll_splat(g, qn__ll_load_vec(g, g->f32, at, 4), s->lanes);
     for (uint32_t v = 0; v < V; v++) {
-      LLVMValueRef x = LLVMBuildSIToFP(g->b, p->acc[r * V + v], s->floats, ""), *sum = &i->t->sum[r * V + v];
+      LLVMValueRef x = as_float(i, p->acc[r * V + v], v), *sum = &i->t->sum[r * V + v];
       *sum = qn__ll_fma(g, x, LLVMBuildFMul(g->b, own, scales[v], ""), *sum, false, s->lanes);
     }
   }
@@ -120,7 +139,7 @@ static void codes_rows(const ints *i, part *parts, uint32_t n, uint32_t blocks, 
 }
 
 static void several_blocks(qn_ll_block *s, qn_ll_block_tile *t, uint32_t blocks) {
-  ints i = {s, t, &s->plan->weights, qn__ll_block_whole_bytes(s, t->rows)};
+  const ints i = ints_of(s, t);
   part parts[MOST_PARTS];
   s->in_order = blocks > 1;
   for (uint32_t p = 0; p < blocks; p++) begin(&i, p, &parts[p]);
@@ -133,7 +152,7 @@ static void several_blocks(qn_ll_block *s, qn_ll_block_tile *t, uint32_t blocks)
 static void long_block(qn_ll_block *s, qn_ll_block_tile *t, uint32_t blocks) {
   (void)blocks;
   qn_ll *g = s->g;
-  ints i = {s, t, &s->plan->weights, qn__ll_block_whole_bytes(s, t->rows)};
+  const ints i = ints_of(s, t);
   uint32_t step = i.l->block / 4 % 8 ? 2 : 8, n = parts_of(t), count = qn__ll_block_count(t);
   if (n > step) n = step;
   part parts[MOST_PARTS];

@@ -207,6 +207,9 @@ bool limit_fma(const options *o, double ops, contender *out);
 bool limit_read(double bytes, contender *out);
 /* Reading the same `bytes` in every call, wherever caches keep them. */
 bool limit_read_again(size_t bytes, contender *out);
+/* What 4-bit codes of a codebook, K x N in blocks of 32, cost at least with one row where bytes are looked up by an
+ * instruction; false elsewhere. */
+bool limit_lookups(const options *o, int64_t n, int64_t k, contender *out);
 /* memcpy of `bytes` from and to buffers of its own. */
 bool limit_copy(size_t bytes, contender *out);
 

@@ -97,6 +97,13 @@ static bool ours(qn_context *ctx, block_product *p, const options *o, contender 
   return false;
 }
 
+/* One row from cache: reading its weights, or, of a codebook, looking its codes up. */
+static bool limit_of(const block_product *p, const options *o, double bytes, bool far, contender *out) {
+  if (far) return limit_read(bytes, out);
+  if (p->m > 1) return false;
+  return (p->kind == W4_CODEBOOK && limit_lookups(o, p->n, p->k, out)) || limit_read_again((size_t)bytes, out);
+}
+
 static bool one(qn_context *ctx, const options *o, report *r, int kind, const int64_t *shape, bool far, bool *told) {
   block_product p = {.m = shape[0], .n = shape[1], .k = shape[2], .kind = kinds[kind].kind, .copies = 1};
   const int per_block = p.kind == W4_MXFP4 ? 1 : p.kind == W4_ASYMMETRIC ? 3 : 2; /* scale and zero point */
@@ -120,7 +127,7 @@ static bool one(qn_context *ctx, const options *o, report *r, int kind, const in
     contender_destroy(&c[0]);
   } else if (good) {
     peer_note why = {""};
-    if (far ? limit_read(bytes, &c[n]) : p.m == 1 && limit_read_again((size_t)bytes, &c[n])) n++;
+    if (limit_of(&p, o, bytes, far, &c[n])) n++;
     if (ggml_block(&p, o, &c[n], &why)) n++;
     if (why.text[0] && !*told) report_note(r, "%s: ggml: %s", work, why.text), *told = true;
     race(c, n, o->quick ? 0.2 : 0.6, t);
