@@ -36,6 +36,17 @@ static void test_sizes(void **state) {
   assert_int_equal(qn_bpack_row_bytes(32, INT64_MAX), -1);
   assert_true(qn_bpack_layout_parse(qn_str_of("b32p32t4e8"), &l));
   assert_int_equal(qn_bpack_matrix_bytes(&l, 32, 1), 64 + 512 + 32);
+  assert_true(qn_bpack_layout_parse(qn_str_of("b32p32u4f16"), &l));
+  const size_t all = 512 + 64 + 16; /* no whole lines: four blocks to a group, of six the last two */
+  assert_int_equal(qn_bpack_bytes(&l), all);
+  qn_bpack_place at = qn_bpack_place_of(&l, 6, 3);
+  assert_int_equal(at.codes, 3 * 512);
+  assert_int_equal(at.scales, 4 * 512 + 3 * 64);
+  assert_int_equal(at.zeros, 4 * (512 + 64) + 3 * 16);
+  at = qn_bpack_place_of(&l, 6, 5);
+  assert_int_equal(at.codes, 4 * all + 512);
+  assert_int_equal(at.scales, 4 * all + 2 * 512 + 64);
+  assert_int_equal(at.zeros, 4 * all + 2 * (512 + 64) + 16);
   assert_true(qn_bpack_layout_parse(qn_str_of("b32p32u8f32"), &l));
   assert_int_equal(qn_bpack_bytes(&l), 1024 + 128 + 32);
 }
