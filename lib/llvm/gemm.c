@@ -255,7 +255,9 @@ static LLVMValueRef steps_in_block(loops *l, LLVMValueRef steps) {
   int64_t per_step = l->low ? 1 : l->rows;
   if (s->places.some) {
     LLVMValueRef all = l->low ? steps : round_up_div(g, steps, qn__ll_i64(g, per_step));
-    return qn__ll_mul(g, equal_blocks(g, all, qn__ll_i64(g, GEMM_PLACES / l->rows)), qn__ll_i64(g, per_step));
+    LLVMValueRef most = qn__ll_i64(g, GEMM_PLACES / l->rows), fewer = qn__ll_i64(g, s->pieces.most_tiles);
+    if (s->pieces.some) most = LLVMBuildSelect(g->b, s->pieces.cut, fewer, most, "");
+    return qn__ll_mul(g, equal_blocks(g, all, most), qn__ll_i64(g, per_step));
   }
   int64_t bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->lhs) / 8 * l->rows;
   LLVMValueRef chosen = qn__ll_slot(g, g->i64, 1), per = qn__ll_i64(g, per_step);
@@ -354,18 +356,23 @@ static void row_block(loops *l, LLVMValueRef first, LLVMValueRef last, uint32_t 
   if (l->s.plan->side) side_columns(l, end);
 }
 
-/* With K = 0 there is nothing to read, and tiles multiply a block of zeros. */
-static void take_zeros(gemm_state *s) {
+static void make_zeros(gemm_state *s) {
   qn_ll *g = s->g;
   const qn_gemm_plan *p = s->plan;
   uint32_t block = p->layout.k_block * qn__ll_mem_bits(p->rhs) / 8, acc = qn__ll_mem_bits(p->acc) / 8;
   uint32_t bytes = block > acc * MOST_PANELS ? block : acc * MOST_PANELS;
   LLVMTypeRef type = LLVMArrayType(g->i64, (p->layout.panel_width * bytes + 7) / 8);
-  LLVMValueRef none = qn__ll_i64(g, 0);
   s->zeros = LLVMAddGlobal(g->mod, type, "zeros");
   LLVMSetInitializer(s->zeros, LLVMConstNull(type));
   LLVMSetGlobalConstant(s->zeros, true);
   LLVMSetLinkage(s->zeros, LLVMInternalLinkage);
+}
+
+/* With K = 0 there is nothing to read, and tiles multiply a block of zeros. */
+static void take_zeros(gemm_state *s) {
+  qn_ll *g = s->g;
+  LLVMValueRef none = qn__ll_i64(g, 0);
+  make_zeros(s);
   LLVMValueRef empty = LLVMBuildICmp(g->b, LLVMIntEQ, s->tile.k_size, none, "");
   s->a = LLVMBuildSelect(g->b, empty, s->zeros, s->a, "");
   s->b = LLVMBuildSelect(g->b, empty, s->zeros, s->b, "");
@@ -395,6 +402,7 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
   s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, s->tile.k_size, up), block, "");
   if (!plan->window && !plan->layout.granule) take_zeros(s);
+  if (plan->window && plan->cuts) make_zeros(s);
   qn__ll_gemm_places_init(s);
   uint32_t panels = panels_at_once(&l, l.rows);
   bool whole = plan->whole && takes_whole(&l);

@@ -24,7 +24,9 @@ typedef struct gemm_pieces {
   bool some;                 /* the body can cut K */
   LLVMValueRef cut, few;     /* whether it does; and because the tiles are few */
   LLVMValueRef blocks;       /* of a piece */
+  LLVMValueRef count;        /* of positions in one, of windows */
   LLVMValueRef from, to;     /* blocks of the piece at hand */
+  LLVMValueRef positions;    /* of a window that are in it, a bit each; null where there are no pads */
   LLVMValueRef k_size;       /* its part of K */
   LLVMValueRef first, last;  /* whether it is */
   LLVMValueRef waiting;      /* memory: sums of the rows from `begin` on */

@@ -289,6 +289,10 @@ static positions positions_of(gemm_state *s) {
     any = LLVMBuildOr(g->b, any, row, ""), all = LLVMBuildAnd(g->b, all, row, "");
   }
   if (!s->places.skips) any = qn__ll_bits(g, g->i64, all_bits(&s->plan->shape));
+  if (s->pieces.some) {
+    any = LLVMBuildAnd(g->b, any, s->pieces.positions, "");
+    all = LLVMBuildAnd(g->b, all, s->pieces.positions, "");
+  }
   return (positions){any, LLVMBuildICmp(g->b, LLVMIntNE, any, all, "")};
 }
 

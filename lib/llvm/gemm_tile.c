@@ -14,6 +14,7 @@ static void list_given(gemm_state *s, gemm_sums *f) {
   f->given[n++] = &s->sums;
   f->given[n++] = s->places.some ? &s->place : &s->a_stride;
   if (s->places.pads) f->given[n++] = &s->places.outside;
+  if (s->places.pads && s->pieces.some) f->given[n++] = &s->pieces.positions;
   if (f->starts) f->given[n++] = &s->start;
   if (s->pieces.some) f->given[n++] = &s->start_pitch;
   if (s->fetch.some) f->given[n++] = &s->fetch.ahead;
@@ -106,11 +107,12 @@ static void move_to_piece(gemm_state *s) {
   qn_ll *g = s->g;
   const qn_layout *l = &s->plan->layout;
   const gemm_pieces *p = &s->pieces;
+  s->at.sums = qn__ll_gep(g, p->waiting, qn__ll_mul(g, qn__ll_sub(g, s->row, p->begin), p->pitch));
+  if (s->plan->window) return; /* positions are found where they are */
   int64_t a_bytes = (int64_t)l->k_block * qn__ll_mem_bits(s->plan->lhs) / 8;
   int64_t b_bytes = (int64_t)l->k_block * l->panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
   s->at.a = qn__ll_gep(g, s->at.a, qn__ll_mul(g, p->from, qn__ll_i64(g, a_bytes)));
   s->at.b = qn__ll_gep(g, s->at.b, qn__ll_mul(g, p->from, qn__ll_i64(g, b_bytes)));
-  s->at.sums = qn__ll_gep(g, p->waiting, qn__ll_mul(g, qn__ll_sub(g, s->row, p->begin), p->pitch));
 }
 
 void qn__ll_gemm_place(gemm_state *s, LLVMValueRef begin) {

@@ -237,12 +237,22 @@ static int64_t rows_of(const qn_module *m, qn_op op) {
   return rows;
 }
 
+/* Windows with pads are cut between positions. */
+static bool may_cut_window(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
+  qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
+  int64_t kb = g->layout.k_block, k = a.rank == 4 ? a.size[3] : -1;
+  if (!qn__window_pads(g) || k < 0 || k > INT32_MAX) return false;
+  k = (k / g->shape.groups + kb - 1) / kb * kb * g->layout.panel_width;
+  return k * g->shape.size[0] * g->shape.size[1] * qn_scalar_get(g->rhs)->storage_bits / 8 > (int64_t)g->long_bytes;
+}
+
 /* Whether calls of an op of these sizes, or of sizes that are not known, may find panels worth cutting: long ones, or
  * many bytes for few rows, which is also what a thread may be left with. Cutting is in the way of those that do not. */
 static bool may_cut(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
   enum { FEW_TILES = 16 };
   qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0)), y = qn__pshape_of(m, qn_op_result(m, op, 0));
-  if (g->window || g->layout.plain) return false;
+  if (g->layout.plain) return false;
+  if (g->window) return may_cut_window(m, op, g);
   if (a.rank < 2 || y.rank < 2) return true;
   int64_t k = a.size[a.rank - (g->lhs_strided ? 2 : 1)], n = y.size[y.rank - 1], rows = rows_of(m, op);
   int64_t kb = g->layout.k_block, width = g->layout.panel_width;
