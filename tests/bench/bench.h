@@ -173,10 +173,9 @@ bool onnxruntime_chain(const chain *c, const options *o, contender *out, const v
 typedef struct conv {
   char name[32];
   int64_t h, w, c, kh, kw, o, stride, pad, groups;
-  uint8_t *x;
-  int8_t *weights;
+  bool floats; /* x, weights, bias and y are f32, without scales; else u8, s8, i32 and u8 */
+  void *x, *weights, *bias;
   float *scales; /* of the sums, per channel */
-  int32_t *bias;
 } conv;
 static inline int64_t conv_out(const conv *c, int64_t size, int64_t window) {
   return (size + 2 * c->pad - window) / c->stride + 1;

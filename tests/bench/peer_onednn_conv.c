@@ -1,4 +1,4 @@
-/* int8 convolution in oneDNN 2: channels last, weights in the layout it asks for. */
+/* Convolution in oneDNN 2: channels last, weights in the layout it asks for. */
 #include "bench.h"
 #ifdef HAVE_ONEDNN
 #  include "onednn.h"
@@ -14,18 +14,19 @@ static void describe(const conv *c, descs *d) {
                     w = {c->o, c->c, c->kh, c->kw}, bias = {c->o},
                     wg = {c->groups, c->o / c->groups, c->c / c->groups, c->kh, c->kw};
   bool groups = c->groups > 1;
-  dnnl_memory_desc_init_by_tag(&d->x, 4, x, dnnl_u8, dnnl_nhwc);
-  dnnl_memory_desc_init_by_tag(&d->y, 4, y, dnnl_u8, dnnl_nhwc);
-  dnnl_memory_desc_init_by_tag(&d->w_plain, groups ? 5 : 4, groups ? wg : w, dnnl_s8, groups ? dnnl_hwigo : dnnl_hwio);
-  dnnl_memory_desc_init_by_tag(&d->w, groups ? 5 : 4, groups ? wg : w, dnnl_s8, dnnl_format_tag_any);
-  dnnl_memory_desc_init_by_tag(&d->bias, 1, bias, dnnl_s32, dnnl_a);
+  dnnl_data_type_t codes = c->floats ? dnnl_f32 : dnnl_u8, signs = c->floats ? dnnl_f32 : dnnl_s8;
+  dnnl_memory_desc_init_by_tag(&d->x, 4, x, codes, dnnl_nhwc);
+  dnnl_memory_desc_init_by_tag(&d->y, 4, y, codes, dnnl_nhwc);
+  dnnl_memory_desc_init_by_tag(&d->w_plain, groups ? 5 : 4, groups ? wg : w, signs, groups ? dnnl_hwigo : dnnl_hwio);
+  dnnl_memory_desc_init_by_tag(&d->w, groups ? 5 : 4, groups ? wg : w, signs, dnnl_format_tag_any);
+  dnnl_memory_desc_init_by_tag(&d->bias, 1, bias, c->floats ? dnnl_f32 : dnnl_s32, dnnl_a);
 }
 
 static dnnl_primitive_attr_t attributes(const conv *c) {
   dnnl_primitive_attr_t attr;
   dnnl_post_ops_t post;
   dnnl_primitive_attr_create(&attr);
-  dnnl_primitive_attr_set_output_scales(attr, c->o, 2, c->scales);
+  if (!c->floats) dnnl_primitive_attr_set_output_scales(attr, c->o, 2, c->scales);
   dnnl_post_ops_create(&post);
   dnnl_post_ops_append_eltwise(post, 1, dnnl_eltwise_relu, 0, 0);
   dnnl_primitive_attr_set_post_ops(attr, post);
