@@ -140,3 +140,29 @@ void float_convolutions(void) {
   else
     put("  return %%r : %s\n}\n", t.y);
 }
+
+/* So many channels that panels of weights are cut between the positions of a window. */
+void long_windows(void) {
+  bool floats = pick(3) > 0;
+  conv c = {.n = 1 + pick(2), .h = 3 + pick(6), .w = 3 + pick(6), .kh = 3, .kw = 3, .groups = 1};
+  c.c = floats ? 230 + pick(60) : 912 + pick(40), c.o = 1 + pick(floats ? 80 : 24);
+  for (int a = 0; a < 2; a++) c.stride[a] = 1 + (pick(3) == 0), c.dilation[a] = 1 + (pick(5) == 0);
+  for (int a = 0; a < 4; a++) c.pads[a] = 1 + pick(2);
+  c.oh = along(c.h, c.pads[0], c.pads[2], c.kh, c.dilation[0], c.stride[0]);
+  c.ow = along(c.w, c.pads[1], c.pads[3], c.kw, c.dilation[1], c.stride[1]);
+  types t;
+  image(t.x, sizeof t.x, &c, c.c, c.h, c.w, floats ? "f32" : "!quant.uniform<u8:f32, 0.5>");
+  image(t.y, sizeof t.y, &c, c.o, c.oh, c.ow, floats ? "f32" : "i32");
+  image(t.z, sizeof t.z, &c, c.o, c.oh, c.ow, "i32");
+  weights_shape(t.w, sizeof t.w, &c, floats ? "f32" : "!quant.uniform<i8:f32, 0.5>");
+  if (floats) {
+    put("func.func @main(%%x: %s, %%w: %s) -> %s {\n", t.x, t.w, t.y);
+    put_conv(&c, &t, "%w");
+    put("  %%r = quern.relu %%s : (%s) -> %s\n  return %%r : %s\n}\n", t.y, t.y, t.y);
+    return;
+  }
+  put("func.func @main(%%x: %s, %%z: %s) -> %s {\n", t.x, t.z, t.y);
+  put_weights(&c, t.w, 127);
+  put_conv(&c, &t, "%w");
+  put_tail(&c, &t, 3);
+}

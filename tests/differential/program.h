@@ -59,4 +59,5 @@ void narrow_weights(void);
 /* convolutions.c */
 void convolutions(void);
 void float_convolutions(void);
+void long_windows(void);
 #endif
