@@ -122,6 +122,49 @@ static LLVMValueRef load_lanes(qn_ll *g, const qn_ll_place *p, LLVMValueRef inde
   return mask ? LLVMBuildSelect(g->b, mask, v, LLVMConstNull(type), "") : v;
 }
 
+/* ---- 4-bit elements by vectors, which begin at a whole byte but for odd ones ---- */
+
+static bool are_nibbles(const qn_ll_place *p, uint32_t lanes, LLVMValueRef mask) {
+  return qn__ll_mem_bits(p->mem) == 4 && p->access == QN_ACCESS_DENSE && lanes % 2 == 0 && !mask;
+}
+
+static LLVMValueRef is_even(qn_ll *g, LLVMValueRef index) {
+  LLVMValueRef low = LLVMBuildAnd(g->b, index, qn__ll_i64(g, 1), "");
+  return LLVMBuildICmp(g->b, LLVMIntEQ, low, qn__ll_i64(g, 0), "");
+}
+
+/* Two elements of a byte as two bytes. */
+static LLVMValueRef load_pairs(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes) {
+  LLVMTypeRef pairs = LLVMVectorType(g->i16, lanes / 2), type = LLVMVectorType(g->i8, lanes);
+  LLVMValueRef v = qn__ll_load_vec(g, LLVMVectorType(g->i8, lanes / 2), address(g, p, index), 1);
+  v = LLVMBuildZExt(g->b, v, pairs, "");
+  LLVMValueRef high = LLVMBuildShl(g->b, v, qn__ll_bits(g, pairs, 4), "");
+  high = LLVMBuildAnd(g->b, high, qn__ll_bits(g, pairs, 0x0F00), "");
+  v = LLVMBuildOr(g->b, LLVMBuildAnd(g->b, v, qn__ll_bits(g, pairs, 0x000F), ""), high, "");
+  v = LLVMBuildBitCast(g->b, v, type, "");
+  bool is_signed = info_of(p->mem).cls == QN_SIGNLESS || info_of(p->mem).cls == QN_SIGNED;
+  if (!is_signed) return v;
+  LLVMValueRef sign = qn__ll_bits(g, type, 8); /* (v ^ 8) - 8 */
+  return LLVMBuildSub(g->b, LLVMBuildXor(g->b, v, sign, ""), sign, "");
+}
+
+static LLVMValueRef load_nibbles(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes) {
+  LLVMValueRef even = is_even(g, index), v[2] = {LLVMConstNull(LLVMVectorType(g->i8, lanes))};
+  LLVMBasicBlockRef from[2];
+  for (int odd = 0; odd < 2; odd++) {
+    qn_ll_if f;
+    from[0] = LLVMGetInsertBlock(g->b);
+    qn__ll_if_begin(g, &f, odd ? LLVMBuildNot(g->b, even, "") : even);
+    v[1] = odd ? load_lanes(g, p, index, lanes, NULL) : load_pairs(g, p, index, lanes);
+    from[1] = LLVMGetInsertBlock(g->b);
+    qn__ll_if_end(g, &f);
+    LLVMValueRef phi = LLVMBuildPhi(g->b, LLVMTypeOf(v[0]), "");
+    LLVMAddIncoming(phi, v, from, 2);
+    v[0] = phi;
+  }
+  return v[0];
+}
+
 static LLVMValueRef load_masked(qn_ll *g, LLVMTypeRef type, LLVMValueRef at, LLVMValueRef mask) {
   LLVMTypeRef overloads[2] = {type, g->ptr};
   LLVMValueRef args[4] = {at, qn__ll_i32(g, 1), mask, LLVMConstNull(type)};
@@ -134,6 +177,8 @@ LLVMValueRef qn__ll_load(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uin
     v = load_one(g, p, index);
   else if (p->access == QN_ACCESS_NONE)
     v = qn__ll_splat(g, load_one(g, p, index), lanes);
+  else if (are_nibbles(p, lanes, mask))
+    v = load_nibbles(g, p, index, lanes);
   else if (p->access == QN_ACCESS_STRIDED || is_packed(p))
     v = load_lanes(g, p, index, lanes, mask);
   else {
@@ -168,6 +213,22 @@ static void store_lanes(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint
   }
 }
 
+static void store_nibbles(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes, LLVMValueRef value) {
+  LLVMTypeRef pairs = LLVMVectorType(g->i16, lanes / 2);
+  LLVMValueRef even = is_even(g, index), v = LLVMBuildBitCast(g->b, value, pairs, "");
+  qn_ll_if whole, odd;
+  qn__ll_if_begin(g, &whole, even);
+  LLVMValueRef high = LLVMBuildLShr(g->b, v, qn__ll_bits(g, pairs, 4), "");
+  high = LLVMBuildAnd(g->b, high, qn__ll_bits(g, pairs, 0x00F0), "");
+  v = LLVMBuildOr(g->b, LLVMBuildAnd(g->b, v, qn__ll_bits(g, pairs, 0x000F), ""), high, "");
+  v = LLVMBuildTrunc(g->b, v, LLVMVectorType(g->i8, lanes / 2), "");
+  qn__ll_store_vec(g, v, address(g, p, index), 1);
+  qn__ll_if_end(g, &whole);
+  qn__ll_if_begin(g, &odd, LLVMBuildNot(g->b, even, ""));
+  store_lanes(g, p, index, lanes, NULL, value);
+  qn__ll_if_end(g, &odd);
+}
+
 static void store_masked(qn_ll *g, LLVMValueRef value, LLVMValueRef at, LLVMValueRef mask) {
   LLVMTypeRef overloads[2] = {LLVMTypeOf(value), g->ptr};
   LLVMValueRef args[4] = {value, at, qn__ll_i32(g, 1), mask};
@@ -179,6 +240,8 @@ void qn__ll_store(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t l
   if (p->mem == QN_I1) value = LLVMBuildZExt(g->b, value, qn__ll_lanes(g->i8, lanes), "");
   if (lanes == 1)
     store_one(g, p, index, value);
+  else if (are_nibbles(p, lanes, mask))
+    store_nibbles(g, p, index, lanes, value);
   else if (p->access != QN_ACCESS_DENSE || is_packed(p))
     store_lanes(g, p, index, lanes, mask, value);
   else if (mask)

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SHORT_WORK = 8, LONG_DIVISION = 9, CHECKED_DIVISION = 4 }; /* operations per vector */
+enum { GROUPED_WORK = 40, LONG_DIVISION = 9, CHECKED_DIVISION = 4 }; /* operations per vector */
 
 typedef struct group {
   qn_ll_outputs *o;
@@ -36,7 +36,7 @@ static uint32_t count_of(const qn_ll_outputs *o) {
     const qn_ll_divisor *d = &o->region->divisors[i];
     if (is_work(o, i)) work += !d->inverse ? 1 : d->checked ? CHECKED_DIVISION : LONG_DIVISION;
   }
-  return work <= SHORT_WORK ? 4 : 1;
+  return work <= GROUPED_WORK ? 4 : 1;
 }
 
 static bool float_const(const qn_tape *t, uint32_t reg, float *out) {

@@ -358,3 +358,70 @@ bool limit_copy(size_t bytes, contender *out) {
   *out = (contender){"limit", c, copy_run, NULL, copy_destroy};
   return true;
 }
+
+/* ---- what elementwise ops in a cache cannot do without ---- */
+
+/* A buffer read and one written, and what is done for each vector of 16 floats: so many instructions of the two ports
+ * that have vectors of 512 bits, or as many stores with no reading at all. */
+typedef struct ports {
+  copy buffers;
+  void (*loop)(const float *from, float *to, size_t n);
+} ports;
+
+#if defined(__x86_64__)
+#  define EACH_10(X)   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9)
+#  define EACH_11(X)   EACH_10(X) X(10)
+#  define DECLARE_P(i) __m512 p##i = _mm512_set1_ps(0.5f + 0.01f * i);
+#  define STEP_P(i)    p##i = _mm512_fmadd_ps(p##i, a, x);
+#  define KEEP_P(i)    __asm__ volatile("" : : "v"(p##i));
+#  define WORK(name, EACH_P)                                                                                           \
+    __attribute__((target("avx512f"))) static void name(const float *from, float *to, size_t n) {                      \
+      __m512 a = _mm512_set1_ps(0.5f);                                                                                 \
+      EACH_P(DECLARE_P)                                                                                                \
+      __asm__ volatile("" : "+v"(a));                                                                                  \
+      for (size_t i = 0; i < n; i += 16) {                                                                             \
+        __m512 x = _mm512_loadu_ps(from + i);                                                                          \
+        EACH_P(STEP_P) EACH_P(STEP_P) _mm512_storeu_ps(to + i, p0);                                                    \
+      }                                                                                                                \
+      EACH_P(KEEP_P)                                                                                                   \
+    }
+WORK(work_20, EACH_10)
+WORK(work_22, EACH_11)
+
+__attribute__((target("avx512f"))) static void only_stores(const float *from, float *to, size_t n) {
+  __m512 a = _mm512_set1_ps(0.5f);
+  (void)from;
+  __asm__ volatile("" : "+v"(a));
+  for (size_t i = 0; i < n; i += 64)
+    for (size_t k = 0; k < 64; k += 16) _mm512_storeu_ps(to + i + k, a);
+}
+#endif
+
+static void ports_run(void *state) {
+  ports *p = state;
+  p->loop((const float *)(const void *)p->buffers.from, (float *)(void *)p->buffers.to, p->buffers.bytes / 4);
+  __asm__ volatile("" : : : "memory");
+}
+
+static void ports_destroy(void *state) {
+  ports *p = state;
+  big_free(p->buffers.from, p->buffers.bytes), big_free(p->buffers.to, p->buffers.bytes);
+  free(p);
+}
+
+bool limit_ports(const options *o, limit_kind kind, size_t floats, contender *out) {
+#if defined(__x86_64__)
+  ports *p = have_fmas(o) ? calloc(1, sizeof *p) : NULL;
+  if (!p) return false;
+  size_t bytes = (floats + 63) / 64 * 256;
+  p->loop = kind == LIMIT_STORES ? only_stores : kind == LIMIT_WORK_20 ? work_20 : work_22;
+  p->buffers = (copy){big_alloc(bytes), big_alloc(bytes), bytes};
+  fill_floats((float *)(void *)p->buffers.from, bytes / 4, 0.25f, 0.5f, 7); /* no sum becomes a denormal */
+  memset(p->buffers.to, 0, bytes);
+  *out = (contender){"limit", p, ports_run, NULL, ports_destroy};
+  return true;
+#else
+  (void)o, (void)kind, (void)floats, (void)out;
+  return false;
+#endif
+}

@@ -7,39 +7,40 @@ typedef struct op {
   const char *name;
   qn_scalar in;
   double bytes;             /* read and written, per element */
+  limit_kind bound;         /* in a cache, where it is not the copy: instructions that its code has for a vector */
   const char *types, *body; /* function's type after the name; %%lld is rows, then columns, wherever the text has R C */
 } op;
 
 /* R and C stand for the sizes. */
 static const op ops[] = {
-    {"quantize", QN_F32, 5, "(%x: tensor<RxCxf32>) -> tensor<RxCxui8>",
+    {"quantize", QN_F32, 5, LIMIT_READS, "(%x: tensor<RxCxf32>) -> tensor<RxCxui8>",
      "%q = quant.qcast %x : tensor<RxCxf32> to tensor<RxCx!quant.uniform<u8:f32, 0.02:117>>\n"
      "%y = quant.scast %q : tensor<RxCx!quant.uniform<u8:f32, 0.02:117>> to tensor<RxCxui8>\n"
      "return %y : tensor<RxCxui8>\n"},
-    {"dequantize", QN_UI8, 5, "(%x: tensor<RxCxui8>) -> tensor<RxCxf32>",
+    {"dequantize", QN_UI8, 5, LIMIT_STORES, "(%x: tensor<RxCxui8>) -> tensor<RxCxf32>",
      "%q = quant.scast %x : tensor<RxCxui8> to tensor<RxCx!quant.uniform<u8:f32, 0.02:117>>\n"
      "%y = quant.dcast %q : tensor<RxCx!quant.uniform<u8:f32, 0.02:117>> to tensor<RxCxf32>\n"
      "return %y : tensor<RxCxf32>\n"},
-    {"requantize", QN_I32, 5, "(%x: tensor<RxCxi32>) -> tensor<RxCxui8>",
+    {"requantize", QN_I32, 5, LIMIT_READS, "(%x: tensor<RxCxi32>) -> tensor<RxCxui8>",
      "%m = arith.constant dense<0.0025> : tensor<f32>\n"
      "%q = quern.requantize %x, %m : (tensor<RxCxi32>, tensor<f32>) -> tensor<RxCx!quant.uniform<u8:f32, 0.02:117>>\n"
      "%y = quant.scast %q : tensor<RxCx!quant.uniform<u8:f32, 0.02:117>> to tensor<RxCxui8>\n"
      "return %y : tensor<RxCxui8>\n"},
-    {"layer_norm", QN_F32, 8, "(%x: tensor<RxCxf32>) -> tensor<RxCxf32>",
+    {"layer_norm", QN_F32, 8, LIMIT_NONE, "(%x: tensor<RxCxf32>) -> tensor<RxCxf32>",
      "%g = arith.constant dense<1.5> : tensor<Cxf32>\n"
      "%b = arith.constant dense<0.25> : tensor<Cxf32>\n"
      "%y = quern.layer_norm %x, %g, %b : (tensor<RxCxf32>, tensor<Cxf32>, tensor<Cxf32>) -> tensor<RxCxf32>\n"
      "return %y : tensor<RxCxf32>\n"},
-    {"softmax", QN_F32, 8, "(%x: tensor<RxCxf32>) -> tensor<RxCxf32>",
+    {"softmax", QN_F32, 8, LIMIT_WORK_20, "(%x: tensor<RxCxf32>) -> tensor<RxCxf32>",
      "%y = quern.softmax %x : (tensor<RxCxf32>) -> tensor<RxCxf32>\n"
      "return %y : tensor<RxCxf32>\n"},
-    {"gelu", QN_F32, 8, "(%x: tensor<RxCxf32>) -> tensor<RxCxf32>",
+    {"gelu", QN_F32, 8, LIMIT_WORK_22, "(%x: tensor<RxCxf32>) -> tensor<RxCxf32>",
      "%y = quern.gelu %x : (tensor<RxCxf32>) -> tensor<RxCxf32>\n"
      "return %y : tensor<RxCxf32>\n"},
-    {"transpose", QN_F32, 8, "(%x: tensor<RxCxf32>) -> tensor<CxRxf32>",
+    {"transpose", QN_F32, 8, LIMIT_NONE, "(%x: tensor<RxCxf32>) -> tensor<CxRxf32>",
      "%y = quern.transpose %x {perm = array<i64: 1, 0>} : (tensor<RxCxf32>) -> tensor<CxRxf32>\n"
      "return %y : tensor<CxRxf32>\n"},
-    {"transpose8", QN_UI8, 2, "(%x: tensor<RxCxui8>) -> tensor<CxRxui8>",
+    {"transpose8", QN_UI8, 2, LIMIT_NONE, "(%x: tensor<RxCxui8>) -> tensor<CxRxui8>",
      "%y = quern.transpose %x {perm = array<i64: 1, 0>} : (tensor<RxCxui8>) -> tensor<CxRxui8>\n"
      "return %y : tensor<CxRxui8>\n"},
 };
@@ -59,6 +60,24 @@ static void fill(const op *of, void *data, size_t n) {
     fill_bytes(data, n * qn_scalar_bytes(of->in, 1), 7);
   if (of->in == QN_I32)
     for (size_t i = 0; i < n; i++) ((int32_t *)data)[i] >>= 14;
+}
+
+/* Beside the loop that does no more than the op has to: reading beyond the caches, all else in the second level. */
+static void against_bound(const options *o, report *r, const op *of, const char *where, const char *name,
+                          const contender *ours, size_t n) {
+  static const char *const what[] = {
+      [LIMIT_READS] = "read", [LIMIT_STORES] = "stores", [LIMIT_WORK_20] = "ports", [LIMIT_WORK_22] = "ports"};
+  char work[48];
+  contender c[2] = {*ours};
+  timing times[2];
+  if (of->bound == LIMIT_NONE || strcmp(where, of->bound == LIMIT_READS ? "far" : "L2") != 0) return;
+  bool have = of->bound == LIMIT_READS ? limit_read((double)(n * qn_scalar_bytes(of->in, 1)), &c[1])
+                                       : limit_ports(o, of->bound, n, &c[1]);
+  if (!have) return;
+  snprintf(work, sizeof work, "%s-%s-%s", of->name, where, what[of->bound]);
+  race(c, 2, o->quick ? 0.1 : 0.4, times);
+  report_ratio(r, work, name, "limit", &times[0], &times[1], (double)n * of->bytes, "GB/s");
+  contender_destroy(&c[1]);
 }
 
 static bool one(qn_context *ctx, const options *o, report *r, const op *of, const char *where, int64_t rows,
@@ -88,6 +107,7 @@ static bool one(qn_context *ctx, const options *o, report *r, const op *of, cons
     race(c, 2, o->quick ? 0.1 : 0.4, times);
     report_ratio(r, work, name, "limit", &times[0], &times[1], (double)bytes, "GB/s");
     contender_destroy(&c[1]);
+    against_bound(o, r, of, where, name, &c[0], n);
   }
   if (have) contender_destroy(&c[0]);
   big_free(in.data, 0);
