@@ -42,7 +42,7 @@ static int64_t row_stride(const qn_job *job, uint32_t i, bool *written) {
     return i == 0 ? stride[0] : i == 1 ? stride[2] : stride[i + 1];
   }
   *written = i >= job->step->num_in;
-  return stride[i * job->step->plan->u.loop.num_loops];
+  return stride[(size_t)i * job->step->plan->u.loop.num_loops];
 }
 
 /* Indices of the job's loop 0 to one row of the chain: more than one where a map runs over rows and columns at once. */
