@@ -202,6 +202,8 @@ bool copies_create(const char *name, const contender *each, int n, contender *ou
 bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out);
 /* The same for f32 multiply-adds; false where this file has no loop for the machine. */
 bool limit_fma(const options *o, double ops, contender *out);
+/* The same of attention's products, of codes or floats, and one e^x for each score: neither can be had for less. */
+bool limit_attention(const options *o, double ops, double scores, bool codes, contender *out);
 /* As long as reading so many bytes takes at the measured bandwidth from beyond the last-level cache. */
 bool limit_read(double bytes, contender *out);
 /* Reading the same `bytes` in every call, wherever caches keep them. */

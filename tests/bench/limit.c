@@ -10,6 +10,8 @@
 typedef struct limit {
   double per_call; /* operations or bytes that one call stands for */
   double rate;     /* known rate where the loop of this file does not run, else 0 */
+  double scores;   /* of attention: of that many e^x is taken beside the operations */
+  bool codes;      /* which are of codes */
 } limit;
 
 static void limit_destroy(void *state) {
@@ -48,11 +50,37 @@ __attribute__((target("avx512f"))) static void fmas(long turns) {
   EACH(KEEP_F)
 }
 
-/* The time that the calls' operations take at the rate of a loop, `lanes` of them in a step. No longer than a block
- * need be: it is the rate that counts. */
-static double at_rate_of(void (*loop)(long turns), double lanes, const limit *l, int calls) {
-  const double turn = lanes * CHAINS * STEPS;
-  double ops = l->per_call * calls;
+/* What a softmax that goes through scores once has to do for each of them: scale it, find the largest, take e^(s - m)
+ * by the contract's steps, add it up. Independent vectors, all on registers. */
+enum { VECTORS = 8 };
+#  define ALL for (int i = 0; i < VECTORS; i++)
+__attribute__((target("avx512f"))) static void powers(long turns) {
+  static const float steps[] = {0.0083f, 0.0417f, 0.1667f, 0.5f, 1.0f, 1.0f};
+  __m512 scale = _mm512_set1_ps(0.5f), magic = _mm512_set1_ps(0x1.8p23f), s[VECTORS], m[VECTORS], sum[VECTORS];
+  ALL s[i] = _mm512_set1_ps(-1.0f - (float)i), m[i] = sum[i] = _mm512_setzero_ps();
+  for (long t = 0; t < turns; t++) {
+    __m512 x[VECTORS], n[VECTORS], p[VECTORS];
+    __mmask16 keep[VECTORS];
+    ALL __asm__ volatile("" : "+v"(s[i]));
+    ALL x[i] = _mm512_mul_ps(s[i], scale);
+    ALL m[i] = _mm512_max_ps(x[i], m[i]);
+    ALL x[i] = _mm512_sub_ps(x[i], scale);
+    ALL keep[i] = _mm512_cmp_ps_mask(x[i], _mm512_set1_ps(-104.0f), _CMP_NLT_UQ);
+    ALL n[i] = _mm512_fmadd_ps(x[i], _mm512_set1_ps(1.442695f), magic);
+    ALL n[i] = _mm512_maskz_sub_ps(keep[i], n[i], magic);
+    ALL x[i] = _mm512_fmadd_ps(n[i], _mm512_set1_ps(-0.693147f), x[i]);
+    ALL x[i] = _mm512_fmadd_ps(n[i], _mm512_set1_ps(2e-9f), x[i]);
+    ALL p[i] = _mm512_set1_ps(0.0014f);
+    for (int k = 0; k < 6; k++) ALL p[i] = _mm512_fmadd_ps(p[i], x[i], _mm512_set1_ps(steps[k]));
+    ALL sum[i] = _mm512_add_ps(sum[i], _mm512_maskz_scalef_ps(keep[i], p[i], n[i]));
+  }
+  ALL __asm__ volatile("" : : "v"(m[i]), "v"(sum[i]));
+}
+#  undef ALL
+
+/* The time that so many operations take at the rate of a loop, `turn` of them in a turn. No longer than a block need
+ * be: it is the rate that counts. */
+static double at_rate_of(void (*loop)(long turns), double turn, double ops) {
   long turns = (long)(ops / turn), most = 1 << 12;
   if (turns > most) turns = most;
   if (turns < 1000) turns = 1000;
@@ -61,13 +89,23 @@ static double at_rate_of(void (*loop)(long turns), double lanes, const limit *l,
   return (seconds_now() - start) * ops / (turn * (double)turns);
 }
 
+enum { DOTS_TURN = 2 * 64 * CHAINS * STEPS, FMAS_TURN = 2 * 16 * CHAINS * STEPS };
+
 static double peak_block(void *state, int calls) {
   const limit *l = state;
-  return l->rate > 0 ? l->per_call * calls / l->rate : at_rate_of(dots, 2.0 * 64, l, calls);
+  return l->rate > 0 ? l->per_call * calls / l->rate : at_rate_of(dots, DOTS_TURN, l->per_call * calls);
 }
 
 static double fma_block(void *state, int calls) {
-  return at_rate_of(fmas, 2.0 * 16, state, calls);
+  const limit *l = state;
+  return at_rate_of(fmas, FMAS_TURN, l->per_call * calls);
+}
+
+static double attention_block(void *state, int calls) {
+  const limit *l = state;
+  double products =
+      l->codes ? at_rate_of(dots, DOTS_TURN, l->per_call * calls) : at_rate_of(fmas, FMAS_TURN, l->per_call * calls);
+  return products + at_rate_of(powers, 16 * VECTORS, l->scores * calls);
 }
 
 static bool have_fmas(const options *o) {
@@ -78,6 +116,10 @@ static bool have_dots(const options *o) {
   return !o->cpu && __builtin_cpu_supports("avx512vnni");
 }
 #else
+static double attention_block(void *state, int calls) {
+  (void)state;
+  return calls;
+}
 static double fma_block(void *state, int calls) {
   (void)state;
   return calls;
@@ -101,15 +143,24 @@ bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out) {
   if (!have_dots(o) && rate == 0 && qn_engine_peak(ctx, o->cpu, 1, &rate)) return false;
   limit *l = calloc(1, sizeof *l);
   if (!l) return false;
-  *l = (limit){ops, rate};
+  *l = (limit){.per_call = ops, .rate = rate};
   *out = (contender){"limit", l, NULL, peak_block, limit_destroy};
+  return true;
+}
+
+bool limit_attention(const options *o, double ops, double scores, bool codes, contender *out) {
+  bool runs = codes ? have_dots(o) : have_fmas(o);
+  limit *l = runs ? calloc(1, sizeof *l) : NULL;
+  if (!l) return false;
+  *l = (limit){.per_call = ops, .scores = scores, .codes = codes};
+  *out = (contender){"limit", l, NULL, attention_block, limit_destroy};
   return true;
 }
 
 bool limit_fma(const options *o, double ops, contender *out) {
   limit *l = have_fmas(o) ? calloc(1, sizeof *l) : NULL;
   if (!l) return false;
-  *l = (limit){ops, 0};
+  *l = (limit){.per_call = ops};
   *out = (contender){"limit", l, NULL, fma_block, limit_destroy};
   return true;
 }
@@ -201,7 +252,7 @@ bool limit_read(double bytes, contender *out) {
   if (!make_far()) return false;
   limit *l = calloc(1, sizeof *l);
   if (!l) return false;
-  *l = (limit){bytes, 0};
+  *l = (limit){.per_call = bytes};
   read_some(far, far_bytes); /* pages that were not used for long may have to come back */
   *out = (contender){"limit", l, NULL, read_block, limit_destroy};
   return true;

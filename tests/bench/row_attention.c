@@ -1,6 +1,6 @@
 /* Attention: one new query against many keys, where reading keys and values is all there is to it, and many queries at
  * once, where it is two products and the softmax between them. Of f32 beside the same three steps in oneDNN, and beside
- * the limit: reading k and v, or the products at the peak. */
+ * the limit: reading k and v, or the products at the peak and an e^x for each score. */
 #include "bench.h"
 #include <stdlib.h>
 #include <string.h>
@@ -51,11 +51,11 @@ static void fill(qn_tensor *in, const attention_shape *a, bool codes) {
   }
 }
 
-/* Few queries: the bytes of k and v, read again in every call. Many: both products at the peak. */
-static bool limit(qn_context *ctx, const options *o, const attention_shape *a, bool codes, double ops, contender *out) {
+/* Few queries: the bytes of k and v, read again in every call. Many: both products at the peak, and what is between. */
+static bool limit(const options *o, const attention_shape *a, bool codes, double ops, contender *out) {
   size_t bytes = (size_t)(2 * a->heads * a->keys * a->d) * (codes ? 1 : 4);
   if (a->queries == 1) return limit_read_again(bytes, out);
-  return codes ? limit_peak(ctx, o, ops, out) : limit_fma(o, ops, out);
+  return limit_attention(o, ops, (double)(a->heads * a->queries * a->keys), codes, out);
 }
 
 static bool one(qn_context *ctx, const options *o, report *r, const attention_shape *a, bool codes, bool *told) {
@@ -81,7 +81,7 @@ static bool one(qn_context *ctx, const options *o, report *r, const attention_sh
   } else if (good) {
     peer_note why = {""};
     const void *other;
-    if (limit(ctx, o, a, codes, ops, &c[n])) n++;
+    if (limit(o, a, codes, ops, &c[n])) n++;
     if (!codes && onednn_attention(a, in, o, &c[n], &other, &why)) {
       c[n].run(c[n].state);
       if (!floats_close(other, y, (size_t)(a->heads * a->queries * a->d), 1e-3))
