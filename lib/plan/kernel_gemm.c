@@ -200,19 +200,32 @@ static qn_status plan_codes(qn_module *m, qn_op op, qn_gemm_plan *g) {
   return QN_OK;
 }
 
+/* Rows of all leading axes of the result; QN_DYNAMIC where they are not known. */
+static int64_t rows_of(const qn_module *m, qn_op op) {
+  qn__pshape y = qn__pshape_of(m, qn_op_result(m, op, 0));
+  int64_t rows = 1;
+  for (uint32_t i = 0; i + 1 < y.rank; i++) {
+    if (y.size[i] < 0) return QN_DYNAMIC;
+    if (rows <= INT32_MAX) rows *= y.size[i] > INT32_MAX ? INT32_MAX : y.size[i];
+  }
+  return rows;
+}
+
 /* Blocks of k to a turn; 0: as the tile's shape says. Floats, of which a block is one k, are 1 to 6% faster two at a
  * time. Of integers it depends on K: a processor foresees the end of a loop while it remembers the branches since its
  * beginning, of which about so many; after that each tile waits for the first instructions of what comes next, a
- * percent of its time. Of long ones that is too little for the code it takes. */
+ * percent of its time. Of long ones that is too little for the code it takes. Tiles fetch a line of the next panel a
+ * turn, which is to be all of it with so many rows. */
 static uint32_t turn_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
-  enum { FORESEEN = 160, MOST_TURN = 4 };
+  enum { FORESEEN = 160, MOST_TURN = 4, ROWS_A_BLOCK = 24 };
   qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
   if (g->window || a.rank < 2) return 0;
-  if (qn_scalar_is_float(g->lhs)) return 2;
   int64_t blocks = a.size[a.rank - (g->lhs_strided ? 2 : 1)] / g->layout.k_block;
   uint32_t turn = 1;
   while (turn < MOST_TURN && blocks > FORESEEN * (int64_t)turn) turn *= 2;
-  return turn > 1 && blocks <= FORESEEN * (int64_t)turn ? turn : 0;
+  if (blocks > FORESEEN * (int64_t)turn) turn = 1;
+  if (qn_scalar_is_float(g->lhs)) turn = 2;
+  return turn > 1 && rows_of(m, op) >= ROWS_A_BLOCK * (int64_t)turn ? turn : 0;
 }
 
 static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
@@ -239,17 +252,6 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   g->large_bytes = (uint32_t)v[QN_CHOICE_LARGE];
   out->parts = v[QN_CHOICE_PARTS] > 0 ? (uint32_t)v[QN_CHOICE_PARTS] : 1;
   return QN_OK;
-}
-
-/* Rows of all leading axes of the result; QN_DYNAMIC where they are not known. */
-static int64_t rows_of(const qn_module *m, qn_op op) {
-  qn__pshape y = qn__pshape_of(m, qn_op_result(m, op, 0));
-  int64_t rows = 1;
-  for (uint32_t i = 0; i + 1 < y.rank; i++) {
-    if (y.size[i] < 0) return QN_DYNAMIC;
-    if (rows <= INT32_MAX) rows *= y.size[i] > INT32_MAX ? INT32_MAX : y.size[i];
-  }
-  return rows;
 }
 
 /* Windows with pads are cut between positions. */
