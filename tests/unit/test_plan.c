@@ -388,7 +388,7 @@ static void sub_byte_operands(void **state) {
     bench_yield(&t.x, 1, &y);
     plan(&t, "generic");
     assert_int_equal(t.status, cases[c].works ? QN_OK : QN_ERR_UNSUPPORTED);
-    if (cases[c].works) assert_non_null(t.plan.slow_reason);
+    if (cases[c].works) assert_null(t.plan.slow_reason); /* 4 bits go by vectors */
     shut(&t);
   }
 }
