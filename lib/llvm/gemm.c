@@ -401,8 +401,8 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   for (uint32_t i = 3; plan->window && i < 12; i++) s->image[i] = qn__ll_arg_size(g, i);
   LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
   s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, s->tile.k_size, up), block, "");
-  if (!plan->window && !plan->layout.granule) take_zeros(s);
-  if (plan->window && plan->cuts) make_zeros(s);
+  if (!plan->window && !plan->layout.granule && !plan->turns_of) take_zeros(s);
+  if (plan->turns_of || (plan->window && plan->cuts)) make_zeros(s);
   qn__ll_gemm_places_init(s);
   uint32_t panels = panels_at_once(&l, l.rows);
   bool whole = plan->whole && takes_whole(&l);

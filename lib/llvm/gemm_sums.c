@@ -175,6 +175,11 @@ static void accumulate_run(gemm_state *s) {
   bool partial = !s->plan->lhs_padded && s->plan->layout.k_block > 1;
   LLVMValueRef done = qn__ll_i64(g, 0), blocks = partial ? s->full_blocks : s->all_blocks;
   if (partial && t->tails) keep_tails(s);
+  /* Without a loop for what is left over, which is as much code as a turn of one block and never run. */
+  if (s->plan->turns_of && s->plan->turns_of % t->unroll == 0) {
+    blocks_loop(s, done, blocks, t->unroll, true);
+    return;
+  }
   if (t->unroll > 1) {
     LLVMValueRef whole = LLVMBuildAnd(g->b, blocks, qn__ll_i64(g, -(int64_t)t->unroll), "");
     blocks_loop(s, done, whole, t->unroll, false);

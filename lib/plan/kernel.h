@@ -95,6 +95,7 @@ typedef struct qn_gemm_plan {
   uint32_t fetch; /* 1: tiles fetch the next panel while they use one, 2: also their next rows and results */
   uint32_t unroll; /* blocks of k a turn, a power of two; 0: 2 with fewer vectors of sums than unroll_below, else 1 */
   uint32_t unroll_below;
+  uint32_t turns_of;                /* K is known, and a multiple of so many blocks; 0: it is not */
   bool cuts;                        /* calls may cut panels; not known to be needless */
   uint32_t piece_bytes, long_bytes; /* panels are cut into pieces of so many bytes where they have more than this */
   uint32_t outside_bytes;           /* weights that a second-level cache does not hold */

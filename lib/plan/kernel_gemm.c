@@ -211,16 +211,33 @@ static int64_t rows_of(const qn_module *m, qn_op op) {
   return rows;
 }
 
+enum { MOST_TURN = 4 };
+
+/* Blocks of K, the last one may be partial; negative where they are not known. */
+static int64_t blocks_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
+  qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
+  if (g->window || a.rank < 2) return -1;
+  int64_t k = a.size[a.rank - (g->lhs_strided ? 2 : 1)];
+  return k < 0 ? -1 : k / g->layout.k_block + (k % g->layout.k_block != 0);
+}
+
+/* What the blocks of K are whole turns of, so that the code needs no loop for what is left of them. */
+static uint32_t turns_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
+  int64_t blocks = blocks_of(m, op, g), most = MOST_TURN;
+  if (blocks < 1 || !g->lhs_padded || g->layout.granule) return 0;
+  while (blocks % most) most /= 2;
+  return (uint32_t)most;
+}
+
 /* Blocks of k to a turn; 0: as the tile's shape says. Floats, of which a block is one k, are 1 to 6% faster two at a
  * time. Of integers it depends on K: a processor foresees the end of a loop while it remembers the branches since its
  * beginning, of which about so many; after that each tile waits for the first instructions of what comes next, a
  * percent of its time. Of long ones that is too little for the code it takes. Tiles fetch a line of the next panel a
  * turn, which is to be all of it with so many rows. */
 static uint32_t turn_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
-  enum { FORESEEN = 160, MOST_TURN = 4, ROWS_A_BLOCK = 24 };
-  qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
-  if (g->window || a.rank < 2) return 0;
-  int64_t blocks = a.size[a.rank - (g->lhs_strided ? 2 : 1)] / g->layout.k_block;
+  enum { FORESEEN = 160, ROWS_A_BLOCK = 24 };
+  int64_t blocks = blocks_of(m, op, g);
+  if (blocks < 0) return 0;
   uint32_t turn = 1;
   while (turn < MOST_TURN && blocks > FORESEEN * (int64_t)turn) turn *= 2;
   if (blocks > FORESEEN * (int64_t)turn) turn = 1;
@@ -239,6 +256,7 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   if (v[QN_CHOICE_ROWS] > 0 && !g->tiles) g->rows = (uint32_t)v[QN_CHOICE_ROWS]; /* tile registers have their own */
   g->unroll = v[QN_CHOICE_UNROLL] > 0 ? (uint32_t)v[QN_CHOICE_UNROLL] : turn_of(m, op, g);
   g->unroll_below = (uint32_t)v[QN_CHOICE_UNROLL_BELOW];
+  g->turns_of = turns_of(m, op, g);
   g->fetch = v[QN_CHOICE_FETCH] >= 0 ? (uint32_t)v[QN_CHOICE_FETCH] : 2;
   g->piece_bytes = (uint32_t)v[QN_CHOICE_PIECE];
   g->long_bytes = (uint32_t)v[QN_CHOICE_LONG];
@@ -356,7 +374,8 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   h = qn__mix(h, (uint64_t)g->rows | (uint64_t)g->has_prologue << 32 | (uint64_t)g->lhs_padded << 33 |
                      (uint64_t)g->lhs_strided << 34 | (uint64_t)g->tiles << 37 | (uint64_t)g->window << 35 |
                      (uint64_t)g->window_inner << 36 | (uint64_t)g->sums16 << 40);
-  h = qn__mix(h, (uint64_t)g->unroll | (uint64_t)g->unroll_below << 8 | (uint64_t)g->fetch << 16);
+  h = qn__mix(h, (uint64_t)g->unroll | (uint64_t)g->unroll_below << 8 | (uint64_t)g->fetch << 16 |
+                     (uint64_t)g->turns_of << 24);
   h = qn__mix(h, (uint64_t)g->cuts | (uint64_t)g->last << 1 | (uint64_t)g->side << 33 | (uint64_t)g->whole << 63);
   if (qn__window_pads(g))
     h = qn__pads_hash(g, qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32));
