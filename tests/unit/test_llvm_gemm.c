@@ -188,8 +188,14 @@ static void make_sized(const qn_gemm_plan *p, gemm_data *d, uint32_t rows, bool 
 }
 
 static void make_data(const qn_gemm_plan *p, gemm_data *d, uint32_t rows, bool low) {
-  int64_t n = 1 + rnd_below(rnd_below(2) ? 200 : 30);
-  make_sized(p, d, rows, low, n, rnd_below(20) == 0 ? 0 : 1 + rnd_below(rnd_below(2) ? 200 : 12));
+  int64_t n = 1 + rnd_below(rnd_below(2) ? 200 : 30), k = 1 + rnd_below(rnd_below(2) ? 200 : 12);
+  if (p->turns_of) { /* what the plan says of K */
+    int64_t turn = (int64_t)p->layout.k_block * p->turns_of;
+    k = (k + turn - 1) / turn * turn;
+  } else if (rnd_below(20) == 0) {
+    k = 0;
+  }
+  make_sized(p, d, rows, low, n, k);
 }
 
 static void free_data(gemm_data *d) {
@@ -272,6 +278,7 @@ static uint32_t check_heights(qn_context *ctx, const qn_isa *isa, types t, qn_la
   uint32_t wrong = 0, n = tallest;
   for (uint32_t i = 0; i < n; i++) {
     make_case(&cases[i], isa, t, layout, i + 1, (uint32_t)rnd_below(5), rnd_below(2) == 0, i);
+    if (cases[i].plan.u.gemm.lhs_padded && rnd_below(2)) cases[i].plan.u.gemm.turns_of = 1u << rnd_below(3);
     bodies[i] = cases[i].body;
   }
   qn_code *code = compile(ctx, n, bodies);

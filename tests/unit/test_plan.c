@@ -452,7 +452,7 @@ static void gemm_plans(void **state) {
   assert_int_equal(t.status, QN_OK);
   const qn_gemm_plan *g = &t.plan.u.gemm;
   assert_false(g->has_prologue);
-  assert_true(g->lhs_padded);
+  assert_true(g->lhs_padded && g->turns_of == 4);
   assert_true(g->rows == 6 && g->layout.k_block == 4 && g->layout.panel_width == 64);
   assert_false(g->epilogue_extras[0].by_row);
   assert_true(g->epilogue_extras[0].by_col);
@@ -480,7 +480,7 @@ static void gemm_plans(void **state) {
   spec.k = 767;
   build_gemm(&u, &spec);
   plan(&u, "avx512vnni");
-  assert_false(u.plan.u.gemm.lhs_padded);
+  assert_true(!u.plan.u.gemm.lhs_padded && u.plan.u.gemm.turns_of == 0);
   shut(&u);
 
   open_with(&u, NULL); /* quantized while being read */
@@ -490,6 +490,7 @@ static void gemm_plans(void **state) {
   plan(&u, "avx512vnni");
   assert_int_equal(u.status, QN_OK);
   assert_true(u.plan.u.gemm.has_prologue && u.plan.u.gemm.lhs_padded && !u.plan.u.gemm.lhs_strided);
+  assert_true(u.plan.u.gemm.turns_of == 0); /* K is not known */
   assert_string_equal(u.plan.fused, "quantize | scale, bias, relu");
   shut(&u);
 
