@@ -19,6 +19,7 @@ typedef struct qn_ll_block {
   LLVMValueRef first_row, one_pass; /* begin[0]; whether all rows are one tile */
   LLVMValueRef far;                 /* whether the weights lie in no cache */
   bool in_order; /* weights are read in the order of calls: a code generator would take one block after the other */
+  bool rest;     /* blocks that are left after turns of several: so few that short code is better than fast code */
 } qn_ll_block;
 
 static inline LLVMValueRef qn__ll_mul_const(qn_ll *g, LLVMValueRef v, int64_t by) {
@@ -82,6 +83,20 @@ void qn__ll_block_loop(qn_ll_block *s, qn_ll_block_tile *t, LLVMValueRef start, 
                        int64_t a_bytes, qn_ll_block_fn body);
 /* block_ints.c: all blocks of a tile of quantized rows. */
 void qn__ll_block_ints(qn_ll_block *s, qn_ll_block_tile *t);
+
+/* block_text.c: rows of codes of one block or several, times rows of activations, where the machine has what it takes.
+ */
+typedef struct qn_ll_block_codes {
+  qn_ll_block *s;
+  uint32_t rows, blocks, steps; /* `steps` rows of codes of each block */
+  uint32_t parts;               /* sums of an element: one for each block, or that rows of codes go to by turns */
+  bool whole;                   /* qn__ll_block_whole_bytes */
+  int64_t b_pitch, a_pitch;     /* from block to block */
+  LLVMValueRef b, *a;           /* the first codes, and each row's that belong to them */
+  LLVMValueRef **sums;          /* by part, row and vector */
+} qn_ll_block_codes;
+bool qn__ll_block_text_serves(const qn_ll_block *s);
+void qn__ll_block_text(const qn_ll_block_codes *c);
 
 /* block_slab.c: f32 rows as `tiles` tiles, of which the first `tall` have `rows` rows and the others one fewer. */
 void qn__ll_block_slab(qn_ll_block *s, uint32_t rows, LLVMValueRef tall, LLVMValueRef tiles, LLVMValueRef epilogue);

@@ -8,18 +8,35 @@
  */
 #include "block.h"
 
-enum { LINE = 64, FURTHER = 16384, MOST_LINES = 40 };
+enum { LINE = 64, FURTHER = 16384, MOST_LINES = 40, STRAIGHT_LINES = 12, LINES_A_TURN = 6 };
 
 /* ---- prefetching ---- */
 
 enum { FIRST_LEVEL = 3, SECOND_LEVEL = 2 };
 
-static void fetch(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level) {
+static void fetch_line(qn_ll *g, LLVMValueRef at, int64_t offset, uint32_t level) {
+  LLVMValueRef args[4] = {qn__ll_gep_const(g, at, offset), qn__ll_i32(g, 0), qn__ll_i32(g, level), qn__ll_i32(g, 1)};
+  qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
+}
+
+static void fetch_straight(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level, bool further) {
   for (uint32_t l = 0; l < lines; l++) {
-    LLVMValueRef args[4] = {qn__ll_gep_const(g, at, (int64_t)l * LINE), qn__ll_i32(g, 0), qn__ll_i32(g, level),
-                            qn__ll_i32(g, 1)};
-    qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
+    fetch_line(g, at, (int64_t)l * LINE, level);
+    if (further) fetch_line(g, at, (int64_t)l * LINE + FURTHER, SECOND_LEVEL);
   }
+}
+
+/* Many lines by a loop, which compiles faster; the last turn may go past them. */
+static void fetch(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level, bool further) {
+  if (lines <= STRAIGHT_LINES) {
+    fetch_straight(g, at, lines, level, further);
+    return;
+  }
+  uint32_t turns = (lines + LINES_A_TURN - 1) / LINES_A_TURN, step = (lines + turns - 1) / turns;
+  qn_ll_for f;
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, (int64_t)turns * step * LINE), (int64_t)step * LINE, 0, NULL);
+  fetch_straight(g, qn__ll_gep(g, at, f.i), step, level, further);
+  qn__ll_for_end(g, &f, NULL);
 }
 
 /* Whether fetching ahead costs more than it gains where a cache holds the weights: a tile of one row and few
@@ -32,10 +49,18 @@ void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_
   qn_ll *g = s->g;
   qn_ll_if one, far, several;
   uint32_t lines = (uint32_t)((bytes + LINE - 1) / LINE), half = (lines + 1) / 2;
-  qn__ll_if_begin(g, &one, only_far(s, rows) ? LLVMBuildAnd(g->b, s->one_pass, s->far, "") : s->one_pass);
-  fetch(g, qn__ll_gep_const(g, here, s->plan->ahead), lines, FIRST_LEVEL);
+  LLVMValueRef ahead = qn__ll_gep_const(g, here, s->plan->ahead);
+  if (s->rest) return;
+  if (only_far(s, rows)) {
+    qn__ll_if_begin(g, &far, LLVMBuildAnd(g->b, s->one_pass, s->far, ""));
+    fetch(g, ahead, lines, FIRST_LEVEL, true);
+    qn__ll_if_end(g, &far);
+    return;
+  }
+  qn__ll_if_begin(g, &one, s->one_pass);
+  fetch(g, ahead, lines, FIRST_LEVEL, false);
   qn__ll_if_begin(g, &far, s->far);
-  fetch(g, qn__ll_gep_const(g, here, s->plan->ahead + FURTHER), lines, SECOND_LEVEL);
+  fetch(g, qn__ll_gep_const(g, ahead, FURTHER), lines, SECOND_LEVEL, false);
   qn__ll_if_end(g, &far);
   qn__ll_if_end(g, &one);
   if (!i) return;
@@ -44,7 +69,7 @@ void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_
   LLVMValueRef step = qn__ll_add(g, i, LLVMBuildSelect(g->b, later, s->blocks, qn__ll_i64(g, 0), ""));
   LLVMValueRef next = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, 1)), s->b_stride));
   fetch(g, qn__ll_gep(g, next, qn__ll_mul_const(g, step, (int64_t)half * LINE)), half,
-        rows > 3 ? SECOND_LEVEL : FIRST_LEVEL);
+        rows > 3 ? SECOND_LEVEL : FIRST_LEVEL, false);
   qn__ll_if_end(g, &several);
 }
 

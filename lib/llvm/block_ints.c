@@ -24,12 +24,14 @@ typedef struct ints {
   const qn_bpack_layout *l;
   bool whole;      /* qn__ll_block_whole_bytes */
   bool sixteenths; /* and sums start at SIXTEENTHS: the upper columns' are floats that want no shift */
+  bool text;       /* qn__ll_block_text_serves */
 } ints;
 
 static ints ints_of(qn_ll_block *s, qn_ll_block_tile *t) {
   const qn_bpack_layout *l = &s->plan->weights;
   bool whole = qn__ll_block_whole_bytes(s, t->rows);
-  return (ints){s, t, l, whole, whole && qn_bpack_has_zeros(l) && l->block <= MOST_IN_SIXTEENTHS};
+  return (ints){
+      s, t, l, whole, whole && qn_bpack_has_zeros(l) && l->block <= MOST_IN_SIXTEENTHS, qn__ll_block_text_serves(s)};
 }
 
 static int64_t row_bytes(const ints *i) {
@@ -125,10 +127,27 @@ static uint32_t parts_of(const qn_ll_block_tile *t) {
   return t->rows == 1 ? 4 : t->rows == 2 ? 2 : 1;
 }
 
+static void codes_text(const ints *i, part *parts, uint32_t n, uint32_t blocks, uint32_t step, LLVMValueRef j) {
+  qn_ll *g = i->s->g;
+  const qn_bpack_layout *l = i->l;
+  LLVMValueRef a[QN_LL_BLOCK_ROWS], *sums[MOST];
+  uint32_t count = qn__ll_block_count(i->t);
+  qn_ll_block_codes c = {i->s, i->t->rows, blocks, step, n, i->whole, .a_pitch = row_bytes(i), .a = a, .sums = sums};
+  c.b_pitch = (int64_t)(qn_bpack_group(l) > 1 ? qn_bpack_codes_bytes(l) : qn_bpack_bytes(l));
+  c.b = j ? qn__ll_gep(g, i->t->at.codes, qn__ll_mul_const(g, j, qn_bpack_code_row(l))) : i->t->at.codes;
+  for (uint32_t r = 0; r < c.rows; r++) a[r] = j ? qn__ll_gep(g, i->t->a[r], qn__ll_mul_const(g, j, 4)) : i->t->a[r];
+  for (uint32_t k = 0; k < n * count; k++) sums[k] = &parts[k / count].acc[k % count];
+  qn__ll_block_text(&c);
+}
+
 /* `step` rows of codes from row `j` on, of `blocks` blocks; of one block, by turns into `n` parts. */
 static void codes_rows(const ints *i, part *parts, uint32_t n, uint32_t blocks, uint32_t step, LLVMValueRef j) {
   qn_ll *g = i->s->g;
   const int64_t bytes = qn_bpack_code_row(i->l);
+  if (i->text) {
+    codes_text(i, parts, n, blocks, step, j);
+    return;
+  }
   LLVMValueRef a_step = j ? qn__ll_mul_const(g, j, 4) : NULL;
   for (uint32_t r = 0; r < step; r++)
     for (uint32_t p = 0; p < blocks; p++) {
@@ -141,19 +160,19 @@ static void codes_rows(const ints *i, part *parts, uint32_t n, uint32_t blocks, 
 static void several_blocks(qn_ll_block *s, qn_ll_block_tile *t, uint32_t blocks) {
   const ints i = ints_of(s, t);
   part parts[MOST_PARTS];
-  s->in_order = blocks > 1;
+  s->in_order = blocks > 1 && !i.text;
   for (uint32_t p = 0; p < blocks; p++) begin(&i, p, &parts[p]);
   codes_rows(&i, parts, blocks, blocks, i.l->block / 4, NULL);
   for (uint32_t p = 0; p < blocks; p++) scale_block(&i, p, &parts[p]);
   s->in_order = false;
 }
 
-/* One block that is too long to be unrolled. */
+/* One block that is too long to be unrolled, or not worth it. */
 static void long_block(qn_ll_block *s, qn_ll_block_tile *t, uint32_t blocks) {
   (void)blocks;
   qn_ll *g = s->g;
   const ints i = ints_of(s, t);
-  uint32_t step = i.l->block / 4 % 8 ? 2 : 8, n = parts_of(t), count = qn__ll_block_count(t);
+  uint32_t step = s->rest || i.l->block / 4 % 8 ? 2 : 8, n = s->rest ? 1 : parts_of(t), count = qn__ll_block_count(t);
   if (n > step) n = step;
   part parts[MOST_PARTS];
   LLVMValueRef acc[QN_LL_MAX_CARRIED];
@@ -188,5 +207,7 @@ void qn__ll_block_ints(qn_ll_block *s, qn_ll_block_tile *t) {
   while (step > 1 && step * bits > 2 * UNROLLED) step /= 2;
   LLVMValueRef even = LLVMBuildAnd(g->b, s->blocks, qn__ll_i64(g, -(int64_t)step), "");
   qn__ll_block_loop(s, t, zero, even, step, a_bytes, several_blocks);
-  if (step > 1) qn__ll_block_loop(s, t, even, s->blocks, 1, a_bytes, several_blocks);
+  s->rest = true;
+  if (step > 1) qn__ll_block_loop(s, t, even, s->blocks, 1, a_bytes, long_block);
+  s->rest = false;
 }
