@@ -87,16 +87,22 @@ void qn__ll_block_ints(qn_ll_block *s, qn_ll_block_tile *t);
 /* block_text.c: rows of codes of one block or several, times rows of activations, where the machine has what it takes.
  */
 typedef struct qn_ll_block_codes {
-  qn_ll_block *s;
   uint32_t rows, blocks, steps; /* `steps` rows of codes of each block */
-  uint32_t parts;               /* sums of an element: one for each block, or that rows of codes go to by turns */
+  uint32_t parts;               /* sums of an element: one for each block, or that rows take turns at */
   bool whole;                   /* qn__ll_block_whole_bytes */
-  int64_t b_pitch, a_pitch;     /* from block to block */
-  LLVMValueRef b, *a;           /* the first codes, and each row's that belong to them */
-  LLVMValueRef **sums;          /* by part, row and vector */
+  bool sixteenths;              /* sums of integers start at `start`: those of the upper columns are bits of
+                                   floats, which start as that */
+  uint32_t start;
+  int64_t a_pitch, b_pitch, scales_pitch, zeros_pitch; /* from block to block */
+  LLVMValueRef b, *a;                                  /* the first codes, and each row's that belong to them */
+  /* Whole blocks are scaled, too, and added to sums of floats, by row and vector; else scales are null and sums those
+   * of integers, by part, row and vector. Zeros are null, too, where the form has none. */
+  LLVMValueRef scales, zeros, **sums;
 } qn_ll_block_codes;
 bool qn__ll_block_text_serves(const qn_ll_block *s);
-void qn__ll_block_text(const qn_ll_block_codes *c);
+/* Whether there are registers for sums of floats beside those of all blocks. */
+bool qn__ll_block_text_scales(const qn_ll_block *s, uint32_t rows, uint32_t blocks);
+void qn__ll_block_text(qn_ll_block *s, const qn_ll_block_codes *c);
 
 /* block_slab.c: f32 rows as `tiles` tiles, of which the first `tall` have `rows` rows and the others one fewer. */
 void qn__ll_block_slab(qn_ll_block *s, uint32_t rows, LLVMValueRef tall, LLVMValueRef tiles, LLVMValueRef epilogue);

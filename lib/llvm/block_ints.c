@@ -127,17 +127,35 @@ static uint32_t parts_of(const qn_ll_block_tile *t) {
   return t->rows == 1 ? 4 : t->rows == 2 ? 2 : 1;
 }
 
+static int64_t pitch_of(const qn_bpack_layout *l, size_t bytes) {
+  return (int64_t)(qn_bpack_group(l) > 1 ? bytes : qn_bpack_bytes(l));
+}
+
 static void codes_text(const ints *i, part *parts, uint32_t n, uint32_t blocks, uint32_t step, LLVMValueRef j) {
   qn_ll *g = i->s->g;
   const qn_bpack_layout *l = i->l;
   LLVMValueRef a[QN_LL_BLOCK_ROWS], *sums[MOST];
   uint32_t count = qn__ll_block_count(i->t);
-  qn_ll_block_codes c = {i->s, i->t->rows, blocks, step, n, i->whole, .a_pitch = row_bytes(i), .a = a, .sums = sums};
-  c.b_pitch = (int64_t)(qn_bpack_group(l) > 1 ? qn_bpack_codes_bytes(l) : qn_bpack_bytes(l));
+  qn_ll_block_codes c = {i->t->rows, blocks, step, n, i->whole, .a_pitch = row_bytes(i), .a = a, .sums = sums};
+  c.b_pitch = pitch_of(l, qn_bpack_codes_bytes(l));
   c.b = j ? qn__ll_gep(g, i->t->at.codes, qn__ll_mul_const(g, j, qn_bpack_code_row(l))) : i->t->at.codes;
   for (uint32_t r = 0; r < c.rows; r++) a[r] = j ? qn__ll_gep(g, i->t->a[r], qn__ll_mul_const(g, j, 4)) : i->t->a[r];
   for (uint32_t k = 0; k < n * count; k++) sums[k] = &parts[k / count].acc[k % count];
-  qn__ll_block_text(&c);
+  qn__ll_block_text(i->s, &c);
+}
+
+static void blocks_text(const ints *i, uint32_t blocks) {
+  const qn_bpack_layout *l = i->l;
+  qn_ll_block_tile *t = i->t;
+  LLVMValueRef *sums[MOST];
+  qn_ll_block_codes c = {t->rows,  blocks,        l->block / 4, blocks,
+                         i->whole, i->sixteenths, SIXTEENTHS,   .a_pitch = row_bytes(i)};
+  c.b_pitch = pitch_of(l, qn_bpack_codes_bytes(l));
+  c.scales_pitch = pitch_of(l, qn_bpack_scales_bytes(l));
+  c.zeros_pitch = pitch_of(l, qn_bpack_zeros_bytes(l));
+  c.b = t->at.codes, c.a = t->a, c.scales = t->at.scales, c.zeros = t->at.zeros, c.sums = sums;
+  for (uint32_t k = 0; k < qn__ll_block_count(t); k++) sums[k] = &t->sum[k];
+  qn__ll_block_text(i->s, &c);
 }
 
 /* `step` rows of codes from row `j` on, of `blocks` blocks; of one block, by turns into `n` parts. */
@@ -160,6 +178,10 @@ static void codes_rows(const ints *i, part *parts, uint32_t n, uint32_t blocks, 
 static void several_blocks(qn_ll_block *s, qn_ll_block_tile *t, uint32_t blocks) {
   const ints i = ints_of(s, t);
   part parts[MOST_PARTS];
+  if (qn__ll_block_text_scales(s, t->rows, blocks)) {
+    blocks_text(&i, blocks);
+    return;
+  }
   s->in_order = blocks > 1 && !i.text;
   for (uint32_t p = 0; p < blocks; p++) begin(&i, p, &parts[p]);
   codes_rows(&i, parts, blocks, blocks, i.l->block / 4, NULL);

@@ -1,18 +1,23 @@
-/* Codes times rows as assembly, for AVX-512 with VNNI: straight code whose order is known, of which a tile needs one or
- * two hundred instructions. To select and schedule them takes LLVM 15 us each, to assemble them one. */
+/* Blocks as assembly, for AVX-512 with VNNI: straight code whose order is known, of which a tile needs one or two
+ * hundred instructions. To select and schedule them takes LLVM 15 us each, to assemble them one. */
 #include "block.h"
 #include "buf.h"
 
-enum { V = QN_LL_BLOCK_VECTORS, LINE = 64, MOST_SUMS = QN_LL_BLOCK_ROWS * V };
+enum { V = QN_LL_BLOCK_VECTORS, LINE = 64, REGISTERS = 32, MOST_OPERANDS = 64 };
 
-/* Operands: sums, scratch registers, then what goes in: sums again (tied), a mask, a codebook, addresses. */
-enum { RAW, HIGH, SPREAD, SCRATCH };
+/* Registers that are overwritten: codes from RAW on. Of whole bytes, which little is done with, as many as there are
+ * registers for: what comes next is asked for before what is done with it takes places among the instructions that the
+ * processor looks at. */
+enum { HIGH, SPREAD, RAW, SCRATCH, MOST_RAWS = 16 };
 
+/* Operands: sums that come out, then those of integers that only live here, scratch registers, sums again as they go
+ * in, and what else goes in. */
 typedef struct writer {
-  const qn_ll_block *s;
+  qn_ll_block *s;
+  const qn_bpack_layout *l;
   const qn_ll_block_codes *c;
-  uint32_t sums, mask, table, b, a; /* operands */
-  bool by_table, by_bytes;          /* a codebook; whose instruction ignores all but the low bits of an index */
+  uint32_t outs, ints, scratch, raws, mask, table, start, b, scales, zeros, a;
+  bool by_table, by_bytes; /* a codebook; whose instruction ignores all but the low bits of an index */
   qn_buf text;
 } writer;
 
@@ -21,13 +26,34 @@ bool qn__ll_block_text_serves(const qn_ll_block *s) {
   return s->g->x86 && isa->vector_bits == 512 && (isa->has & QN_ISA_DOT8) && (isa->has & QN_ISA_DOT16);
 }
 
-static uint32_t scratch(const writer *w, uint32_t which) {
-  return w->sums + which;
+bool qn__ll_block_text_scales(const qn_ll_block *s, uint32_t rows, uint32_t blocks) {
+  return qn__ll_block_text_serves(s) && rows * V * (blocks + 1) + SCRATCH + 3 <= REGISTERS;
 }
 
-/* From the 32-bit lanes in RAW: the lower columns' codes there, the upper ones' in HIGH. */
-static void split(writer *w) {
-  uint32_t raw = scratch(w, RAW), high = scratch(w, HIGH);
+static uint32_t sum_at(const writer *w, uint32_t part, uint32_t r, uint32_t v) {
+  return w->ints + (part * w->c->rows + r) * V + v;
+}
+
+/* ---- codes ---- */
+
+static uint32_t raw_at(const writer *w, uint32_t i) {
+  return w->scratch + RAW + i % w->raws;
+}
+
+/* Where codes of the `i`th step are, of all blocks' rows of codes by turns. */
+static long long codes_at(const writer *w, uint32_t i) {
+  const qn_ll_block_codes *c = w->c;
+  return (long long)(i % c->blocks * c->b_pitch + i / c->blocks * (int64_t)qn_bpack_code_row(w->l));
+}
+
+static void load_codes(writer *w, uint32_t i) {
+  if (i < w->c->steps * w->c->blocks)
+    qn__buf_fmt(&w->text, "vmovdqu64 %lld($%u), $%u\n", codes_at(w, i), w->b, raw_at(w, i));
+}
+
+/* From 32-bit lanes: the lower columns' codes in their place, the upper ones' in HIGH. */
+static void split(writer *w, uint32_t raw) {
+  uint32_t high = w->scratch + HIGH;
   if (w->c->whole) {
     qn__buf_fmt(&w->text, "vpandd $%u, $%u, $%u\n", w->mask, raw, high);
     return;
@@ -43,75 +69,198 @@ static void split(writer *w) {
   }
 }
 
-/* Row `j` of codes of block `p`: four k. */
-static void one_row(writer *w, uint32_t j, uint32_t p) {
-  const qn_ll_block_codes *c = w->c;
-  const qn_bpack_layout *l = &w->s->plan->weights;
-  long long b = (long long)(p * c->b_pitch + j * (int64_t)qn_bpack_code_row(l));
-  uint32_t part = c->blocks > 1 ? p : j % c->parts, spread = scratch(w, SPREAD);
-  qn__buf_fmt(&w->text, "vmovdqu64 %lld($%u), $%u\n", b, w->b, scratch(w, RAW));
-  if (qn_bpack_bits(l) == 8)
-    qn__buf_fmt(&w->text, "vmovdqu64 %lld($%u), $%u\n", b + LINE, w->b, scratch(w, HIGH));
-  else
-    split(w);
-  for (uint32_t r = 0; r < c->rows; r++) {
-    qn__buf_fmt(&w->text, "vpbroadcastd %lld($%u), $%u\n", (long long)(p * c->a_pitch + 4 * (int64_t)j), w->a + r,
-                spread);
-    for (uint32_t v = 0; v < V; v++)
-      qn__buf_fmt(&w->text, "vpdpbusd $%u, $%u, $%u\n", spread, scratch(w, v ? HIGH : RAW),
-                  (part * c->rows + r) * V + v);
+/* A row's four codes times those of both vectors: with little else to do they are read twice, one instruction fewer. */
+static void multiply(writer *w, uint32_t r, uint32_t part, long long at, uint32_t raw) {
+  uint32_t spread = w->scratch + SPREAD;
+  bool once = w->c->rows > 1 || !w->c->whole;
+  if (once) qn__buf_fmt(&w->text, "vpbroadcastd %lld($%u), $%u\n", at, w->a + r, spread);
+  for (uint32_t v = 0; v < V; v++) {
+    if (once)
+      qn__buf_fmt(&w->text, "vpdpbusd $%u", spread);
+    else
+      qn__buf_fmt(&w->text, "vpdpbusd %lld($%u){1to16}", at, w->a + r);
+    qn__buf_fmt(&w->text, ", $%u, $%u\n", v ? w->scratch + HIGH : raw, sum_at(w, part, r, v));
   }
 }
 
-static void write_constraints(const writer *w, qn_buf *out) {
-  for (uint32_t i = 0; i < w->sums; i++) qn__buf_c(out, "=&v,");
-  for (uint32_t i = 0; i < SCRATCH; i++) qn__buf_c(out, "=&v,");
-  for (uint32_t i = 0; i < w->sums; i++) qn__buf_fmt(out, "%u,", i);
-  qn__buf_c(out, "v,v,r");
-  for (uint32_t r = 0; r < w->c->rows; r++) qn__buf_c(out, ",r");
-  qn__buf_c(out, ",~{memory}");
+/* A row of codes of a block: four k. */
+static void codes_row(writer *w, uint32_t i) {
+  const qn_ll_block_codes *c = w->c;
+  uint32_t j = i / c->blocks, p = i % c->blocks, raw = raw_at(w, i);
+  load_codes(w, i + w->raws - 1);
+  if (qn_bpack_bits(w->l) == 8)
+    qn__buf_fmt(&w->text, "vmovdqu64 %lld($%u), $%u\n", codes_at(w, i) + LINE, w->b, w->scratch + HIGH);
+  else
+    split(w, raw);
+  for (uint32_t r = 0; r < c->rows; r++)
+    multiply(w, r, c->blocks > 1 ? p : j % c->parts, (long long)(p * c->a_pitch + 4 * (int64_t)j), raw);
 }
 
-static void build_call(writer *w, qn_str text, qn_str constraints) {
-  qn_ll_block *s = w->c->s;
-  qn_ll *g = s->g;
+static void all_codes(writer *w) {
+  for (uint32_t i = 0; i + 1 < w->raws; i++) load_codes(w, i);
+  for (uint32_t i = 0; i < w->c->steps * w->c->blocks; i++) codes_row(w, i);
+}
+
+/* ---- what is done once a block ---- */
+
+/* A row's scale is 8 bytes before its end in a block, what its sums start at 4. */
+static long long row_end(const writer *w, uint32_t p, int64_t before) {
+  return (long long)((p + 1) * w->c->a_pitch - before);
+}
+
+static void start_block(writer *w, uint32_t p) {
   const qn_ll_block_codes *c = w->c;
-  LLVMTypeRef results[MOST_SUMS + SCRATCH], types[MOST_SUMS + 3 + QN_LL_BLOCK_ROWS];
-  LLVMValueRef args[MOST_SUMS + 3 + QN_LL_BLOCK_ROWS];
-  uint32_t n = 0, all = w->sums + SCRATCH;
-  for (uint32_t i = 0; i < all; i++) results[i] = s->ints;
-  for (uint32_t i = 0; i < w->sums; i++) args[n++] = *c->sums[i];
-  LLVMValueRef mask = qn__ll_bits(g, s->ints, c->whole ? 0xF0F0F0F0u : 0x0F0F0F0Fu);
-  args[n++] = mask;
-  args[n++] = w->by_table ? LLVMBuildBitCast(g->b, s->table[0], s->ints, "") : mask;
-  args[n++] = c->b;
-  for (uint32_t r = 0; r < c->rows; r++) args[n++] = c->a[r];
-  for (uint32_t i = 0; i < n; i++) types[i] = LLVMTypeOf(args[i]);
-  LLVMTypeRef type = LLVMFunctionType(LLVMStructTypeInContext(g->ctx, results, all, false), types, n, false);
+  for (uint32_t r = 0; r < c->rows; r++)
+    for (uint32_t v = 0; v < V; v++) {
+      uint32_t sum = sum_at(w, p, r, v);
+      if (c->sixteenths)
+        qn__buf_fmt(&w->text, "vmovdqa64 $%u, $%u\n", w->start, sum);
+      else if (c->zeros || (v && c->whole))
+        qn__buf_fmt(&w->text, "vpxord $%u, $%u, $%u\n", sum, sum, sum);
+      else
+        qn__buf_fmt(&w->text, "vpbroadcastd %lld($%u), $%u\n", row_end(w, p, 4), w->a + r, sum);
+    }
+}
+
+static void subtract_zeros(writer *w, uint32_t p) {
+  const qn_ll_block_codes *c = w->c;
+  uint32_t low = w->scratch + RAW, high = w->scratch + HIGH;
+  long long at = (long long)(p * c->zeros_pitch);
+  qn__buf_fmt(&w->text, "vpmovzxbd %lld($%u), $%u\n", at, w->zeros, low);
+  if (qn_bpack_bits(w->l) == 8) {
+    qn__buf_fmt(&w->text, "vpmovzxbd %lld($%u), $%u\n", at + QN_BPACK_PAIRS, w->zeros, high);
+  } else if (c->whole) {
+    qn__buf_fmt(&w->text, "vpandd $%u, $%u, $%u\n", w->mask, low, high);
+  } else {
+    qn__buf_fmt(&w->text, "vpsrld $$4, $%u, $%u\n", low, high);
+    qn__buf_fmt(&w->text, "vpandd $%u, $%u, $%u\n", w->mask, low, low);
+  }
+  for (uint32_t r = 0; r < c->rows; r++)
+    for (uint32_t v = 0; v < V; v++)
+      qn__buf_fmt(&w->text, "vpdpwssd %lld($%u){1to16}, $%u, $%u\n", row_end(w, p, 4), w->a + r, v ? high : low,
+                  sum_at(w, p, r, v));
+}
+
+/* Whole bytes' sums are the lower columns' and 16 times the upper ones'. */
+static void take_apart(writer *w, uint32_t p, uint32_t r) {
+  uint32_t low = sum_at(w, p, r, 0), high = sum_at(w, p, r, 1);
+  qn__buf_fmt(&w->text, "vpsubd $%u, $%u, $%u\n", high, low, low);
+  if (w->c->sixteenths) return;
+  qn__buf_fmt(&w->text, "vpsrad $$4, $%u, $%u\n", high, high);
+  if (!w->c->zeros)
+    qn__buf_fmt(&w->text, "vpaddd %lld($%u){1to16}, $%u, $%u\n", row_end(w, p, 4), w->a + r, high, high);
+}
+
+static void load_scales(writer *w, uint32_t p) {
+  const qn_scalar type = w->l->scales;
+  const char *load = type == QN_F32    ? "vmovups"
+                     : type == QN_F16  ? "vcvtph2ps"
+                     : type == QN_BF16 ? "vpmovzxwd"
+                                       : "vpmovzxbd";
+  for (uint32_t v = 0; v < V; v++) {
+    long long at = (long long)(p * w->c->scales_pitch + v * (int64_t)(QN_BPACK_PAIRS * qn_bpack_scale_bytes(w->l)));
+    uint32_t to = w->scratch + (v ? HIGH : RAW);
+    qn__buf_fmt(&w->text, "%s %lld($%u), $%u\n", load, at, w->scales, to);
+    if (type != QN_F32 && type != QN_F16)
+      qn__buf_fmt(&w->text, "vpslld $$%u, $%u, $%u\n", type == QN_BF16 ? 16 : 23, to, to);
+  }
+}
+
+/* sum = fma(f32(acc), a's scale * b's, sum) */
+static void scale_block(writer *w, uint32_t p) {
+  const qn_ll_block_codes *c = w->c;
+  if (c->zeros) subtract_zeros(w, p);
+  load_scales(w, p);
+  for (uint32_t r = 0; r < c->rows; r++) {
+    if (c->whole) take_apart(w, p, r);
+    for (uint32_t v = 0; v < V; v++) {
+      uint32_t x = sum_at(w, p, r, v), both = w->scratch + SPREAD;
+      if (v && c->sixteenths)
+        qn__buf_fmt(&w->text, "vsubps $%u, $%u, $%u\n", w->start, x, x);
+      else
+        qn__buf_fmt(&w->text, "vcvtdq2ps $%u, $%u\n", x, x);
+      qn__buf_fmt(&w->text, "vmulps %lld($%u){1to16}, $%u, $%u\n", row_end(w, p, 8), w->a + r,
+                  w->scratch + (v ? HIGH : RAW), both);
+      qn__buf_fmt(&w->text, "vfmadd231ps $%u, $%u, $%u\n", both, x, r * V + v);
+    }
+  }
+}
+
+/* ---- the call ---- */
+
+typedef struct operands {
+  LLVMTypeRef results[MOST_OPERANDS], types[MOST_OPERANDS];
+  LLVMValueRef args[MOST_OPERANDS];
+  uint32_t outs, ins;
+  qn_buf constraints;
+} operands;
+
+static uint32_t add_in(operands *o, LLVMValueRef v, const char *constraint) {
+  o->args[o->ins] = v;
+  o->types[o->ins] = LLVMTypeOf(v);
+  qn__buf_c(&o->constraints, constraint);
+  return o->outs + o->ins++;
+}
+
+static void list_operands(writer *w, operands *o) {
+  qn_ll *g = w->s->g;
+  const qn_ll_block_codes *c = w->c;
+  uint32_t sums = c->rows * c->parts * V;
+  w->outs = c->scales ? c->rows * V : sums;
+  w->ints = c->scales ? w->outs : 0;
+  w->scratch = w->ints + sums;
+  w->raws = 1;
+  for (uint32_t used = c->rows * V + sums + SCRATCH + 3; c->whole && used < REGISTERS && w->raws < MOST_RAWS; used++)
+    w->raws++;
+  for (uint32_t i = 0; i < w->scratch + RAW + w->raws; i++) {
+    o->results[o->outs++] = c->scales && i < w->outs ? w->s->floats : w->s->ints;
+    qn__buf_c(&o->constraints, i ? ",=&v" : "=&v");
+  }
+  for (uint32_t i = 0; i < w->outs; i++) {
+    qn__buf_fmt(&o->constraints, ",%u", i);
+    add_in(o, *c->sums[i], "");
+  }
+  w->mask = add_in(o, qn__ll_bits(g, w->s->ints, c->whole ? 0xF0F0F0F0u : 0x0F0F0F0Fu), ",v");
+  if (w->by_table) w->table = add_in(o, LLVMBuildBitCast(g->b, w->s->table[0], w->s->ints, ""), ",v");
+  if (c->sixteenths) w->start = add_in(o, qn__ll_bits(g, w->s->ints, c->start), ",v");
+  w->b = add_in(o, c->b, ",r");
+  if (c->scales) w->scales = add_in(o, c->scales, ",r");
+  if (c->zeros) w->zeros = add_in(o, c->zeros, ",r");
+  for (uint32_t r = 0; r < c->rows; r++) {
+    uint32_t a = add_in(o, c->a[r], ",r");
+    if (r == 0) w->a = a;
+  }
+  qn__buf_c(&o->constraints, ",~{memory}");
+}
+
+static void build_call(writer *w, operands *o) {
+  qn_ll *g = w->s->g;
+  qn_str text = qn__buf_view(&w->text), constraints = qn__buf_view(&o->constraints);
+  LLVMTypeRef result = LLVMStructTypeInContext(g->ctx, o->results, o->outs, false);
+  LLVMTypeRef type = LLVMFunctionType(result, o->types, o->ins, false);
   LLVMValueRef code =
       LLVMGetInlineAsm(type, (char *)(uintptr_t)text.data, text.size, (char *)(uintptr_t)constraints.data,
                        constraints.size, true, false, LLVMInlineAsmDialectATT, false);
-  LLVMValueRef result = LLVMBuildCall2(g->b, type, code, args, n, "");
-  for (uint32_t i = 0; i < w->sums; i++) *c->sums[i] = LLVMBuildExtractValue(g->b, result, i, "");
+  LLVMValueRef all = LLVMBuildCall2(g->b, type, code, o->args, o->ins, "");
+  for (uint32_t i = 0; i < w->outs; i++) *w->c->sums[i] = LLVMBuildExtractValue(g->b, all, i, "");
 }
 
-void qn__ll_block_text(const qn_ll_block_codes *c) {
-  qn_ll *g = c->s->g;
-  const qn_isa *isa = g->isa;
-  writer w = {.s = c->s, .c = c, .sums = c->rows * c->parts * V};
-  qn_buf constraints;
-  w.mask = 2 * w.sums + SCRATCH, w.table = w.mask + 1, w.b = w.table + 1, w.a = w.b + 1;
-  w.by_table = c->s->plan->weights.codes == QN_BPACK_T4;
-  w.by_bytes = w.by_table && (isa->has & QN_ISA_PERMUTE8);
+void qn__ll_block_text(qn_ll_block *s, const qn_ll_block_codes *c) {
+  qn_ll *g = s->g;
+  writer w = {.s = s, .l = &s->plan->weights, .c = c};
+  operands o = {.outs = 0};
+  w.by_table = w.l->codes == QN_BPACK_T4;
+  w.by_bytes = w.by_table && (g->isa->has & QN_ISA_PERMUTE8);
   qn__buf_init(&w.text, g->arena->allocator);
-  qn__buf_init(&constraints, g->arena->allocator);
-  for (uint32_t j = 0; j < c->steps; j++)
-    for (uint32_t p = 0; p < c->blocks; p++) one_row(&w, j, p);
-  write_constraints(&w, &constraints);
-  if (w.text.failed || constraints.failed)
+  qn__buf_init(&o.constraints, g->arena->allocator);
+  list_operands(&w, &o);
+  for (uint32_t p = 0; c->scales && p < c->blocks; p++) start_block(&w, p);
+  all_codes(&w);
+  for (uint32_t p = 0; c->scales && p < c->blocks; p++) scale_block(&w, p);
+  if (w.text.failed || o.constraints.failed)
     g->failed = g->out_of_memory = true;
   else
-    build_call(&w, qn__buf_view(&w.text), qn__buf_view(&constraints));
+    build_call(&w, &o);
   qn__buf_free(&w.text);
-  qn__buf_free(&constraints);
+  qn__buf_free(&o.constraints);
 }
