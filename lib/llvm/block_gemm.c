@@ -7,36 +7,43 @@
  * one.
  */
 #include "block.h"
+#include "buf.h"
 
-enum { LINE = 64, FURTHER = 16384, MOST_LINES = 40, STRAIGHT_LINES = 12, LINES_A_TURN = 6 };
+enum { LINE = 64, FURTHER = 16384, MOST_LINES = 40 };
 
 /* ---- prefetching ---- */
 
 enum { FIRST_LEVEL = 3, SECOND_LEVEL = 2 };
 
-static void fetch_line(qn_ll *g, LLVMValueRef at, int64_t offset, uint32_t level) {
-  LLVMValueRef args[4] = {qn__ll_gep_const(g, at, offset), qn__ll_i32(g, 0), qn__ll_i32(g, level), qn__ll_i32(g, 1)};
-  qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
-}
-
-static void fetch_straight(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level, bool further) {
-  for (uint32_t l = 0; l < lines; l++) {
-    fetch_line(g, at, (int64_t)l * LINE, level);
-    if (further) fetch_line(g, at, (int64_t)l * LINE + FURTHER, SECOND_LEVEL);
+/* As assembly, which compiles faster. */
+static void fetch_text(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level) {
+  static const char constraints[] = "r";
+  qn_buf text;
+  qn__buf_init(&text, g->arena->allocator);
+  for (uint32_t l = 0; l < lines; l++)
+    qn__buf_fmt(&text, "%s %u($0)\n", level == FIRST_LEVEL ? "prefetcht0" : "prefetcht1", l * LINE);
+  if (text.failed) {
+    g->failed = g->out_of_memory = true;
+  } else {
+    qn_str all = qn__buf_view(&text);
+    LLVMTypeRef type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
+    LLVMValueRef code = LLVMGetInlineAsm(type, (char *)(uintptr_t)all.data, all.size, (char *)(uintptr_t)constraints,
+                                         sizeof constraints - 1, true, false, LLVMInlineAsmDialectATT, false);
+    LLVMBuildCall2(g->b, type, code, &at, 1, "");
   }
+  qn__buf_free(&text);
 }
 
-/* Many lines by a loop, which compiles faster; the last turn may go past them. */
-static void fetch(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level, bool further) {
-  if (lines <= STRAIGHT_LINES) {
-    fetch_straight(g, at, lines, level, further);
+static void fetch(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level) {
+  if (g->x86) {
+    fetch_text(g, at, lines, level);
     return;
   }
-  uint32_t turns = (lines + LINES_A_TURN - 1) / LINES_A_TURN, step = (lines + turns - 1) / turns;
-  qn_ll_for f;
-  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, (int64_t)turns * step * LINE), (int64_t)step * LINE, 0, NULL);
-  fetch_straight(g, qn__ll_gep(g, at, f.i), step, level, further);
-  qn__ll_for_end(g, &f, NULL);
+  for (uint32_t l = 0; l < lines; l++) {
+    LLVMValueRef args[4] = {qn__ll_gep_const(g, at, (int64_t)l * LINE), qn__ll_i32(g, 0), qn__ll_i32(g, level),
+                            qn__ll_i32(g, 1)};
+    qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
+  }
 }
 
 /* Whether fetching ahead costs more than it gains where a cache holds the weights: a tile of one row and few
@@ -53,14 +60,15 @@ void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_
   if (s->rest) return;
   if (only_far(s, rows)) {
     qn__ll_if_begin(g, &far, LLVMBuildAnd(g->b, s->one_pass, s->far, ""));
-    fetch(g, ahead, lines, FIRST_LEVEL, true);
+    fetch(g, ahead, lines, FIRST_LEVEL);
+    fetch(g, qn__ll_gep_const(g, ahead, FURTHER), lines, SECOND_LEVEL);
     qn__ll_if_end(g, &far);
     return;
   }
   qn__ll_if_begin(g, &one, s->one_pass);
-  fetch(g, ahead, lines, FIRST_LEVEL, false);
+  fetch(g, ahead, lines, FIRST_LEVEL);
   qn__ll_if_begin(g, &far, s->far);
-  fetch(g, qn__ll_gep_const(g, ahead, FURTHER), lines, SECOND_LEVEL, false);
+  fetch(g, qn__ll_gep_const(g, ahead, FURTHER), lines, SECOND_LEVEL);
   qn__ll_if_end(g, &far);
   qn__ll_if_end(g, &one);
   if (!i) return;
@@ -69,7 +77,7 @@ void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_
   LLVMValueRef step = qn__ll_add(g, i, LLVMBuildSelect(g->b, later, s->blocks, qn__ll_i64(g, 0), ""));
   LLVMValueRef next = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, 1)), s->b_stride));
   fetch(g, qn__ll_gep(g, next, qn__ll_mul_const(g, step, (int64_t)half * LINE)), half,
-        rows > 3 ? SECOND_LEVEL : FIRST_LEVEL, false);
+        rows > 3 ? SECOND_LEVEL : FIRST_LEVEL);
   qn__ll_if_end(g, &several);
 }
 
