@@ -140,3 +140,15 @@ void qn__ll_row_ahead(row_state *s, LLVMValueRef index, uint32_t vectors) {
     qn__ll_if_end(g, &some);
   }
 }
+
+void qn__ll_row_ahead_stage(row_state *s, LLVMValueRef index, uint32_t vectors) {
+  qn_ll *g = s->n->g;
+  bool last = s->pass + 1u == s->n->region.num_passes;
+  for (uint32_t o = 0; o < s->n->num_operands; o++) {
+    const qn_ll_place *p = &s->n->places[o];
+    bool output = o >= s->n->plan->num_inputs;
+    if (!is_walked(s->n, o) || (output ? !last : s->pass != 0)) continue;
+    LLVMValueRef next = qn__ll_add(g, bytes_of(g, p, index), bytes_of(g, p, s->n->end));
+    fetch_lines(s, o, qn__ll_gep(g, p->base, next), lines_of(g, p, vectors));
+  }
+}

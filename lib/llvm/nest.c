@@ -55,6 +55,11 @@ static void outer(qn_ll_nest *n, uint32_t d) {
     outer(n, d + 1);
     return;
   }
+  if (n->staged && d + 2 == loops) {
+    n->rows_begin = start, n->rows_end = end;
+    n->inner(n);
+    return;
+  }
   bool pair = n->pairs && d + 2 == loops, apart = pair && n->stream;
   LLVMValueRef half = qn__ll_add(g, qn__ll_sub(g, end, start), qn__ll_i64(g, 1));
   if (apart) half = LLVMBuildAShr(g->b, half, qn__ll_i64(g, 1), "");
@@ -111,6 +116,7 @@ qn_status qn__ll_nest(qn_ll *g, const qn_body *body, void (*inner)(qn_ll_nest *n
   if (!qn__ll_region_init(&n.region, g, &plan->tape, vary)) return qn_error_no_memory(g->qctx);
   bool whole_row = body->plan->kind == QN_KERNEL_ROW;
   n.pairs = whole_row && qn__ll_row_pairs(&n);
+  n.staged = n.pairs && qn__ll_row_in_stages(&n);
   n.start = loops == 1 && !whole_row ? qn__ll_arg_begin(g, 0) : qn__ll_i64(g, 0);
   n.end = loops == 0 ? qn__ll_i64(g, 1) : loops == 1 && !whole_row ? qn__ll_arg_end(g, 0) : n.size[loops - 1];
   outer(&n, 0);

@@ -123,7 +123,7 @@ static void accumulate_register(row_state *s, uint32_t i, LLVMValueRef *queue, L
 }
 
 /* One row's vector; in registers, its partials start at `queue`, and how many they are comes back. */
-static uint32_t step_row(row_state *s, LLVMValueRef *queue, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+uint32_t qn__ll_row_step(row_state *s, LLVMValueRef *queue, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
   qn_ll_nest *n = s->n;
   uint32_t q = 0;
   qn__ll_region_load(&n->region, QN_LL_BY_LANE, n->places, index, lanes, mask);
@@ -149,7 +149,8 @@ static void step(void *user, LLVMValueRef index, uint32_t lanes, LLVMValueRef ma
   row_state *s = user;
   uint32_t q = 0;
   if (lanes > 1 && !mask && !s->fetched) fetch_ahead(s, index, 1);
-  for (row_state *r = s; r; r = r->other) q += step_row(r, s->in_registers ? &s->queue[q] : NULL, index, lanes, mask);
+  for (row_state *r = s; r; r = r->other)
+    q += qn__ll_row_step(r, s->in_registers ? &s->queue[q] : NULL, index, lanes, mask);
 }
 
 /* All partials of the reductions of this pass at their starting value, in memory. */
@@ -219,7 +220,7 @@ static LLVMValueRef by_rounds(row_state *s, uint32_t carried) {
 }
 
 /* Partials of this pass at their starting values, for each row; how many. */
-static uint32_t start_registers(const row_state *s, LLVMValueRef *queue) {
+uint32_t qn__ll_row_start(const row_state *s, LLVMValueRef *queue) {
   qn_ll *g = s->n->g;
   uint32_t count = 0;
   for (const row_state *r = s; r; r = r->other) {
@@ -237,7 +238,7 @@ static uint32_t start_registers(const row_state *s, LLVMValueRef *queue) {
 /* The vector part of a pass with partials in registers, and in them when it is over; where it stopped. */
 static LLVMValueRef vectors_in_registers(row_state *s) {
   qn_ll *g = s->n->g;
-  uint32_t carried = start_registers(s, s->queue);
+  uint32_t carried = qn__ll_row_start(s, s->queue);
   s->in_registers = true;
   LLVMValueRef next =
       is_short(s) ? by_rounds(s, carried) : qn__ll_span_vectors(g, s->n->start, s->n->end, step, s, carried, s->queue);
@@ -357,7 +358,7 @@ static void last_pass(row_state *s) {
 }
 
 /* What the reductions of this pass have come to, and what follows from it for rows as a whole. */
-static void finish_pass(row_state *s, bool registers) {
+void qn__ll_row_finish(row_state *s, bool registers) {
   qn_ll_nest *n = s->n;
   uint32_t q = 0;
   for (row_state *r = s; r; r = r->other) {
@@ -380,7 +381,7 @@ static void one_pass(row_state *s) {
     rest_in_registers(s, next);
   else
     qn__ll_span_rest(n->g, next, n->end, step, s);
-  finish_pass(s, registers);
+  qn__ll_row_finish(s, registers);
 }
 
 static void store_reduced(qn_ll_nest *n) {
@@ -455,7 +456,7 @@ static void pass_in_turn(row_state *s) {
   uint32_t count = all_registers(s);
   LLVMValueRef sums[QN_LL_MAX_CARRIED];
   in_turn t;
-  start_registers(s, sums);
+  qn__ll_row_start(s, sums);
   if (!turns_begin(&t, s, 2 * count, sums)) return;
   qn__ll_row_ahead_begin(&t.s);
   rest_in_registers(&t.s, vectors_in_registers(&t.s));
@@ -465,7 +466,7 @@ static void pass_in_turn(row_state *s) {
   }
   qn__ll_for_end(g, &t.f, sums);
   memcpy(s->queue, sums, 2 * count * sizeof *sums);
-  finish_pass(s, true);
+  qn__ll_row_finish(s, true);
 }
 
 static void write_rows(row_state *s) {
@@ -475,7 +476,7 @@ static void write_rows(row_state *s) {
   qn__ll_for_end(s->n->g, &t.f, NULL);
 }
 
-static void begin_row(qn_ll_nest *n) {
+void qn__ll_row_begin(qn_ll_nest *n) {
   qn__ll_region_load(&n->region, 0, n->places, n->start, 1, NULL);
   qn__ll_region_emit(&n->region, 0, 0, 0, 1);
 }
@@ -494,11 +495,11 @@ static void row(qn_ll_nest *n, bool in_room) {
   }
   memset(n->region.divisors, 0, n->region.tape->num_insts * sizeof *n->region.divisors);
   qn__ll_share_find(&s);
-  begin_row(n);
+  qn__ll_row_begin(n);
   if (n->pairs) {
     other = s, other.n = &second, s.other = &other;
     second.places = n->second;
-    begin_row(&second);
+    qn__ll_row_begin(&second);
     qn__ll_row_room(&s), qn__ll_row_room(&other);
   }
   for (; !qn__ll_row_last_pass(&s); other.pass = ++s.pass) {
@@ -520,7 +521,9 @@ static void row(qn_ll_nest *n, bool in_room) {
 static void inner(qn_ll_nest *n) {
   qn_ll *g = n->g;
   row_state s = {.n = n};
-  if (!qn__ll_row_keep(&s, true)) {
+  if (n->staged) {
+    qn__ll_row_stages(n);
+  } else if (!qn__ll_row_keep(&s, true)) {
     g->failed = g->out_of_memory = true;
   } else if (!s.keeps || !s.own_room) {
     row(n, false);

@@ -34,7 +34,20 @@ struct row_state {
 
 /* Whether rows are done two at once: where all passes but the last are so short that they wait for their sums. */
 bool qn__ll_row_pairs(const qn_ll_nest *n);
+/* row_stages.c: whether the passes go over different rows in one loop, and that loop over rows, inside `inner`. */
+bool qn__ll_row_in_stages(const qn_ll_nest *n);
+void qn__ll_row_stages(qn_ll_nest *n);
+/* row.c: what a row has to be known of before its first pass. */
+void qn__ll_row_begin(qn_ll_nest *n);
+/* Partials of this pass at their starting values, for each row; how many. */
+uint32_t qn__ll_row_start(const row_state *s, LLVMValueRef *queue);
+/* One row's vector; in registers, its partials start at `queue`, and how many they are comes back. */
+uint32_t qn__ll_row_step(row_state *s, LLVMValueRef *queue, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
+/* What the reductions of this pass have come to, and what follows from it for rows as a whole. */
+void qn__ll_row_finish(row_state *s, bool registers);
 /* ahead.c */
+/* For a stage: the next row of what its pass is the first to read, or the one to write. */
+void qn__ll_row_ahead_stage(row_state *s, LLVMValueRef index, uint32_t vectors);
 void qn__ll_row_ahead_begin(row_state *s); /* before the loop of a pass */
 void qn__ll_row_ahead(row_state *s, LLVMValueRef index, uint32_t vectors);
 bool qn__ll_row_ends_in(const row_state *s, uint32_t i); /* register i is a reduction over this pass */

@@ -214,8 +214,15 @@ bool limit_lookups(const options *o, int64_t n, int64_t k, contender *out);
 /* memcpy of `bytes` from and to buffers of its own. */
 bool limit_copy(size_t bytes, contender *out);
 /* For a tensor of floats that stays in a cache: 20 or 22 fused multiply-adds for each vector that is read and written,
- * or its stores alone. */
-typedef enum limit_kind { LIMIT_NONE, LIMIT_READS, LIMIT_STORES, LIMIT_WORK_20, LIMIT_WORK_22 } limit_kind;
+ * its stores alone, or the three passes of a layer_norm over three rows at once, with no sum folded. */
+typedef enum limit_kind {
+  LIMIT_NONE,
+  LIMIT_READS,
+  LIMIT_STORES,
+  LIMIT_WORK_20,
+  LIMIT_WORK_22,
+  LIMIT_PASSES
+} limit_kind;
 bool limit_ports(const options *o, limit_kind kind, size_t floats, contender *out);
 
 /* ---- row families ---- */

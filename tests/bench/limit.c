@@ -414,6 +414,8 @@ bool limit_copy(size_t bytes, contender *out) {
 
 /* A buffer read and one written, and what is done for each vector of 16 floats: so many instructions of the two ports
  * that have vectors of 512 bits, or as many stores with no reading at all. */
+enum { LIMIT_ROW = 768 };
+
 typedef struct ports {
   copy buffers;
   void (*loop)(const float *from, float *to, size_t n);
@@ -446,6 +448,31 @@ __attribute__((target("avx512f"))) static void only_stores(const float *from, fl
   for (size_t i = 0; i < n; i += 64)
     for (size_t k = 0; k < 64; k += 16) _mm512_storeu_ps(to + i + k, a);
 }
+
+/* Rows of 768: one is added up, squares of the one before are, and the one before that is written. Nothing waits for a
+ * sum: mean and scale are constants. */
+__attribute__((target("avx512f"))) static void passes(const float *from, float *to, size_t n) {
+  static float weights[2][LIMIT_ROW];
+  __m512 mean = _mm512_set1_ps(0.375f), scale = _mm512_set1_ps(0.5f);
+  __asm__ volatile("" : "+v"(mean), "+v"(scale));
+  for (size_t i = 0; i + LIMIT_ROW <= n; i += LIMIT_ROW) {
+    const float *first = from + (i + 2 * LIMIT_ROW) % n, *second = from + (i + LIMIT_ROW) % n, *last = from + i;
+    __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()}, squares[2] = {sum[0], sum[0]};
+    for (size_t k = 0; k < LIMIT_ROW; k += 32)
+      for (size_t h = 0; h < 2; h++) {
+        size_t at = k + 16 * h;
+        sum[h] = _mm512_add_ps(sum[h], _mm512_loadu_ps(first + at));
+        __m512 x = _mm512_sub_ps(_mm512_loadu_ps(second + at), mean), square = _mm512_mul_ps(x, x);
+        __asm__("" : "+v"(square)); /* not fused: the kernel's result is defined without */
+        squares[h] = _mm512_add_ps(squares[h], square);
+        x = _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(last + at), mean), scale);
+        x = _mm512_mul_ps(x, _mm512_loadu_ps(weights[0] + at));
+        __asm__("" : "+v"(x));
+        _mm512_storeu_ps(to + i + at, _mm512_add_ps(x, _mm512_loadu_ps(weights[1] + at)));
+      }
+    for (size_t h = 0; h < 2; h++) __asm__ volatile("" : : "v"(sum[h]), "v"(squares[h]));
+  }
+}
 #endif
 
 static void ports_run(void *state) {
@@ -465,7 +492,10 @@ bool limit_ports(const options *o, limit_kind kind, size_t floats, contender *ou
   ports *p = have_fmas(o) ? calloc(1, sizeof *p) : NULL;
   if (!p) return false;
   size_t bytes = (floats + 63) / 64 * 256;
-  p->loop = kind == LIMIT_STORES ? only_stores : kind == LIMIT_WORK_20 ? work_20 : work_22;
+  p->loop = kind == LIMIT_STORES    ? only_stores
+            : kind == LIMIT_PASSES  ? passes
+            : kind == LIMIT_WORK_20 ? work_20
+                                    : work_22;
   p->buffers = (copy){big_alloc(bytes), big_alloc(bytes), bytes};
   fill_floats((float *)(void *)p->buffers.from, bytes / 4, 0.25f, 0.5f, 7); /* no sum becomes a denormal */
   memset(p->buffers.to, 0, bytes);
