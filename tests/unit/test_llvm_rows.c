@@ -52,6 +52,12 @@ static const row_case cases[] = {
     {"softmax, then its root", "%s = quern.softmax %x : (" T ") -> " T "\n%y = quern.sqrt %s : (" T ") -> " T "\n"},
     {"codes, which hide NaN", "%s = quern.softmax %x : (" T ") -> " T "\n%q = quant.qcast %s : " T " to " Q
                               "\n%y = quant.dcast %q : " Q " to " T "\n"},
+    {"layer_norm", "%y = quern.layer_norm %x : (" T ") -> " T "\n"},
+    {"layer_norm of twice as much, and what it was",
+     "%d = quern.add %x, %x : (" T ", " T ") -> " T "\n%n = quern.layer_norm %d : (" T ") -> " T
+     "\n%y = quern.add %n, %x : (" T ", " T ") -> " T "\n"},
+    {"one layer_norm after the other",
+     "%n = quern.layer_norm %x : (" T ") -> " T "\n%y = quern.layer_norm %n : (" T ") -> " T "\n"},
 };
 
 static qn_program *compile(qn_context *ctx, const row_case *c, const char *engine, const char *isa) {
