@@ -8,6 +8,7 @@
 #include "gemm_impl.h"
 
 enum { MOST_PANELS = 4 }; /* taken at once */
+enum { ENOUGH = 8 };      /* sums to hide the latency of adding to each */
 
 typedef struct loops {
   gemm_state s;
@@ -41,6 +42,8 @@ static void shape_tile(gemm_state *s, uint32_t rows, uint32_t panels, uint32_t l
   uint32_t in_flight = rows * t->vectors;
   /* Tall tiles gain less than half a percent from a second block in the loop and cost a quarter more to compile. */
   uint32_t turn = s->plan->unroll ? s->plan->unroll : in_flight < s->plan->unroll_below ? 2 : 1;
+  /* What is left of panels that are taken several at once is little. */
+  if (!s->plan->unroll && panels == 1 && s->at_once > 1 && in_flight >= ENOUGH) turn = 1;
   /* Positions of a window are short loops, whose ends are foreseen when they take few turns. */
   if (s->places.pads && s->plan->lhs_padded && t->rows == s->plan->rows && turn < 2) turn = 2;
   t->unroll = t->dot->shares > 1 ? t->dot->shares : turn;
@@ -185,7 +188,7 @@ static uint32_t panels_at_once(loops *l, uint32_t rows) {
   if (width % lanes || s->plan->layout.granule) return 1;
   shape_tile(s, rows, MOST_PANELS, lanes, width);
   qn__ll_gemm_pieces_init(s, rows);
-  return s->tile.panels;
+  return s->at_once = s->tile.panels;
 }
 
 /* Whether tiles are as wide as panels: low ones are where tall ones are. */

@@ -49,7 +49,9 @@ void qn__ll_gemm_fetch_shape(gemm_state *s) {
   gemm_fetch *f = &s->fetch;
   const qn_ll_tile *t = &s->tile;
   f->a_step = NULL;
-  f->some = s->plan->fetch > 0 && t->panels == 1 && t->rows * t->vectors >= FEWEST && !s->plan->layout.granule;
+  /* Nor where panels are taken several at once, for what is left of them: from the second level it took 10% longer. */
+  f->some = s->plan->fetch > 0 && t->panels == 1 && s->at_once <= 1 && t->rows * t->vectors >= FEWEST &&
+            !s->plan->layout.granule;
   /* Lower tiles have no room for it beside their loads: they took 5 to 20% longer. */
   if (!f->some || s->plan->fetch < 2 || s->plan->window || t->rows < s->plan->rows) return;
   LLVMValueRef rows = qn__ll_i64(g, t->rows);

@@ -60,6 +60,7 @@ typedef struct gemm_state {
   LLVMValueRef epilogue; /* function */
   LLVMValueRef a, b;     /* the matrices; in the function of a tile's sums, what is said there */
   LLVMValueRef a_stride, b_stride;
+  uint32_t at_once;                     /* panels, where there are enough of them */
   LLVMValueRef full_blocks, all_blocks; /* of K (or a segment), without and with the last, partial one */
   LLVMValueRef image[12];               /* of a window: size[3] to size[11] by their numbers */
   LLVMValueRef row, panel, column;      /* first of the tile */
