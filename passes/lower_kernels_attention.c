@@ -106,41 +106,52 @@ static bool joins_queries(const attention *a) {
   return all && group_of(a) > 1 && qn_type_shape(l->ctx, tq)[qn_type_rank(l->ctx, tq) - 2] == 1;
 }
 
-/* Axis `axis` of x as two: outer by inner. A dynamic size elsewhere stays what it is. */
-static qn_value split_axis(attention *a, qn_value x, uint32_t axis, int64_t outer, int64_t inner) {
-  lowering *l = a->l;
-  qn_type t = type_of(a, x);
-  uint32_t rank = qn_type_rank(l->ctx, t);
+/* Another shape of x's elements: sizes, what they are called, and what kern.view is told (-2 - d is axis d of x). */
+typedef struct reshaped {
+  uint32_t rank;
   int64_t shape[QN_MAX_RANK + 1], spec[QN_MAX_RANK + 1];
   qn_name symbols[QN_MAX_RANK + 1];
-  for (uint32_t d = 0, to = 0; d < rank; d++, to++) {
-    shape[to] = qn_type_shape(l->ctx, t)[d], symbols[to] = qn_type_symbol(l->ctx, t, d);
-    spec[to] = -2 - (int64_t)d;
-    if (d != axis) continue;
-    symbols[to].id = symbols[to + 1].id = 0;
-    shape[to] = spec[to] = outer;
-    to++;
-    shape[to] = spec[to] = inner, symbols[to].id = 0;
-  }
-  return qn__make_view(a->b, x, qn_type_tensor_symbols(l->ctx, qn_type_elem(l->ctx, t), rank + 1, shape, symbols),
-                       qn_attr_ints(l->m, QN_I64, rank + 1, spec));
+} reshaped;
+
+static void keep_axis(reshaped *r, const lowering *l, qn_type t, uint32_t to, uint32_t from) {
+  r->shape[to] = qn_type_shape(l->ctx, t)[from], r->symbols[to] = qn_type_symbol(l->ctx, t, from);
+  r->spec[to] = -2 - (int64_t)from;
+}
+
+static void set_axis(reshaped *r, uint32_t to, int64_t size) {
+  r->shape[to] = r->spec[to] = size, r->symbols[to].id = 0;
+}
+
+static reshaped as_it_is(const attention *a, qn_value x) {
+  qn_type t = type_of(a, x);
+  reshaped r = {.rank = qn_type_rank(a->l->ctx, t)};
+  for (uint32_t d = 0; d < r.rank; d++) keep_axis(&r, a->l, t, d, d);
+  return r;
+}
+
+static qn_value view_as(attention *a, qn_value x, const reshaped *r) {
+  qn_context *ctx = a->l->ctx;
+  qn_type elem = qn_type_elem(ctx, type_of(a, x));
+  return qn__make_view(a->b, x, qn_type_tensor_symbols(ctx, elem, r->rank, r->shape, r->symbols),
+                       qn_attr_ints(a->l->m, QN_I64, r->rank, r->spec));
+}
+
+/* Axis `axis` of x as two: outer by inner. A dynamic size elsewhere stays what it is. */
+static qn_value split_axis(attention *a, qn_value x, uint32_t axis, int64_t outer, int64_t inner) {
+  reshaped r = as_it_is(a, x);
+  for (uint32_t d = axis + 1; d < r.rank; d++) keep_axis(&r, a->l, type_of(a, x), d + 1, d);
+  set_axis(&r, axis, outer);
+  set_axis(&r, axis + 1, inner);
+  r.rank++;
+  return view_as(a, x, &r);
 }
 
 /* x with `axis` of heads and the axis of one query behind it as `outer` heads of `inner` queries. */
 static qn_value regroup(attention *a, qn_value x, uint32_t axis, int64_t outer, int64_t inner) {
-  lowering *l = a->l;
-  qn_type t = type_of(a, x);
-  uint32_t rank = qn_type_rank(l->ctx, t);
-  int64_t shape[QN_MAX_RANK], spec[QN_MAX_RANK];
-  qn_name symbols[QN_MAX_RANK];
-  for (uint32_t d = 0; d < rank; d++) {
-    shape[d] = qn_type_shape(l->ctx, t)[d], symbols[d] = qn_type_symbol(l->ctx, t, d);
-    spec[d] = -2 - (int64_t)d;
-  }
-  shape[axis] = spec[axis] = outer, shape[axis + 1] = spec[axis + 1] = inner;
-  symbols[axis].id = symbols[axis + 1].id = 0;
-  return qn__make_view(a->b, x, qn_type_tensor_symbols(l->ctx, qn_type_elem(l->ctx, t), rank, shape, symbols),
-                       qn_attr_ints(l->m, QN_I64, rank, spec));
+  reshaped r = as_it_is(a, x);
+  set_axis(&r, axis, outer);
+  set_axis(&r, axis + 1, inner);
+  return view_as(a, x, &r);
 }
 
 /* One query per head: those of a group's heads are queries of one head, which reads each key once for all of them. */
@@ -201,20 +212,10 @@ static qn_value sum_codes(attention *a, qn_value x, int32_t zero) {
 
 /* [.., n, 1] as [.., 1, n]. */
 static qn_value lay_down(attention *a, qn_value x) {
-  lowering *l = a->l;
-  qn_type t = type_of(a, x);
-  uint32_t rank = qn_type_rank(l->ctx, t);
-  int64_t shape[QN_MAX_RANK], spec[QN_MAX_RANK];
-  qn_name symbols[QN_MAX_RANK];
-  for (uint32_t d = 0; d < rank; d++) {
-    shape[d] = qn_type_shape(l->ctx, t)[d], symbols[d] = qn_type_symbol(l->ctx, t, d);
-    spec[d] = -2 - (int64_t)d;
-  }
-  shape[rank - 1] = shape[rank - 2], symbols[rank - 1] = symbols[rank - 2];
-  spec[rank - 1] = -(int64_t)rank;
-  shape[rank - 2] = spec[rank - 2] = 1, symbols[rank - 2].id = 0;
-  return qn__make_view(a->b, x, qn_type_tensor_symbols(l->ctx, qn_type_elem(l->ctx, t), rank, shape, symbols),
-                       qn_attr_ints(l->m, QN_I64, rank, spec));
+  reshaped r = as_it_is(a, x);
+  keep_axis(&r, a->l, type_of(a, x), r.rank - 1, r.rank - 2);
+  set_axis(&r, r.rank - 2, 1);
+  return view_as(a, x, &r);
 }
 
 /* ---- the kernel ---- */

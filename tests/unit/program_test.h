@@ -3,6 +3,7 @@
 #define QN_TEST_PROGRAM_TEST_H
 #include "unit.h"
 #include <quern/quern.h>
+#include <stdio.h>
 #include <string.h>
 
 /* options may be null. */
@@ -11,6 +12,20 @@ static inline qn_program *program_of_text(qn_context *ctx, const char *text, con
   qn_program *p = NULL;
   assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "program.mlir", NULL, &m), QN_OK);
   assert_int_equal(qn_build_program(m, options, &p), QN_OK);
+  qn_module_destroy(m);
+  return p;
+}
+
+/* Kernels of a row of isa.def, which `engine` runs as that row or, if it is the interpreter, as it is. */
+static inline qn_program *program_on_row(qn_context *ctx, const char *text, const char *engine, const char *isa) {
+  char pipeline[80];
+  qn_module *m = NULL;
+  qn_program *p = NULL;
+  qn_compile_options options = {.engine = engine, .cpu = strcmp(engine, "interp") ? isa : NULL};
+  snprintf(pipeline, sizeof pipeline, "lower-kernels{target=%s},canonicalize,dce", isa);
+  assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "program.mlir", NULL, &m), QN_OK);
+  assert_int_equal(qn_run_pipeline(m, pipeline), QN_OK);
+  assert_int_equal(qn_program_compile(m, &options, &p), QN_OK);
   qn_module_destroy(m);
   return p;
 }

@@ -1,7 +1,7 @@
 /* f16 to f32 and back on every row of the instruction set table, with instructions for it or without: the bits of the
  * interpreter, a NaN's too. All codes; floats at, and next to, every number in the middle between two codes, and any.
  */
-#include "unit.h"
+#include "program_test.h"
 #include <math.h>
 #include <quern/quern.h>
 #include <quern/unstable/isa.h>
@@ -35,20 +35,12 @@ static void fill(void) {
 
 static qn_program *compile(qn_context *ctx, const char *from, const char *to, int n, const char *engine,
                            const char *isa) {
-  char text[300], pipeline[80];
-  qn_module *m = NULL;
-  qn_program *p = NULL;
+  char text[300];
   snprintf(text, sizeof text,
            "func.func @f(%%x: tensor<%dx%s>) -> tensor<%dx%s> {\n  %%y = quern.cast %%x : (tensor<%dx%s>) -> "
            "tensor<%dx%s>\n  return %%y : tensor<%dx%s>\n}\n",
            n, from, n, to, n, from, n, to, n, to);
-  snprintf(pipeline, sizeof pipeline, "lower-kernels{target=%s}", isa);
-  assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "half.mlir", NULL, &m), QN_OK);
-  assert_int_equal(qn_run_pipeline(m, pipeline), QN_OK);
-  qn_compile_options options = {.engine = engine, .cpu = strcmp(engine, "interp") ? isa : NULL};
-  assert_int_equal(qn_program_compile(m, &options, &p), QN_OK);
-  qn_module_destroy(m);
-  return p;
+  return program_on_row(ctx, text, engine, isa);
 }
 
 static void convert(qn_context *ctx, bool widens, const char *engine, const char *isa, void *y) {

@@ -1,6 +1,6 @@
 /* Elements of 4 bits by vectors, to floats and from floats: the interpreter's bits on every row of the instruction set
  * table, for runs that begin at any byte and end anywhere. */
-#include "unit.h"
+#include "program_test.h"
 #include <quern/quern.h>
 #include <quern/unstable/isa.h>
 #include <stdio.h>
@@ -24,9 +24,7 @@ static void fill(void) {
 
 static qn_program *compile(qn_context *ctx, const char *const *type, bool to_floats, int n, const char *engine,
                            const char *isa) {
-  char text[600], pipeline[80];
-  qn_module *m = NULL;
-  qn_program *p = NULL;
+  char text[600];
   const char *t = type[0], *q = type[1];
   if (to_floats)
     snprintf(text, sizeof text,
@@ -40,13 +38,7 @@ static qn_program *compile(qn_context *ctx, const char *const *type, bool to_flo
              "%%q = quant.qcast %%x : tensor<%dxf32> to tensor<%dx%s>\n"
              "%%y = quant.scast %%q : tensor<%dx%s> to tensor<%dx%s>\nreturn %%y : tensor<%dx%s>\n}\n",
              n, n, t, n, n, q, n, q, n, t, n, t);
-  snprintf(pipeline, sizeof pipeline, "lower-kernels{target=%s}", isa);
-  assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "nibbles.mlir", NULL, &m), QN_OK);
-  assert_int_equal(qn_run_pipeline(m, pipeline), QN_OK);
-  qn_compile_options options = {.engine = engine, .cpu = strcmp(engine, "interp") ? isa : NULL};
-  assert_int_equal(qn_program_compile(m, &options, &p), QN_OK);
-  qn_module_destroy(m);
-  return p;
+  return program_on_row(ctx, text, engine, isa);
 }
 
 static void run(const qn_program *p, bool to_floats, int n, void *y) {

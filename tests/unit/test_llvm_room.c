@@ -1,7 +1,7 @@
 /* Rows that keep exponentials from one pass to the next, where the result has no room for them: in memory of their own
  * up to a length, computed twice beyond it. One program for all lengths, the interpreter's bits on every row of the
  * instruction set table. */
-#include "unit.h"
+#include "program_test.h"
 #include <quern/quern.h>
 #include <quern/unstable/isa.h>
 #include <stdio.h>
@@ -42,19 +42,11 @@ static void fill(int64_t n) {
 }
 
 static qn_program *compile(qn_context *ctx, const room_case *c, const char *engine, const char *isa) {
-  char text[700], pipeline[80];
-  qn_module *m = NULL;
-  qn_program *p = NULL;
+  char text[700];
   snprintf(text, sizeof text,
            "func.func @f(%%x: tensor<?x?x%s>) -> tensor<?x?x%s> {\n%sreturn %%y : tensor<?x?x%s>\n}\n", c->x, c->y,
            c->body, c->y);
-  snprintf(pipeline, sizeof pipeline, "lower-kernels{target=%s},canonicalize,dce", isa);
-  assert_int_equal(qn_parse_text(ctx, qn_str_of(text), "room.mlir", NULL, &m), QN_OK);
-  assert_int_equal(qn_run_pipeline(m, pipeline), QN_OK);
-  qn_compile_options options = {.engine = engine, .cpu = strcmp(engine, "interp") ? isa : NULL};
-  assert_int_equal(qn_program_compile(m, &options, &p), QN_OK);
-  qn_module_destroy(m);
-  return p;
+  return program_on_row(ctx, text, engine, isa);
 }
 
 static void run(const qn_program *p, const room_case *c, int64_t n, void *y) {
