@@ -148,9 +148,12 @@ static void know_limits(cli *c, const char *engine, const char *isa, uint32_t th
   qn_engine_limits(c->ctx, isa, threads, &c->limits);
 }
 
+/* Kernels and bodies have lines of trace, except in a table. */
 static void on_call(void *user, const qn_call_event *e) {
   cli *c = user;
-  know_limits(c, e->engine, e->kernel.isa, e->threads);
+  bool ran = e->kind == QN_EVENT_STEP || e->kind == QN_EVENT_CALL;
+  if (!ran && !c->verbose_csv) return;
+  if (ran) know_limits(c, e->engine, e->kernel.isa, e->threads);
   if (!c->seen_calls++ && c->verbose_csv) fprintf(stderr, "%s\n", qn_report_call_columns());
   if (!c->verbose_csv) fputs("quern: ", stderr);
   qn_report_call(c->ctx, e, c->limits.int8_ops > 0 ? &c->limits : NULL, c->verbose_csv, write_stderr, NULL);
@@ -167,7 +170,7 @@ void cli_before_call(cli *c, const qn_program *p, const qn_tensor *in, uint32_t 
     know_limits(c, qn_program_engine(p), k.isa, threads);
 }
 
-/* QUERN_VERBOSE=1: kernels as they are made, and each call with its kernels; csv: the calls only, as a table. */
+/* QUERN_VERBOSE=1: kernels as they are made, and each call with its kernels; csv: the same as a table. */
 static void set_verbose(cli *c, qn_context_options *options) {
   const char *verbose = getenv("QUERN_VERBOSE");
   if (!verbose || !*verbose || !strcmp(verbose, "0")) return;
@@ -281,7 +284,7 @@ static int general_help(FILE *out) {
         "  QUERN_CACHE    folder in which machine code is kept between runs (without it $XDG_CACHE_HOME/quern or\n"
         "                 ~/.cache/quern), or 'off', as --no-cache\n"
         "  QUERN_TUNING   a tuning file for commands that take --tuning and are given none\n"
-        "  QUERN_VERBOSE  1: a line for each kernel made and each kernel run, to standard error; csv: runs as a table\n"
+        "  QUERN_VERBOSE  1: a line for each kernel made and each kernel run, to standard error; csv: as a table\n"
         "  QUERN_SYMBOLS  gdb, perf-map, jitdump, or several with commas: tools that learn the names of machine code\n",
         out);
   return CLI_OK;

@@ -44,7 +44,8 @@ typedef struct qn_diag {
 
 typedef void (*qn_diag_handler)(void *user, const qn_diag *diag);
 
-/* A line of trace: which kernel was created or called and why. Off unless set. */
+/* A line of trace, for people: each kernel and each piece of code when it is made, and what is done without: a cache
+ * folder, a code generator. Off unless set. */
 typedef void (*qn_trace_handler)(void *user, qn_str line);
 
 /* What a kernel, or a whole call of a program, did: engine.h has the event. Called on the thread that makes the call,

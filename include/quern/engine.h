@@ -180,13 +180,24 @@ typedef struct qn_kernel_info {
 /* One per kern op that runs code, in order. False past the end. */
 QN_API bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out);
 
-/* One kernel op of a call when it has run, or (kernel.name null) the whole call: what the handler of call events is
- * given (context.h). All pointers are valid during the handler's call only. */
+typedef enum qn_event_kind {
+  QN_EVENT_STEP,   /* one kernel op of a call has run */
+  QN_EVENT_CALL,   /* a whole call; kernel.name is null */
+  QN_EVENT_KERNEL, /* a program with this kernel has been compiled or loaded */
+  QN_EVENT_BODY /* a piece of a kernel's code is there: kernel.name is its function, ns what making it took, bytes its
+                   size, origin where it came from */
+} qn_event_kind;
+
+/* What the handler of call events is given (context.h). All pointers are valid during the handler's call only. Kernels
+ * and bodies are told of on the context's thread, bodies that are made behind calls when something is next done with
+ * the program there: running it with tensors of its own (qn_program_run), preparing a call, destroying it. */
 typedef struct qn_call_event {
+  qn_event_kind kind;
   const qn_program *program;
   size_t index; /* of the kernel, as qn_program_kernel counts them */
   qn_kernel_info kernel;
   const char *engine;
+  const char *origin; /* of a body: "compiled", "cached" or "loaded"; else null */
   const char
       *shape; /* "384x768x768": M, N and K of a product, with "12 of " before when there are several; else its loops */
   const char *types; /* "ui8, i8, i32, f32 -> ui8": operands, then results */

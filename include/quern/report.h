@@ -42,7 +42,8 @@ QN_API qn_status qn_report_dot(const qn_module *m, const char *function, qn_writ
 /* The time that the limits allow for this event (the larger of its operations, when it is a product, and its bytes)
  * over the time it took; 0 when neither is known. */
 QN_API double qn_report_call_fraction(const qn_call_event *e, const qn_limits *limits);
-/* One event as a line: for people, or comma-separated under the columns named. limits may be null. */
+/* One event as a line: for people, or comma-separated under the columns named. The first of these tells what: step or
+ * call, kernel, or where a body is from: compiled, cached, loaded. limits may be null. */
 QN_API qn_status qn_report_call(qn_context *ctx, const qn_call_event *e, const qn_limits *limits, bool as_csv,
                                 qn_write_fn write, void *user);
 QN_API const char *qn_report_call_columns(void);

@@ -94,7 +94,7 @@ static void keep_text(char *to, size_t room, const char *from) {
 
 static void on_call(void *user, const qn_call_event *e) {
   kernel_times *k = user;
-  if (!e->kernel.name || e->index >= k->room) return;
+  if (e->kind != QN_EVENT_STEP || e->index >= k->room) return;
   qn_kernel_time *t = &k->times[e->index];
   if (!t->calls || e->ns < t->best_ns) t->best_ns = e->ns;
   t->total_ns += e->ns;

@@ -58,8 +58,9 @@ bool qn__tune_same(const qn_tuned *a, const qn_tuned *b) {
 
 static void on_call(void *user, const qn_call_event *e) {
   race *r = user;
+  if (e->kind != QN_EVENT_STEP) return;
   int side = e->program == r->side[1]->p;
-  for (size_t i = 0; e->kernel.name && e->kernel.product && i < r->num_products; i++)
+  for (size_t i = 0; e->kernel.product && i < r->num_products; i++)
     if (qn__tune_same(e->kernel.product, &r->products[i])) r->now[side][i] += e->ns;
 }
 

@@ -37,6 +37,10 @@ static const qn_step *step_of(const qn_program *p, uint32_t body) {
   return &p->steps[i];
 }
 
+static void trace_one(const qn_program *p, const qn_unit *u) {
+  qn_trace(p->ctx, "body %s stays libtcc's: %s", u->body.symbol, u->problem);
+}
+
 /* Counts the other kernels that failed for the same reason, and takes them as told. */
 static uint32_t tell_others(const qn_program *p, uint32_t first) {
   const qn_unit *u = p->tiers[first].best;
@@ -46,7 +50,7 @@ static uint32_t tell_others(const qn_program *p, uint32_t first) {
     if (!has_failed(p, i) || other->told || strcmp(other->problem, u->problem)) continue;
     other->told = true;
     others++;
-    qn_trace(p->ctx, "fallback,tcc,%s,\"%s\"", other->body.symbol, other->problem);
+    trace_one(p, other);
   }
   return others;
 }
@@ -57,7 +61,7 @@ void qn__fallback_report(const qn_program *p) {
     if (!u || !has_failed(p, i) || u->told) continue;
     const qn_step *s = step_of(p, i);
     u->told = true;
-    qn_trace(p->ctx, "fallback,tcc,%s,\"%s\"", u->body.symbol, u->problem);
+    trace_one(p, u);
     uint32_t others = tell_others(p, i);
     qn_warning(p->ctx, QN_DIAG_ENGINE, s->plan->place,
                "%.*s: kernel %s runs on libtcc's scalar code, many times slower: LLVM could not make its code: %s",

@@ -259,7 +259,7 @@ qn_status qn_prepared_create(const qn_program *p, const DLTensor *in, const DLTe
   qn__arena_init(&c->arena, &p->allocator);
   if (parallel) c->parallel = *parallel;
   status = fill(c, in, out, error);
-  qn__fallback_report(p);
+  qn__tell_news(p);
   if (status)
     qn_prepared_destroy(c);
   else

@@ -53,27 +53,6 @@ static const char *slow_reason(const qn_program *p, const qn_kernel_plan *k) {
   return strcmp(p->engine, "tcc") ? NULL : "libtcc compiles scalar code: it has no vector types";
 }
 
-/* A line per kernel, and one for all of them with the time they took together. */
-static void trace_kernels(const qn_program *p, const char *how, double ms) {
-  if (!qn_trace_enabled(p->ctx)) return;
-  for (uint32_t i = 0; i < p->num_steps; i++) {
-    const qn_kernel_plan *k = p->steps[i].plan;
-    if (k->kind == QN_KERNEL_VIEW) continue;
-    const char *slow = slow_reason(p, k);
-    qn_trace(p->ctx, "kernel,%s,%s,%s,%s,\"%s\",\"%s\"", p->engine, p->isa->name, k->name, k->tile, k->fused,
-             slow ? slow : "");
-  }
-  static const char *const origins[] = {"compiled", "cached", "loaded"};
-  uint32_t ready = 0;
-  for (uint32_t i = 0; i < p->num_bodies; i++) {
-    const qn_unit *u = p->tiers[i].best;
-    if (!qn__unit_fn(u)) continue;
-    qn_trace(p->ctx, "body,%s,%s,%zu bytes,%.3f ms", u->body.symbol, origins[u->origin], u->code->bytes, u->ms);
-    ready++;
-  }
-  qn_trace(p->ctx, "%s,%s,%s,%u of %u bodies,%.3f ms", how, p->engine, p->isa->name, ready, p->num_bodies, ms);
-}
-
 static uint32_t default_threads(uint32_t asked) {
   long n = asked ? (long)asked : sysconf(_SC_NPROCESSORS_ONLN);
   return n < 1 ? 1 : n > 4 && !asked ? 4 : n > QN__MOST_THREADS ? QN__MOST_THREADS : (uint32_t)n;
@@ -132,15 +111,17 @@ qn_status qn__program_link(qn_program *p, const qn_link_options *o) {
   if (!status) status = qn__freeze(p);
   if (!status && o->objects) status = qn__load_objects(p, o->objects, o->objects_bytes);
   if (!status && !p->foreign) status = make_code(p, o->eager);
-  if (p->units) qn__units_report(p->units, p->ctx);
-  if (!status) qn__fallback_report(p);
-  if (!status) trace_kernels(p, o->objects ? "loaded" : "compiled", (qn__now_ns() - start) * 1e-6);
-  return status;
+  if (status) {
+    if (p->units) qn__units_report(p->units, p->ctx);
+    return status;
+  }
+  qn__tell_kernels(p, o->objects ? "loaded" : "compiled", (qn__now_ns() - start) * 1e-6);
+  return QN_OK;
 }
 
 void qn__program_unlink(qn_program *p) {
   for (uint32_t i = 0; p->tiers && p->tiered && i < p->num_bodies; i++) qn__unit_settle(p->units, p->tiers[i].best);
-  qn__fallback_report(p);
+  qn__tell_news(p);
   for (uint32_t i = 0; p->tiers && i < p->num_bodies; i++) {
     qn__unit_release(p->units, p->tiers[i].best);
     qn__unit_release(p->units, p->tiers[i].quick);
@@ -348,13 +329,14 @@ qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_tensor *ou
     for (uint32_t i = 0; i < p->num_inputs; i++) r.in[i] = qn_tensor_as_dlpack(&in[i], r.in_shapes[i]);
     status = run_alloc(&r, out, &error);
   }
+  qn__tell_news(p);
   double start = qn__now_ns();
   if (!status) status = qn_program_call(p, r.in, r.out, r.workspace, r.workspace_bytes, parallel, &error);
-  if (!status && qn_trace_enabled(p->ctx))
-    qn_trace(p->ctx, "call,%s,%s,%.3f ms", p->engine, p->isa->name, (qn__now_ns() - start) * 1e-6);
+  if (!status && !p->ctx->on_call)
+    qn_trace(p->ctx, "call, %s %s: %.3f ms", p->engine, p->isa->name, (qn__now_ns() - start) * 1e-6);
   qn__free(&p->allocator, r.workspace, r.workspace_bytes + 1);
   qn__arena_free(&scratch);
-  qn__fallback_report(p);
+  qn__tell_news(p);
   if (!status) return QN_OK;
   for (uint32_t i = 0; i < p->num_outputs; i++) qn_tensor_free(p->ctx, &out[i]);
   if (status == QN_ERR_NO_MEMORY) return qn_error_no_memory(p->ctx);

@@ -190,6 +190,11 @@ double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
 
 /* ---- seeing ---- */
 qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s);
+/* Tells the handlers of trace and of call events of the program's kernels, and then of the news. `how` they were made,
+ * and in which time. On the context's thread, as the next. */
+void qn__tell_kernels(const qn_program *p, const char *how, double ms);
+/* Tells what has come up behind calls since: bodies that were made, failed, or could not be kept. */
+void qn__tell_news(const qn_program *p);
 /* Gives the handler of call events what step s (null: the whole call) did in `ns`, and the number of its chain. */
 void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, double ns, uint32_t threads,
                     uint32_t chain);

@@ -1,4 +1,5 @@
-/* What a call did, for the handler of call events: shape, types, time, work. Nothing here runs without a handler. */
+/* What is made and what calls do, for the handlers of trace and of call events: shape, types, time, work. Nothing here
+ * runs without a handler. */
 #include "context_impl.h"
 #include "program.h"
 #include <stdarg.h>
@@ -78,7 +79,8 @@ void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, do
                     uint32_t chain) {
   text shape = {.size = 0}, types = {.size = 0};
   sizes z = {.jobs = 0};
-  qn_call_event e = {.program = p,
+  qn_call_event e = {.kind = s ? QN_EVENT_STEP : QN_EVENT_CALL,
+                     .program = p,
                      .engine = s ? qn__plan_engine(p, s->plan) : qn_program_engine(p),
                      .shape = shape.data,
                      .types = types.data,
@@ -105,4 +107,70 @@ void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, do
     e.multiplies_bytes = qn_program_multiplies_bytes(p);
   }
   p->ctx->on_call(p->ctx->on_call_user, &e);
+}
+
+/* ---- what is made ---- */
+
+static bool is_watched(const qn_program *p) {
+  return p->ctx->on_call || qn_trace_enabled(p->ctx);
+}
+
+static void tell_kernel(const qn_program *p, const qn_step *s, size_t index) {
+  text types = {.size = 0};
+  qn_kernel_info k = qn__step_info(p, s);
+  put_types(&types, p, s);
+  qn_trace(p->ctx, "kernel %s: %s, %s %s%s%s%s%s%s%s%s", k.name, types.data, p->engine, k.isa, *k.tile ? " " : "",
+           k.tile, *k.fused ? " (" : "", k.fused, *k.fused ? ")" : "", k.slow_reason ? "; slow: " : "",
+           k.slow_reason ? k.slow_reason : "");
+  qn_call_event e = {.kind = QN_EVENT_KERNEL,
+                     .program = p,
+                     .index = index,
+                     .kernel = k,
+                     .engine = p->engine,
+                     .shape = "",
+                     .types = types.data,
+                     .multiplies = multiplies(s)};
+  if (p->ctx->on_call) p->ctx->on_call(p->ctx->on_call_user, &e);
+}
+
+static void tell_body(const qn_program *p, qn_unit *u) {
+  static const char *const origins[] = {"compiled", "cached", "loaded"};
+  if (!u || u->told_made || !qn__unit_fn(u)) return;
+  u->told_made = true;
+  qn_trace(p->ctx, "body %s: %s by %s in %.3f ms, %zu bytes", u->body.symbol, origins[u->origin], u->engine, u->ms,
+           u->code->bytes);
+  qn_call_event e = {.kind = QN_EVENT_BODY,
+                     .program = p,
+                     .kernel = {.name = u->body.symbol, .op = "", .isa = p->isa->name, .tile = "", .fused = ""},
+                     .engine = u->engine,
+                     .origin = origins[u->origin],
+                     .shape = "",
+                     .types = "",
+                     .ns = u->ms * 1e6,
+                     .bytes = (double)u->code->bytes};
+  if (p->ctx->on_call) p->ctx->on_call(p->ctx->on_call_user, &e);
+}
+
+void qn__tell_news(const qn_program *p) {
+  if (!p->units || !p->tiers) return;
+  qn__units_report(p->units, p->ctx);
+  qn__fallback_report(p);
+  if (!is_watched(p)) return;
+  for (uint32_t i = 0; i < p->num_bodies; i++) {
+    tell_body(p, p->tiers[i].best);
+    tell_body(p, p->tiers[i].quick);
+  }
+}
+
+void qn__tell_kernels(const qn_program *p, const char *how, double ms) {
+  if (is_watched(p)) {
+    size_t index = 0;
+    uint32_t ready = 0;
+    for (uint32_t i = 0; i < p->num_steps; i++)
+      if (p->steps[i].plan->kind != QN_KERNEL_VIEW) tell_kernel(p, &p->steps[i], index++);
+    for (uint32_t i = 0; i < p->num_bodies; i++) ready += qn__code_of(&p->tiers[i]) != NULL;
+    qn_trace(p->ctx, "%s for %s %s in %.3f ms: %u of %u bodies are ready", how, p->engine, p->isa->name, ms, ready,
+             p->num_bodies);
+  }
+  qn__tell_news(p);
 }

@@ -44,7 +44,9 @@ typedef struct qn_unit {
   qn_diag_code problem_code;
   char problem[240]; /* when it failed: why */
   char slow[320];    /* the same for who looks at a program that runs without it */
-  bool told;         /* its failure has been reported; touched on the context's thread only */
+  /* Touched on the context's thread only: */
+  bool told;      /* its failure has been reported */
+  bool told_made; /* its code has been */
 } qn_unit;
 
 typedef struct qn_units qn_units;

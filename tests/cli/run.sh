@@ -238,6 +238,7 @@ esac
 if [ -n "$save" ]; then
   QUERN_VERBOSE=csv works run "$in/int8.mlir" --input "x=$in/x.npy" -o results
   head -1 "$tmp/err" | grep -q '^event,kernel,op,shape' || complain "no columns" "QUERN_VERBOSE=csv run"
+  grep -q '^kernel,gemm_' "$tmp/err" && grep -q '^compiled,gemm_' "$tmp/err" || complain "nothing made" "QUERN_VERBOSE=csv run"
   grep -q '^step,gemm_' "$tmp/err" && grep -q '^call,' "$tmp/err" || complain "no events" "QUERN_VERBOSE=csv run"
   QUERN_SYMBOLS=gdb,ltrace works run "$in/int8.mlir" --input "x=$in/x.npy" -o results
   grep -q "warning: QUERN_SYMBOLS has 'ltrace'" "$tmp/err" || complain "no warning" "QUERN_SYMBOLS=gdb,ltrace run"
@@ -245,7 +246,7 @@ if [ -n "$save" ]; then
 fi
 case $kinds in *obj*)
   QUERN_VERBOSE=1 works run "$in/int8.mlir" --engine llvm --input "x=$in/x.npy" -o results
-  sed '/: kern.gemm /,$d' "$tmp/err" | grep -q ': body,' || complain "a call that waits for its code is timed" "QUERN_VERBOSE=1 run"
+  sed '/: kern.gemm /,$d' "$tmp/err" | grep -q ': body gemm_' || complain "a call that waits for its code is timed" "QUERN_VERBOSE=1 run"
   rm -r results
   works bench --matmul 4x8x16:u8s8 --seconds 0.01 --kernels --roofline roof.svg
   works bench --conv 6x7x8:3x3x8s2p1g8:u8s8 --seconds 0.01 --kernels

@@ -22,8 +22,9 @@
 // TCC: slow libtcc compiles scalar code: it has no vector types
 // TCC: slow sums have 64 bits
 
-// TRACE: quern: kernel,tcc,{{.*}},gemm_f32{{.*}},"relu","libtcc compiles scalar code: it has no vector types"
-// TRACE: quern: compiled,tcc,
+// TRACE: quern: kernel gemm_f32{{.*}}: f32, f32 -> f32, tcc {{.*}} (relu); slow: libtcc compiles scalar code: it has no vector types
+// TRACE: quern: compiled for tcc {{.*}} in {{.*}} ms: {{[0-9]+}} of {{[0-9]+}} bodies are ready
+// TRACE: quern: body gemm_f32{{.*}}: {{compiled|cached}} by tcc in {{.*}} ms, {{[0-9]+}} bytes
 
 // INTERP: no kernels: engine interp evaluates ops as they are
 

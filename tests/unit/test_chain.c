@@ -122,7 +122,7 @@ typedef struct seen {
 
 static void on_call(void *user, const qn_call_event *e) {
   seen *s = user;
-  if (!e->kernel.name) return;
+  if (e->kind != QN_EVENT_STEP) return;
   s->steps++;
   s->chained += e->kernel.chain > 0;
 }

@@ -43,8 +43,9 @@ static bool llvm_is_loaded(void) {
   return found;
 }
 
-/* Compiles a product and calls it. 0, or the line of what went wrong. */
-static int run_products(const char *folder, uint64_t bound, told *t, int products) {
+/* Compiles a product and calls it; `behind`: code for open sizes, made behind calls. 0, or the line of what went wrong.
+ */
+static int run_products(const char *folder, uint64_t bound, told *t, int products, bool behind) {
   static uint8_t a[M * K];
   static int8_t w[K * N];
   static int32_t y[M * N], sums[M * N];
@@ -57,10 +58,12 @@ static int run_products(const char *folder, uint64_t bound, told *t, int product
   for (int which = 0; which < products; which++) { /* relu makes other code of it */
     qn_matmul_desc d = {.m = M, .n = N, .k = K, .a = QN_UI8, .b = QN_I8, .y = QN_I32, .a_scale = 1, .b_data = w};
     d.a_zero_point = BYTES_ZERO, d.b_scales = scales, d.b_per_tensor = true, d.relu = which % 2;
+    if (behind) d.m = QN_DYNAMIC;
     qn_program *p;
-    if (qn_kernel_matmul(ctx, &d, &(qn_compile_options){.engine = "llvm"}, &p)) return __LINE__;
+    if (qn_kernel_matmul(ctx, &d, &(qn_compile_options){.engine = behind ? "auto" : "llvm"}, &p)) return __LINE__;
     bytes_tensors of;
     bytes_describe(&of, M, N, K, a, y);
+    if (behind && qn_program_prepare(p, &of.in, NULL)) return __LINE__;
     char workspace[4096];
     if (qn_program_call(p, &of.in, &of.out, workspace, sizeof workspace, NULL, NULL)) return __LINE__;
     for (int i = 0; i < M * N; i++)
@@ -77,6 +80,7 @@ typedef struct expectation {
   bool loads_llvm;
   int lines; /* of trace about the folder */
   rlim_t file_bytes;
+  bool behind;
 } expectation;
 
 /* In a process of its own: exit code 0 when all is as expected. */
@@ -87,7 +91,7 @@ static int child(const expectation *e) {
     signal(SIGXFSZ, SIG_IGN);
     if (setrlimit(RLIMIT_FSIZE, &limit)) return 1;
   }
-  int line = run_products(e->folder, 0, &t, e->products);
+  int line = run_products(e->folder, 0, &t, e->products, e->behind);
   if (line) {
     fprintf(stderr, "line %d\n", line);
     return 2;
@@ -244,6 +248,8 @@ static void folders_that_cannot_be_used(void **state) {
   expect(folder, 1, true, 1);
   assert_int_equal(chmod(folder, 0700), 0);
   finish(start(&(expectation){.folder = folder, .products = 1, .loads_llvm = true, .lines = 1, .file_bytes = 100}));
+  finish(start(&(expectation){
+      .folder = folder, .products = 1, .loads_llvm = true, .lines = 1, .file_bytes = 100, .behind = true}));
   files f;
   list_files(folder, &f);
   assert_int_equal(f.count, 1); /* nothing half-written is left */

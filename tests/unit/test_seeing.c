@@ -15,6 +15,8 @@ typedef struct seen {
   char names[8][16], shapes[8][32], types[8][64];
   double ops[8], bytes[8], ns[8];
   size_t index[8], count;
+  size_t made[2]; /* kernels, bodies */
+  char made_line[512];
   qn_context *ctx;
 } seen;
 
@@ -27,8 +29,25 @@ static bool to_line(void *user, const char *data, size_t size) {
   return true;
 }
 
+static uint32_t columns(const char *line) {
+  uint32_t n = 1;
+  for (bool inside = false; *line; line++) {
+    if (*line == '"') inside = !inside;
+    if (*line == ',' && !inside) n++;
+  }
+  return n;
+}
+
 static void on_call(void *user, const qn_call_event *e) {
   seen *s = user;
+  if (e->kind == QN_EVENT_KERNEL || e->kind == QN_EVENT_BODY) {
+    s->made[e->kind == QN_EVENT_BODY]++;
+    assert_true(e->kind == QN_EVENT_KERNEL || (e->bytes > 0 && e->ns > 0));
+    s->made_line[0] = 0;
+    assert_int_equal(qn_report_call(s->ctx, e, NULL, true, to_line, s->made_line), QN_OK);
+    assert_int_equal(columns(s->made_line), columns(qn_report_call_columns()));
+    return;
+  }
   if (s->count == 8) return;
   snprintf(s->names[s->count], 16, "%s", e->kernel.name ? e->kernel.op : "call");
   snprintf(s->shapes[s->count], 32, "%s", e->shape);
@@ -40,15 +59,6 @@ static void on_call(void *user, const qn_call_event *e) {
 
 static qn_program *compile(qn_context *ctx, const char *engine) {
   return program_of_text(ctx, program_text, &(qn_compile_options){.engine = engine});
-}
-
-static uint32_t columns(const char *line) {
-  uint32_t n = 1;
-  for (bool inside = false; *line; line++) {
-    if (*line == '"') inside = !inside;
-    if (*line == ',' && !inside) n++;
-  }
-  return n;
 }
 
 static void each_kernel_and_the_call(void **state) {
@@ -66,6 +76,8 @@ static void each_kernel_and_the_call(void **state) {
     assert_int_equal(qn_program_run(p, &in, &out, NULL), QN_OK);
     qn_tensor_free(ctx, &out);
     assert_int_equal(s.count, 3);
+    assert_int_equal(s.made[0], 2);
+    assert_true(s.made[1] >= 2);
     assert_string_equal(s.names[0], "kern.gemm");
     assert_string_equal(s.shapes[0], "5x3x8");
     assert_string_equal(s.types[0], "f32, f32 -> f32");
@@ -109,6 +121,52 @@ static void bench_tells_of_each_kernel_and_gives_the_handler_back(void **state) 
   assert_true(handler == on_call && user == &s);
 
   qn_program_destroy(p);
+  qn_context_destroy(ctx);
+}
+
+/* What waits behind calls is told of too, once, and programs that share it do not tell it again. */
+static void code_made_behind_calls_is_told_of(void **state) {
+  (void)state;
+  static seen s;
+  s = (seen){.count = 0};
+  qn_context_options options = {.on_call = on_call, .on_call_user = &s};
+  qn_context *ctx = s.ctx = qn_context_create(&options);
+  qn_program *p = compile(ctx, "auto"), *same = compile(ctx, "auto");
+  if (qn_program_kernel(p, 0, &(qn_kernel_info){0})) {
+    assert_int_equal(s.made[0], 4);
+    assert_int_equal(qn_program_prepare(p, NULL, NULL), QN_OK);
+    float x[5 * 8] = {0};
+    qn_tensor in = {.elem = QN_F32, .rank = 2, .shape = {5, 8}, .data = x}, out;
+    assert_int_equal(qn_program_run(p, &in, &out, NULL), QN_OK);
+    qn_tensor_free(ctx, &out);
+    size_t bodies = s.made[1];
+    assert_true(bodies >= 2);
+    assert_int_equal(qn_program_run(same, &in, &out, NULL), QN_OK);
+    qn_tensor_free(ctx, &out);
+    assert_int_equal(s.made[1], bodies);
+  }
+  qn_program_destroy(same);
+  qn_program_destroy(p);
+  qn_context_destroy(ctx);
+}
+
+static void fields_are_quoted(void **state) {
+  (void)state;
+  char line[512] = "";
+  qn_context *ctx = qn_context_create(NULL);
+  qn_call_event e = {.kind = QN_EVENT_KERNEL,
+                     .engine = "llvm",
+                     .shape = "",
+                     .types = "f32 -> f32",
+                     .kernel = {.name = "k", .op = "kern.map", .isa = "avx2", .slow_reason = "a, \"b\""}};
+  e.kernel.place.file = qn_str_of("so \"named\", here.mlir"), e.kernel.place.line = 7;
+  assert_int_equal(qn_report_call(ctx, &e, NULL, true, to_line, line), QN_OK);
+  assert_string_equal(line,
+                      "kernel,k,kern.map,,\"f32 -> f32\",llvm,avx2,,,,,,,\"\",\"so \"\"named\"\", here.mlir:7\",0,"
+                      "\"a, \"\"b\"\"\"\n");
+  line[0] = 0;
+  assert_int_equal(qn_report_call(ctx, &e, NULL, false, to_line, line), QN_OK);
+  assert_string_equal(line, "kernel k: f32 -> f32, llvm avx2 at so \"named\", here.mlir:7; slow: a, \"b\"\n");
   qn_context_destroy(ctx);
 }
 
@@ -171,6 +229,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_kernel_and_the_call),
       cmocka_unit_test(bench_tells_of_each_kernel_and_gives_the_handler_back),
+      cmocka_unit_test(code_made_behind_calls_is_told_of),
+      cmocka_unit_test(fields_are_quoted),
       cmocka_unit_test(a_roofline_has_a_point_per_kernel),
       cmocka_unit_test(fractions_are_of_the_limit_that_counts),
   };
