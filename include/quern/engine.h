@@ -33,7 +33,8 @@ typedef struct qn_parallel {
   uint32_t min_ns;      /* work estimated shorter than this is not cut; 0: by the machine's constants (tuning.h) */
 } qn_parallel;
 
-/* The default one: a pthreadpool. One call at a time uses it; further callers wait. */
+/* The default one: a pthreadpool. One call at a time uses it; further callers wait, and a call that one of its own
+ * items makes runs on that item's thread. */
 typedef struct qn_pool qn_pool;
 enum { QN_POOL_MOST = 1024 };
 /* 0: as many threads as processors. More than QN_POOL_MOST are a diagnostic. */

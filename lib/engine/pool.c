@@ -33,8 +33,32 @@ void qn_pool_destroy(qn_pool *pool) {
   qn__free(&a, pool, sizeof *pool);
 }
 
-static void run(void *pool, void (*task)(void *arg, size_t i), void *arg, size_t n) {
-  pthreadpool_parallelize_1d(((qn_pool *)pool)->threads, task, arg, n, 0);
+/* A pthreadpool that one of its own items asks to run more would wait for itself: those run where they are asked for.
+ */
+static _Thread_local const qn_pool *inside;
+
+typedef struct items {
+  const qn_pool *pool;
+  void (*task)(void *arg, size_t i);
+  void *arg;
+} items;
+
+static void run_item(void *user, size_t i) {
+  const items *of = user;
+  const qn_pool *before = inside;
+  inside = of->pool;
+  of->task(of->arg, i);
+  inside = before;
+}
+
+static void run(void *user, void (*task)(void *arg, size_t i), void *arg, size_t n) {
+  qn_pool *pool = user;
+  items of = {pool, task, arg};
+  if (inside != pool) {
+    pthreadpool_parallelize_1d(pool->threads, run_item, &of, n, 0);
+    return;
+  }
+  for (size_t i = 0; i < n; i++) task(arg, i);
 }
 
 qn_parallel qn_pool_parallel(qn_pool *pool) {

@@ -19,7 +19,7 @@ int64_t qn__turn_pieces(const qn_program *p, const qn_job *job) {
   if (split.counts[0] + split.counts[1] != 1 || p->values[s->values[1]].where != QN_AT_CONSTANT) return 1;
   double bytes = (double)job->strides[2] * (double)job->extent[1];
   if (bytes * 4 < p->machine.l2_bytes * 3 || bytes >= p->machine.far_bytes) return 1;
-  int64_t pieces = (int64_t)(bytes * STRETCHES / p->machine.l2_bytes);
+  int64_t pieces = (int64_t)(bytes * (double)STRETCHES / p->machine.l2_bytes);
   if (pieces > job->extent[1]) pieces = job->extent[1];
   return pieces < FEWEST ? 1 : pieces;
 }
