@@ -391,21 +391,14 @@ static qn_value product(conv *s, qn_type y) {
     /* Vectors of bytes take four positions of 64 channels at once, or of two pixels with half as many. */
     bool quads = s->lhs == QN_UI8 && s->acc == QN_I32 && qn_str_eq(qn_str_of(s->layout), qn_str_of("k4n64"));
     const char *layout = !quads ? NULL : outputs <= 32 ? "k4n32" : s->layout;
-    /* Those step over the border by themselves, where the image is read as it is. Windows that overlap more read it
-     * more often than it takes to pad it, and look for the border each time. */
-    bool steps = quads && outputs > 32 && w->stride[1] > 1 && !s->image.change && !s->image.extra.id;
-    if (steps) {
-      memcpy(each.pads, s->c.pads, sizeof each.pads);
-      memset(s->image.pads, 0, sizeof s->image.pads);
-    }
+    /* Windows step over the border by themselves, where the image is read as it is; but for those of quads that overlap
+     * more: they read it more often than it takes to pad it, and look for the border each time. */
+    if (!quads || (outputs > 32 && w->stride[1] > 1)) qn__leave_out_pads(&s->image, &each);
     qn_value x = qn__make_image(l, &s->b, &s->image), weights = weight_view(s, 2, matrix);
     if (quads) weights = pack(s, weights, layout);
     qn_value sum = qn__make_window(l, &s->b, "dot", x, weights, layout, &each, s->acc, y);
-    if (qn_window_pads(&each)) {
-      qn_op op = qn_value_op(l->m, sum);
-      qn_op_set_attr(l->m, op, "pads", qn_attr_ints(l->m, QN_I64, 4, each.pads));
-      qn_op_set_attr(l->m, op, "border", qn_attr_int(l->m, (qn_type){0}, border_code(s)));
-    }
+    if (qn_window_pads(&each))
+      qn_op_set_attr(l->m, qn_value_op(l->m, sum), "border", qn_attr_int(l->m, (qn_type){0}, border_code(s)));
     return sum;
   }
   qn_layout parsed;

@@ -63,19 +63,28 @@ qn_attr qn__window_attr(lowering *l, const qn_window *w) {
   return qn_attr_ints(l->m, QN_I64, 6, v);
 }
 
+void qn__leave_out_pads(image *x, qn_window *w) {
+  if (x->change || x->extra.id) return;
+  for (int a = 0; a < 4; a++)
+    if (x->pads[a] > QN_WINDOW_LIMIT) return;
+  for (int a = 0; a < 4; a++) w->pads[a] = x->pads[a], x->pads[a] = 0;
+}
+
 qn_value qn__make_window(lowering *l, qn_builder *b, const char *combine, qn_value x, qn_value weights,
                          const char *layout, const qn_window *w, qn_scalar acc, qn_type y) {
   const qn_value operands[2] = {x, weights};
-  const qn_named_attr attrs[4] = {
-      qn_named(l->m, "combine", qn_attr_string(l->m, qn_str_of(combine))),
-      qn_named(l->m, "acc", qn_attr_type(l->m, qn__scalar_t(l, acc))), qn_named(l->m, "window", qn__window_attr(l, w)),
-      qn_named(l->m, "layout", layout ? qn_attr_string(l->m, qn_str_of(layout)) : (qn_attr){0})};
+  qn_named_attr attrs[5] = {qn_named(l->m, "combine", qn_attr_string(l->m, qn_str_of(combine))),
+                            qn_named(l->m, "acc", qn_attr_type(l->m, qn__scalar_t(l, acc))),
+                            qn_named(l->m, "window", qn__window_attr(l, w))};
+  uint32_t num_attrs = 3;
+  if (layout) attrs[num_attrs++] = qn_named(l->m, "layout", qn_attr_string(l->m, qn_str_of(layout)));
+  if (qn_window_pads(w)) attrs[num_attrs++] = qn_named(l->m, "pads", qn_attr_ints(l->m, QN_I64, 4, w->pads));
   qn_op_desc desc = {.kind = QN_OP_WINDOW,
                      .num_operands = weights.id ? 2 : 1,
                      .operands = operands,
                      .num_results = 1,
                      .results = &y,
-                     .num_attrs = layout ? 4 : 3,
+                     .num_attrs = num_attrs,
                      .attrs = attrs,
                      .num_regions = 1};
   qn_op op = qn_op_create(b, &desc);

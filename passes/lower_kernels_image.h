@@ -18,6 +18,8 @@ typedef struct image {
 } image;
 /* The padded and converted image. */
 qn_value qn__make_image(lowering *l, qn_builder *b, const image *x);
+/* Leaves the pads to the window, which steps over the border by itself, where the image is read as it is. */
+void qn__leave_out_pads(image *x, qn_window *w);
 
 /* kern.window with an epilogue that yields what it is given. */
 qn_value qn__make_window(lowering *l, qn_builder *b, const char *combine, qn_value x, qn_value weights,

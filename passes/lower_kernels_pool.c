@@ -1,4 +1,4 @@
-/* lower-kernels: pools become kern.window over a padded image. */
+/* lower-kernels: pools become kern.window, over a padded image where elements are converted. */
 #include "lower_kernels_image.h"
 #include <float.h>
 #include <math.h>
@@ -94,6 +94,7 @@ qn_status qn__lower_max_pool(lowering *l, qn_op op) {
   qn_scalar as = as_wide(&p, &x);
   x.outside = qn_scalar_is_float(as) ? -HUGE_VAL : (double)qn_scalar_min(as);
   p.c.window.groups = 1;
+  qn__leave_out_pads(&x, &p.c.window);
   qn_type y = qn_type_with_elem(l->ctx, p.y, qn__scalar_t(l, as));
   qn_value v = qn__make_window(l, &p.b, "max", qn__make_image(l, &p.b, &x), (qn_value){0}, NULL, &p.c.window, as, y);
   if (!qn_type_eq(y, p.y)) v = rounded(&p, v, (qn_value){0});
@@ -146,6 +147,7 @@ qn_status qn__lower_average_pool(lowering *l, qn_op op) {
   image x;
   qn_scalar as = as_wide(&p, &x);
   p.c.window.groups = 1;
+  qn__leave_out_pads(&x, &p.c.window);
   qn_type y = qn_type_with_elem(l->ctx, p.y, qn__scalar_t(l, as));
   qn_value v = qn__make_window(l, &p.b, "sum", qn__make_image(l, &p.b, &x), (qn_value){0}, NULL, &p.c.window, as, y);
   return finish(&p, rounded(&p, v, divisor));

@@ -204,10 +204,11 @@ static qn_status eval_window(qn__frame *f, qn_op op) {
   if (!qn_window_read(f->m, op, &w) || f->in[0]->rank != 4 || f->num_in < first)
     return qn_op_error(f->m, op, QN_DIAG_VERIFY, "kern.window takes an image and a window");
   qn_tensor padded = *f->in[0];
-  qn_status s = pad_image(f, &w, (uint64_t)qn_op_get_int(f->m, op, "border"), &padded);
+  const int64_t *in = padded.shape;
+  const int64_t shape[4] = {in[0], qn_window_count(&w, 0, in[1]), qn_window_count(&w, 1, in[2]), in[3]};
+  qn_status s = dot ? pad_image(f, &w, (uint64_t)qn_op_get_int(f->m, op, "border"), &padded) : QN_OK;
   if (s != QN_OK) return s;
-  qn__image x = qn__image_of(&padded, false, NULL);
-  const int64_t shape[4] = {x.size[0], qn_window_count(&w, 0, x.size[1]), qn_window_count(&w, 1, x.size[2]), x.size[3]};
+  qn__image x = qn__image_of(&padded, false, w.pads);
   s = qn__scratch_tensor(f, acc, 4, shape, &sums);
   if (s == QN_OK)
     s = dot ? channel_products(f, op, &x, w, acc, &sums)

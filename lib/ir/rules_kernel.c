@@ -378,7 +378,10 @@ qn_status qn__rule_kern_window(qn_module *m, qn_op op, qn_type *results) {
     return qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "window is not six numbers from 1 to %d, or pads four from 0 on",
                        QN_WINDOW_LIMIT);
   bool dot = qn_str_eq(qn_op_get_string(m, op, "combine"), qn_str_of("dot"));
-  status = check_border(m, op, dot, false, mem);
+  if (dot)
+    status = check_border(m, op, true, true, mem);
+  else if (qn_op_get_int(m, op, "border"))
+    status = qn_op_error(m, op, QN_DIAG_ATTRIBUTE, "border is given, expected dot: others pass over what is outside");
   if (status != QN_OK) return status;
   bool max = qn_str_eq(qn_op_get_string(m, op, "combine"), qn_str_of("max"));
   bool sums = mem == acc && (acc == QN_F32 || acc == QN_F64);

@@ -1,157 +1,213 @@
-/* WINDOW: the positions of a window combined one channel at a time. Channels are the lanes; a block of them for one
- * pixel goes through a small buffer into the epilogue that GEMM tiles use. */
+/* WINDOW: the positions of a window combined one channel at a time, many pixels and channels at once (window_tile.c).
+ * What the epilogue computes of the sums is done while they are in registers where that is little, else for one pixel
+ * after the other. */
+#include "window.h"
 #include "tile.h"
 
-enum { UNROLLED_TAPS = 16, MAX_BLOCK = 256 };
+enum { SHORT_EPILOGUE = 8 };
 
 typedef struct window_state {
-  qn_ll *g;
-  const qn_gemm_plan *plan;
-  LLVMValueRef image, weights, epilogue, sums;
-  LLVMValueRef row, at;   /* the pixel, and where its window begins */
-  LLVMValueRef top, left; /* line and column of the image where it begins, with pads */
-  LLVMValueRef block;     /* first channel of the block */
-  uint32_t width;         /* channels of a block */
-  LLVMTypeRef acc;        /* of one element */
-  /* The vector being computed. */
-  LLVMValueRef channel, mask, sum;
-  uint32_t lanes;
+  window_tile tile;
+  qn_tape tape;
+  qn_ll_region region[QN_WINDOW_SUMS];
+  qn_ll_place *places;
+  LLVMValueRef *extra, *pitch;
+  LLVMValueRef parked; /* memory for sums, where the epilogue is long */
 } window_state;
 
-static bool is_float(const window_state *s) {
-  return qn_scalar_is_float(s->plan->acc);
+/* ---- results ---- */
+
+/* What does not vary by lane is computed in the first region only. */
+static void share(window_state *s, uint8_t vary, uint32_t count) {
+  for (uint32_t v = 1; v < count; v++)
+    for (uint32_t i = 0; i < s->tape.num_insts; i++)
+      if (s->region[0].vary[i] == vary) s->region[v].v[i] = s->region[0].v[i];
 }
 
-static LLVMValueRef image_vector(window_state *s, LLVMValueRef position) {
-  const qn_ll_place p = {s->plan->a_mem, QN_ACCESS_DENSE, qn__ll_gep(s->g, s->at, position), NULL};
-  return qn__ll_load(s->g, &p, s->channel, s->lanes, s->mask);
-}
-
-/* Weights of one position: dense, or one of the k_block values that stand together for each channel of a panel. */
-static LLVMValueRef weight_vector(window_state *s, LLVMValueRef tap) {
-  qn_ll *g = s->g;
-  const qn_layout *l = &s->plan->layout;
-  int64_t size = qn__ll_mem_bits(s->plan->rhs) / 8, kb = l->plain ? 1 : l->k_block;
-  if (l->plain) {
-    LLVMValueRef line = qn__ll_mul(g, tap, qn__ll_mul(g, qn__ll_arg_size(g, 1), qn__ll_i64(g, size)));
-    const qn_ll_place p = {s->plan->rhs, QN_ACCESS_DENSE, qn__ll_gep(g, s->weights, line), NULL};
-    return qn__ll_load(g, &p, s->channel, s->lanes, s->mask);
+static void place_extras(window_state *s, LLVMValueRef row) {
+  const qn_gemm_plan *p = s->tile.plan;
+  for (uint32_t i = 0; i < p->num_epilogue_extras; i++) {
+    const qn_extra *x = &p->epilogue_extras[i];
+    LLVMValueRef base = s->extra[i];
+    if (x->by_row && row) base = qn__ll_gep(s->tile.g, base, qn__ll_mul(s->tile.g, row, s->pitch[i]));
+    s->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, base, NULL};
   }
-  int64_t taps = s->plan->shape.size[0] * s->plan->shape.size[1], blocks = (taps + kb - 1) / kb;
-  LLVMValueRef panel = LLVMBuildUDiv(g->b, s->block, qn__ll_i64(g, l->panel_width), "");
-  LLVMValueRef at = qn__ll_mul(g, panel, qn__ll_i64(g, blocks * kb * l->panel_width * size));
-  LLVMValueRef block = LLVMBuildUDiv(g->b, tap, qn__ll_i64(g, kb), "");
-  at = qn__ll_add(g, at, qn__ll_mul(g, block, qn__ll_i64(g, kb * l->panel_width * size)));
-  LLVMValueRef rest = qn__ll_sub(g, tap, qn__ll_mul(g, block, qn__ll_i64(g, kb)));
-  at = qn__ll_add(g, at, qn__ll_mul(g, rest, qn__ll_i64(g, size)));
-  const qn_ll_place p = {s->plan->rhs, kb == 1 ? QN_ACCESS_DENSE : QN_ACCESS_STRIDED, qn__ll_gep(g, s->weights, at),
-                         qn__ll_i64(g, kb * size)};
-  return qn__ll_load(g, &p, qn__ll_sub(g, s->channel, s->block), s->lanes, s->mask);
 }
 
-static LLVMValueRef widened(window_state *s, LLVMValueRef x, qn_scalar mem) {
-  LLVMTypeRef type = qn__ll_lanes(s->acc, s->lanes);
-  return qn__ll_mem_unsigned(mem) ? LLVMBuildZExt(s->g->b, x, type, "") : LLVMBuildSExt(s->g->b, x, type, "");
+static void load_lanes(window_state *s, uint8_t vary, uint32_t v) {
+  const window_tile *t = &s->tile;
+  LLVMValueRef at = qn__ll_add(t->g, t->channel, qn__ll_i64(t->g, (int64_t)v * t->lanes));
+  qn__ll_region_load(&s->region[v], vary, s->places, at, t->lanes, t->mask);
 }
 
-static void larger(window_state *s, LLVMValueRef x) {
-  qn_ll *g = s->g;
-  if (is_float(s)) {
-    s->sum = qn__ll_fmax(g, s->sum, x, s->plan->acc == QN_F64, s->lanes, false);
+static void store_pixel(window_state *s, LLVMValueRef row, LLVMValueRef *sums) {
+  window_tile *t = &s->tile;
+  qn_ll *g = t->g;
+  const uint8_t both = QN_LL_BY_ROW | QN_LL_BY_LANE;
+  LLVMValueRef y = qn__ll_gep(g, t->y, qn__ll_mul(g, row, t->y_pitch));
+  const qn_ll_place to = {t->plan->y_mem, QN_ACCESS_DENSE, y, NULL};
+  place_extras(s, row);
+  qn__ll_region_load(&s->region[0], QN_LL_BY_ROW, s->places, t->channel, 1, NULL);
+  qn__ll_region_emit(&s->region[0], QN_LL_BY_ROW, 0, 0, 1);
+  share(s, QN_LL_BY_ROW, t->vectors);
+  for (uint32_t v = 0; v < t->vectors; v++) {
+    load_lanes(s, both, v);
+    qn__ll_region_set_input(&s->region[v], 0, sums[v]);
+    qn__ll_region_emit(&s->region[v], both, 0, 0, t->lanes);
+    LLVMValueRef at = qn__ll_add(g, t->channel, qn__ll_i64(g, (int64_t)v * t->lanes));
+    qn__ll_region_store(&s->region[v], 0, &to, at, t->lanes, t->mask);
+  }
+}
+
+static void by_channel(window_state *s) {
+  place_extras(s, NULL);
+  for (uint32_t v = 0; v < s->tile.vectors; v++) {
+    load_lanes(s, QN_LL_BY_LANE, v);
+    qn__ll_region_emit(&s->region[v], QN_LL_BY_LANE, 0, 0, s->tile.lanes);
+  }
+}
+
+/* All pixels of the tile that exist, from registers. */
+static void store_now(window_state *s) {
+  window_tile *t = &s->tile;
+  qn_ll *g = t->g;
+  for (uint32_t p = 0; p < t->pixels; p++) {
+    qn_ll_if f;
+    LLVMValueRef at = qn__ll_i64(g, p);
+    if (p) qn__ll_if_begin(g, &f, LLVMBuildICmp(g->b, LLVMIntSGT, t->count, at, ""));
+    store_pixel(s, qn__ll_add(g, t->row, at), qn__window_sum(t, p, 0));
+    if (p) qn__ll_if_end(g, &f);
+  }
+}
+
+static void store_parked(window_state *s) {
+  window_tile *t = &s->tile;
+  qn_ll *g = t->g;
+  LLVMValueRef sums[QN_WINDOW_SUMS];
+  const qn_ll_place all = {t->plan->acc, QN_ACCESS_DENSE, s->parked, NULL};
+  for (uint32_t i = 0; i < t->pixels * t->vectors; i++)
+    qn__ll_store(g, &all, qn__ll_i64(g, (int64_t)i * t->lanes), t->lanes, NULL, t->sums[i]);
+  qn_ll_for f;
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), t->count, 1, 0, NULL);
+  LLVMValueRef first = qn__ll_mul(g, f.i, qn__ll_i64(g, (int64_t)t->vectors * t->lanes));
+  for (uint32_t v = 0; v < t->vectors; v++)
+    sums[v] = qn__ll_load(g, &all, qn__ll_add(g, first, qn__ll_i64(g, (int64_t)v * t->lanes)), t->lanes, NULL);
+  store_pixel(s, qn__ll_add(g, t->row, f.i), sums);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+static void one_tile(window_state *s) {
+  by_channel(s);
+  qn__ll_window_tile(&s->tile);
+  (s->parked ? store_parked : store_now)(s);
+}
+
+/* ---- channels ---- */
+
+static void tiles_of(window_state *s, LLVMValueRef *channel, LLVMValueRef end, uint32_t vectors, uint32_t lanes) {
+  window_tile *t = &s->tile;
+  qn_ll *g = t->g;
+  int64_t step = (int64_t)vectors * lanes;
+  t->vectors = vectors, t->lanes = lanes, t->mask = NULL;
+  qn_ll_for f;
+  LLVMValueRef carried[1] = {*channel};
+  qn__ll_for_begin(g, &f, *channel, qn__ll_sub(g, end, qn__ll_i64(g, step - 1)), step, 1, carried);
+  t->channel = f.i;
+  one_tile(s);
+  carried[0] = qn__ll_add(g, f.i, f.step);
+  qn__ll_for_end(g, &f, carried);
+  *channel = carried[0];
+}
+
+static void masked_tiles(window_state *s, LLVMValueRef channel, LLVMValueRef end, uint32_t lanes) {
+  window_tile *t = &s->tile;
+  qn_ll *g = t->g;
+  t->vectors = 1, t->lanes = lanes;
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, channel, end, lanes, 0, NULL);
+  LLVMTypeRef bits = LLVMIntTypeInContext(g->ctx, lanes);
+  LLVMValueRef all = qn__ll_i64(g, lanes), there = qn__ll_min(g, all, qn__ll_sub(g, end, f.i));
+  LLVMValueRef missing = LLVMBuildTrunc(g->b, qn__ll_sub(g, all, there), bits, "");
+  LLVMValueRef mask = LLVMBuildLShr(g->b, LLVMConstAllOnes(bits), missing, "");
+  t->mask = LLVMBuildBitCast(g->b, mask, LLVMVectorType(g->i1, lanes), "");
+  t->channel = f.i;
+  one_tile(s);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+static void all_channels(window_state *s) {
+  qn_ll *g = s->tile.g;
+  const qn_gemm_plan *p = s->tile.plan;
+  LLVMValueRef channel = qn__ll_i64(g, 0), end = s->tile.size[1];
+  if (p->tile.fits) tiles_of(s, &channel, end, p->tile.vectors, p->tile.lanes);
+  if (p->whole) return;
+  if (g->masked) {
+    masked_tiles(s, channel, end, p->tile.lanes);
     return;
   }
-  LLVMIntPredicate above = qn__ll_mem_unsigned(s->plan->acc) ? LLVMIntUGT : LLVMIntSGT;
-  s->sum = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, above, x, s->sum, ""), x, s->sum, "");
+  if (p->tile.vectors > 1) tiles_of(s, &channel, end, 1, p->tile.lanes);
+  tiles_of(s, &channel, end, 1, 1);
 }
 
-/* A position that may be outside the image: then something else is read, and does not count. */
-static LLVMValueRef stepped_over(window_state *s, LLVMValueRef i, LLVMValueRef j, LLVMValueRef position) {
-  qn_ll *g = s->g;
-  const qn_window *w = &s->plan->shape;
-  LLVMValueRef h = qn__ll_add(g, s->top, qn__ll_mul(g, i, qn__ll_i64(g, w->dilation[0])));
-  LLVMValueRef v = qn__ll_add(g, s->left, qn__ll_mul(g, j, qn__ll_i64(g, w->dilation[1])));
-  LLVMValueRef inside = LLVMBuildAnd(g->b, LLVMBuildICmp(g->b, LLVMIntULT, h, qn__ll_arg_size(g, 12), ""),
-                                     LLVMBuildICmp(g->b, LLVMIntULT, v, qn__ll_arg_size(g, 13), ""), "");
-  LLVMValueRef from = LLVMBuildSelect(g->b, inside, qn__ll_gep(g, s->at, position), s->image, "");
-  const qn_ll_place p = {s->plan->a_mem, QN_ACCESS_DENSE, from, NULL};
-  LLVMValueRef x = qn__ll_load(g, &p, s->channel, s->lanes, s->mask);
-  LLVMTypeRef elem = qn__ll_mem_type(g, s->plan->a_mem);
-  LLVMValueRef border = qn__ll_splat(g, LLVMConstInt(elem, (unsigned long long)s->plan->border, true), s->lanes);
-  return LLVMBuildSelect(g->b, inside, x, border, "");
+/* ---- pixels ---- */
+
+static LLVMValueRef at_least(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, a, b, ""), a, b, "");
 }
 
-static void one_tap(window_state *s, LLVMValueRef i, LLVMValueRef j) {
-  qn_ll *g = s->g;
-  LLVMValueRef position =
-      qn__ll_add(g, qn__ll_mul(g, i, qn__ll_arg_size(g, 10)), qn__ll_mul(g, j, qn__ll_arg_size(g, 11)));
-  LLVMValueRef x = qn__window_pads(s->plan) ? stepped_over(s, i, j, position) : image_vector(s, position);
-  if (s->plan->combine == QN_COMBINE_MAX) {
-    larger(s, x);
-  } else if (s->plan->combine == QN_COMBINE_SUM) {
-    s->sum = LLVMBuildFAdd(g->b, s->sum, x, "");
-  } else {
-    LLVMValueRef w = weight_vector(s, qn__ll_add(g, qn__ll_mul(g, i, qn__ll_i64(g, s->plan->shape.size[1])), j));
-    if (is_float(s))
-      s->sum = qn__ll_fma(g, x, w, s->sum, s->plan->acc == QN_F64, s->lanes);
-    else
-      s->sum = qn__ll_add(g, s->sum, qn__ll_mul(g, widened(s, x, s->plan->a_mem), widened(s, w, s->plan->rhs)));
+/* Which columns the windows of the pixels at hand may read: what they see that is in the image. */
+static void find_readable(window_tile *t) {
+  qn_ll *g = t->g;
+  const qn_window *w = &t->plan->shape;
+  if (!t->plan->tile.unrolled) return;
+  LLVMValueRef zero = qn__ll_i64(g, 0), ones = qn__ll_i64(g, -1), last = qn__ll_sub(g, t->count, qn__ll_i64(g, 1));
+  LLVMValueRef end = qn__ll_mul(g, last, qn__ll_i64(g, w->stride[1]));
+  end = qn__ll_add(g, end, qn__ll_i64(g, (w->size[1] - 1) * w->dilation[1] + 1));
+  if (qn__window_pads(t->plan)) end = at_least(g, qn__ll_min(g, end, qn__ll_sub(g, t->size[13], t->left)), zero);
+  t->readable = LLVMBuildNot(g->b, LLVMBuildShl(g->b, ones, end, ""), "");
+  if (!w->pads[1]) return;
+  LLVMValueRef before = LLVMBuildNeg(g->b, t->left, "");
+  before = qn__ll_min(g, at_least(g, before, zero), qn__ll_i64(g, 63));
+  t->readable = LLVMBuildAnd(g->b, t->readable, LLVMBuildShl(g->b, ones, before, ""), "");
+}
+
+static void find_windows(window_tile *t, LLVMValueRef n, LLVMValueRef oh, LLVMValueRef ow) {
+  qn_ll *g = t->g;
+  const qn_window *w = &t->plan->shape;
+  if (qn__window_pads(t->plan)) {
+    oh = qn__ll_add(g, oh, t->size[14]);
+    t->top = qn__ll_sub(g, qn__ll_mul(g, oh, qn__ll_i64(g, w->stride[0])), qn__ll_i64(g, w->pads[0]));
+    t->left = qn__ll_sub(g, qn__ll_mul(g, ow, qn__ll_i64(g, w->stride[1])), qn__ll_i64(g, w->pads[1]));
   }
+  LLVMValueRef at = qn__ll_add(g, qn__ll_mul(g, n, t->size[7]), qn__ll_mul(g, oh, t->size[8]));
+  at = qn__ll_add(g, at, qn__ll_mul(g, ow, t->size[9]));
+  if (qn__window_pads(t->plan)) at = qn__ll_sub(g, at, qn__ll_window_origin(g, t->plan));
+  t->from = qn__ll_gep(g, t->image, at);
+  find_readable(t);
 }
 
-/* The value that the first element replaces. */
-static LLVMValueRef start(window_state *s) {
-  LLVMTypeRef type = qn__ll_lanes(s->acc, s->lanes);
-  if (s->plan->combine != QN_COMBINE_MAX) return LLVMConstNull(type);
-  return image_vector(s, qn__ll_i64(s->g, 0));
-}
-
-static void all_taps(window_state *s) {
-  qn_ll *g = s->g;
-  int64_t height = s->plan->shape.size[0], width = s->plan->shape.size[1];
-  s->sum = start(s);
-  if (height * width <= UNROLLED_TAPS) {
-    for (int64_t k = 0; k < height * width; k++) one_tap(s, qn__ll_i64(g, k / width), qn__ll_i64(g, k % width));
-    return;
-  }
-  qn_ll_for lines, columns;
-  LLVMValueRef carried[1] = {s->sum};
-  qn__ll_for_begin(g, &lines, qn__ll_i64(g, 0), qn__ll_i64(g, height), 1, 1, carried);
-  qn__ll_for_begin(g, &columns, qn__ll_i64(g, 0), qn__ll_i64(g, width), 1, 1, carried);
-  s->sum = carried[0];
-  one_tap(s, lines.i, columns.i);
-  carried[0] = s->sum;
-  qn__ll_for_end(g, &columns, carried);
-  qn__ll_for_end(g, &lines, carried);
-  s->sum = carried[0];
-}
-
-static void vector(void *user, LLVMValueRef channel, uint32_t lanes, LLVMValueRef mask) {
-  window_state *s = user;
-  s->channel = channel;
-  s->lanes = lanes;
-  s->mask = mask;
-  all_taps(s);
-  const qn_ll_place to = {s->plan->acc, QN_ACCESS_DENSE, s->sums, NULL};
-  qn__ll_store(s->g, &to, qn__ll_sub(s->g, channel, s->block), lanes, NULL, s->sum);
-}
-
-/* Where the window of a pixel begins. */
-static LLVMValueRef window_address(window_state *s) {
-  qn_ll *g = s->g;
-  LLVMValueRef columns = qn__ll_arg_size(g, 4), lines = qn__ll_arg_size(g, 3);
-  LLVMValueRef line = LLVMBuildUDiv(g->b, s->row, columns, ""), n = LLVMBuildUDiv(g->b, line, lines, "");
-  LLVMValueRef ow = qn__ll_sub(g, s->row, qn__ll_mul(g, line, columns)),
-               oh = qn__ll_sub(g, line, qn__ll_mul(g, n, lines));
-  if (qn__window_pads(s->plan)) {
-    const qn_window *w = &s->plan->shape;
-    oh = qn__ll_add(g, oh, qn__ll_arg_size(g, 14));
-    s->top = qn__ll_sub(g, qn__ll_mul(g, oh, qn__ll_i64(g, w->stride[0])), qn__ll_i64(g, w->pads[0]));
-    s->left = qn__ll_sub(g, qn__ll_mul(g, ow, qn__ll_i64(g, w->stride[1])), qn__ll_i64(g, w->pads[1]));
-  }
-  LLVMValueRef at = qn__ll_add(g, qn__ll_mul(g, n, qn__ll_arg_size(g, 7)), qn__ll_mul(g, oh, qn__ll_arg_size(g, 8)));
-  at = qn__ll_add(g, at, qn__ll_mul(g, ow, qn__ll_arg_size(g, 9)));
-  if (qn__window_pads(s->plan)) at = qn__ll_sub(g, at, qn__ll_window_origin(g, s->plan));
-  return qn__ll_gep(g, s->image, at);
+static void all_pixels(window_state *s) {
+  window_tile *t = &s->tile;
+  qn_ll *g = t->g;
+  LLVMValueRef begin = qn__ll_arg_begin(g, 0), end = qn__ll_arg_end(g, 0), zero = qn__ll_i64(g, 0);
+  LLVMValueRef columns = t->size[4], lines = t->size[3];
+  LLVMValueRef line = LLVMBuildUDiv(g->b, begin, columns, ""), n = LLVMBuildUDiv(g->b, line, lines, "");
+  LLVMValueRef at[3] = {qn__ll_sub(g, begin, qn__ll_mul(g, line, columns)),
+                        qn__ll_sub(g, line, qn__ll_mul(g, n, lines)), n};
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, begin, end, 1, 3, at);
+  t->row = f.i;
+  t->count = qn__ll_min(g, qn__ll_sub(g, end, f.i), qn__ll_sub(g, columns, at[0]));
+  t->count = f.step = qn__ll_min(g, t->count, qn__ll_i64(g, t->pixels));
+  find_windows(t, at[2], at[1], at[0]);
+  all_channels(s);
+  LLVMValueRef next = qn__ll_add(g, at[0], t->count), ends = LLVMBuildICmp(g->b, LLVMIntEQ, next, columns, "");
+  at[0] = LLVMBuildSelect(g->b, ends, zero, next, "");
+  next = qn__ll_add(g, at[1], LLVMBuildZExt(g->b, ends, g->i64, ""));
+  ends = LLVMBuildICmp(g->b, LLVMIntEQ, next, lines, "");
+  at[1] = LLVMBuildSelect(g->b, ends, zero, next, "");
+  at[2] = qn__ll_add(g, at[2], LLVMBuildZExt(g->b, ends, g->i64, ""));
+  qn__ll_for_end(g, &f, at);
 }
 
 LLVMValueRef qn__ll_window_origin(qn_ll *g, const qn_gemm_plan *plan) {
@@ -164,35 +220,58 @@ LLVMValueRef qn__ll_window_origin(qn_ll *g, const qn_gemm_plan *plan) {
   return bytes;
 }
 
+/* ---- the body ---- */
+
+/* Reads the arguments and computes what is the same for all tiles. */
+static bool prepare_results(window_state *s) {
+  qn_ll *g = s->tile.g;
+  const qn_gemm_plan *p = s->tile.plan;
+  s->places = qn__arena_array(g->arena, 1 + p->num_epilogue_extras, sizeof *s->places);
+  uint8_t *vary = qn__ll_epilogue_extras(g, p, &s->extra, &s->pitch);
+  if (!vary || !s->places || !qn__ll_epilogue_tape(g, p, &s->tape, NULL, NULL)) return false;
+  place_extras(s, NULL);
+  for (uint32_t v = 0; v < p->tile.vectors; v++)
+    if (!qn__ll_region_init(&s->region[v], g, &s->tape, vary)) return false;
+  qn__ll_region_load(&s->region[0], 0, s->places, qn__ll_i64(g, 0), 1, NULL);
+  qn__ll_region_emit(&s->region[0], 0, 0, 0, 1);
+  share(s, 0, p->tile.vectors);
+  uint32_t sums = p->tile.pixels * p->tile.vectors;
+  if (s->tape.num_insts > SHORT_EPILOGUE && sums > 1)
+    s->parked = qn__ll_slot(g, g->i8, sums * p->tile.lanes * qn__ll_mem_bits(p->acc) / 8);
+  return true;
+}
+
+static void fill_outside(window_tile *t) {
+  qn_ll *g = t->g;
+  const qn_gemm_plan *p = t->plan;
+  uint32_t bits = qn__ll_mem_bits(p->a_mem), lanes = p->tile.lanes;
+  LLVMTypeRef type = LLVMVectorType(LLVMIntTypeInContext(g->ctx, bits), lanes);
+  t->outside = qn__ll_slot(g, g->i8, p->tile.vectors * lanes * bits / 8);
+  for (uint32_t v = 0; v < p->tile.vectors; v++)
+    qn__ll_store_vec(g, qn__ll_bits(g, type, (uint64_t)p->border),
+                     qn__ll_gep_const(g, t->outside, (int64_t)v * lanes * bits / 8), 1);
+}
+
 qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *plan = &body->plan->u.gemm;
-  window_state s = {.g = g, .plan = plan};
   if (qn__ll_depthwise_serves(g, plan)) return qn__ll_depthwise(g, body);
-  uint32_t wide = plan->layout.plain ? MAX_BLOCK : plan->layout.panel_width;
-  if (plan->layout.k_block > 64 || wide % g->lanes)
+  if (plan->layout.k_block > 64 || (!plan->layout.plain && plan->layout.panel_width % g->lanes))
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "panels of weights must be as wide as vectors, or a multiple of them");
-  s.width = wide;
-  s.acc = qn__ll_mem_type(g, plan->acc);
-  s.image = qn__ll_arg_ptr(g, 0);
-  s.weights = qn__ll_arg_ptr(g, 1);
-  s.sums = qn__ll_slot(g, g->i8, (s.width + g->lanes) * qn__ll_mem_bits(plan->acc) / 8);
-  /* The epilogue takes vectors side by side as panels are wide. */
-  qn_kernel_plan *wide_plan = qn__arena_copy(g->arena, body->plan, sizeof *wide_plan);
-  if (!wide_plan) return qn_error_no_memory(g->qctx);
-  wide_plan->u.gemm.layout.panel_width = s.width;
-  qn_body pixel = *body;
-  pixel.plan = wide_plan;
-  s.epilogue = qn__ll_epilogue_function(g, &pixel, false, NULL, NULL);
-  LLVMValueRef channels = qn__ll_arg_size(g, 1);
-  qn_ll_for rows, blocks;
-  qn__ll_for_begin(g, &rows, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), 1, 0, NULL);
-  s.row = rows.i;
-  s.at = window_address(&s);
-  qn__ll_for_begin(g, &blocks, qn__ll_i64(g, 0), channels, s.width, 0, NULL);
-  s.block = blocks.i;
-  qn__ll_span(g, s.block, qn__ll_min(g, qn__ll_add(g, s.block, qn__ll_i64(g, s.width)), channels), vector, &s);
-  qn__ll_epilogue_call(g, s.epilogue, s.sums, s.row, 1, s.block, s.width);
-  qn__ll_for_end(g, &blocks, NULL);
-  qn__ll_for_end(g, &rows, NULL);
+  window_state *s = qn__arena_new(g->arena, window_state);
+  if (!s) return qn_error_no_memory(g->qctx);
+  *s = (window_state){.tile = {.g = g,
+                               .plan = plan,
+                               .acc = qn__ll_mem_type(g, plan->acc),
+                               .image = qn__ll_arg_ptr(g, 0),
+                               .weights = qn__ll_arg_ptr(g, 1),
+                               .y = qn__ll_arg_ptr(g, 2),
+                               .y_pitch = qn__ll_arg_stride(g, 1),
+                               .pixels = plan->tile.pixels}};
+  window_tile *t = &s->tile;
+  for (uint32_t i = 1; i < (qn__window_pads(plan) ? 15 : 12); i++) t->size[i] = qn__ll_arg_size(g, i);
+  t->column = LLVMBuildUDiv(g->b, t->size[11], qn__ll_i64(g, plan->shape.dilation[1]), "");
+  fill_outside(t);
+  if (!prepare_results(s)) return qn_error_no_memory(g->qctx);
+  all_pixels(s);
   return QN_OK;
 }

@@ -72,11 +72,19 @@ typedef struct qn_extra {
 /* WINDOW: y[m,n] = epilogue(the elements of channel n in the window of pixel m, combined), windows as in GEMM.
  *   ptr     0 image, 1 weights (dot; unused otherwise), 2 Y, 3+i epilogue extra i
  *   size, stride: as PART_TILES of a GEMM with `window`, where size[1] is the number of channels; 2, 5 and 6 are
- * unused, the window's size is part of the code. begin, end [0]: pixels. With pads, which are part of the code like
- * the border, windows begin by them further up and left, and
- *   size    12 height and 13 width of the image, 14 what is added to a window's line Weights are a [KH*KW, C] matrix in
- * `layout`, which may be plain. */
+ * unused, the window is part of the code. begin, end [0]: pixels. With pads, which are part of the code like the
+ * border (the bits of an element), windows begin by them further up and left, and
+ *   size    12 height and 13 width of the image, 14 what is added to a window's line
+ * Weights are a [KH*KW, C] matrix in `layout`, which may be plain. */
 typedef enum qn_combine { QN_COMBINE_DOT, QN_COMBINE_MAX, QN_COMBINE_SUM } qn_combine;
+
+/* A tile of WINDOW. */
+enum { QN_WINDOW_SUMS = 16 };
+typedef struct qn_window_tile {
+  uint32_t pixels, vectors, lanes; /* of a line; of channels; of a vector. pixels * vectors <= QN_WINDOW_SUMS */
+  bool unrolled;                   /* all columns that the windows see are few; else pixels is 1 */
+  bool fits;                       /* there may be that many channels */
+} qn_window_tile;
 
 typedef struct qn_gemm_plan {
   qn_scalar a_mem; /* memory type of the A operand */
@@ -112,6 +120,7 @@ typedef struct qn_gemm_plan {
   bool direct, direct_fetch; /* the latter: lines of Y are fetched before tiles write them */
   int64_t direct_n, direct_k, direct_a_pitch, direct_y_pitch;
   qn_combine combine; /* of WINDOW; DOT for GEMM */
+  qn_window_tile tile;
   uint32_t num_prologue_extras, num_epilogue_extras;
   qn_extra *prologue_extras, *epilogue_extras;
   qn_tape prologue; /* inputs: A's element, then the extras; one output of type lhs */

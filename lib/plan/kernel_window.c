@@ -30,6 +30,53 @@ static qn_status plan_types(qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_p
                      qn_scalar_get(g->a_mem)->text, qn_scalar_get(g->rhs)->text, qn_scalar_get(g->acc)->text);
 }
 
+/* ---- tiles ---- */
+
+static bool passes_on(const qn_tape *t) {
+  const qn_tinst *i = &t->insts[t->outputs[0]];
+  return i->op == QN_T_INPUT && i->a == 0;
+}
+
+static int64_t least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/* So many parts as even as can be of `all`, none above `most`. */
+static int64_t even_part(int64_t all, int64_t most) {
+  if (all < 1) return most;
+  int64_t parts = (all + most - 1) / most;
+  return (all + parts - 1) / parts;
+}
+
+/* Pixels that share columns and weights take registers from vectors of channels: more than these, or more columns than
+ * there are bits, are not worth it. Where pixels of a line are known to be few, channels fill the registers. */
+static void choose_tile(const qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan *g) {
+  enum { MOST_PIXELS = 8, MOST_COLUMNS = 62, MOST_VECTORS = 8, MOST_STEPS = 128 };
+  const qn_window *w = &g->shape;
+  int64_t channels = qn__pshape_of(m, qn_op_operand(m, op, 0)).size[3];
+  int64_t columns = qn__pshape_of(m, qn_op_result(m, op, 0)).size[2];
+  int64_t bits = qn_scalar_get(g->acc)->storage_bits, span = (w->size[1] - 1) * w->dilation[1] + 1;
+  /* Bytes that nothing is computed of fill whole vectors. */
+  bool narrow = bits < 32 && passes_on(&g->epilogue) && g->y_mem == g->acc;
+  int64_t lanes = isa->vector_bits / (narrow ? bits : 32), registers = narrow || bits < 32 ? 1 : bits / 32;
+  int64_t sums = (isa->num_registers >= 32 ? QN_WINDOW_SUMS : QN_WINDOW_SUMS / 2) / registers, pixels = MOST_PIXELS;
+  qn_window_tile *t = &g->tile;
+  pixels = even_part(columns, least(pixels, sums));
+  while (pixels > 1 && (pixels - 1) * w->stride[1] + span > MOST_COLUMNS) pixels--;
+  t->unrolled = span <= MOST_COLUMNS && w->size[1] * pixels <= MOST_STEPS;
+  if (!t->unrolled) pixels = 1;
+  int64_t vectors = least(sums / pixels, MOST_VECTORS);
+  if (channels > 0) vectors = even_part((channels + lanes - 1) / lanes, vectors);
+  t->pixels = (uint32_t)pixels, t->vectors = (uint32_t)vectors, t->lanes = (uint32_t)lanes;
+  t->fits = channels < 0 || channels >= vectors * lanes;
+  g->whole = channels >= 0 && channels % (vectors * lanes) == 0;
+}
+
+/* The bits of what is below everything. */
+static int64_t lowest(qn_scalar type) {
+  return type == QN_F32 ? INT64_C(0xFF800000) : type == QN_F64 ? -(INT64_C(1) << 52) : qn_scalar_min(type);
+}
+
 qn_status qn__plan_window(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan *out) {
   static const char *const names[] = {"dot", "max", "sum"};
   qn_gemm_plan *g = &out->u.gemm;
@@ -40,8 +87,10 @@ qn_status qn__plan_window(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_pla
   g->window = true;
   g->rows = 1;
   g->border = qn_op_get_int(m, op, "border");
+  if (!s && g->combine == QN_COMBINE_MAX) g->border = lowest(g->acc);
   if (!s) s = qn__plan_epilogue(m, op, 0, first, arena, g);
   if (s) return s;
+  choose_tile(m, op, out->isa, g);
   char epi[80] = "";
   qn__plan_describe(m, qn_op_region(m, op, 0), true, epi, sizeof epi);
   snprintf(out->fused, sizeof out->fused, "%s %lldx%lld%s%s%s", names[g->combine], (long long)g->shape.size[0],
@@ -49,13 +98,16 @@ qn_status qn__plan_window(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_pla
   return QN_OK;
 }
 
+static uint64_t steps_hash(const qn_window *w, uint64_t h) {
+  h = qn__mix(h, (uint64_t)w->stride[0] | (uint64_t)w->stride[1] << 32);
+  return qn__mix(h, (uint64_t)w->dilation[0] | (uint64_t)w->dilation[1] << 32);
+}
+
 uint64_t qn__pads_hash(const qn_gemm_plan *g, uint64_t h) {
   const qn_window *w = &g->shape;
   if (!qn__window_pads(g)) return h;
   h = qn__mix(h, (uint64_t)w->pads[0] | (uint64_t)w->pads[1] << 32);
-  h = qn__mix(h, (uint64_t)w->stride[0] | (uint64_t)w->stride[1] << 32);
-  h = qn__mix(h, (uint64_t)w->dilation[0] | (uint64_t)w->dilation[1] << 32);
-  return qn__mix(h, (uint64_t)g->border + 1);
+  return qn__mix(steps_hash(w, h), (uint64_t)g->border + 1);
 }
 
 uint64_t qn__window_hash(const qn_gemm_plan *g, uint64_t h) {
@@ -63,7 +115,9 @@ uint64_t qn__window_hash(const qn_gemm_plan *g, uint64_t h) {
   for (int i = 0; i < 4; i++) h = qn__mix(h, (uint64_t)types[i]);
   h = qn__layout_hash(&g->layout, qn__mix(h, (uint64_t)g->combine));
   h = qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32);
-  h = qn__pads_hash(g, h);
+  h = qn__pads_hash(g, steps_hash(&g->shape, h));
+  h = qn__mix(h, (uint64_t)g->tile.pixels | (uint64_t)g->tile.vectors << 8 | (uint64_t)g->tile.lanes << 16 |
+                     (uint64_t)g->tile.unrolled << 32 | (uint64_t)g->tile.fits << 33 | (uint64_t)g->whole << 34);
   h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, h);
 }

@@ -44,8 +44,12 @@ static void stepped_over(qn_cgen *g, const qn_gemm_plan *p) {
              (long long)w->dilation[1], (long long)w->pads[1]);
   qn__c_line(g, "const int inside = h >= 0 && h < args->size[12] && w_ >= 0 && w_ < args->size[13];");
   qn__c_line(g, "const int64_t at = row_at + i * args->size[10] + j * args->size[11] + n * %d;", qn__c_bytes(p->a_mem));
-  qn__c_line(g, "const %sint%d_t x = (%sint%d_t)(inside ? ld_u%d(a + at) : %lld);", sign, bits, sign, bits, bits,
-             (long long)p->border);
+  if (qn_scalar_is_float(p->a_mem))
+    qn__c_line(g, "const %s x = inside ? ld_f%d(a + at) : qn_f%d(0x%llxu%s);", bits == 64 ? "double" : "float", bits,
+               bits, (unsigned long long)p->border & (UINT64_MAX >> (64 - bits)), bits == 64 ? "ll" : "");
+  else
+    qn__c_line(g, "const %sint%d_t x = (%sint%d_t)(inside ? ld_u%d(a + at) : %lld);", sign, bits, sign, bits, bits,
+               (long long)p->border);
 }
 
 /* The pixel's window: its line and column, and where it begins, from `a` on. */

@@ -355,3 +355,25 @@ func.func @codes_i16_weights_i16(%x: tensor<1x3x3x2x!quant.uniform<i16:f32, 0.5:
   %y = quern.conv2d %x, %w {pads = array<i64: 0, 0, 1, 1>} : (tensor<1x3x3x2x!quant.uniform<i16:f32, 0.5:-20000>>, tensor<2x2x2x2x!quant.uniform<i16:f32, 0.5>>) -> tensor<1x3x3x2xi64>
   return %y : tensor<1x3x3x2xi64>
 }
+
+// One channel each, floats: what is outside takes part as +0, so that infinity times it is no number.
+// CALL @depthwise_floats
+// INPUT x: 1 2, 3 4
+// EXPECT y 1x1x2x2: nan 10, inf 2
+func.func @depthwise_floats(%x: tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32> {
+  %w = arith.constant dense<[[[[0x7F800000, -1.0]], [[1.0, 1.0]], [[1.0, 2.0]]]]> : tensor<1x3x1x2xf32>
+  %y = quern.conv2d %x, %w {groups = 2, pads = array<i64: 0, 1, 0, 1>} : (tensor<1x1x2x2xf32>, tensor<1x3x1x2xf32>) -> tensor<1x1x2x2xf32>
+  return %y : tensor<1x1x2x2xf32>
+}
+
+// More pixels to a line than a tile has, two channels more than a vector of 8 or 16 has twice.
+// CALL @depthwise_lines
+// INPUT x 1x1x11x34: 1*374
+// EXPECT y 1x1x11x34: 5*34, 6*306, 3*34
+func.func @depthwise_lines(%x: tensor<1x1x11x34xf32>) -> tensor<1x1x11x34xf32> {
+  %w = arith.constant dense<[[[[1.0]], [[2.0]], [[3.0]]]]> : tensor<1x3x1x1xf32>
+  %a = arith.constant dense<1.0> : tensor<1x1x1x34xf32>
+  %v = quern.mul %w, %a : (tensor<1x3x1x1xf32>, tensor<1x1x1x34xf32>) -> tensor<1x3x1x34xf32>
+  %y = quern.conv2d %x, %v {groups = 34, pads = array<i64: 0, 1, 0, 1>} : (tensor<1x1x11x34xf32>, tensor<1x3x1x34xf32>) -> tensor<1x1x11x34xf32>
+  return %y : tensor<1x1x11x34xf32>
+}
