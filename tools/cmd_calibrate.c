@@ -99,18 +99,6 @@ static void json_number(double v) {
     printf("null");
 }
 
-static void json_name(qn_str s) {
-  putchar('"');
-  for (size_t i = 0; i < s.size; i++) {
-    if (s.data[i] == '"' || s.data[i] == '\\') putchar('\\');
-    if ((unsigned char)s.data[i] < 32)
-      printf("\\u%04x", s.data[i]);
-    else
-      putchar(s.data[i]);
-  }
-  putchar('"');
-}
-
 static void on_row(void *user, const qn_comparison *r) {
   listing *l = user;
   if (!l->json) {
@@ -123,7 +111,7 @@ static void on_row(void *user, const qn_comparison *r) {
     return;
   }
   printf("%s{\"name\": ", l->rows++ ? ",\n  " : "");
-  json_name(r->name);
+  qn_report_json_text(r->name, cli_write_stdout, NULL);
   printf(", \"sqnr_db\": ");
   json_number(r->sqnr_db);
   printf(", \"cosine\": ");

@@ -4,17 +4,8 @@
 #include <quern/unstable/isa.h>
 #include <string.h>
 
-/* A string as JSON. */
 static void json_string(const char *s) {
-  putchar('"');
-  for (; s && *s; s++) {
-    if (*s == '"' || *s == '\\') putchar('\\');
-    if ((unsigned char)*s < 32)
-      printf("\\u%04x", *s);
-    else
-      putchar(*s);
-  }
-  putchar('"');
+  qn_report_json_text(qn_str_of(s ? s : ""), cli_write_stdout, NULL);
 }
 
 /* Prints rows of named cells: aligned text, or an array of objects. */

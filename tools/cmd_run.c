@@ -11,6 +11,7 @@ typedef struct job {
   cli *c;
   qn_program *p;
   qn_tensor in[MAX_PORTS], out[MAX_PORTS];
+  bool named[MAX_PORTS]; /* given as NAME=FILE */
   qn_store *stores[MAX_PORTS];
   int num_stores;
 } job;
@@ -70,6 +71,10 @@ static qn_status read_input(job *j, const char *text) {
   if (i < 0)
     return qn_error(j->c->ctx, QN_DIAG_MISSING, qn_place_file(j->c->positional[0]), "the program has no input '%.*s'",
                     (int)name.size, name.data);
+  if (j->named[i])
+    return qn_error(j->c->ctx, QN_DIAG_CALL, qn_place_file(path), "input '%.*s' is given twice", (int)name.size,
+                    name.data);
+  j->named[i] = true;
   return qn_store_count(store) == 1 ? qn_store_tensor(store, 0, &j->in[i]) : qn_store_get(store, name, &j->in[i]);
 }
 
@@ -97,24 +102,61 @@ static qn_status read_inputs(job *j) {
   return QN_OK;
 }
 
-/* A name as a file name: what a path would read otherwise becomes an underscore. */
-static void file_name(char *out, size_t size, const char *dir, qn_str name) {
-  int n = snprintf(out, size, "%s/", dir);
-  size_t at = n < 0 ? 0 : (size_t)n;
-  for (size_t i = 0; i < name.size && at + 5 < size; i++) {
+/* ---- file names of outputs ---- */
+
+enum { MAX_NAME = 200 };
+typedef char file_names[MAX_PORTS][MAX_NAME + 16];
+
+static bool is_taken(const file_names names, uint32_t n, const char *name) {
+  for (uint32_t i = 0; i < n; i++)
+    if (!strcmp(names[i], name)) return true;
+  return false;
+}
+
+/* What a path would read otherwise becomes an underscore. True when nothing had to be changed. */
+static bool as_file_name(char *out, qn_str name) {
+  bool same = name.size > 0 && name.size <= MAX_NAME;
+  size_t n = name.size <= MAX_NAME ? name.size : MAX_NAME;
+  for (size_t i = 0; i < n; i++) {
     char ch = name.data[i];
-    out[at++] = ch == '/' || ch == '\\' || (unsigned char)ch < 32 || (i == 0 && ch == '.') ? '_' : ch;
+    bool plain = ch != '/' && ch != '\\' && (unsigned char)ch >= 32 && (i > 0 || ch != '.');
+    out[i] = plain ? ch : '_';
+    same &= plain;
   }
-  if (at + 5 <= size) memcpy(out + at, ".npy", 5);
+  out[n] = 0;
+  return same;
+}
+
+/* Outputs whose names can stay get them; the others' are told apart by the number of the output. */
+static void name_files(const qn_program *p, file_names names) {
+  uint32_t n = qn_program_num_outputs(p);
+  for (uint32_t i = 0; i < n; i++) names[i][0] = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    char name[MAX_NAME + 1];
+    if (as_file_name(name, qn_program_output(p, i).name) && !is_taken(names, n, name)) strcpy(names[i], name);
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    char name[MAX_NAME + 16];
+    if (names[i][0]) continue;
+    as_file_name(name, qn_program_output(p, i).name);
+    size_t end = strlen(name);
+    for (uint32_t number = i; !*name || is_taken(names, n, name); number += n)
+      snprintf(name + end, sizeof name - end, "_%u", number);
+    strcpy(names[i], name);
+  }
 }
 
 static qn_status write_outputs(job *j) {
   const char *dir = cli_value(j->c, "-o", ".");
   if (mkdir(dir, 0777) && errno != EEXIST)
     return qn_error(j->c->ctx, QN_DIAG_IO, qn_place_file(dir), "cannot make the folder: %s", strerror(errno));
+  static file_names names;
+  name_files(j->p, names);
   for (uint32_t i = 0; i < qn_program_num_outputs(j->p); i++) {
     char path[4096];
-    file_name(path, sizeof path, dir, qn_program_output(j->p, i).name);
+    int n = snprintf(path, sizeof path, "%s/%s.npy", dir, names[i]);
+    if (n < 0 || (size_t)n >= sizeof path)
+      return qn_error(j->c->ctx, QN_DIAG_IO, qn_place_file(dir), "the folder's path is too long");
     qn_status status = qn_npy_write(j->c->ctx, path, &j->out[i]);
     if (status) return status;
   }

@@ -32,6 +32,9 @@ QN_API qn_summary qn_report_summary(const qn_module *m);
 /* Everything as one JSON object: summary, ops[], types[], inputs[], outputs[] and, when p is not null, kernels[]. */
 QN_API qn_status qn_report_json(const qn_module *m, const qn_program *p, qn_write_fn write, void *user);
 
+/* Any bytes as a string of JSON, quotes included: what is not UTF-8 becomes U+FFFD. */
+QN_API qn_status qn_report_json_text(qn_str s, qn_write_fn write, void *user);
+
 /* The graph of a function (the first public one when name is null) in graphviz's language. */
 QN_API qn_status qn_report_dot(const qn_module *m, const char *function, qn_write_fn write, void *user);
 

@@ -1,12 +1,17 @@
 /* A function as a graph for graphviz: boxes are ops, arrows values with their types. */
 #include "buf.h"
+#include "utf8.h"
 #include <quern/report.h>
 
 /* Text inside a quoted label. */
 static void quoted(qn_buf *b, qn_str s, size_t limit) {
-  for (size_t i = 0; i < s.size && i < limit; i++) {
+  for (size_t i = 0, n; i < s.size && i < limit; i += n ? n : 1) {
+    n = qn__utf8_length((const unsigned char *)s.data + i, s.size - i);
     if (s.data[i] == '"' || s.data[i] == '\\') qn__buf_char(b, '\\');
-    if ((unsigned char)s.data[i] >= 32) qn__buf_char(b, s.data[i]);
+    if (n == 0)
+      qn__buf_char(b, '?');
+    else if ((unsigned char)s.data[i] >= 32)
+      qn__buf_put(b, s.data + i, n);
   }
   if (s.size > limit) qn__buf_c(b, "..");
 }

@@ -1,14 +1,48 @@
 /* A program's contents as JSON, built with cJSON: reports are small next to what they are about. */
+#include "buf.h"
+#include "utf8.h"
 #include <cjson/cJSON.h>
 #include <quern/report.h>
 #include <string.h>
 
+static void put_json(qn_buf *b, qn_str s) {
+  qn__buf_c(b, "\"");
+  for (size_t i = 0, n; i < s.size; i += n ? n : 1) {
+    unsigned char c = (unsigned char)s.data[i];
+    n = qn__utf8_length((const unsigned char *)s.data + i, s.size - i);
+    if (n == 0)
+      qn__buf_c(b, "\\ufffd");
+    else if (c < 32)
+      qn__buf_fmt(b, "\\u%04x", c);
+    else if (c == '"' || c == '\\')
+      qn__buf_fmt(b, "\\%c", c);
+    else
+      qn__buf_put(b, s.data + i, n);
+  }
+  qn__buf_c(b, "\"");
+}
+
+qn_status qn_report_json_text(qn_str s, qn_write_fn write, void *user) {
+  qn_buf b;
+  qn_allocator a = qn_allocator_default();
+  qn__buf_init(&b, &a);
+  b.flush = write, b.user = user;
+  put_json(&b, s);
+  bool ok = qn__buf_finish(&b);
+  qn__buf_free(&b);
+  return ok ? QN_OK : QN_ERR_IO;
+}
+
+/* cJSON's own strings end at a NUL and may hold any bytes. */
 static bool add_text(cJSON *o, const char *key, qn_str s) {
-  char room[1024], *text = room;
-  if (s.size >= sizeof room) s.size = sizeof room - 1; /* very long types are cut */
-  if (s.size) memcpy(room, s.data, s.size);
-  room[s.size] = 0;
-  return cJSON_AddStringToObject(o, key, text) != NULL;
+  qn_buf b;
+  qn_allocator a = qn_allocator_default();
+  qn__buf_init(&b, &a);
+  put_json(&b, s);
+  qn__buf_put(&b, "", 1);
+  bool ok = !b.failed && cJSON_AddRawToObject(o, key, b.data) != NULL;
+  qn__buf_free(&b);
+  return ok;
 }
 
 typedef struct listing {

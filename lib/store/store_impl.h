@@ -75,7 +75,6 @@ void qn__npy_convert(const qn__store_entry *e, const uint8_t *src, uint8_t *dst)
 /* Well-formedness that cJSON does not look at: depth, NUL and control characters, UTF-8. Null, or what is wrong and
  * where. */
 const char *qn__json_scan(qn_str text, uint32_t max_depth, size_t *at);
-bool qn__utf8_valid(qn_str s);
 
 /* "4x64xi4" to type and shape, and back; the text of the type and shape goes to `out`. */
 bool qn__shape_text_parse(qn_str text, qn_tensor *out);

@@ -234,6 +234,20 @@ case $kinds in *obj*)
   rm -r results ;;
 esac
 
+# ---- names that are no file names, and that would be the same one ----
+cat >"$in/names.mlir" <<END
+func.func @main(%x: tensor<2x4xf32>) -> (tensor<2x4xf32> {quern.name = "a/b"}, tensor<2x4xf32> {quern.name = "a_b"},
+    tensor<2x4xf32> {quern.name = ""}, tensor<2x4xf32> {quern.name = "a_b"}, tensor<2x4xf32> {quern.name = "\FF"}) {
+  return %x, %x, %x, %x, %x : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>
+}
+END
+works run "$in/names.mlir" --engine interp --input "x=$in/x.npy" -o results
+[ "$(ls results | wc -l)" = 5 ] && [ -e results/a_b.npy ] || complain "outputs share files: $(ls results)" "run names.mlir"
+rm -r results
+works inspect "$in/names.mlir" --json
+python3 -c 'import json, sys; json.loads(sys.stdin.buffer.read().decode())' <"$tmp/std" || complain "no JSON" "inspect --json"
+fails 1 "input 'x' is given twice" run "$in/names.mlir" --engine interp --input "x=$in/x.npy" --input "x=$in/x.npy" -o .
+
 # ---- seeing: events as a table, kernels, the roofline ----
 if [ -n "$save" ]; then
   QUERN_VERBOSE=csv works run "$in/int8.mlir" --input "x=$in/x.npy" -o results

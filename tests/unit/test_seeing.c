@@ -170,6 +170,14 @@ static void fields_are_quoted(void **state) {
   qn_context_destroy(ctx);
 }
 
+static void json_takes_any_bytes(void **state) {
+  (void)state;
+  static const char bytes[] = "a\"\\\n\0\xff\xc3\xa9\xed\xa0\x80\xe2\x82";
+  char line[512] = "";
+  assert_int_equal(qn_report_json_text((qn_str){bytes, sizeof bytes - 1}, to_line, line), QN_OK);
+  assert_string_equal(line, "\"a\\\"\\\\\\u000a\\u0000\\ufffd\xc3\xa9\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"");
+}
+
 static bool to_svg(void *user, const char *data, size_t size) {
   char *svg = user;
   size_t at = strlen(svg);
@@ -231,6 +239,7 @@ int main(void) {
       cmocka_unit_test(bench_tells_of_each_kernel_and_gives_the_handler_back),
       cmocka_unit_test(code_made_behind_calls_is_told_of),
       cmocka_unit_test(fields_are_quoted),
+      cmocka_unit_test(json_takes_any_bytes),
       cmocka_unit_test(a_roofline_has_a_point_per_kernel),
       cmocka_unit_test(fractions_are_of_the_limit_that_counts),
   };
