@@ -6,6 +6,7 @@
  * stays in the first level while sums wait in a buffer, was 3 to 8% slower than streaming panels from the second level:
  * rows of A become short streams.) */
 #include "gemm_impl.h"
+#include "strip.h"
 
 enum { MOST_PANELS = 4 }; /* taken at once */
 enum { ENOUGH = 8 };      /* sums to hide the latency of adding to each */
@@ -20,6 +21,7 @@ typedef struct loops {
   bool start_minus;
   LLVMValueRef buffer;          /* of start values that have to be prepared */
   LLVMValueRef start;           /* those of the columns at hand; null: none */
+  qn_ll_strips *strips;         /* null: tiles are taken one by one */
   uint32_t panels, lanes, wide; /* taken at once; of a vector; columns of a panel that are in whole vectors */
 } loops;
 
@@ -122,6 +124,10 @@ static void rows_loop(loops *l, LLVMValueRef begin, LLVMValueRef end, uint32_t f
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   uint32_t step = t->vectors / t->panels * t->acc_lanes;
+  if (l->strips) {
+    qn__ll_strips_run(l->strips, l->begin, begin, end, l->start);
+    return;
+  }
   gemm_sums f = qn__ll_gemm_sums_function(s, l->start || s->pieces.some);
   qn_ll_for rows, columns;
   LLVMValueRef *moved[GEMM_MOVED], by[GEMM_MOVED], carried[GEMM_MOVED];
@@ -201,6 +207,36 @@ static bool takes_whole(loops *l) {
 }
 
 /* ---- the body ---- */
+
+/* Whether every tile of the body is one that strips have. */
+static bool all_in_strips(loops *l) {
+  gemm_state *s = &l->s;
+  uint32_t widths[2] = {s->plan->layout.panel_width, s->plan->last}, lanes = s->g->lanes;
+  for (uint32_t i = 0; i < 2; i++) {
+    if (!widths[i]) continue;
+    for (uint32_t low = 0; low <= (uint32_t)l->low; low++) {
+      shape_tile(s, l->rows - low, 1, lanes, widths[i]);
+      if (widths[i] % lanes || !qn__ll_strips_serve(s, widths[i])) return false;
+    }
+  }
+  return true;
+}
+
+/* The epilogue, in strips or as a function. */
+static void take_epilogue(loops *l, bool whole) {
+  gemm_state *s = &l->s;
+  qn_ll *g = s->g;
+  qn_tape tape;
+  bool strips = all_in_strips(l);
+  if (strips) {
+    l->start_extra = 0;
+    if (!qn__ll_epilogue_tape(g, s->plan, &tape, &l->start_extra, &l->start_minus)) g->failed = g->out_of_memory = true;
+    l->strips = qn__ll_strips_create(s, s->plan->whole);
+  }
+  if (l->strips && !s->plan->side) return;
+  s->epilogue = (s->places.pads ? qn__ll_epilogue_listed : qn__ll_epilogue_function)(g, l->s.body, whole,
+                                                                                     &l->start_extra, &l->start_minus);
+}
 
 static qn_status check(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {
   const qn_layout *l = &plan->layout;
@@ -411,8 +447,7 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   bool whole = plan->whole && takes_whole(&l);
   s->sums = qn__ll_slot(g, g->i8, QN_LL_MAX_ACC * g->isa->vector_bits / 8);
   s->kept = qn__ll_slot(g, g->i64, GEMM_MOST);
-  s->epilogue = (s->places.pads ? qn__ll_epilogue_listed : qn__ll_epilogue_function)(g, body, whole, &l.start_extra,
-                                                                                     &l.start_minus);
+  take_epilogue(&l, whole);
   /* From zeros where from nothing else, so that products that differ in this only have their sums in common. */
   if (l.start_extra == UINT32_MAX && s->zeros && (plan->acc == QN_I32 || plan->acc == QN_SI32)) l.start = s->zeros;
   if (l.start_extra != UINT32_MAX)

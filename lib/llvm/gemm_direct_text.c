@@ -6,40 +6,22 @@
  * ways out of the register file. A store that waits for its vector takes it as it is made and costs nothing. So rows
  * should not end all at once but one after the other: each stays a little behind the one above, as far as there are
  * registers for the blocks of B that they are at. */
-#include "buf.h"
-#include "tile.h"
-#include <string.h>
+#include "assembly.h"
 
-enum { REGISTERS = 32, MOST_LEAD = 3, WHOLE = 256, TURN = 96, TAIL = 8, LINE = 64 };
-
-/* How a block is multiplied: a row's part of it in all lanes, vectors of columns, and the two into the sums. */
-typedef struct wording {
-  const char *load, *spread, *multiply;
-} wording;
-static const wording bytes_wording = {"vmovdqu64", "vpbroadcastd", "vpdpbusd"};
-static const wording halves_wording = {"vmovdqu64", "vpbroadcastd", "vpdpwssd"};
-static const wording floats_wording = {"vmovups", "vbroadcastss", "vfmadd231ps"};
+enum { MOST_LEAD = 3, WHOLE = 256, TURN = 96, TAIL = 8, LINE = 64 };
 
 typedef struct writer {
   const qn_ll_sums *s;
   qn_ll_tile *t;
-  const wording *words;
-  qn_buf text;
+  const qn_ll_wording *words;
+  qn_ll_assembly code;
   uint32_t sums;       /* registers 0 and up */
   uint32_t lead, live; /* how far rows are apart: in parts of a block; in blocks of B at once, which come next */
   uint32_t first_spread, spreads, next_spread;
 } writer;
 
-static const wording *wording_of(const qn_ll *g, const qn_gemm_plan *p, const qn_ll_dot *dot) {
-  if (!g->x86 || g->isa->vector_bits != 512 || g->isa->num_registers != REGISTERS) return NULL;
-  if (dot == &qn__ll_dot_vpdpbusd) return &bytes_wording;
-  if (dot == &qn__ll_dot_vpdpwssd) return &halves_wording;
-  bool floats = p->lhs == QN_F32 && p->rhs == QN_F32 && p->acc == QN_F32 && p->layout.k_block == 1;
-  return floats ? &floats_wording : NULL;
-}
-
 bool qn__ll_sums_serve(const qn_ll_tile *t) {
-  return wording_of(t->g, t->plan, t->dot) && t->rows * t->vectors * t->sets + t->vectors + 1 <= REGISTERS;
+  return qn__ll_wording_of(t->g, t->plan, t->dot) && t->rows * t->vectors * t->sets + t->vectors + 1 <= QN_LL_ZMM;
 }
 
 /* ---- registers ---- */
@@ -52,10 +34,10 @@ static void share_registers(writer *w) {
   const qn_ll_tile *t = w->t;
   w->sums = t->rows * t->vectors * t->sets;
   w->lead = MOST_LEAD;
-  while (w->lead && w->sums + live_of(w->lead, t->rows) * t->vectors + 2 > REGISTERS) w->lead--;
+  while (w->lead && w->sums + live_of(w->lead, t->rows) * t->vectors + 2 > QN_LL_ZMM) w->lead--;
   w->live = live_of(w->lead, t->rows);
   w->first_spread = w->sums + w->live * t->vectors;
-  w->spreads = REGISTERS - w->first_spread;
+  w->spreads = QN_LL_ZMM - w->first_spread;
 }
 
 static uint32_t sum_at(const writer *w, uint32_t row, uint32_t v, uint32_t j) {
@@ -84,23 +66,23 @@ static uint32_t operand_to(const writer *w) {
 static void fetch(writer *w, uint32_t from, uint32_t to) {
   const qn_ll_sums *s = w->s;
   for (uint32_t i = from; i < to; i++)
-    qn__buf_fmt(&w->text, "prefetchw %lld($%u)\n",
+    qn__buf_fmt(&w->code.text, "prefetchw %lld($%u)\n",
                 (long long)(i / s->y_lines * s->y_pitch + (int64_t)(i % s->y_lines) * LINE), operand(w, OPERAND_Y));
 }
 
 static void one_block_of_row(writer *w, uint32_t row, uint32_t j) {
   const qn_ll_sums *s = w->s;
   uint32_t spread = w->first_spread + w->next_spread++ % w->spreads;
-  qn__buf_fmt(&w->text, "%s %lld($%u), %%zmm%u\n", w->words->spread, (long long)(row * s->a_pitch + j * s->a_block),
-              operand(w, OPERAND_A), spread);
+  qn__buf_fmt(&w->code.text, "%s %lld($%u), %%zmm%u\n", w->words->spread,
+              (long long)(row * s->a_pitch + j * s->a_block), operand(w, OPERAND_A), spread);
   for (uint32_t v = 0; v < w->t->vectors; v++)
-    qn__buf_fmt(&w->text, "%s %%zmm%u, %%zmm%u, %%zmm%u\n", w->words->multiply, b_at(w, j, v), spread,
+    qn__buf_fmt(&w->code.text, "%s %%zmm%u, %%zmm%u, %%zmm%u\n", w->words->multiply, b_at(w, j, v), spread,
                 sum_at(w, row, v, j));
 }
 
 static void store_row(writer *w, uint32_t row) {
   for (uint32_t v = 0; v < w->t->vectors; v++)
-    qn__buf_fmt(&w->text, "%s %%zmm%u, %lld($%u)\n", w->words->load, sum_at(w, row, v, 0),
+    qn__buf_fmt(&w->code.text, "%s %%zmm%u, %lld($%u)\n", w->words->load, sum_at(w, row, v, 0),
                 (long long)(row * w->s->y_pitch + (int64_t)v * LINE), operand_to(w));
 }
 
@@ -121,7 +103,7 @@ static void blocks(writer *w, uint32_t count, bool last, uint32_t lines) {
     uint32_t r = next_row(done, rows, count, last ? w->lead : 0), j = done[r]++;
     if (j == loaded) {
       for (uint32_t v = 0; v < w->t->vectors; v++)
-        qn__buf_fmt(&w->text, "%s %lld($%u), %%zmm%u\n", w->words->load,
+        qn__buf_fmt(&w->code.text, "%s %lld($%u), %%zmm%u\n", w->words->load,
                     (long long)(loaded * w->s->b_block + (int64_t)v * LINE), operand(w, OPERAND_B), b_at(w, j, v));
       loaded++;
     }
@@ -145,16 +127,17 @@ static void write_text(writer *w) {
   uint32_t lines = s->y ? rows * s->y_lines : 0;
   if (s->zero)
     for (uint32_t i = 0; i < w->sums; i++)
-      qn__buf_fmt(&w->text, i < 16 ? "vpxor %%xmm%u, %%xmm%u, %%xmm%u\n" : "vpxord %%zmm%u, %%zmm%u, %%zmm%u\n", i, i,
-                  i);
+      qn__buf_fmt(&w->code.text, i < 16 ? "vpxor %%xmm%u, %%xmm%u, %%xmm%u\n" : "vpxord %%zmm%u, %%zmm%u, %%zmm%u\n", i,
+                  i, i);
   if (turns) {
     uint32_t fetched = (rows + turns - 1) / turns;
-    qn__buf_fmt(&w->text, "movl $$%u, ${%u:k}\n.p2align 4\n1:\n", turns, operand(w, OPERAND_COUNT));
+    qn__buf_fmt(&w->code.text, "movl $$%u, ${%u:k}\n.p2align 4\n1:\n", turns, operand(w, OPERAND_COUNT));
     blocks(w, turn, false, s->y ? fetched * s->y_lines : 0);
-    qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(turn * s->a_block), operand(w, OPERAND_A));
-    qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(turn * s->b_block), operand(w, OPERAND_B));
-    if (s->y) qn__buf_fmt(&w->text, "addq $$%lld, $%u\n", (long long)(fetched * s->y_pitch), operand(w, OPERAND_Y));
-    qn__buf_fmt(&w->text, "decl ${%u:k}\njne 1b\n", operand(w, OPERAND_COUNT));
+    qn__buf_fmt(&w->code.text, "addq $$%lld, $%u\n", (long long)(turn * s->a_block), operand(w, OPERAND_A));
+    qn__buf_fmt(&w->code.text, "addq $$%lld, $%u\n", (long long)(turn * s->b_block), operand(w, OPERAND_B));
+    if (s->y)
+      qn__buf_fmt(&w->code.text, "addq $$%lld, $%u\n", (long long)(fetched * s->y_pitch), operand(w, OPERAND_Y));
+    qn__buf_fmt(&w->code.text, "decl ${%u:k}\njne 1b\n", operand(w, OPERAND_COUNT));
     lines = 0;
   }
   blocks(w, s->num_blocks - turns * turn, true, lines);
@@ -170,50 +153,34 @@ static void write_constraints(const writer *w, qn_buf *out) {
   qn__buf_fmt(out, ",%u,%u", operand(w, OPERAND_A), operand(w, OPERAND_B));
   if (s->y) qn__buf_fmt(out, ",%u", operand(w, OPERAND_Y));
   if (s->to) qn__buf_c(out, ",r");
-  for (uint32_t i = first; i < REGISTERS; i++) qn__buf_fmt(out, ",~{zmm%u}", i);
+  for (uint32_t i = first; i < QN_LL_ZMM; i++) qn__buf_fmt(out, ",~{zmm%u}", i);
   qn__buf_c(out, ",~{memory},~{flags}");
 }
 
 /* ---- the call ---- */
 
-enum { MOST_OPERANDS = REGISTERS + 5 };
-
-static void build_call(const writer *w, qn_str text, qn_str constraints) {
+static void list_operands(writer *w) {
   qn_ll_tile *t = w->t;
   qn_ll *g = t->g;
   const qn_ll_sums *s = w->s;
-  LLVMTypeRef results[MOST_OPERANDS], types[MOST_OPERANDS];
-  LLVMValueRef args[MOST_OPERANDS];
-  uint32_t n = 0, first = s->to ? 0 : w->sums, all = first;
-  for (uint32_t i = 0; i < first; i++) results[i] = t->acc_type;
-  results[all++] = g->ptr, results[all++] = g->ptr, results[all++] = g->i64;
-  if (s->y) results[all++] = g->ptr;
-  for (uint32_t i = 0; i < first && !s->zero; i++) args[n++] = t->acc[i];
-  args[n++] = s->a, args[n++] = s->b;
-  if (s->y) args[n++] = s->y;
-  if (s->to) args[n++] = s->to;
-  for (uint32_t i = 0; i < n; i++) types[i] = LLVMTypeOf(args[i]);
-  LLVMTypeRef type = LLVMFunctionType(LLVMStructTypeInContext(g->ctx, results, all, false), types, n, false);
-  LLVMValueRef code =
-      LLVMGetInlineAsm(type, (char *)(uintptr_t)text.data, text.size, (char *)(uintptr_t)constraints.data,
-                       constraints.size, true, false, LLVMInlineAsmDialectATT, false);
-  LLVMValueRef result = LLVMBuildCall2(g->b, type, code, args, n, "");
-  for (uint32_t i = 0; i < first; i++) t->acc[i] = LLVMBuildExtractValue(g->b, result, i, "");
+  qn_ll_assembly *c = &w->code;
+  uint32_t first = s->to ? 0 : w->sums;
+  for (uint32_t i = 0; i < first; i++) c->results[c->num_results++] = t->acc_type;
+  c->results[c->num_results++] = g->ptr, c->results[c->num_results++] = g->ptr, c->results[c->num_results++] = g->i64;
+  if (s->y) c->results[c->num_results++] = g->ptr;
+  for (uint32_t i = 0; i < first && !s->zero; i++) c->args[c->num_args++] = t->acc[i];
+  c->args[c->num_args++] = s->a, c->args[c->num_args++] = s->b;
+  if (s->y) c->args[c->num_args++] = s->y;
+  if (s->to) c->args[c->num_args++] = s->to;
 }
 
 void qn__ll_sums(qn_ll_tile *t, const qn_ll_sums *s) {
   qn_ll *g = t->g;
-  writer w = {.s = s, .t = t, .words = wording_of(g, t->plan, t->dot)};
-  qn_buf constraints;
+  writer w = {.s = s, .t = t, .words = qn__ll_wording_of(g, t->plan, t->dot)};
   share_registers(&w);
-  qn__buf_init(&w.text, g->arena->allocator);
-  qn__buf_init(&constraints, g->arena->allocator);
+  qn__ll_assembly_begin(g, &w.code);
   write_text(&w);
-  write_constraints(&w, &constraints);
-  if (w.text.failed || constraints.failed)
-    g->failed = g->out_of_memory = true;
-  else
-    build_call(&w, qn__buf_view(&w.text), qn__buf_view(&constraints));
-  qn__buf_free(&w.text);
-  qn__buf_free(&constraints);
+  write_constraints(&w, &w.code.constraints);
+  list_operands(&w);
+  qn__ll_assembly_call(g, &w.code, t->acc, s->to ? 0 : w.sums);
 }

@@ -40,7 +40,9 @@ static void quantize_to_u8(tape_room *r, uint32_t t) {
 
 /* 0: the sums; 1: bias and scale per column, quantized; 2: scales per row and column, one factor for all, and a
  * residual of the result's shape; 3: a residual per row only, compared into a mask; 4: scaled, a bias per column, and
- * no less than +0. */
+ * no less than +0; 5: scaled by row, a residual of the result's shape taken away, no more than one value for all, no
+ * less than another; 6: a value by row added to the sums, the larger of that and one by column (of floats, taken away
+ * and multiplied). */
 static void make_epilogue(gemm_case *c, uint32_t kind) {
   tape_room *r = &c->epilogue;
   qn_gemm_plan *p = &c->plan.u.gemm;
@@ -72,6 +74,25 @@ static void make_epilogue(gemm_case *c, uint32_t kind) {
     uint32_t zero = tape_const(r, QN_TF32, 0), below = tape_op(r, QN_T_FCMP, QN_TI1, x, zero, 0);
     r->insts[below].pred = 5;
     tape_output(r, tape_op(r, QN_T_SELECT, QN_TF32, below, zero, x), QN_F32);
+  } else if (kind == 5) {
+    uint32_t scale = add_extra(c, QN_F32, true, false), full = add_extra(c, QN_F32, true, true);
+    uint32_t most = add_extra(c, QN_F32, false, false), least = tape_const(r, QN_TF32, of_f32(-2));
+    if (type == QN_TF64) x = tape_op(r, QN_T_FTRUNC, QN_TF32, x, 0, 0);
+    if (type == QN_TI32 || type == QN_TI64) x = tape_op(r, QN_T_SITOFP, QN_TF32, x, 0, 0);
+    x = tape_op(r, QN_T_FSUB, QN_TF32, tape_op(r, QN_T_FMUL, QN_TF32, x, scale, 0), full, 0);
+    uint32_t below = tape_op(r, QN_T_FCMP, QN_TI1, x, most, 0), above;
+    r->insts[below].pred = 4;
+    x = tape_op(r, QN_T_SELECT, QN_TF32, below, x, most);
+    above = tape_op(r, QN_T_FCMP, QN_TI1, least, x, 0);
+    r->insts[above].pred = 2;
+    tape_output(r, tape_op(r, QN_T_SELECT, QN_TF32, above, least, x), QN_F32);
+  } else if (kind == 6) {
+    uint32_t by_row = add_extra(c, p->acc, true, false), by_col = add_extra(c, p->acc, false, true);
+    if (type == QN_TI32 || type == QN_TI64)
+      x = tape_op(r, QN_T_SMAX, type, tape_op(r, QN_T_IADD, type, by_row, x, 0), by_col, 0);
+    else
+      x = tape_op(r, QN_T_FMUL, type, tape_op(r, QN_T_FSUB, type, x, by_row, 0), by_col, 0);
+    tape_output(r, x, p->acc);
   } else {
     uint32_t limit = add_extra(c, p->acc, true, false);
     bool is_float = type == QN_TF32 || type == QN_TF64;
@@ -173,6 +194,7 @@ static void make_sized(const qn_gemm_plan *p, gemm_data *d, uint32_t rows, bool 
   uint32_t low_tiles = low ? (uint32_t)rnd_below(4) + (d->high_tiles == 0) : 0;
   d->m = (int64_t)rows * d->high_tiles + (int64_t)(rows - 1) * low_tiles;
   if (p->last && !p->side) n = n / nb * nb + 1 + rnd_below(p->last); /* what the plan says of the last panel */
+  if (p->whole) n = (n + nb - 1) / nb * nb;
   d->n = n, d->k = k;
   int64_t padded = (d->k + kb - 1) / kb * kb, a_columns = p->lhs_padded ? padded : d->k;
   d->panels = (d->n + nb - 1) / nb;
@@ -277,7 +299,8 @@ static uint32_t check_heights(qn_context *ctx, const qn_isa *isa, types t, qn_la
   qn_body bodies[16];
   uint32_t wrong = 0, n = tallest;
   for (uint32_t i = 0; i < n; i++) {
-    make_case(&cases[i], isa, t, layout, i + 1, (uint32_t)rnd_below(5), rnd_below(2) == 0, i);
+    make_case(&cases[i], isa, t, layout, i + 1, (uint32_t)rnd_below(7), rnd_below(2) == 0, i);
+    cases[i].plan.u.gemm.whole = !cases[i].plan.u.gemm.last && rnd_below(4) == 0;
     if (cases[i].plan.u.gemm.lhs_padded && rnd_below(2)) cases[i].plan.u.gemm.turns_of = 1u << rnd_below(3);
     bodies[i] = cases[i].body;
   }
@@ -348,11 +371,11 @@ static uint32_t long_panels(qn_context *ctx, const qn_isa *isa) {
 
 static uint32_t check_direct(qn_context *ctx, const qn_isa *isa, types t, qn_layout layout, uint32_t serial) {
   static gemm_case c;
-  static const uint8_t kinds[] = {0, 2, 4, 1, 3};
+  static const uint8_t kinds[] = {0, 2, 4, 1, 3, 5, 6};
   uint32_t lanes = isa->vector_bits / mem_bits(t.acc), vectors = layout.panel_width / lanes, most = 40 / vectors;
   uint32_t rows = 1 + (uint32_t)rnd_below(most > 16 ? 16 : most), wrong = 0;
   gemm_data d;
-  make_case(&c, isa, t, layout, rows, kinds[serial % 5], rnd_below(2) == 0, serial);
+  make_case(&c, isa, t, layout, rows, kinds[serial % 7], rnd_below(2) == 0, serial);
   qn_gemm_plan *p = &c.plan.u.gemm;
   int64_t n = 1 + rnd_below(rnd_below(2) ? 200 : 30);
   if (isa->vector_bits < 512 && rnd_below(4)) n = (n + lanes - 1) / lanes * lanes;

@@ -1,0 +1,42 @@
+/* See assembly.h. */
+#include "assembly.h"
+
+static const qn_ll_wording bytes_wording = {"vmovdqu64", "vpbroadcastd", "vpdpbusd"};
+static const qn_ll_wording halves_wording = {"vmovdqu64", "vpbroadcastd", "vpdpwssd"};
+static const qn_ll_wording floats_wording = {"vmovups", "vbroadcastss", "vfmadd231ps"};
+
+const qn_ll_wording *qn__ll_wording_of(const qn_ll *g, const qn_gemm_plan *p, const qn_ll_dot *dot) {
+  if (!g->x86 || g->isa->vector_bits != 512 || g->isa->num_registers != QN_LL_ZMM) return NULL;
+  if (dot == &qn__ll_dot_vpdpbusd) return &bytes_wording;
+  if (dot == &qn__ll_dot_vpdpwssd) return &halves_wording;
+  bool floats = p->lhs == QN_F32 && p->rhs == QN_F32 && p->acc == QN_F32 && p->layout.k_block == 1;
+  return floats ? &floats_wording : NULL;
+}
+
+void qn__ll_assembly_begin(qn_ll *g, qn_ll_assembly *a) {
+  a->num_results = a->num_args = 0;
+  qn__buf_init(&a->text, g->arena->allocator);
+  qn__buf_init(&a->constraints, g->arena->allocator);
+}
+
+static LLVMValueRef call(qn_ll *g, qn_ll_assembly *a) {
+  LLVMTypeRef types[QN_LL_ASSEMBLY_OPERANDS], result = g->void_t;
+  for (uint32_t i = 0; i < a->num_args; i++) types[i] = LLVMTypeOf(a->args[i]);
+  if (a->num_results == 1) result = a->results[0];
+  if (a->num_results > 1) result = LLVMStructTypeInContext(g->ctx, a->results, a->num_results, false);
+  LLVMTypeRef type = LLVMFunctionType(result, types, a->num_args, false);
+  LLVMValueRef code = LLVMGetInlineAsm(type, a->text.data, a->text.size, a->constraints.data, a->constraints.size, true,
+                                       false, LLVMInlineAsmDialectATT, false);
+  return LLVMBuildCall2(g->b, type, code, a->args, a->num_args, "");
+}
+
+void qn__ll_assembly_call(qn_ll *g, qn_ll_assembly *a, LLVMValueRef *out, uint32_t count) {
+  if (a->text.failed || a->constraints.failed) {
+    g->failed = g->out_of_memory = true;
+  } else {
+    LLVMValueRef all = call(g, a);
+    for (uint32_t i = 0; i < count; i++) out[i] = a->num_results > 1 ? LLVMBuildExtractValue(g->b, all, i, "") : all;
+  }
+  qn__buf_free(&a->text);
+  qn__buf_free(&a->constraints);
+}

@@ -1,0 +1,274 @@
+/* What strips find in memory, and the functions around their assembly, one for tiles of a shape. */
+#include "strip.h"
+
+struct qn_ll_strips {
+  gemm_state *s;
+  qn_ll_strip strip; /* of the tile at hand */
+  qn_ll_chain chains[2];
+  qn_ll_narrow narrow[2];
+  LLVMValueRef fields, columns; /* memory */
+  LLVMValueRef *base, *stride;  /* of the epilogue's extras */
+  qn_ll_place *places;
+};
+
+enum { LANES = 16, WIDEST = 64, TALLEST = 9, REGISTERS = 32 };
+
+/* ---- whether ---- */
+
+static bool is_plain(const gemm_state *s) {
+  const qn_gemm_plan *p = s->plan;
+  const qn_layout *l = &p->layout;
+  const qn_ll_dot *dot = s->tile.dot;
+  if (p->window || l->granule || s->g->past_caches || !s->g->masked || s->g->lanes != LANES) return false;
+  if (l->panel_width % LANES || l->panel_width > WIDEST || s->at_once > 1) return false;
+  bool in_order = !dot->finish && !dot->more && !dot->even && !dot->by_columns && !dot->step && dot->shares == 1;
+  return in_order && qn__ll_wording_of(s->g, p, dot);
+}
+
+bool qn__ll_strips_serve(const gemm_state *s, uint32_t columns) {
+  const qn_ll_tile *t = &s->tile;
+  return is_plain(s) && t->panels == 1 && t->sets == 1 && t->acc_lanes == LANES && t->vectors * LANES == columns &&
+         t->rows <= TALLEST && t->rows * t->vectors + t->vectors < REGISTERS;
+}
+
+/* ---- chains ---- */
+
+static const qn_tape *tape_to(qn_ll *g, const qn_tape *tape, const qn_ll_narrow *n) {
+  qn_tape *t = qn__arena_copy(g->arena, tape, sizeof *tape);
+  uint32_t *outputs = qn__arena_array(g->arena, 1, sizeof *outputs);
+  qn_tinst *insts = qn__arena_array(g->arena, tape->num_insts, sizeof *insts);
+  if (!t || !outputs || !insts) return NULL;
+  for (uint32_t i = 0; i < tape->num_insts; i++) insts[i] = tape->insts[i];
+  if (n->scaled) insts[n->convert].a = n->convert_from;
+  outputs[0] = n->reg;
+  t->insts = insts, t->outputs = outputs, t->num_outputs = 1;
+  return t;
+}
+
+/* The chain to what is packed, whose registers are those of the tape. */
+static bool find_packed(qn_ll_strips *p, const qn_tape *tape, const uint8_t *vary, uint32_t i) {
+  const qn_tape *t = tape_to(p->s->g, tape, &p->narrow[i]);
+  if (!t || !qn__ll_chain_find(p->s->g, t, vary, &p->chains[i])) return false;
+  return p->chains[i].region.tape->num_insts == tape->num_insts;
+}
+
+/* Bytes by packs: with the packs' own limits where multipliers allow it, else with the tape's, too. */
+static bool find_bytes(qn_ll_strips *p, const qn_tape *tape, const uint8_t *vary) {
+  qn_ll *g = p->s->g;
+  qn_scalar mem = p->s->plan->y_mem;
+  uint32_t n = 0;
+  qn_ll_narrow *scaled = &p->narrow[0];
+  if (qn__ll_narrow_find(g, tape, mem, scaled) && scaled->scaled && find_packed(p, tape, vary, 0) &&
+      !(p->chains[0].region.vary[scaled->multiplier] & QN_LL_BY_ROW))
+    n++;
+  if (!qn__ll_narrow_find_plain(g, tape, mem, &p->narrow[n]) || !find_packed(p, tape, vary, n)) return false;
+  p->strip.num_chains = n + 1;
+  return true;
+}
+
+static bool find_chains(qn_ll_strips *p, const qn_tape *tape, const uint8_t *vary) {
+  qn_ll *g = p->s->g;
+  uint32_t bits = qn__ll_mem_bits(p->s->plan->y_mem);
+  qn_treg type = tape->insts[tape->outputs[0]].type;
+  if (bits == 8) {
+    if (!find_bytes(p, tape, vary)) return false;
+  } else {
+    bool words = bits == 32 && (type == QN_TI32 || type == QN_TF32);
+    if (!words || !qn__ll_chain_find(g, tape, vary, &p->chains[0])) return false;
+    p->strip.num_chains = 1;
+  }
+  for (uint32_t i = 0; i < p->strip.num_chains; i++) {
+    p->strip.chains[i] = &p->chains[i];
+    p->strip.narrow[i] = bits == 8 ? &p->narrow[i] : NULL;
+  }
+  return true;
+}
+
+/* ---- fields ---- */
+
+static LLVMValueRef field(qn_ll_strips *p, uint32_t f) {
+  return qn__ll_gep_const(p->s->g, p->fields, (int64_t)f * 8);
+}
+
+static void set(qn_ll_strips *p, uint32_t f, LLVMValueRef v) {
+  LLVMBuildStore(p->s->g->b, v, field(p, f));
+}
+
+static void set_flag(qn_ll_strips *p, uint32_t f, LLVMValueRef i1) {
+  set(p, f, LLVMBuildZExt(p->s->g->b, i1, p->s->g->i64, ""));
+}
+
+/* What is the same for all tiles. */
+static void set_common(qn_ll_strips *p) {
+  qn_ll *g = p->s->g;
+  for (uint32_t c = 0; c < p->strip.num_chains; c++) {
+    qn_ll_chain *chain = &p->chains[c];
+    qn__ll_region_load(&chain->region, 0, p->places, qn__ll_i64(g, 0), 1, NULL);
+    qn__ll_region_emit(&chain->region, 0, 0, 0, 1);
+    for (uint32_t i = 0; i < chain->num_all; i++)
+      set(p, QN_STRIP_ALL + c * QN_LL_CHAIN_VALUES + i, qn__ll_region_get(&chain->region, chain->all[i], 1));
+  }
+  set(p, QN_STRIP_SHUFFLE, qn__ll_i64(g, 0x0D0905010C080400));
+  set(p, QN_STRIP_SHUFFLE_END, qn__ll_i64(g, 0x0F0B07030E0A0602));
+  set(p, QN_STRIP_COLUMNS, p->columns);
+  set(p, QN_STRIP_A_STRIDE, p->s->a_stride);
+  set(p, QN_STRIP_Y_STRIDE, qn__ll_arg_stride(g, 1));
+}
+
+qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole) {
+  qn_ll *g = s->g;
+  const qn_gemm_plan *plan = s->plan;
+  uint32_t extras = plan->num_epilogue_extras, columns = 0, start;
+  bool minus;
+  qn_tape *tape = qn__arena_array(g->arena, 1, sizeof *tape);
+  qn_ll_strips *p = qn__arena_array(g->arena, 1, sizeof *p);
+  if (p) *p = (qn_ll_strips){.s = s, .strip = {.g = g, .plan = plan, .tile = &s->tile, .whole = whole}};
+  if (p) p->places = qn__arena_array(g->arena, 1 + extras, sizeof *p->places);
+  uint8_t *vary = p && p->places ? qn__ll_epilogue_extras(g, plan, &p->base, &p->stride) : NULL;
+  if (!vary || !tape || !qn__ll_epilogue_tape(g, plan, tape, &start, &minus)) {
+    g->failed = g->out_of_memory = true;
+    return NULL;
+  }
+  if (tape->num_outputs != 1 || !find_chains(p, tape, vary)) return NULL;
+  for (uint32_t i = 0; i < extras; i++) {
+    const qn_extra *x = &plan->epilogue_extras[i];
+    p->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, p->base[i], NULL};
+  }
+  for (uint32_t c = 0; c < p->strip.num_chains; c++) columns += p->chains[c].num_columns;
+  p->fields = qn__ll_slot(g, g->i64, QN_STRIP_FIELDS);
+  p->columns = qn__ll_slot(g, g->i32, (columns ? columns : 1) * plan->layout.panel_width);
+  set_common(p);
+  return p;
+}
+
+/* ---- a strip ---- */
+
+/* Values by column of the panel at hand, where there are such columns; and whether packs may be used for all. */
+static void set_columns(qn_ll_strips *p, LLVMValueRef first, LLVMValueRef count) {
+  qn_ll *g = p->s->g;
+  uint32_t width = p->s->plan->layout.panel_width, before = 0;
+  qn_ll_for f;
+  bool check = p->strip.num_chains > 1;
+  LLVMValueRef good = qn__ll_i64(g, 1), lanes = qn__ll_i64(g, LANES);
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, LANES, check ? 1 : 0, &good);
+  LLVMValueRef column = qn__ll_add(g, first, f.i), mask = NULL;
+  if (!p->strip.whole) mask = qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, count, f.i), lanes));
+  for (uint32_t c = 0; c < p->strip.num_chains; c++) {
+    qn_ll_chain *chain = &p->chains[c];
+    qn__ll_region_load(&chain->region, QN_LL_BY_LANE, p->places, column, LANES, mask);
+    qn__ll_region_emit(&chain->region, QN_LL_BY_LANE, 0, 0, LANES);
+    for (uint32_t i = 0; i < chain->num_columns; i++) {
+      LLVMValueRef to = qn__ll_gep_const(g, p->columns, (int64_t)(before + i) * width * 4);
+      to = qn__ll_gep(g, to, qn__ll_mul(g, f.i, qn__ll_i64(g, 4)));
+      qn__ll_store_vec(g, qn__ll_region_get(&chain->region, chain->columns[i], LANES), to, 4);
+    }
+    before += chain->num_columns;
+  }
+  if (check) {
+    LLVMValueRef m = qn__ll_region_get(&p->chains[0].region, p->narrow[0].multiplier, LANES);
+    LLVMValueRef ok = LLVMBuildZExt(g->b, qn__ll_narrow_check(g, 1, &m), g->i64, "");
+    good = LLVMBuildAnd(g->b, good, ok, "");
+  }
+  qn__ll_for_end(g, &f, &good);
+  if (check) set(p, QN_STRIP_PACKED, good);
+}
+
+static void set_rows(qn_ll_strips *p, LLVMValueRef row, LLVMValueRef first) {
+  qn_ll *g = p->s->g;
+  for (uint32_t c = 0; c < p->strip.num_chains; c++)
+    for (uint32_t i = 0; i < p->chains[c].num_rows; i++) {
+      uint32_t extra = p->chains[c].rows[i] - 1, at = QN_STRIP_ROWS + 2 * (c * QN_LL_CHAIN_VALUES + i);
+      LLVMValueRef from = qn__ll_gep(g, p->base[extra], qn__ll_mul(g, row, p->stride[extra]));
+      if (p->s->plan->epilogue_extras[extra].by_col) from = qn__ll_gep(g, from, qn__ll_mul(g, first, qn__ll_i64(g, 4)));
+      set(p, at, from);
+      set(p, at + 1, p->stride[extra]);
+    }
+}
+
+static void set_blocks(qn_ll_strips *p) {
+  gemm_state *s = p->s;
+  qn_ll *g = s->g;
+  int64_t kb = s->plan->layout.k_block, elem = qn__ll_mem_bits(s->plan->lhs) / 8;
+  LLVMValueRef k = s->pieces.some ? s->pieces.k_size : s->tile.k_size, block = qn__ll_i64(g, kb);
+  LLVMValueRef whole = s->plan->lhs_padded ? qn__ll_add(g, k, qn__ll_i64(g, kb - 1)) : k;
+  LLVMValueRef blocks = LLVMBuildUDiv(g->b, whole, block, ""), turn = qn__ll_i64(g, QN_STRIP_TURN);
+  LLVMValueRef turns = LLVMBuildUDiv(g->b, blocks, turn, ""), rows = qn__ll_i64(g, s->tile.rows);
+  LLVMValueRef each = LLVMBuildUDiv(g->b, turns, rows, "");
+  set(p, QN_STRIP_TURNS, each);
+  set(p, QN_STRIP_MORE_TURNS, qn__ll_sub(g, turns, qn__ll_mul(g, each, rows)));
+  set(p, QN_STRIP_BLOCKS, LLVMBuildURem(g->b, blocks, turn, ""));
+  if (s->plan->lhs_padded || kb == 1) return;
+  LLVMValueRef bytes = qn__ll_mul(g, LLVMBuildURem(g->b, k, block, ""), qn__ll_i64(g, elem)), one = qn__ll_i64(g, 1);
+  set(p, QN_STRIP_TAIL, qn__ll_sub(g, LLVMBuildShl(g->b, one, bytes, ""), one));
+}
+
+static void set_fetches(qn_ll_strips *p) {
+  gemm_state *s = p->s;
+  qn_ll *g = s->g;
+  gemm_fetch *f = &s->fetch;
+  LLVMValueRef zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1), two = qn__ll_i64(g, 2);
+  LLVMValueRef alone = f->alone ? f->alone : LLVMConstNull(g->i1), few = f->few ? f->few : LLVMConstNull(g->i1);
+  LLVMValueRef mode = LLVMBuildSelect(g->b, few, qn__ll_i64(g, QN_STRIP_FEW), qn__ll_i64(g, QN_STRIP_MANY), "");
+  mode = LLVMBuildSelect(g->b, alone, qn__ll_i64(g, QN_STRIP_ALONE), mode, "");
+  /* Among many tiles there is one fetch for two blocks. */
+  LLVMValueRef many = LLVMBuildICmp(g->b, LLVMIntEQ, mode, qn__ll_i64(g, QN_STRIP_MANY), "");
+  LLVMValueRef per = LLVMBuildSelect(g->b, many, two, one, "");
+  if (p->strip.modes) set(p, QN_STRIP_MODE, mode);
+  if (f->a_step) set(p, QN_STRIP_A_STEP, qn__ll_mul(g, f->a_step, per));
+  if (!p->strip.fetches_b) return;
+  LLVMValueRef far = f->far ? f->far : LLVMConstNull(g->i1), ahead = s->at.ahead;
+  LLVMValueRef beyond =
+      LLVMBuildSelect(g->b, LLVMBuildAnd(g->b, far, alone, ""), qn__ll_i64(g, s->plan->tile_far), zero, "");
+  set(p, QN_STRIP_AHEAD, qn__ll_gep(g, ahead, beyond));
+  set(p, QN_STRIP_AHEAD_STEP, qn__ll_mul(g, f->ahead_step, per));
+  LLVMValueRef more = LLVMBuildSelect(g->b, far, qn__ll_i64(g, (int64_t)s->plan->tile_lines * 64), zero, "");
+  set(p, QN_STRIP_FAR, more);
+}
+
+static LLVMValueRef function_of(qn_ll_strips *p) {
+  qn_ll *g = p->s->g;
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
+  qn_str name = qn__arena_fmt(g->arena, "%s_strip", p->s->body->symbol);
+  if (!name.data) g->failed = g->out_of_memory = true;
+  LLVMTypeRef type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
+  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", type));
+  LLVMSetLinkage(fn, LLVMInternalLinkage);
+  LLVMPositionBuilderAtEnd(g->b, LLVMAppendBasicBlockInContext(g->ctx, fn, ""));
+  qn__ll_strip_text(&p->strip, LLVMGetParam(fn, 0));
+  LLVMBuildRetVoid(g->b);
+  LLVMPositionBuilderAtEnd(g->b, here);
+  return fn;
+}
+
+void qn__ll_strips_run(qn_ll_strips *p, LLVMValueRef block_begin, LLVMValueRef begin, LLVMValueRef end,
+                       LLVMValueRef start) {
+  gemm_state *s = p->s;
+  qn_ll *g = s->g;
+  const qn_gemm_plan *plan = s->plan;
+  uint32_t width = plan->layout.panel_width, columns = s->tile.vectors * LANES;
+  p->strip.cuts = s->pieces.some;
+  p->strip.fetches_b = s->fetch.some, p->strip.fetches_y = s->fetch.some && s->fetch.a_step;
+  p->strip.modes = s->fetch.some && (s->fetch.alone || s->fetch.few);
+  s->row = begin;
+  qn__ll_gemm_place(s, block_begin);
+  LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, width)), count = qn__ll_i64(g, columns);
+  if (!p->strip.whole) count = qn__ll_min(g, qn__ll_sub(g, qn__ll_arg_size(g, 1), first), count);
+  set(p, QN_STRIP_MASK, LLVMBuildLShr(g->b, qn__ll_i64(g, -1), qn__ll_sub(g, qn__ll_i64(g, 64), count), ""));
+  set_columns(p, first, count);
+  set_rows(p, begin, first);
+  set_blocks(p);
+  set_fetches(p);
+  set(p, QN_STRIP_A, s->at.a);
+  set(p, QN_STRIP_B, s->at.b);
+  set(p, QN_STRIP_START, start ? start : s->zeros);
+  set(p, QN_STRIP_TILES, LLVMBuildUDiv(g->b, qn__ll_sub(g, end, begin), qn__ll_i64(g, s->tile.rows), ""));
+  LLVMValueRef y = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, begin, qn__ll_arg_stride(g, 1)));
+  set(p, QN_STRIP_Y, qn__ll_gep(g, y, qn__ll_mul(g, first, qn__ll_i64(g, qn__ll_mem_bits(plan->y_mem) / 8))));
+  if (s->pieces.some) {
+    set(p, QN_STRIP_SUMS, s->at.sums);
+    set_flag(p, QN_STRIP_FIRST, s->pieces.first);
+    set_flag(p, QN_STRIP_LAST, s->pieces.last);
+  }
+  LLVMValueRef fn = function_of(p);
+  LLVMBuildCall2(g->b, LLVMFunctionType(g->void_t, &g->ptr, 1, false), fn, &p->fields, 1, "");
+}

@@ -1,0 +1,396 @@
+/* The assembly of a strip. For each tile:
+ *
+ *   sums from the columns' start values, or from where an earlier piece of K left them
+ *   rounds, one for each row and one more: lines of Y are fetched, then some turns of four blocks of K
+ *   what is left of K
+ *   the epilogue row by row, or the sums to where they wait
+ *
+ * Registers: sums, then a block of columns, then rows' parts of it. In the epilogue the latter are values that are the
+ * same for all, and what packs need. */
+#include "assembly.h"
+#include "strip.h"
+
+enum { LINE = 64, GROUP = 3 };
+enum { SCALARS = 24, LEAST = 28, MOST = 29, ADD = 30, SHUFFLE = 31 }; /* in the epilogue */
+enum { LABEL_TILE = 1, LABEL_RESUME, LABEL_BEGUN, LABEL_SUMMED, LABEL_NEXT, LABEL_OTHER, LABEL_END, LABEL_REST };
+enum { LABEL_MODE = 10, LABELS_MODE = 10 };
+
+typedef struct writer {
+  const qn_ll_strip *s;
+  const qn_ll_wording *words;
+  qn_ll_assembly code;
+  uint32_t rows, vectors, sums, first_spread, spreads, next_spread;
+  int64_t a_block, b_block; /* bytes */
+} writer;
+
+/* ---- words ---- */
+
+#define TEXT(...) qn__buf_fmt(&w->code.text, __VA_ARGS__)
+
+static void load_field(writer *w, qn_ll_strip_field f, const char *reg) {
+  TEXT("movq %d(%%rdi), %%%s\n", 8 * (int)f, reg);
+}
+
+static void store_field(writer *w, const char *reg, qn_ll_strip_field f) {
+  TEXT("movq %%%s, %d(%%rdi)\n", reg, 8 * (int)f);
+}
+
+static void add_field(writer *w, const char *reg, qn_ll_strip_field f) {
+  TEXT("addq %%%s, %d(%%rdi)\n", reg, 8 * (int)f);
+}
+
+static void if_field(writer *w, qn_ll_strip_field f, int is, const char *jump, int label) {
+  TEXT("cmpq $$%d, %d(%%rdi)\n%s %df\n", is, 8 * (int)f, jump, label);
+}
+
+static void label(writer *w, int n) {
+  TEXT("%d:\n", n);
+}
+
+/* Rows in groups of three, addressed by the first one's address and the stride. */
+static const char *const groups[] = {"r8", "r10", "rdx"};
+
+static void row_operand(writer *w, uint32_t row, int64_t offset) {
+  static const char *const within[GROUP] = {"", ",%r9", ",%r9,2"};
+  TEXT("%lld(%%%s%s)", (long long)offset, groups[row / GROUP], within[row % GROUP]);
+}
+
+static void advance(writer *w, uint32_t blocks) {
+  TEXT("addq $$%lld, %%rsi\n", (long long)(blocks * w->b_block));
+  for (uint32_t i = 0; i < (w->rows + GROUP - 1) / GROUP; i++)
+    TEXT("addq $$%lld, %%%s\n", (long long)(blocks * w->a_block), groups[i]);
+}
+
+/* ---- sums ---- */
+
+static void begin_tile(writer *w) {
+  load_field(w, QN_STRIP_A, "r8");
+  load_field(w, QN_STRIP_A_STRIDE, "r9");
+  TEXT("leaq (%%r8,%%r9,2), %%r10\naddq %%r9, %%r10\n");
+  if (w->rows > 2 * GROUP) TEXT("leaq (%%r10,%%r9,2), %%rdx\naddq %%r9, %%rdx\n");
+  load_field(w, QN_STRIP_B, "rsi");
+  if (w->s->fetches_b) {
+    load_field(w, QN_STRIP_AHEAD, "r11");
+    load_field(w, QN_STRIP_AHEAD_STEP, "r12");
+  }
+  if (w->s->fetches_y) {
+    TEXT("imulq $$%u, %%r9, %%r13\naddq %%r8, %%r13\n", w->rows);
+    load_field(w, QN_STRIP_A_STEP, "r14");
+    load_field(w, QN_STRIP_Y, "r15");
+  }
+}
+
+static void start_sums(writer *w) {
+  if (w->s->cuts) if_field(w, QN_STRIP_FIRST, 0, "je", LABEL_RESUME);
+  load_field(w, QN_STRIP_START, "rcx");
+  for (uint32_t i = 0; i < w->sums; i++) {
+    if (i < w->vectors)
+      TEXT("vmovdqu64 %u(%%rcx), %%zmm%u\n", i * LINE, i);
+    else
+      TEXT("vmovdqa64 %%zmm%u, %%zmm%u\n", i % w->vectors, i);
+  }
+  if (!w->s->cuts) return;
+  TEXT("jmp %df\n", LABEL_BEGUN);
+  label(w, LABEL_RESUME);
+  load_field(w, QN_STRIP_SUMS, "rcx");
+  for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %u(%%rcx), %%zmm%u\n", i * LINE, i);
+  label(w, LABEL_BEGUN);
+}
+
+static void load_columns(writer *w, uint32_t j) {
+  for (uint32_t v = 0; v < w->vectors; v++)
+    TEXT("%s %lld(%%rsi), %%zmm%u\n", w->words->load, (long long)(j * w->b_block + (int64_t)v * LINE), w->sums + v);
+}
+
+static void multiply_row(writer *w, uint32_t row, uint32_t spread) {
+  for (uint32_t v = 0; v < w->vectors; v++)
+    TEXT("%s %%zmm%u, %%zmm%u, %%zmm%u\n", w->words->multiply, w->sums + v, spread, row * w->vectors + v);
+}
+
+static uint32_t next_spread(writer *w) {
+  return w->first_spread + w->next_spread++ % w->spreads;
+}
+
+static void block(writer *w, uint32_t j) {
+  load_columns(w, j);
+  for (uint32_t r = 0; r < w->rows; r++) {
+    uint32_t spread = next_spread(w);
+    TEXT("%s ", w->words->spread);
+    row_operand(w, r, j * w->a_block);
+    TEXT(", %%zmm%u\n", spread);
+    multiply_row(w, r, spread);
+  }
+}
+
+/* ---- fetching ---- */
+
+static void fetch_lines(writer *w, const char *how, int64_t offset, const char *reg, int64_t count) {
+  for (int64_t i = 0; i < count; i++) TEXT("%s %lld(%%%s)\n", how, (long long)(offset + i * LINE), reg);
+}
+
+/* Beside block j of a turn. */
+static void fetch(writer *w, qn_ll_strip_mode mode, uint32_t j) {
+  const qn_gemm_plan *p = w->s->plan;
+  int64_t lines = (w->b_block + LINE - 1) / LINE;
+  if (mode == QN_STRIP_MANY && j % 2) return;
+  if (w->s->fetches_b) {
+    int64_t close = mode == QN_STRIP_FEW ? p->tile_close : p->tile_ahead;
+    if (mode != QN_STRIP_MANY) fetch_lines(w, "prefetcht0", j * w->b_block + close, "rsi", lines);
+    fetch_lines(w, "prefetcht1", 0, "r11", mode == QN_STRIP_ALONE ? lines : p->tile_lines);
+    if (mode == QN_STRIP_FEW) {
+      load_field(w, QN_STRIP_FAR, "rax");
+      TEXT("prefetcht1 (%%r11,%%rax)\n");
+    }
+    TEXT("addq %%r12, %%r11\n");
+  }
+  if (w->s->fetches_y) TEXT("prefetcht1 (%%r13)\naddq %%r14, %%r13\n");
+}
+
+/* A row of the tile's results. Where it does not begin with a line it ends in one more. */
+static void fetch_results(writer *w) {
+  int64_t bytes = (int64_t)w->s->tile->vectors * 16 * qn__ll_mem_bits(w->s->plan->y_mem) / 8;
+  if (!w->s->fetches_y) return;
+  fetch_lines(w, "prefetchw", 0, "r15", (bytes + LINE - 1) / LINE);
+  TEXT("prefetchw %lld(%%r15)\naddq %d(%%rdi), %%r15\n", (long long)(bytes - 1), 8 * (int)QN_STRIP_Y_STRIDE);
+}
+
+static void rounds(writer *w, qn_ll_strip_mode mode) {
+  int first = LABEL_MODE + LABELS_MODE * (int)mode;
+  enum { ROUND, TURN, ENOUGH };
+  TEXT("movl $$%u, %%ebx\n", w->rows);
+  load_field(w, QN_STRIP_TURNS, "rcx");
+  label(w, first + ROUND);
+  fetch_results(w);
+  TEXT("testq %%rcx, %%rcx\nje %df\n.p2align 5\n", first + ENOUGH);
+  label(w, first + TURN);
+  for (uint32_t j = 0; j < QN_STRIP_TURN; j++) {
+    fetch(w, mode, j);
+    block(w, j);
+  }
+  advance(w, QN_STRIP_TURN);
+  TEXT("decq %%rcx\njne %db\n", first + TURN);
+  label(w, first + ENOUGH);
+  load_field(w, QN_STRIP_TURNS, "rcx");
+  TEXT("decl %%ebx\ncmoveq %d(%%rdi), %%rcx\njns %db\n", 8 * (int)QN_STRIP_MORE_TURNS, first + ROUND);
+}
+
+static void all_rounds(writer *w) {
+  if (w->s->modes)
+    for (int m = QN_STRIP_FEW; m < QN_STRIP_MODES; m++)
+      if_field(w, QN_STRIP_MODE, m, "je", LABEL_MODE + LABELS_MODE * m + 5);
+  rounds(w, QN_STRIP_MANY);
+  if (w->s->modes)
+    for (int m = QN_STRIP_FEW; m < QN_STRIP_MODES; m++) {
+      TEXT("jmp %df\n", LABEL_REST);
+      label(w, LABEL_MODE + LABELS_MODE * m + 5);
+      rounds(w, (qn_ll_strip_mode)m);
+    }
+  label(w, LABEL_REST);
+}
+
+/* Blocks that are no turn, then the partial one, whose bytes behind the row's end are not read. */
+static void rest(writer *w) {
+  enum { ONE = LABEL_MODE + LABELS_MODE * QN_STRIP_MODES, NONE, NO_TAIL };
+  load_field(w, QN_STRIP_BLOCKS, "rcx");
+  TEXT("testq %%rcx, %%rcx\nje %df\n", NONE);
+  label(w, ONE);
+  block(w, 0);
+  advance(w, 1);
+  TEXT("decq %%rcx\njne %db\n", ONE);
+  label(w, NONE);
+  if (w->s->plan->lhs_padded || w->s->plan->layout.k_block == 1) return;
+  load_field(w, QN_STRIP_TAIL, "rcx");
+  TEXT("testq %%rcx, %%rcx\nje %df\nkmovq %%rcx, %%k1\n", NO_TAIL);
+  load_columns(w, 0);
+  for (uint32_t r = 0; r < w->rows; r++) {
+    uint32_t spread = next_spread(w);
+    TEXT("vmovdqu8 ");
+    row_operand(w, r, 0);
+    TEXT(", %%xmm%u{%%k1}{z}\nvpbroadcastd %%xmm%u, %%zmm%u\n", spread, spread, spread);
+    multiply_row(w, r, spread);
+  }
+  label(w, NO_TAIL);
+}
+
+/* ---- results ---- */
+
+static const char *const row_values[QN_LL_CHAIN_VALUES] = {"r8", "r9", "r10", "r11"};
+
+static qn_ll_strip_field row_field(uint32_t chain, uint32_t i) {
+  return (qn_ll_strip_field)(QN_STRIP_ROWS + 2 * (chain * QN_LL_CHAIN_VALUES + i));
+}
+
+/* Bytes of three vectors, or one, are stored under a mask in any case. */
+static bool is_masked(const writer *w, uint32_t chain) {
+  return !w->s->whole || (w->s->narrow[chain] && w->vectors % 2);
+}
+
+static void prepare(writer *w, uint32_t chain) {
+  const qn_ll_chain *c = w->s->chains[chain];
+  const qn_ll_narrow *n = w->s->narrow[chain];
+  load_field(w, QN_STRIP_Y, "rax");
+  load_field(w, QN_STRIP_Y_STRIDE, "r15");
+  load_field(w, QN_STRIP_COLUMNS, "rdx");
+  for (uint32_t i = 0; i < c->num_rows; i++) load_field(w, row_field(chain, i), row_values[i]);
+  for (uint32_t i = 0; i < c->num_all; i++)
+    TEXT("vbroadcastss %u(%%rdi), %%zmm%u\n", 8 * (QN_STRIP_ALL + chain * QN_LL_CHAIN_VALUES + i), SCALARS + i);
+  if (is_masked(w, chain)) {
+    TEXT("kmovq %d(%%rdi), %%k1\n", 8 * (int)QN_STRIP_MASK);
+    for (uint32_t v = 1; v < w->vectors; v++) TEXT("kshiftrq $$16, %%k%u, %%k%u\n", v, v + 1);
+  }
+  if (!n) return;
+  TEXT("vpmovzxbd %d(%%rdi), %%zmm%d\n", 8 * (int)QN_STRIP_SHUFFLE, SHUFFLE);
+  if (n->add) TEXT("movl $$%d, %%ecx\nvpbroadcastw %%ecx, %%zmm%d\n", n->add, ADD);
+  if (n->limits) {
+    TEXT("movl $$%d, %%ecx\nvpbroadcastb %%ecx, %%zmm%d\n", n->least, LEAST);
+    TEXT("movl $$%d, %%ecx\nvpbroadcastb %%ecx, %%zmm%d\n", n->most, MOST);
+  }
+}
+
+static void value(writer *w, uint32_t chain, const qn_ll_step *s, uint32_t v) {
+  uint32_t before = chain ? w->s->chains[0]->num_columns : 0, width = w->s->plan->layout.panel_width;
+  switch (s->with) {
+  case QN_LL_ALONE: return;
+  case QN_LL_WITH_COLUMN: TEXT("%u(%%rdx), ", (before + s->value) * width * 4 + v * LINE); return;
+  case QN_LL_WITH_ALL: TEXT("%%zmm%u, ", SCALARS + s->value); return;
+  case QN_LL_WITH_ROW: TEXT("(%%%s){1to16}, ", row_values[s->value]); return;
+  case QN_LL_WITH_ELEMENT: TEXT("%u(%%%s), ", v * LINE, row_values[s->value]); return;
+  }
+}
+
+static void step(writer *w, uint32_t chain, const qn_ll_step *s, uint32_t row) {
+  static const char *const there[] = {"{%k1}{z}", "{%k2}{z}", "{%k3}{z}", "{%k4}{z}"};
+  for (uint32_t v = 0; v < w->vectors; v++) {
+    uint32_t x = row * w->vectors + v;
+    TEXT("%s ", s->op);
+    if (s->behind) {
+      TEXT("%%zmm%u, %%zmm%u, %%zmm%u\n", x, SCALARS + s->value, x);
+      continue;
+    }
+    value(w, chain, s, v);
+    if (s->where)
+      TEXT("%%zmm%u, %%k7\nvmovaps %%zmm%u, %%zmm%u{%%k7}\n", x, SCALARS + s->value, x);
+    else
+      TEXT("%%zmm%u, %%zmm%u%s\n", x, x, s->with == QN_LL_WITH_ELEMENT && !w->s->whole ? there[v] : "");
+  }
+}
+
+static void store_words(writer *w, uint32_t row) {
+  for (uint32_t v = 0; v < w->vectors; v++) {
+    TEXT("vmovups %%zmm%u, %u(%%rax)", row * w->vectors + v, v * LINE);
+    if (!w->s->whole) TEXT("{%%k%u}", v + 1);
+    TEXT("\n");
+  }
+}
+
+static void pack(writer *w, const char *op, uint32_t high, uint32_t low) {
+  TEXT("%s %%zmm%u, %%zmm%u, %%zmm%u\n", op, high, low, low);
+}
+
+static void store_bytes(writer *w, uint32_t chain, uint32_t row) {
+  const qn_ll_narrow *n = w->s->narrow[chain];
+  uint32_t x = row * w->vectors, pairs = w->vectors > 2 ? 2 : 1;
+  for (uint32_t v = 0; v < w->vectors && n->floats; v++) TEXT("vcvtps2dq %%zmm%u, %%zmm%u\n", x + v, x + v);
+  for (uint32_t p = 0; p < pairs; p++) {
+    uint32_t low = x + 2 * p, high = 2 * p + 1 < w->vectors ? low + 1 : low;
+    pack(w, "vpackssdw", high, low);
+    if (n->add) TEXT("vpaddsw %%zmm%d, %%zmm%u, %%zmm%u\n", ADD, low, low);
+  }
+  pack(w, n->is_unsigned ? "vpackuswb" : "vpacksswb", pairs > 1 ? x + 2 : x, x);
+  if (n->limits && n->least > (n->is_unsigned ? 0 : -128)) pack(w, n->is_unsigned ? "vpmaxub" : "vpmaxsb", LEAST, x);
+  if (n->limits && n->most < (n->is_unsigned ? 255 : 127)) pack(w, n->is_unsigned ? "vpminub" : "vpminsb", MOST, x);
+  TEXT("vpermd %%zmm%u, %%zmm%d, %%zmm%u\n", x, SHUFFLE, x);
+  if (is_masked(w, chain))
+    TEXT("vmovdqu8 %%zmm%u, (%%rax){%%k1}\n", x);
+  else
+    TEXT("vmovdqu64 %%%s%u, (%%rax)\n", pairs > 1 ? "zmm" : "ymm", x);
+}
+
+static void results(writer *w, uint32_t chain) {
+  const qn_ll_chain *c = w->s->chains[chain];
+  prepare(w, chain);
+  for (uint32_t r = 0; r < w->rows; r++) {
+    for (uint32_t i = 0; i < c->num_steps; i++) step(w, chain, &c->steps[i], r);
+    if (w->s->narrow[chain])
+      store_bytes(w, chain, r);
+    else
+      store_words(w, r);
+    TEXT("addq %%r15, %%rax\n");
+    for (uint32_t i = 0; i < c->num_rows; i++)
+      TEXT("addq %d(%%rdi), %%%s\n", 8 * ((int)row_field(chain, i) + 1), row_values[i]);
+  }
+  store_field(w, "rax", QN_STRIP_Y);
+  for (uint32_t i = 0; i < c->num_rows; i++) store_field(w, row_values[i], row_field(chain, i));
+}
+
+/* What the other chain takes by row moves on, too. */
+static void move_rows(writer *w, uint32_t chain) {
+  for (uint32_t i = 0; i < w->s->chains[chain]->num_rows; i++) {
+    TEXT("imulq $$%u, %d(%%rdi), %%rcx\n", w->rows, 8 * ((int)row_field(chain, i) + 1));
+    add_field(w, "rcx", row_field(chain, i));
+  }
+}
+
+static void end_tile(writer *w) {
+  if (w->s->fetches_b) store_field(w, "r11", QN_STRIP_AHEAD);
+  if (w->s->cuts) {
+    if_field(w, QN_STRIP_LAST, 0, "jne", LABEL_SUMMED);
+    load_field(w, QN_STRIP_SUMS, "rcx");
+    for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %%zmm%u, %u(%%rcx)\n", i, i * LINE);
+    TEXT("imulq $$%u, %d(%%rdi), %%rcx\n", w->rows, 8 * (int)QN_STRIP_Y_STRIDE);
+    add_field(w, "rcx", QN_STRIP_Y);
+    TEXT("jmp %df\n", LABEL_NEXT);
+    label(w, LABEL_SUMMED);
+  }
+  if (w->s->num_chains > 1) if_field(w, QN_STRIP_PACKED, 0, "je", LABEL_OTHER);
+  results(w, 0);
+  if (w->s->num_chains > 1) {
+    move_rows(w, 1);
+    TEXT("jmp %df\n", LABEL_NEXT);
+    label(w, LABEL_OTHER);
+    results(w, 1);
+    move_rows(w, 0);
+  }
+  label(w, LABEL_NEXT);
+  if (w->s->cuts) TEXT("addq $$%u, %d(%%rdi)\n", w->rows * w->s->plan->layout.panel_width * 4, 8 * (int)QN_STRIP_SUMS);
+  TEXT("imulq $$%u, %d(%%rdi), %%rcx\n", w->rows, 8 * (int)QN_STRIP_A_STRIDE);
+  add_field(w, "rcx", QN_STRIP_A);
+  TEXT("decq %d(%%rdi)\njne %db\n", 8 * (int)QN_STRIP_TILES, LABEL_TILE);
+}
+
+static void write_text(writer *w) {
+  if_field(w, QN_STRIP_TILES, 0, "je", LABEL_END);
+  label(w, LABEL_TILE);
+  begin_tile(w);
+  start_sums(w);
+  all_rounds(w);
+  rest(w);
+  end_tile(w);
+  label(w, LABEL_END);
+}
+
+/* ---- the call ---- */
+
+static void write_constraints(qn_buf *out) {
+  static const char *const used[] = {"rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11",
+                                     "r12", "r13", "r14", "r15", "k1",  "k2", "k3", "k4",  "k7"};
+  qn__buf_c(out, "{rdi}");
+  for (size_t i = 0; i < sizeof used / sizeof *used; i++) qn__buf_fmt(out, ",~{%s}", used[i]);
+  for (int i = 0; i < QN_LL_ZMM; i++) qn__buf_fmt(out, ",~{zmm%d}", i);
+  qn__buf_c(out, ",~{memory},~{flags}");
+}
+
+void qn__ll_strip_text(const qn_ll_strip *s, LLVMValueRef fields) {
+  qn_ll *g = s->g;
+  const qn_layout *l = &s->plan->layout;
+  writer w = {.s = s, .words = qn__ll_wording_of(g, s->plan, s->tile->dot)};
+  w.rows = s->tile->rows, w.vectors = s->tile->vectors, w.sums = w.rows * w.vectors;
+  w.first_spread = w.sums + w.vectors, w.spreads = QN_LL_ZMM - w.first_spread;
+  w.a_block = (int64_t)l->k_block * qn__ll_mem_bits(s->plan->lhs) / 8;
+  w.b_block = (int64_t)l->k_block * l->panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
+  qn__ll_assembly_begin(g, &w.code);
+  write_text(&w);
+  write_constraints(&w.code.constraints);
+  w.code.args[w.code.num_args++] = fields;
+  qn__ll_assembly_call(g, &w.code, NULL, 0);
+}
