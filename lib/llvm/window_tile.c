@@ -6,6 +6,7 @@
  * The largest of floats is found among integers that are ordered as they are: one comparison each, which also knows
  * -0 from 0 and puts NaN above all. */
 #include "window.h"
+#include <stdio.h>
 
 static bool is_float(const window_tile *t) {
   return qn_scalar_is_float(t->plan->acc);
@@ -70,28 +71,31 @@ static LLVMValueRef element(const window_tile *t, LLVMValueRef at, uint32_t v) {
   return t->plan->combine == QN_COMBINE_DOT && !is_float(t) ? widened(t, x, t->plan->a_mem) : x;
 }
 
-/* Weights of position `tap`: dense, or one of the k_block values that stand together for each channel of a panel. */
-static LLVMValueRef weight(const window_tile *t, LLVMValueRef tap, uint32_t v) {
+/* Weights of position `tap`, one of the k_block values that stand together for each channel of a panel. */
+static LLVMValueRef packed_weight(const window_tile *t, LLVMValueRef tap, uint32_t v) {
   qn_ll *g = t->g;
   const qn_layout *l = &t->plan->layout;
-  int64_t size = qn__ll_mem_bits(t->plan->rhs) / 8, kb = l->plain ? 1 : l->k_block;
-  LLVMValueRef channel = qn__ll_add(g, t->channel, lane(t, v)), at, from = channel;
-  if (l->plain) {
-    at = qn__ll_mul(g, tap, qn__ll_mul(g, t->size[1], qn__ll_i64(g, size)));
-  } else {
-    int64_t taps = t->plan->shape.size[0] * t->plan->shape.size[1], blocks = (taps + kb - 1) / kb;
-    LLVMValueRef width = qn__ll_i64(g, l->panel_width), panel = LLVMBuildUDiv(g->b, channel, width, "");
-    LLVMValueRef block = LLVMBuildUDiv(g->b, tap, qn__ll_i64(g, kb), "");
-    LLVMValueRef rest = qn__ll_sub(g, tap, qn__ll_mul(g, block, qn__ll_i64(g, kb)));
-    from = qn__ll_sub(g, channel, qn__ll_mul(g, panel, width));
-    block = qn__ll_add(g, qn__ll_mul(g, panel, qn__ll_i64(g, blocks)), block);
-    at = qn__ll_mul(g, block, qn__ll_i64(g, kb * l->panel_width * size));
-    at = qn__ll_add(g, at, qn__ll_mul(g, rest, qn__ll_i64(g, size)));
-  }
+  int64_t size = qn__ll_mem_bits(t->plan->rhs) / 8, kb = l->k_block;
+  int64_t taps = t->plan->shape.size[0] * t->plan->shape.size[1], blocks = (taps + kb - 1) / kb;
+  LLVMValueRef channel = qn__ll_add(g, t->channel, lane(t, v)), width = qn__ll_i64(g, l->panel_width);
+  LLVMValueRef panel = LLVMBuildUDiv(g->b, channel, width, ""), block = LLVMBuildUDiv(g->b, tap, qn__ll_i64(g, kb), "");
+  LLVMValueRef rest = qn__ll_sub(g, tap, qn__ll_mul(g, block, qn__ll_i64(g, kb)));
+  block = qn__ll_add(g, qn__ll_mul(g, panel, qn__ll_i64(g, blocks)), block);
+  LLVMValueRef at = qn__ll_mul(g, block, qn__ll_i64(g, kb * l->panel_width * size));
+  at = qn__ll_add(g, at, qn__ll_mul(g, rest, qn__ll_i64(g, size)));
   const qn_ll_place p = {t->plan->rhs, kb == 1 ? QN_ACCESS_DENSE : QN_ACCESS_STRIDED, qn__ll_gep(g, t->weights, at),
                          qn__ll_i64(g, kb * size)};
-  LLVMValueRef w = qn__ll_load(g, &p, from, t->lanes, t->mask);
-  return is_float(t) ? w : widened(t, w, t->plan->rhs);
+  return qn__ll_load(g, &p, qn__ll_sub(g, channel, qn__ll_mul(g, panel, width)), t->lanes, t->mask);
+}
+
+/* Those of the tile's channels at a position, `dense` is where where they lie side by side. */
+static void load_weights(const window_tile *t, LLVMValueRef dense, LLVMValueRef tap, LLVMValueRef *w) {
+  const qn_ll_place p = {t->plan->rhs, QN_ACCESS_DENSE, dense, NULL};
+  if (t->plan->combine != QN_COMBINE_DOT) return;
+  for (uint32_t v = 0; v < t->vectors; v++) {
+    w[v] = t->plan->layout.plain ? qn__ll_load(t->g, &p, lane(t, v), t->lanes, t->mask) : packed_weight(t, tap, v);
+    if (!is_float(t)) w[v] = widened(t, w[v], t->plan->rhs);
+  }
 }
 
 /* ---- combining ---- */
@@ -117,10 +121,30 @@ static void combine(window_tile *t, LLVMValueRef *sum, LLVMValueRef x, LLVMValue
   }
 }
 
-/* A line of the windows: where it begins, whether it is in the image, its columns that may be read, as bits, and its
- * first position. */
+/* Before anything else is loaded, the sums are as they are now: LLVM would first load all columns of a line, of which
+ * the registers hold few. */
+static void settle(window_tile *t) {
+  qn_ll *g = t->g;
+  uint32_t n = t->pixels * t->vectors;
+  if (!g->x86 || t->lanes == 1 || t->plan->combine != QN_COMBINE_DOT || !is_float(t)) return;
+  LLVMTypeRef types[QN_WINDOW_SUMS], type = LLVMTypeOf(t->sums[0]);
+  char constraints[QN_WINDOW_SUMS * 8 + 16];
+  int at = 0;
+  for (uint32_t i = 0; i < n; i++) types[i] = type, at += sprintf(constraints + at, "=%c,", g->masked ? 'v' : 'x');
+  for (uint32_t i = 0; i < n; i++) at += sprintf(constraints + at, "%u,", i);
+  at += sprintf(constraints + at, "~{memory}");
+  LLVMTypeRef result = n == 1 ? type : LLVMStructTypeInContext(g->ctx, types, n, false);
+  LLVMTypeRef signature = LLVMFunctionType(result, types, n, false);
+  LLVMValueRef code =
+      LLVMGetInlineAsm(signature, "", 0, constraints, (size_t)at, true, false, LLVMInlineAsmDialectATT, false);
+  LLVMValueRef all = LLVMBuildCall2(g->b, signature, code, t->sums, n, "");
+  for (uint32_t i = 0; i < n; i++) t->sums[i] = n == 1 ? all : LLVMBuildExtractValue(g->b, all, i, "");
+}
+
+/* A line of the windows: where it begins, whether it is in the image, its columns that may be read, as bits, its first
+ * position and the weights of that, and bytes from those of one to those of the next. */
 typedef struct line {
-  LLVMValueRef at, exists, readable, tap;
+  LLVMValueRef at, exists, readable, tap, weights, pitch;
 } line;
 
 /* The position of the window of pixel `p` that column `c` is; -1: none. */
@@ -131,10 +155,11 @@ static int64_t position_of(const window_tile *t, uint32_t p, int64_t c) {
 }
 
 /* Column `c` of the line as far as anyone sees it. Weights of the line that were loaded stand in `w`. */
-static void one_column(window_tile *t, const line *l, int64_t c, LLVMValueRef *w) {
+static void one_column(window_tile *t, line *l, int64_t c, LLVMValueRef *w) {
   qn_ll *g = t->g;
   LLVMValueRef x[QN_WINDOW_SUMS] = {NULL};
-  for (uint32_t p = 0; p < t->pixels; p++) {
+  /* Pixels from the last one on, whose position comes first: weights are loaded in their order. */
+  for (uint32_t p = t->pixels; p-- > 0;) {
     int64_t j = position_of(t, p, c);
     if (j < 0) continue;
     if (!x[0]) {
@@ -143,12 +168,14 @@ static void one_column(window_tile *t, const line *l, int64_t c, LLVMValueRef *w
       LLVMValueRef from = LLVMBuildSelect(g->b, bit, l->at, t->outside, "");
       for (uint32_t v = 0; v < t->vectors; v++) x[v] = element(t, from, v);
     }
-    for (uint32_t v = 0; v < t->vectors; v++) {
-      LLVMValueRef *known = &w[j * t->vectors + v];
-      if (t->plan->combine == QN_COMBINE_DOT && !*known) *known = weight(t, qn__ll_add(g, l->tap, qn__ll_i64(g, j)), v);
-      combine(t, qn__window_sum(t, p, v), x[v], *known);
+    LLVMValueRef *known = &w[j * t->vectors];
+    if (t->plan->combine == QN_COMBINE_DOT && !known[0]) {
+      load_weights(t, l->weights, qn__ll_add(g, l->tap, qn__ll_i64(g, j)), known);
+      l->weights = qn__ll_gep(g, l->weights, l->pitch);
     }
+    for (uint32_t v = 0; v < t->vectors; v++) combine(t, qn__window_sum(t, p, v), x[v], known[v]);
   }
+  if (x[0]) settle(t);
 }
 
 static void one_line(window_tile *t, line l) {
@@ -168,24 +195,22 @@ static void long_line(window_tile *t, line l) {
   const qn_window *w = &t->plan->shape;
   uint32_t n = t->vectors;
   bool pads = qn__window_pads(t->plan);
-  LLVMValueRef carried[QN_WINDOW_SUMS + 2], weights = NULL;
+  LLVMValueRef carried[QN_WINDOW_SUMS + 3], weights[QN_WINDOW_SUMS] = {NULL};
   qn_ll_for f;
   for (uint32_t i = 0; i < n; i++) carried[i] = t->sums[i];
-  carried[n] = l.at, carried[n + 1] = t->left;
-  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, w->size[1]), 1, n + (pads ? 2 : 1), carried);
+  carried[n] = l.at, carried[n + 1] = l.weights, carried[n + 2] = t->left;
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, w->size[1]), 1, n + (pads ? 3 : 2), carried);
   LLVMValueRef from = carried[n];
   if (pads) {
-    LLVMValueRef inside = LLVMBuildICmp(g->b, LLVMIntULT, carried[n + 1], t->size[13], "");
+    LLVMValueRef inside = LLVMBuildICmp(g->b, LLVMIntULT, carried[n + 2], t->size[13], "");
     inside = LLVMBuildAnd(g->b, inside, l.exists, "");
     from = LLVMBuildSelect(g->b, inside, from, t->outside, "");
-    carried[n + 1] = qn__ll_add(g, carried[n + 1], qn__ll_i64(g, w->dilation[1]));
+    carried[n + 2] = qn__ll_add(g, carried[n + 2], qn__ll_i64(g, w->dilation[1]));
   }
-  for (uint32_t v = 0; v < n; v++) {
-    LLVMValueRef x = element(t, from, v);
-    if (t->plan->combine == QN_COMBINE_DOT) weights = weight(t, qn__ll_add(g, l.tap, f.i), v);
-    combine(t, &carried[v], x, weights);
-  }
+  load_weights(t, carried[n + 1], qn__ll_add(g, l.tap, f.i), weights);
+  for (uint32_t v = 0; v < n; v++) combine(t, &carried[v], element(t, from, v), weights[v]);
   carried[n] = qn__ll_gep(g, carried[n], t->size[11]);
+  carried[n + 1] = qn__ll_gep(g, carried[n + 1], l.pitch);
   qn__ll_for_end(g, &f, carried);
   for (uint32_t i = 0; i < n; i++) t->sums[i] = carried[i];
 }
@@ -195,22 +220,29 @@ void qn__ll_window_tile(window_tile *t) {
   const qn_window *w = &t->plan->shape;
   uint32_t n = t->pixels * t->vectors;
   bool pads = qn__window_pads(t->plan);
-  LLVMValueRef carried[QN_WINDOW_SUMS + 2], zero = qn__ll_i64(g, 0);
-  LLVMValueRef bytes = qn__ll_mul(g, t->channel, qn__ll_i64(g, qn__ll_mem_bits(t->plan->a_mem) / 8));
+  LLVMValueRef carried[QN_WINDOW_SUMS + 3], zero = qn__ll_i64(g, 0);
+  LLVMValueRef element_bytes = qn__ll_i64(g, qn__ll_mem_bits(t->plan->a_mem) / 8);
+  LLVMValueRef weight_bytes = qn__ll_i64(g, qn__ll_mem_bits(t->plan->rhs) / 8);
+  LLVMValueRef pitch = qn__ll_mul(g, t->size[1], weight_bytes);
+  LLVMValueRef line_pitch = qn__ll_mul(g, pitch, qn__ll_i64(g, w->size[1]));
   for (uint32_t i = 0; i < n; i++) carried[i] = first_value(t);
-  carried[n] = qn__ll_gep(g, t->from, bytes), carried[n + 1] = t->top;
+  carried[n] = qn__ll_gep(g, t->from, qn__ll_mul(g, t->channel, element_bytes));
+  carried[n + 1] = qn__ll_gep(g, t->weights, qn__ll_mul(g, t->channel, weight_bytes));
+  carried[n + 2] = t->top;
   qn_ll_for f;
-  qn__ll_do_begin(g, &f, zero, qn__ll_i64(g, w->size[0]), 1, n + (pads ? 2 : 1), carried);
+  qn__ll_do_begin(g, &f, zero, qn__ll_i64(g, w->size[0]), 1, n + (pads ? 3 : 2), carried);
   for (uint32_t i = 0; i < n; i++) t->sums[i] = carried[i];
-  line l = {.at = carried[n], .readable = t->readable, .tap = qn__ll_mul(g, f.i, qn__ll_i64(g, w->size[1]))};
+  line l = {.at = carried[n], .readable = t->readable, .weights = carried[n + 1], .pitch = pitch};
+  l.tap = qn__ll_mul(g, f.i, qn__ll_i64(g, w->size[1]));
   if (pads) {
-    l.exists = LLVMBuildICmp(g->b, LLVMIntULT, carried[n + 1], t->size[12], "");
+    l.exists = LLVMBuildICmp(g->b, LLVMIntULT, carried[n + 2], t->size[12], "");
     if (l.readable) l.readable = LLVMBuildSelect(g->b, l.exists, l.readable, zero, "");
-    carried[n + 1] = qn__ll_add(g, carried[n + 1], qn__ll_i64(g, w->dilation[0]));
+    carried[n + 2] = qn__ll_add(g, carried[n + 2], qn__ll_i64(g, w->dilation[0]));
   }
   (t->readable ? one_line : long_line)(t, l);
   for (uint32_t i = 0; i < n; i++) carried[i] = t->sums[i];
   carried[n] = qn__ll_gep(g, carried[n], t->size[10]);
+  carried[n + 1] = qn__ll_gep(g, carried[n + 1], line_pitch);
   qn__ll_for_end(g, &f, carried);
   for (uint32_t i = 0; i < n; i++) t->sums[i] = as_keys(t) ? from_key(t, carried[i]) : carried[i];
 }

@@ -409,6 +409,45 @@ bool limit_copy(size_t bytes, contender *out) {
   return true;
 }
 
+/* ---- what goes over an image once ---- */
+
+typedef struct pass {
+  char *from, *to;
+  size_t read, written; /* bytes */
+} pass;
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) static void pass_run(void *state) {
+  const pass *p = state;
+  size_t lines = p->written / 64, each = p->read / p->written;
+  for (size_t i = 0; i < lines; i++) {
+    __m512i x = _mm512_setzero_si512();
+    for (size_t k = 0; k < each; k++)
+      x = _mm512_or_si512(x, _mm512_loadu_si512((const void *)(p->from + (i * each + k) * 64)));
+    _mm512_storeu_si512((void *)(p->to + i * 64), x);
+  }
+}
+#else
+static void pass_run(void *state) {
+  (void)state;
+}
+#endif
+
+static void pass_destroy(void *state) {
+  pass *p = state;
+  big_free(p->from, p->read), big_free(p->to, p->written);
+  free(p);
+}
+
+bool limit_pass(const options *o, size_t from, size_t to, contender *out) {
+  pass *p = have_fmas(o) && to ? calloc(1, sizeof *p) : NULL;
+  if (!p) return false;
+  *p = (pass){big_alloc(from), big_alloc(to), from, to};
+  memset(p->from, 1, from), memset(p->to, 2, to);
+  *out = (contender){"limit", p, pass_run, NULL, pass_destroy};
+  return true;
+}
+
 /* ---- what elementwise ops in a cache cannot do without ---- */
 
 /* A buffer read and one written, and what is done for each vector of 16 floats: so many instructions of the two ports

@@ -1,5 +1,6 @@
 /* Convolutions of batch 1, channels last, with bias and relu: u8 x s8 -> u8 with a scale per channel, and f32; beside
- * oneDNN, and those of one group beside the bare instruction for the products whose positions are inside the image. */
+ * oneDNN and the bare instruction for the products whose positions are inside the image, or what going over images
+ * takes that no second-level cache holds. */
 #include "bench.h"
 #include <errno.h>
 #include <math.h>
@@ -114,10 +115,18 @@ static int64_t inside(const conv *c, int64_t size, int64_t window) {
   return count;
 }
 
+/* Of windows over single channels, where no second-level cache holds image and result: going over both. */
+static bool limit_of_memory(const conv *c, const options *o, contender *out) {
+  enum { SECOND_LEVEL = 2 << 20 };
+  size_t size = c->floats ? sizeof(float) : 1, from = image_size(c) * size, to = result_size(c) * size;
+  return from + to > SECOND_LEVEL && limit_pass(o, from, to, out);
+}
+
 /* The dot products or fmas of one call and nothing else: what oneself and others can at best come to. */
 static bool limit(qn_context *ctx, const conv *c, const options *o, contender *out) {
-  if (c->groups > 1) return false;
-  double ops = 2.0 * (double)(inside(c, c->h, c->kh) * inside(c, c->w, c->kw)) * (double)(c->c * c->o);
+  if (c->groups > 1 && limit_of_memory(c, o, out)) return true;
+  if (c->groups > 1 && !c->floats) return false;
+  double ops = 2.0 * (double)(inside(c, c->h, c->kh) * inside(c, c->w, c->kw)) * (double)(c->c / c->groups * c->o);
   return c->floats ? limit_fma(o, ops, out) : limit_peak(ctx, o, ops, out);
 }
 
