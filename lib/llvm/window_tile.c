@@ -126,7 +126,7 @@ static void combine(window_tile *t, LLVMValueRef *sum, LLVMValueRef x, LLVMValue
 static void settle(window_tile *t) {
   qn_ll *g = t->g;
   uint32_t n = t->pixels * t->vectors;
-  if (!g->x86 || t->lanes == 1 || t->plan->combine != QN_COMBINE_DOT || !is_float(t)) return;
+  if (!g->x86 || t->lanes == 1 || t->plan->combine != QN_COMBINE_DOT || t->plan->acc != QN_F32) return;
   LLVMTypeRef types[QN_WINDOW_SUMS], type = LLVMTypeOf(t->sums[0]);
   char constraints[QN_WINDOW_SUMS * 8 + 16];
   int at = 0;
