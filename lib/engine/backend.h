@@ -88,6 +88,7 @@ typedef struct qn_pieces_head {
 
 typedef struct qn_aot {
   const qn_piece_store *pieces; /* for one body without an entry: write it in pieces, unless it is none; or null */
+  uint32_t spare;               /* threads that may help with that */
   const char
       *entry; /* C identifier: int32_t entry(const qn_kargs *): ptr = inputs then outputs, workspace aligned to 64 */
   uint32_t num_bodies, num_calls, num_constants, num_inputs, num_outputs;

@@ -22,9 +22,10 @@ static bool into_buf(void *user, const char *data, size_t size) {
   return !((qn_buf *)user)->failed;
 }
 
-qn_status qn__body_object(qn_units *units, qn_context *ctx, const qn_body *body, qn_buf *out, qn_unit_origin *origin) {
+qn_status qn__body_object(qn_units *units, qn_context *ctx, const qn_body *body, uint32_t spare, qn_buf *out,
+                          qn_unit_origin *origin) {
   const qn_backend *backend;
-  qn_aot aot = {.num_bodies = 1, .bodies = body, .pieces = &units->pieces.store};
+  qn_aot aot = {.num_bodies = 1, .bodies = body, .pieces = &units->pieces.store, .spare = spare};
   qn_cache_key key;
   bool cached = units->cache && qn__cache_key(body, &key);
   size_t start = out->size;
@@ -40,17 +41,17 @@ qn_status qn__body_object(qn_units *units, qn_context *ctx, const qn_body *body,
   return status;
 }
 
-static qn_status from_object(qn_units *units, qn_context *ctx, const qn_unit *u, qn_made *out) {
+static qn_status from_object(qn_units *units, qn_context *ctx, const qn_unit *u, uint32_t spare, qn_made *out) {
   qn_buf object;
   qn__buf_init(&object, qn_context_allocator(ctx));
   out->origin = QN_UNIT_CACHED;
-  qn_status status = qn__body_object(units, ctx, &u->body, &object, &out->origin);
+  qn_status status = qn__body_object(units, ctx, &u->body, spare, &object, &out->origin);
   if (!status) status = qn__object_load(ctx, object.data, object.size, 1, &u->body, &out->code);
   if (status == QN_ERR_INPUT && out->origin == QN_UNIT_CACHED) { /* whole, but not what this loader takes */
     out->problem[0] = 0;
     out->origin = QN_UNIT_COMPILED;
     qn__buf_free(&object);
-    status = qn__body_object(units, ctx, &u->body, &object, &out->origin);
+    status = qn__body_object(units, ctx, &u->body, spare, &object, &out->origin);
     if (!status) status = qn__object_load(ctx, object.data, object.size, 1, &u->body, &out->code);
   }
   qn__buf_free(&object);
@@ -71,13 +72,14 @@ static void keep_problem(void *user, const qn_diag *d) {
   snprintf(made->problem, sizeof made->problem, "%.*s", (int)d->message.size, d->message.data);
 }
 
-void qn__unit_make(qn_units *units, const qn_unit *u, qn_made *out) {
+void qn__unit_make(qn_units *units, const qn_unit *u, uint32_t spare, qn_made *out) {
   *out = (qn_made){.problem_code = QN_DIAG_NO_MEMORY};
   double start = qn__now_ns();
   qn_context_options options = {.on_diag = keep_problem, .on_diag_user = out, .symbols = units->symbols};
   qn_context *ctx = qn_context_create(&options);
   qn_status status = QN_ERR_NO_MEMORY;
-  if (ctx) status = qn__engine_has_objects(u->engine) ? from_object(units, ctx, u, out) : from_backend(ctx, u, out);
+  if (ctx)
+    status = qn__engine_has_objects(u->engine) ? from_object(units, ctx, u, spare, out) : from_backend(ctx, u, out);
   if (ctx) qn_context_destroy(ctx);
   if (status && !out->problem[0]) snprintf(out->problem, sizeof out->problem, "out of memory");
   out->again = status == QN_ERR_NO_MEMORY;

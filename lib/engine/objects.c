@@ -24,7 +24,7 @@ static qn_status pack(const qn_program *p, const bool *saved, object_row *rows, 
     if (!saved[i]) continue;
     qn_unit_origin origin = QN_UNIT_CACHED;
     size_t start = code->size;
-    qn_status status = qn__body_object(p->units, p->ctx, &p->bodies[i], code, &origin);
+    qn_status status = qn__body_object(p->units, p->ctx, &p->bodies[i], 0, code, &origin);
     if (status) return status;
     memcpy(rows[at].symbol, p->bodies[i].symbol, sizeof rows[at].symbol);
     rows[at].offset = 8 + n * sizeof *rows + start;

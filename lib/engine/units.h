@@ -74,9 +74,9 @@ void qn__unit_make_apart(qn_units *units, qn_unit *u, bool help);
 void qn__units_queue(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t threads);
 
 /* The object of a body: from the cache folder unless *origin says that it must be compiled, or made by the code
- * generator. Appends to `out`. */
+ * generator, with `spare` threads more. Appends to `out`. */
 struct qn_buf;
-qn_status qn__body_object(qn_units *units, qn_context *ctx, const qn_body *body, struct qn_buf *out,
+qn_status qn__body_object(qn_units *units, qn_context *ctx, const qn_body *body, uint32_t spare, struct qn_buf *out,
                           qn_unit_origin *origin);
 /* Tells the context, once, what is wrong with its cache folder. */
 void qn__units_report(qn_units *units, qn_context *ctx);

@@ -36,8 +36,8 @@ typedef struct qn_made {
   char problem[240];
 } qn_made;
 
-/* Makes the code of a unit. Takes no lock; the unit is marked as running. */
-void qn__unit_make(qn_units *units, const qn_unit *u, qn_made *out);
+/* Makes the code of a unit, `spare` more threads may help. Takes no lock; the unit is marked as running. */
+void qn__unit_make(qn_units *units, const qn_unit *u, uint32_t spare, qn_made *out);
 /* The same from the cache folder only; when it is not there, out->again is set. */
 void qn__unit_from_cache(qn_units *units, const qn_unit *u, qn_made *out);
 /* Gives the unit what was made and wakes who waits for it. */

@@ -1,10 +1,8 @@
 /* Making code on several threads: of the call that needs it, and behind the back of calls. */
+#include "thread.h"
 #include "units_impl.h"
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { STACK_BYTES = 8 << 20 }; /* code generators recurse */
 
 void qn__unit_finish(qn_units *units, qn_unit *u, const qn_made *made) {
   pthread_mutex_lock(&units->lock);
@@ -21,23 +19,10 @@ void qn__unit_finish(qn_units *units, qn_unit *u, const qn_made *made) {
   pthread_mutex_unlock(&units->lock);
 }
 
-static void make(qn_units *units, qn_unit *u) {
+static void make(qn_units *units, qn_unit *u, uint32_t spare) {
   qn_made made;
-  qn__unit_make(units, u, &made);
+  qn__unit_make(units, u, spare, &made);
   qn__unit_finish(units, u, &made);
-}
-
-static bool start_thread(pthread_t *id, void *(*run)(void *), void *arg) {
-  pthread_attr_t attr;
-  sigset_t all, before;
-  if (pthread_attr_init(&attr)) return false;
-  pthread_attr_setstacksize(&attr, STACK_BYTES);
-  sigfillset(&all); /* signals are for the embedder's threads */
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int failed = pthread_create(id, &attr, run, arg);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy(&attr);
-  return !failed;
 }
 
 /* ---- the queue ---- */
@@ -59,7 +44,7 @@ static bool make_first(qn_units *units) {
   qn__units_dequeue(units, u);
   atomic_store(&u->state, QN_UNIT_RUNNING);
   pthread_mutex_unlock(&units->lock);
-  make(units, u);
+  make(units, u, 0);
   pthread_mutex_lock(&units->lock);
   return true;
 }
@@ -92,7 +77,7 @@ static void start_worker(qn_units *units, uint32_t most) {
   }
   if (busy >= most || !place) return;
   *place = (qn_worker){.units = units};
-  place->started = start_thread(&place->id, work, place); /* if not, whoever needs the unit makes it */
+  place->started = qn__thread_start(&place->id, work, place); /* if not, whoever needs the unit makes it */
 }
 
 void qn__units_queue(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t threads) {
@@ -124,6 +109,7 @@ typedef struct batch {
   qn_units *units;
   qn_unit *const *list;
   uint32_t n;
+  uint32_t threads; /* those that are at it */
   atomic_uint next;
 } batch;
 
@@ -143,7 +129,8 @@ static void *run_batch(void *arg) {
     pthread_mutex_lock(&b->units->lock);
     bool mine = claim(b->units, b->list[i]);
     pthread_mutex_unlock(&b->units->lock);
-    if (mine) make(b->units, b->list[i]);
+    /* Who makes the last may have help: others will soon have nothing to do. */
+    if (mine) make(b->units, b->list[i], b->threads > 1 && i + 1 == b->n);
   }
 }
 
@@ -175,10 +162,10 @@ void qn__units_make(qn_units *units, uint32_t n, qn_unit *const *list, uint32_t 
   for (uint32_t i = 0; i < n; i++) qn__unit_make_cached(units, list[i]); /* in less time than starting a thread takes */
   uint32_t missing = count_missing(n, list), helpers = 0;
   pthread_t ids[QN__MAX_WORKERS];
-  batch b = {.units = units, .list = list, .n = n};
+  batch b = {.units = units, .list = list, .n = n, .threads = threads};
   if (missing) {
     while (helpers + 1 < threads && helpers + 1 < missing && helpers < QN__MAX_WORKERS &&
-           start_thread(&ids[helpers], run_batch, &b))
+           qn__thread_start(&ids[helpers], run_batch, &b))
       helpers++;
     run_batch(&b);
     for (uint32_t i = 0; i < helpers; i++) pthread_join(ids[i], NULL);
@@ -195,7 +182,7 @@ typedef struct wait {
 
 static void *run_wait(void *arg) {
   wait *w = arg;
-  batch b = {.units = w->units, .list = &w->u, .n = 1};
+  batch b = {.units = w->units, .list = &w->u, .n = 1, .threads = w->help ? 2 : 1};
   run_batch(&b);
   pthread_mutex_lock(&w->units->lock);
   while (w->help && qn__unit_state(w->u) == QN_UNIT_RUNNING && make_first(w->units)) continue;
@@ -210,7 +197,7 @@ void qn__unit_make_apart(qn_units *units, qn_unit *u, bool help) {
   if (state < QN_UNIT_RUNNING || (help && state == QN_UNIT_RUNNING)) {
     bool small =
         !strcmp(u->engine, "tcc"); /* its needs are known, and starting a thread may take longer than it does */
-    if (!small && start_thread(&id, run_wait, &w))
+    if (!small && qn__thread_start(&id, run_wait, &w))
       pthread_join(id, NULL);
     else
       run_wait(&w);

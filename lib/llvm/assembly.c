@@ -1,9 +1,9 @@
 /* See assembly.h. */
 #include "assembly.h"
 
-static const qn_ll_wording bytes_wording = {"vmovdqu64", "vpbroadcastd", "vpdpbusd"};
-static const qn_ll_wording halves_wording = {"vmovdqu64", "vpbroadcastd", "vpdpwssd"};
-static const qn_ll_wording floats_wording = {"vmovups", "vbroadcastss", "vfmadd231ps"};
+static const qn_ll_wording bytes_wording = {"vmovdqu64", "vpbroadcastd", "vpdpbusd", false};
+static const qn_ll_wording halves_wording = {"vmovdqu64", "vpbroadcastd", "vpdpwssd", true};
+static const qn_ll_wording floats_wording = {"vmovups", "vbroadcastss", "vfmadd231ps", true};
 
 const qn_ll_wording *qn__ll_wording_of(const qn_ll *g, const qn_gemm_plan *p, const qn_ll_dot *dot) {
   if (!g->x86 || g->isa->vector_bits != 512 || g->isa->num_registers != QN_LL_ZMM) return NULL;

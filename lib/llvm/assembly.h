@@ -18,9 +18,10 @@ void qn__ll_assembly_begin(qn_ll *g, qn_ll_assembly *a);
 void qn__ll_assembly_call(qn_ll *g, qn_ll_assembly *a, LLVMValueRef *out, uint32_t count);
 
 /* Instructions of AVX-512 that multiply a block of k: to load columns, to spread a row's part, to multiply and add.
- * Null: these types have none, or the row is another. */
+ * With `even` rows and columns may change places. Null: these types have none, or the row is another. */
 typedef struct qn_ll_wording {
   const char *load, *spread, *multiply;
+  bool even;
 } qn_ll_wording;
 enum { QN_LL_ZMM = 32 }; /* registers */
 const qn_ll_wording *qn__ll_wording_of(const qn_ll *g, const qn_gemm_plan *p, const qn_ll_dot *dot);

@@ -79,6 +79,13 @@ static void multiply(slab *l, LLVMValueRef tile, uint32_t rows) {
   for (uint32_t i = 0; i < rows * V; i++) qn__ll_store_vec(g, sum[i], qn__ll_gep_const(g, at, i * (SUM_BYTES / V)), 4);
 }
 
+static void outlined(slab *l, LLVMValueRef tile, uint32_t rows) {
+  qn_ll_outline o;
+  qn__ll_outline_begin(l->s->g, &o, "_tile");
+  multiply(l, tile, rows);
+  qn__ll_outline_end(l->s->g, &o);
+}
+
 static void finish(slab *l, LLVMValueRef tile, uint32_t rows, LLVMValueRef epilogue) {
   qn_ll_block *s = l->s;
   qn_ll *g = s->g;
@@ -98,7 +105,7 @@ static void each_tile(slab *l, LLVMValueRef epilogue) {
     if (epilogue)
       finish(l, f.i, l->rows - low, epilogue);
     else
-      multiply(l, f.i, l->rows - low);
+      outlined(l, f.i, l->rows - low);
     qn__ll_for_end(g, &f, NULL);
   }
 }
@@ -118,12 +125,15 @@ static void chunk_columns(slab *l) {
   qn_ll_block *s = l->s;
   qn_ll *g = s->g;
   qn_ll_for pieces, fours;
+  qn_ll_outline values;
   qn__ll_for_begin(g, &pieces, qn__ll_i64(g, 0), s->k_size, PIECE, 0, NULL);
   l->k = pieces.i;
   l->k_end = qn__ll_min(g, qn__ll_add(g, l->k, qn__ll_i64(g, PIECE)), s->k_size);
+  qn__ll_outline_begin(g, &values, "_values");
   qn__ll_for_begin(g, &fours, l->k, l->k_end, 4, 0, NULL);
   dequantize_four(l, fours.i);
   qn__ll_for_end(g, &fours, NULL);
+  qn__ll_outline_end(g, &values);
   each_tile(l, NULL);
   qn__ll_for_end(g, &pieces, NULL);
 }

@@ -52,6 +52,7 @@ typedef struct gemm_place {
   LLVMValueRef a, b, sums, ahead, y, place;
 } gemm_place;
 
+struct gemm_sums;
 typedef struct gemm_state {
   qn_ll *g;
   const qn_gemm_plan *plan;
@@ -74,6 +75,7 @@ typedef struct gemm_state {
   gemm_places places;
   LLVMValueRef place; /* of the tile's first row in the table of places */
   gemm_place at;
+  const struct gemm_sums *within; /* the function that is being written */
 } gemm_state;
 
 /* Sums of a tile, as a function for tiles of one shape: apart from the loops around it, which need registers of their
@@ -142,4 +144,11 @@ LLVMValueRef qn__ll_gemm_columns(gemm_state *s, LLVMValueRef panel);
 /* What the function does, into s->sums: rows start at s->a, the panel's columns at s->b, both at the piece of K at
  * hand, which is as long as s->tile.k_size. With windows s->a is the image, with granules s->b the whole of B. */
 void qn__ll_gemm_sums(gemm_state *s);
+
+/* gemm_text.c: K of the rows, or of one segment of them, as assembly, in the function s->within. */
+bool qn__ll_gemm_text_serves(const gemm_state *s);
+void qn__ll_gemm_text_run(gemm_state *s);
+/* The same for all of the function. */
+bool qn__ll_gemm_text_is_whole(const gemm_state *s);
+void qn__ll_gemm_text_whole(gemm_state *s);
 #endif

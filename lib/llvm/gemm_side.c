@@ -3,8 +3,8 @@
  * are added up. (Sums of integers come out the same in any order.)
  *
  * A column of a panel is gathered first, a piece of K at a time, for as many rows as there is room for sums. The last
- * vector of a piece ends where the piece does, over values that were multiplied before: those of the column are zero in
- * it. Nothing outside a row is read; rows after the last one are the last one again. */
+ * vector of a row's piece ends where the piece does, over values that were multiplied before: beside it stands a vector
+ * of the column with zeros for those. Nothing outside a row is read; rows after the last one are the last one again. */
 #include "gemm_impl.h"
 
 enum { SIDE_ROWS = 512, PIECE_BYTES = 16384, WORD = 4, GROUP = 4 };
@@ -17,7 +17,7 @@ typedef struct side {
   int64_t vector;         /* bytes */
   int64_t piece, room;    /* bytes of K taken at once; of a gathered column */
   LLVMValueRef a, a_stride, count, b, bytes, start, sums;
-  LLVMValueRef gathered, tails, starts; /* memory: columns; their last vectors; start values of a tile */
+  LLVMValueRef gathered, starts, lanes; /* memory: columns; start values of a tile; its sums by lanes */
   LLVMValueRef from, length;            /* of the piece at hand */
 } side;
 
@@ -50,8 +50,8 @@ static void gather(side *s) {
   qn__ll_for_end(g, &f, carried);
 }
 
-/* Of the piece's last vector the `rest` bytes at its end, zeros before. */
-static void make_tails(side *s, LLVMValueRef rest) {
+/* In place of the column's last vector, of which `rest` bytes are left, those at its end and zeros before. */
+static void make_tails(side *s, LLVMValueRef whole, LLVMValueRef rest) {
   qn_ll *g = s->g;
   uint32_t size = (uint32_t)s->vector;
   LLVMTypeRef type = LLVMVectorType(g->i8, size);
@@ -64,21 +64,20 @@ static void make_tails(side *s, LLVMValueRef rest) {
   for (uint32_t c = 0; c < s->columns; c++) {
     LLVMValueRef x = qn__ll_load_vec(g, type, qn__ll_gep(g, column_at(s, s->gathered, s->room, c), last), 1);
     x = LLVMBuildSelect(g->b, counts, x, LLVMConstNull(type), "");
-    qn__ll_store_vec(g, x, column_at(s, s->tails, size, c), size);
+    qn__ll_store_vec(g, x, qn__ll_gep(g, column_at(s, s->gathered, s->room, c), whole), 1);
   }
 }
 
 /* ---- sums ---- */
 
-/* All rows by all columns, at `at` bytes of the piece in rows and in columns. */
-static void multiply(side *s, LLVMValueRef *acc, LLVMValueRef *rows, LLVMValueRef at, LLVMValueRef columns,
-                     int64_t pitch) {
+/* All rows by all columns, at `at` bytes of the piece in rows. */
+static void multiply(side *s, LLVMValueRef *acc, LLVMValueRef *rows, LLVMValueRef at, LLVMValueRef columns) {
   qn_ll *g = s->g;
   const qn_ll_tile *t = &s->tile;
   for (uint32_t r = 0; r < s->rows; r++) {
     qn_ll_operand a = {{qn__ll_load_vec(g, t->acc_type, qn__ll_gep(g, rows[r], at), 1)}, 0};
     for (uint32_t c = 0; c < s->columns; c++) {
-      qn_ll_operand b = {{qn__ll_load_vec(g, t->acc_type, column_at(s, columns, pitch, c), 1)}, 0};
+      qn_ll_operand b = {{qn__ll_load_vec(g, t->acc_type, column_at(s, columns, s->room, c), 1)}, 0};
       LLVMValueRef *sum = &acc[r * s->columns + c];
       *sum = t->dot->madd(&s->tile, *sum, &a, &b);
     }
@@ -114,11 +113,29 @@ static LLVMValueRef sums_of_lanes(qn_ll *g, const LLVMValueRef v[GROUP], uint32_
   return x;
 }
 
+/* Of a tile, to what the sums start from or were before. */
+static void add_lanes(side *s, LLVMValueRef to) {
+  qn_ll *g = s->g;
+  qn_ll_for f;
+  LLVMValueRef first = LLVMBuildICmp(g->b, LLVMIntEQ, s->from, qn__ll_i64(g, 0), ""), v[GROUP];
+  LLVMValueRef carried[3] = {s->lanes, to, LLVMBuildSelect(g->b, first, s->starts, to, "")};
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, s->rows * s->columns), GROUP, 3, carried);
+  for (uint32_t i = 0; i < GROUP; i++)
+    v[i] = qn__ll_load_vec(g, s->tile.acc_type, qn__ll_gep_const(g, carried[0], i * s->vector), 64);
+  LLVMValueRef x = sums_of_lanes(g, v, s->tile.acc_lanes);
+  LLVMValueRef start = qn__ll_load_vec(g, LLVMTypeOf(x), carried[2], 1);
+  qn__ll_store_vec(g, LLVMBuildAdd(g->b, x, start, ""), carried[1], 1);
+  carried[0] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, carried[0], GROUP * s->vector), "");
+  for (uint32_t i = 1; i < 3; i++)
+    carried[i] = LLVMBuildFreeze(g->b, qn__ll_gep_const(g, carried[i], (int64_t)GROUP * WORD), "");
+  qn__ll_for_end(g, &f, carried);
+}
+
 /* ---- loops ---- */
 
 static void one_tile(side *s, LLVMValueRef row, LLVMValueRef whole) {
   qn_ll *g = s->g;
-  uint32_t count = s->rows * s->columns, lanes = s->tile.acc_lanes;
+  uint32_t count = s->rows * s->columns;
   LLVMValueRef acc[QN_LL_MAX_CARRIED], rows[GROUP], last = qn__ll_sub(g, s->count, qn__ll_i64(g, 1));
   qn_ll_for f;
   for (uint32_t r = 0; r < s->rows; r++) {
@@ -126,18 +143,12 @@ static void one_tile(side *s, LLVMValueRef row, LLVMValueRef whole) {
     rows[r] = qn__ll_gep(g, s->a, qn__ll_add(g, qn__ll_mul(g, at, s->a_stride), s->from));
   }
   for (uint32_t i = 0; i < count; i++) acc[i] = LLVMConstNull(s->tile.acc_type);
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), whole, s->vector, count, acc);
-  multiply(s, acc, rows, f.i, qn__ll_gep(g, s->gathered, f.i), s->room);
+  LLVMValueRef last_vector = qn__ll_sub(g, s->length, qn__ll_i64(g, s->vector));
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_add(g, whole, qn__ll_i64(g, 1)), s->vector, count, acc);
+  multiply(s, acc, rows, qn__ll_min(g, f.i, last_vector), qn__ll_gep(g, s->gathered, f.i));
   qn__ll_for_end(g, &f, acc);
-  multiply(s, acc, rows, qn__ll_sub(g, s->length, qn__ll_i64(g, s->vector)), s->tails, s->vector);
-  LLVMValueRef first = LLVMBuildICmp(g->b, LLVMIntEQ, s->from, qn__ll_i64(g, 0), "");
-  LLVMValueRef to = qn__ll_gep(g, s->sums, qn__ll_mul(g, row, qn__ll_i64(g, (int64_t)s->columns * WORD)));
-  LLVMValueRef before = LLVMBuildSelect(g->b, first, s->starts, to, "");
-  for (uint32_t i = 0; i < count; i += GROUP) {
-    LLVMValueRef x = sums_of_lanes(g, acc + i, lanes);
-    LLVMValueRef start = qn__ll_load_vec(g, LLVMTypeOf(x), qn__ll_gep_const(g, before, (int64_t)i * WORD), 1);
-    qn__ll_store_vec(g, LLVMBuildAdd(g->b, x, start, ""), qn__ll_gep_const(g, to, (int64_t)i * WORD), 1);
-  }
+  for (uint32_t i = 0; i < count; i++) qn__ll_store_vec(g, acc[i], qn__ll_gep_const(g, s->lanes, i * s->vector), 64);
+  add_lanes(s, qn__ll_gep(g, s->sums, qn__ll_mul(g, row, qn__ll_i64(g, (int64_t)s->columns * WORD))));
 }
 
 static void one_piece(side *s) {
@@ -146,7 +157,7 @@ static void one_piece(side *s) {
   LLVMValueRef before_last = qn__ll_sub(g, s->length, qn__ll_i64(g, 1));
   LLVMValueRef whole = LLVMBuildAnd(g->b, before_last, qn__ll_i64(g, -s->vector), "");
   gather(s);
-  make_tails(s, qn__ll_sub(g, s->length, whole));
+  make_tails(s, whole, qn__ll_sub(g, s->length, whole));
   qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), s->count, s->rows, 0, NULL);
   one_tile(s, f.i, whole);
   qn__ll_for_end(g, &f, NULL);
@@ -199,7 +210,7 @@ static LLVMValueRef write_function(const qn_ll_tile *tile, const char *symbol) {
   s.tile.acc_type = qn__ll_lanes(g->i32, g->lanes);
   s.gathered = qn__ll_slot(g, g->i8, (uint32_t)(s.room * s.columns + s.vector));
   s.gathered = qn__ll_gep_const(g, s.gathered, s.vector);
-  s.tails = qn__ll_slot(g, g->i8, (uint32_t)s.vector * s.columns);
+  s.lanes = qn__ll_slot(g, g->i8, (uint32_t)s.vector * s.rows * s.columns);
   s.starts = qn__ll_slot(g, g->i32, s.rows * s.columns);
   all_pieces(&s);
   LLVMBuildRetVoid(g->b);

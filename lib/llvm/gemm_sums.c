@@ -174,6 +174,10 @@ static void accumulate_run(gemm_state *s) {
   qn_ll_tile *t = &s->tile;
   bool partial = !s->plan->lhs_padded && s->plan->layout.k_block > 1;
   LLVMValueRef done = qn__ll_i64(g, 0), blocks = partial ? s->full_blocks : s->all_blocks;
+  if (qn__ll_gemm_text_serves(s)) {
+    qn__ll_gemm_text_run(s);
+    return;
+  }
   if (partial && t->tails) keep_tails(s);
   /* Without a loop for what is left over, which is as much code as a turn of one block and never run. */
   if (s->plan->turns_of && s->plan->turns_of % t->unroll == 0) {
@@ -337,7 +341,7 @@ void qn__ll_gemm_sums(gemm_state *s) {
   LLVMValueRef block = qn__ll_i64(g, l->k_block), up = qn__ll_i64(g, l->k_block - 1);
   s->full_blocks = LLVMBuildUDiv(g->b, t->k_size, block, "");
   s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, t->k_size, up), block, "");
-  t->tails = keeps_tails(s->plan) ? qn__ll_slot(g, g->i64, QN_LL_MAX_ROWS) : NULL;
+  t->tails = keeps_tails(s->plan) && !qn__ll_gemm_text_serves(s) ? qn__ll_slot(g, g->i64, QN_LL_MAX_ROWS) : NULL;
   if (!s->places.pads) row_addresses(s);
   if (s->fetch.a_step) s->fetch.a = qn__ll_gep(g, t->a[t->rows - 1], s->a_stride);
   t->b[0] = l->granule ? qn__ll_gemm_columns(s, granules_at(s, granule_number(s, s->panel))) : s->b;

@@ -77,8 +77,15 @@ static void write_function(gemm_state *s, const gemm_sums *f) {
   LLVMPositionBuilderAtEnd(g->b, g->entry);
   s->start = s->start_pitch = s->fetch.ahead = s->fetch.y = NULL;
   for (uint32_t i = 0; i < f->num_given; i++) *f->given[i] = LLVMGetParam(f->fn, i);
-  load_kept(s, f);
-  qn__ll_gemm_sums(s);
+  s->within = f;
+  if (qn__ll_gemm_text_is_whole(s)) {
+    qn__ll_function_quickly(g, f->fn);
+    if (s->tile.panels > 1) load_kept(s, f);
+    qn__ll_gemm_text_whole(s);
+  } else {
+    load_kept(s, f);
+    qn__ll_gemm_sums(s);
+  }
   LLVMBuildRetVoid(g->b);
   *s = around;
   g->fn = outer.fn, g->entry = outer.entry, g->args = outer.args;

@@ -129,6 +129,18 @@ void qn__ll_store_vec(qn_ll *g, LLVMValueRef v, LLVMValueRef ptr, uint32_t align
 /* A vector to an address aligned to it, or to 64 bytes where it is longer, past the caches. */
 void qn__ll_store_past(qn_ll *g, LLVMValueRef v, LLVMValueRef ptr);
 
+/* ---- outline.c ---- */
+/* What is written between the two is a function of its own, called at the beginning's place. It may use values from
+ * around it; of its own none is left outside, but what it stores. */
+typedef struct qn_ll_outline {
+  qn_ll outer;
+  LLVMBasicBlockRef here;
+  LLVMValueRef fn;
+  LLVMTypeRef type;
+} qn_ll_outline;
+void qn__ll_outline_begin(qn_ll *g, qn_ll_outline *o, const char *name);
+void qn__ll_outline_end(qn_ll *g, qn_ll_outline *o);
+
 /* ---- control.c ---- */
 enum { QN_LL_MAX_CARRIED = 48 };
 /* for (i = start; i < end; i += step), signed, tested at the bottom. Carried values: `carried` holds their initial

@@ -5,23 +5,28 @@
  * same name is the same code, whoever asked for it first.
  *
  * All functions stay in one module, which is compiled once for each machine; what a machine is not to compile is made
- * available from elsewhere for that time. */
+ * available from elsewhere for that time, or taken out if it is not wanted any more: LLVM looks at it all the same.
+ *
+ * Where there is a thread to spare it makes the same module once more, and compiles a part of the pieces. */
 #include "digest.h"
+#include "thread.h"
 #include <stdio.h>
 #include <string.h>
 
-typedef enum piece_state { PIECE_OPEN, PIECE_OURS, PIECE_DONE } piece_state;
+typedef enum piece_state { PIECE_OPEN, PIECE_OURS, PIECE_THEIRS, PIECE_DONE } piece_state; /* theirs: of who helps */
 
 typedef struct piece {
   LLVMValueRef fn;
-  bool quick, named;
+  bool quick, named, gone; /* gone: a declaration is left */
   piece_state state;
   char name[QN_PIECE_NAME];
 } piece;
 
+typedef struct help help;
 typedef struct cutter {
   qn_ll_module *m;
   const qn_piece_store *store;
+  const qn_aot *aot;
   const char *symbol; /* of the body */
   qn_arena arena;
   piece *pieces;
@@ -94,6 +99,12 @@ static void name_piece(cutter *c, piece *p) {
   }
 }
 
+static void name_all(cutter *c) {
+  take_seed(c);
+  for (uint32_t i = 0; i < c->count; i++)
+    if (!c->pieces[i].named) name_piece(c, &c->pieces[i]);
+}
+
 static bool list_pieces(cutter *c) {
   uint32_t n = 0;
   for (LLVMValueRef f = LLVMGetFirstFunction(c->m->mod); f; f = LLVMGetNextFunction(f)) n += !LLVMIsDeclaration(f);
@@ -125,8 +136,25 @@ static bool is_wanted(const piece *p, bool quick) {
 static void set_linkage(cutter *c, bool quick) {
   for (uint32_t i = 0; i < c->count; i++) {
     LLVMValueRef fn = c->pieces[i].fn;
+    if (c->pieces[i].gone) continue;
     LLVMSetLinkage(fn, is_wanted(&c->pieces[i], quick) ? LLVMExternalLinkage : LLVMAvailableExternallyLinkage);
     LLVMSetVisibility(fn, LLVMHiddenVisibility);
+  }
+}
+
+/* Leaves declarations of the functions that are not to be compiled any more. */
+static void drop_others(cutter *c) {
+  for (uint32_t i = 0; i < c->count; i++) {
+    piece *p = &c->pieces[i];
+    if (p->gone || p->state == PIECE_OURS || p->state == PIECE_OPEN) continue;
+    LLVMSetValueName2(p->fn, "", 0);
+    LLVMValueRef left = LLVMGetNamedFunction(c->m->mod, p->name);
+    if (!left) left = LLVMAddFunction(c->m->mod, p->name, LLVMGlobalGetValueType(p->fn));
+    LLVMSetVisibility(left, LLVMHiddenVisibility);
+    LLVMReplaceAllUsesWith(p->fn, left);
+    LLVMDeleteFunction(p->fn);
+    p->fn = left;
+    p->gone = true;
   }
 }
 
@@ -157,6 +185,7 @@ static void make(cutter *c, bool quick) {
   for (uint32_t i = 0; i < c->count; i++)
     if (is_wanted(&c->pieces[i], quick)) c->names[n++] = c->pieces[i].name;
   if (n == 0) return;
+  drop_others(c);
   set_linkage(c, quick);
   qn_status status = codegen(c, quick, &buffer);
   if (status) fail(c, status);
@@ -165,6 +194,153 @@ static void make(cutter *c, bool quick) {
   for (uint32_t i = 0; i < c->count; i++)
     if (is_wanted(&c->pieces[i], quick)) c->pieces[i].state = PIECE_DONE;
   if (object) add_object(c, (qn_piece_object){object, size});
+}
+
+/* ---- two threads ---- */
+
+/* About what compiling takes, in microseconds: a machine before its first function, an instruction, and the thread that
+ * helps before it is as far as this one. */
+static const uint32_t start_time[2] = {900, 300}, instruction_time[2] = {18, 5};
+enum { ASSEMBLY_TIME = 300, HELPING_TIME = 700 };
+
+static uint32_t time_of(const piece *p) {
+  uint32_t time = 0;
+  for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(p->fn); b; b = LLVMGetNextBasicBlock(b)) {
+    for (LLVMValueRef i = LLVMGetFirstInstruction(b); i; i = LLVMGetNextInstruction(i)) {
+      time += instruction_time[p->quick];
+      if (LLVMIsACallInst(i) && LLVMIsAInlineAsm(LLVMGetCalledValue(i))) time += ASSEMBLY_TIME;
+    }
+  }
+  return time;
+}
+
+/* What a thread has to do, by machine, and when it has done it. */
+typedef struct load {
+  uint32_t time[2], before;
+} load;
+
+static uint32_t end_of(const load *l) {
+  uint32_t end = l->before;
+  for (int quick = 0; quick < 2; quick++)
+    if (l->time[quick]) end += start_time[quick] + l->time[quick];
+  return end;
+}
+
+static uint32_t later_end(const load *a, const load *b) {
+  return end_of(a) > end_of(b) ? end_of(a) : end_of(b);
+}
+
+/* Leaves pieces to the other thread as long as both then have done earlier: the one that gains most. */
+static uint32_t leave_some(cutter *c) {
+  load ours = {.before = 0}, theirs = {.before = HELPING_TIME};
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < c->count; i++)
+    if (c->pieces[i].state == PIECE_OURS) ours.time[c->pieces[i].quick] += time_of(&c->pieces[i]);
+  for (;;) {
+    uint32_t end = count ? later_end(&ours, &theirs) : end_of(&ours);
+    piece *best = NULL;
+    load best_ours, best_theirs;
+    for (uint32_t i = 0; i < c->count; i++) {
+      piece *p = &c->pieces[i];
+      load less = ours, more = theirs;
+      if (p->state != PIECE_OURS) continue;
+      less.time[p->quick] -= time_of(p), more.time[p->quick] += time_of(p);
+      if (later_end(&less, &more) >= end) continue;
+      end = later_end(&less, &more);
+      best = p, best_ours = less, best_theirs = more;
+    }
+    if (!best) return count;
+    best->state = PIECE_THEIRS;
+    ours = best_ours, theirs = best_theirs;
+    count++;
+  }
+}
+
+/* The thread that helps: it makes the module anew, and of it the pieces of these names. */
+struct help {
+  cutter c;
+  qn_ll_module m;
+  qn_context *ctx;
+  const qn_aot *aot;
+  const char **names;
+  uint32_t count;
+  pthread_t id;
+  char problem[240];
+};
+
+static void keep_problem(void *user, const qn_diag *d) {
+  help *h = user;
+  if (d->severity == QN_ERROR && !h->problem[0])
+    snprintf(h->problem, sizeof h->problem, "%.*s", (int)d->message.size, d->message.data);
+}
+
+static bool is_asked(const help *h, const char *name) {
+  for (uint32_t i = 0; i < h->count; i++)
+    if (!strcmp(h->names[i], name)) return true;
+  return false;
+}
+
+static void *run_help(void *user) {
+  help *h = user;
+  cutter *c = &h->c;
+  qn_context_options options = {.on_diag = keep_problem, .on_diag_user = h};
+  c->status = QN_ERR_NO_MEMORY;
+  h->ctx = qn_context_create(&options);
+  if (h->ctx) c->status = qn__ll_module_create(h->ctx, 1, h->aot->bodies, "bodies", &h->m);
+  if (c->status) return NULL;
+  c->m = &h->m, c->aot = h->aot, c->store = h->aot->pieces, c->symbol = h->aot->bodies[0].symbol;
+  qn__arena_init(&c->arena, qn_context_allocator(h->ctx));
+  if (!list_pieces(c)) return NULL;
+  name_all(c);
+  for (uint32_t i = 0; i < c->count; i++)
+    if (c->pieces[i].state == PIECE_OPEN) c->pieces[i].state = is_asked(h, c->pieces[i].name) ? PIECE_OURS : PIECE_DONE;
+  if (c->status) return NULL;
+  make(c, true);
+  make(c, false);
+  return NULL;
+}
+
+/* Null where it is not worth it or cannot be had. */
+static help *ask_for_help(cutter *c) {
+  uint32_t n = 0, count = c->aot->spare ? leave_some(c) : 0;
+  if (count == 0) return NULL;
+  help *h = qn__arena_new(&c->arena, help);
+  const char **names = qn__arena_array(&c->arena, count, sizeof *names);
+  for (uint32_t i = 0; names && i < c->count; i++)
+    if (c->pieces[i].state == PIECE_THEIRS) names[n++] = c->pieces[i].name;
+  if (h && names) {
+    *h = (help){.aot = c->aot, .names = names, .count = count};
+    if (qn__thread_start(&h->id, run_help, h)) return h;
+  }
+  for (uint32_t i = 0; i < c->count; i++)
+    if (c->pieces[i].state == PIECE_THEIRS) c->pieces[i].state = PIECE_OURS;
+  return NULL;
+}
+
+static void take_objects(cutter *c, const help *h) {
+  for (uint32_t i = 0; i < h->c.num_objects; i++) {
+    const qn_piece_object *o = &h->c.objects[i];
+    const void *copy = qn__arena_copy(&c->arena, o->data, o->size);
+    if (copy)
+      add_object(c, (qn_piece_object){copy, o->size});
+    else
+      fail(c, qn_error_no_memory(c->m->qctx));
+  }
+}
+
+static void end_help(cutter *c, help *h) {
+  pthread_join(h->id, NULL);
+  take_objects(c, h);
+  if (h->c.status == QN_ERR_NO_MEMORY)
+    fail(c, qn_error_no_memory(c->m->qctx));
+  else if (h->c.status)
+    fail(c, qn_error(c->m->qctx, QN_DIAG_ENGINE, qn_place_file(""), "%s", h->problem));
+  if (h->c.status) c->store->give(c->store->user, h->count, h->names, NULL, 0); /* again, for those that were given */
+  for (uint32_t i = 0; i < c->count; i++)
+    if (c->pieces[i].state == PIECE_THEIRS) c->pieces[i].state = PIECE_DONE;
+  if (h->c.m) qn__arena_free(&h->c.arena);
+  qn__ll_module_destroy(&h->m);
+  if (h->ctx) qn_context_destroy(h->ctx);
 }
 
 /* Takes what there is and makes what is ours; with `wait` the first that is open, even if others are making it: then
@@ -179,8 +355,10 @@ static void make_open(cutter *c, bool wait) {
     if (state != QN_PIECE_BUSY) p->state = state == QN_PIECE_KNOWN ? PIECE_DONE : PIECE_OURS;
     if (wait) break;
   }
+  help *h = wait ? NULL : ask_for_help(c);
+  make(c, true); /* the quick ones first: the others' machine then need not look at them */
   make(c, false);
-  make(c, true);
+  if (h) end_help(c, h);
 }
 
 static bool is_open(const cutter *c) {
@@ -217,9 +395,7 @@ static void write_pieces(cutter *c, output *o) {
 }
 
 static void cut(cutter *c, output *o) {
-  take_seed(c);
-  for (uint32_t i = 0; i < c->count; i++)
-    if (!c->pieces[i].named) name_piece(c, &c->pieces[i]);
+  name_all(c);
   if (c->status) return;
   make_open(c, false);
   while (c->status == QN_OK && is_open(c)) make_open(c, true);
@@ -237,7 +413,7 @@ static void leave_whole(cutter *c, output *o) {
 
 qn_status qn__ll_emit_pieces(qn_ll_module *m, const qn_aot *aot, bool (*write)(void *, const char *, size_t),
                              void *user) {
-  cutter c = {.m = m, .store = aot->pieces, .symbol = aot->bodies[0].symbol};
+  cutter c = {.m = m, .store = aot->pieces, .aot = aot, .symbol = aot->bodies[0].symbol};
   output o = {write, user, true};
   qn__arena_init(&c.arena, qn_context_allocator(m->qctx));
   if (list_pieces(&c)) (c.count > 1 ? cut : leave_whole)(&c, &o);

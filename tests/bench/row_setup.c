@@ -8,10 +8,10 @@
 
 extern char **environ;
 
-enum { MAX_KEYS = 24 };
+enum { MAX_KEYS = 96 };
 
 typedef struct known {
-  char key[64];
+  char key[96];
   double us;
 } known;
 
@@ -79,7 +79,7 @@ static double process_start(const char *tool) {
 }
 
 bool row_setup(qn_context *ctx, const options *o, report *r) {
-  static const char *const kinds[] = {"kernels", "encoder", "tcc", "peers", "cached", "encoder-cached"};
+  static const char *const kinds[] = {"kernels", "bodies", "encoder", "tcc", "peers", "cached", "encoder-cached"};
   char folder[] = "/tmp/quern-bench-XXXXXX";
   bool good = mkdtemp(folder) != NULL;
   (void)ctx;

@@ -8,6 +8,8 @@
 
 /* Prints lines `us key`; the exit status. */
 int setup_child(const char *what, const char *folder);
+/* Lines for bodies that have nothing in common, those whose names have `only` in them; the exit status. */
+int setup_bodies(const char *only);
 /* Microseconds of a new primitive or kernel each, into us[]; how many there are. */
 int onednn_creations(double *us, int room);
 int libxsmm_creations(double *us, int room);

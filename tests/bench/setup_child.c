@@ -141,6 +141,10 @@ int setup_child(const char *what, const char *folder) {
   else if (!strcmp(what, "kernels"))
     status = load_llvm(true) || bodies(ctx, "llvm", "the first body of a process, LLVM loaded",
                                        "a further body, created and called (median)");
+  else if (!strcmp(what, "bodies"))
+    status = load_llvm(false) || setup_bodies("");
+  else if (!strncmp(what, "bodies ", 7))
+    status = load_llvm(false) || setup_bodies(what + 7);
   else if (!strcmp(what, "encoder"))
     status = load_llvm(false) || encoder(ctx, "cold");
   else if (!strcmp(what, "tcc"))

@@ -87,13 +87,13 @@ typedef struct parts {
 } parts;
 
 /* The code of a body, and the objects in it. */
-static void make(qn_context *ctx, const qn_program *p, uint32_t rows, parts *out) {
+static void make_with(qn_context *ctx, const qn_program *p, uint32_t rows, uint32_t spare, parts *out) {
   const qn_body *body = tiles_of(p, rows);
   qn_unit_origin origin = QN_UNIT_COMPILED;
   qn_pieces_head head;
   assert_non_null(body);
   qn__buf_init(&out->code, qn_context_allocator(ctx));
-  assert_int_equal(qn__body_object(p->units, ctx, body, &out->code, &origin), QN_OK);
+  assert_int_equal(qn__body_object(p->units, ctx, body, spare, &out->code, &origin), QN_OK);
   assert_true(out->code.size > sizeof head);
   memcpy(&head, out->code.data, sizeof head);
   assert_memory_equal(head.magic, QN_PIECES_MAGIC, sizeof head.magic);
@@ -107,6 +107,10 @@ static void make(qn_context *ctx, const qn_program *p, uint32_t rows, parts *out
     at += ((size_t)size + 7) / 8 * 8;
     assert_true(at <= out->code.size);
   }
+}
+
+static void make(qn_context *ctx, const qn_program *p, uint32_t rows, parts *out) {
+  make_with(ctx, p, rows, 0, out);
 }
 
 static bool shares(const parts *a, const parts *b) {
@@ -137,6 +141,32 @@ static void heights_share_an_epilogue(void **state) {
   qn_program_destroy(p);
   qn_program_destroy(other);
   qn_context_destroy(ctx);
+}
+
+/* A second thread makes some of the pieces: objects are others, functions the same. */
+static void two_threads_make_the_same(void **state) {
+  (void)state;
+  qn_context *contexts[2];
+  qn_program *programs[2];
+  parts made[2];
+  qn_pieces_head heads[2];
+  for (uint32_t i = 0; i < 2; i++) {
+    contexts[i] = qn_context_create(NULL);
+    programs[i] = product(contexts[i], QN_UI8);
+    make_with(contexts[i], programs[i], 4, i, &made[i]);
+    memcpy(&heads[i], made[i].code.data, sizeof heads[i]);
+    qn_code *code = NULL;
+    const qn_body *body = tiles_of(programs[i], 4);
+    assert_int_equal(qn__object_load(contexts[i], made[i].code.data, made[i].code.size, 1, body, &code), QN_OK);
+    code->destroy(code);
+  }
+  assert_string_equal(heads[0].entry, heads[1].entry);
+  assert_true(made[1].count > made[0].count);
+  for (uint32_t i = 0; i < 2; i++) {
+    qn__buf_free(&made[i].code);
+    qn_program_destroy(programs[i]);
+    qn_context_destroy(contexts[i]);
+  }
 }
 
 /* Columns that cannot be packed, since their multipliers are large, are left to a function of their own where a
@@ -235,6 +265,7 @@ int main(void) {
     cmocka_unit_test(large_multipliers_give_the_same_bits),
 #if defined(__x86_64__)
     cmocka_unit_test(heights_share_an_epilogue),
+    cmocka_unit_test(two_threads_make_the_same),
     cmocka_unit_test(every_damage_is_survived),
 #endif
   };

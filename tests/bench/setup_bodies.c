@@ -1,0 +1,253 @@
+/* Bodies as real programs have them, each with nothing in common with another: a context of its own for each program,
+ * so that no piece of it has been compiled before. LLVM is loaded and has made a body. */
+#include "setup.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A product u8 x s8 or of floats, or one whose weights have scales in blocks. */
+typedef struct product_case {
+  const char *name;
+  int64_t m, n, k;
+  qn_scalar a, b, y;
+  bool fused, floats; /* floats: of dequantized weights */
+  int64_t block;
+} product_case;
+
+static const product_case products[] = {
+    {"u8 1x64x1024", 1, 64, 1024, QN_UI8, QN_I8, QN_UI8, true, false, 0},
+    {"u8 2x64x1024", 2, 64, 1024, QN_UI8, QN_I8, QN_UI8, true, false, 0},
+    {"u8 2x1024x1024", 2, 1024, 1024, QN_UI8, QN_I8, QN_UI8, true, false, 0},
+    {"u8 4x64x1024", 4, 64, 1024, QN_UI8, QN_I8, QN_UI8, true, false, 0},
+    {"u8 16x64x1024", 16, 64, 1024, QN_UI8, QN_I8, QN_UI8, true, false, 0},
+    {"u8 64x64x1024", 64, 64, 1024, QN_UI8, QN_I8, QN_UI8, true, false, 0},
+    {"u8 64x64x1001", 64, 64, 1001, QN_UI8, QN_I8, QN_UI8, true, false, 0},
+    {"u8 64x100x1024", 64, 100, 1024, QN_UI8, QN_I8, QN_UI8, true, false, 0},
+    {"u8 63x101x1001", 63, 101, 1001, QN_UI8, QN_I8, QN_UI8, true, false, 0},
+    {"u8 to f32 64x64x1024", 64, 64, 1024, QN_UI8, QN_I8, QN_F32, true, false, 0},
+    {"u8 to f32 1x64x1024", 1, 64, 1024, QN_UI8, QN_I8, QN_F32, true, false, 0},
+    {"u8 to i32 64x64x1024", 64, 64, 1024, QN_UI8, QN_I8, QN_I32, false, false, 0},
+    {"s8 64x64x1024", 64, 64, 1024, QN_I8, QN_I8, QN_I8, true, false, 0},
+    {"u8 64x64x64", 64, 64, 64, QN_UI8, QN_I8, QN_UI8, true, false, 0},
+    {"f32 1x64x1024", 1, 64, 1024, QN_F32, QN_F32, QN_F32, true, false, 0},
+    {"f32 2x64x1024", 2, 64, 1024, QN_F32, QN_F32, QN_F32, true, false, 0},
+    {"f32 16x64x1024", 16, 64, 1024, QN_F32, QN_F32, QN_F32, true, false, 0},
+    {"f32 64x64x1024", 64, 64, 1024, QN_F32, QN_F32, QN_F32, true, false, 0},
+    {"f32 64x100x1001", 64, 100, 1001, QN_F32, QN_F32, QN_F32, true, false, 0},
+    {"f32 64x64x64", 64, 64, 64, QN_F32, QN_F32, QN_F32, true, false, 0},
+    {"i4 in blocks 1x64x1024", 1, 64, 1024, QN_F32, QN_I4, QN_F32, false, false, 32},
+    {"i4 in blocks 2x64x1024", 2, 64, 1024, QN_F32, QN_I4, QN_F32, false, false, 32},
+    {"i4 in blocks 8x64x1024", 8, 64, 1024, QN_F32, QN_I4, QN_F32, false, false, 32},
+    {"i4 in blocks 64x64x1024", 64, 64, 1024, QN_F32, QN_I4, QN_F32, false, false, 32},
+    {"u4 in blocks 1x64x1024", 1, 64, 1024, QN_F32, QN_UI4, QN_F32, false, false, 32},
+    {"u4 in blocks 2x64x1024", 2, 64, 1024, QN_F32, QN_UI4, QN_F32, false, false, 32},
+    {"u4 in blocks 64x64x1024", 64, 64, 1024, QN_F32, QN_UI4, QN_F32, false, false, 32},
+    {"fp4 in blocks 1x64x1024", 1, 64, 1024, QN_F32, QN_F4E2M1FN, QN_F32, false, false, 32},
+    {"fp4 in blocks 64x64x1024", 64, 64, 1024, QN_F32, QN_F4E2M1FN, QN_F32, false, false, 32},
+    {"i4 weights alone 1x64x1024", 1, 64, 1024, QN_F32, QN_I4, QN_F32, false, true, 32},
+    {"i4 weights alone 64x64x1024", 64, 64, 1024, QN_F32, QN_I4, QN_F32, false, true, 32},
+    {"i8 weights alone 1x64x1024", 1, 64, 1024, QN_F32, QN_I8, QN_F32, false, true, 32},
+};
+
+typedef struct conv_case {
+  const char *name;
+  qn_conv_desc d;
+} conv_case;
+
+#define IMAGE(size, c, o) .batch = 1, .height = size, .width = size, .channels = c, .n = o
+#define KERNEL(size, pad) .kernel = {size, size}, .pads = {pad, pad, pad, pad}
+#define OF_BYTES          .x = QN_UI8, .w = QN_I8, .y = QN_UI8
+#define OF_FLOATS         .x = QN_F32, .w = QN_F32, .y = QN_F32
+static const conv_case convs[] = {
+    {"u8 convolution 3x3", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_BYTES}},
+    {"u8 convolution 3x3, stride 2", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_BYTES, .strides = {2, 2}}},
+    {"u8 convolution 1x1", {IMAGE(14, 64, 64), KERNEL(1, 0), OF_BYTES}},
+    {"u8 convolution 7x7, 3 channels", {IMAGE(28, 3, 64), KERNEL(7, 3), OF_BYTES, .strides = {2, 2}}},
+    {"u8 convolution depthwise", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_BYTES, .groups = 64}},
+    {"f32 convolution 3x3", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_FLOATS}},
+    {"f32 convolution depthwise", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_FLOATS, .groups = 64}},
+};
+
+typedef struct text_case {
+  const char *name, *text;
+} text_case;
+
+#define UNARY(op)                                                                                                      \
+  "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x1024xf32> {\n%y = quern." op                                  \
+  " %x : (tensor<64x1024xf32>) -> tensor<64x1024xf32>\nreturn %y : tensor<64x1024xf32>\n}\n"
+#define ATTENTION(heads, queries, keys, d, q, kv)                                                                      \
+  "func.func @main(%q: tensor<" #heads "x" #queries "x" #d "x" q ">, %k: tensor<" #heads "x" #keys "x" #d "x" kv       \
+  ">, %v: tensor<" #heads "x" #keys "x" #d "x" kv ">) -> tensor<" #heads "x" #queries "x" #d                           \
+  "xf32> {\n%y = quern.attention %q, %k, %v : (tensor<" #heads "x" #queries "x" #d "x" q ">, tensor<" #heads "x" #keys \
+  "x" #d "x" kv ">, tensor<" #heads "x" #keys "x" #d "x" kv ">) -> tensor<" #heads "x" #queries "x" #d                 \
+  "xf32>\nreturn %y : tensor<" #heads "x" #queries "x" #d "xf32>\n}\n"
+#define CODES "!quant.uniform<u8:f32, 0.02:117>"
+static const text_case texts[] = {
+    {"dynamic quantize, product, bias, gelu 64x64x1024",
+     "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x64xf32> {\n"
+     "%w = arith.constant dense<3> : tensor<1024x64xi8>\n"
+     "%s = arith.constant dense<0.01> : tensor<64xf32>\n"
+     "%b = arith.constant dense<0.25> : tensor<64xf32>\n"
+     "%q:3 = quern.dynamic_quantize %x {storage = ui8} : (tensor<64x1024xf32>) -> (tensor<64x1024xui8>, tensor<f32>, "
+     "tensor<ui8>)\n"
+     "%p = quern.matmul_integer %q#0, %w, %q#2 : (tensor<64x1024xui8>, tensor<1024x64xi8>, tensor<ui8>) -> "
+     "tensor<64x64xi32>\n"
+     "%c = quern.cast %p : (tensor<64x64xi32>) -> tensor<64x64xf32>\n"
+     "%m = quern.mul %q#1, %s : (tensor<f32>, tensor<64xf32>) -> tensor<64xf32>\n"
+     "%d = quern.mul %c, %m : (tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32>\n"
+     "%e = quern.add %d, %b : (tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32>\n"
+     "%y = quern.gelu %e : (tensor<64x64xf32>) -> tensor<64x64xf32>\n"
+     "return %y : tensor<64x64xf32>\n}\n"},
+    {"dynamic quantize",
+     "func.func @main(%x: tensor<64x1024xf32>) -> (tensor<64x1024xui8>, tensor<f32>, tensor<ui8>) {\n"
+     "%q:3 = quern.dynamic_quantize %x {storage = ui8} : (tensor<64x1024xf32>) -> (tensor<64x1024xui8>, tensor<f32>, "
+     "tensor<ui8>)\nreturn %q#0, %q#1, %q#2 : tensor<64x1024xui8>, tensor<f32>, tensor<ui8>\n}\n"},
+    {"quantize", "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x1024x" CODES
+                 "> {\n%q = quant.qcast %x : tensor<64x1024xf32> to tensor<64x1024x" CODES
+                 ">\nreturn %q : tensor<64x1024x" CODES ">\n}\n"},
+    {"dequantize", "func.func @main(%x: tensor<64x1024x" CODES
+                   ">) -> tensor<64x1024xf32> {\n%q = quant.dcast %x : tensor<64x1024x" CODES
+                   "> to tensor<64x1024xf32>\nreturn %q : tensor<64x1024xf32>\n}\n"},
+    {"gelu", UNARY("gelu")},
+    {"softmax", UNARY("softmax")},
+    {"layer_norm",
+     "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x1024xf32> {\n"
+     "%g = arith.constant dense<1.5> : tensor<1024xf32>\n%b = arith.constant dense<0.25> : tensor<1024xf32>\n"
+     "%y = quern.layer_norm %x, %g, %b : (tensor<64x1024xf32>, tensor<1024xf32>, tensor<1024xf32>) -> "
+     "tensor<64x1024xf32>\nreturn %y : tensor<64x1024xf32>\n}\n"},
+    {"transpose", "func.func @main(%x: tensor<64x1024xf32>) -> tensor<1024x64xf32> {\n%y = quern.transpose %x {perm = "
+                  "array<i64: 1, 0>} : (tensor<64x1024xf32>) -> tensor<1024x64xf32>\n"
+                  "return %y : tensor<1024x64xf32>\n}\n"},
+    {"attention of one query", ATTENTION(8, 1, 1024, 64, "f32", "f32")},
+    {"attention of many queries", ATTENTION(2, 64, 128, 64, "f32", "f32")},
+    {"attention of codes, one query",
+     ATTENTION(8, 1, 1024, 64, "!quant.uniform<u8:f32, 0.02:128>", "!quant.uniform<i8:f32, 0.02>")},
+    {"attention of codes, many queries",
+     ATTENTION(2, 64, 128, 64, "!quant.uniform<u8:f32, 0.02:128>", "!quant.uniform<i8:f32, 0.02>")},
+    {"product of two inputs, f32 64x64x1024",
+     "func.func @main(%x: tensor<64x1024xf32>, %w: tensor<1024x64xf32>) -> tensor<64x64xf32> {\n"
+     "%y = quern.matmul %x, %w : (tensor<64x1024xf32>, tensor<1024x64xf32>) -> tensor<64x64xf32>\n"
+     "return %y : tensor<64x64xf32>\n}\n"},
+    {"max pool", "func.func @main(%x: tensor<1x28x28x64xf32>) -> tensor<1x14x14x64xf32> {\n"
+                 "%y = quern.max_pool %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : "
+                 "(tensor<1x28x28x64xf32>) -> tensor<1x14x14x64xf32>\nreturn %y : tensor<1x14x14x64xf32>\n}\n"},
+};
+
+/* ---- what bodies take, from a line of trace: `compiled,engine,row,N of M bodies,T ms` ---- */
+
+typedef struct made {
+  int bodies;
+  double ms;
+} made;
+
+static void on_trace(void *user, qn_str line) {
+  made *m = user;
+  char copy[256];
+  snprintf(copy, sizeof copy, "%.*s", (int)line.size, line.data);
+  char *last = strrchr(copy, ','), *before;
+  if (strncmp(copy, "compiled,", 9) || !last) return;
+  m->ms = strtod(last + 1, NULL);
+  *last = 0;
+  if ((before = strrchr(copy, ','))) m->bodies = atoi(before + 1);
+}
+
+static void on_diag(void *user, const qn_diag *d) {
+  fprintf(stderr, "quern-bench-peers: %s: %.*s\n", (const char *)user, (int)d->message.size, d->message.data);
+}
+
+/* ---- programs ---- */
+
+/* Of all that constants hold. */
+static void *same_bytes(size_t n) {
+  void *p = big_alloc(n);
+  memset(p, 0x21, n);
+  return p;
+}
+
+static float *same_floats(int64_t n, float value) {
+  float *p = big_alloc((size_t)n * sizeof *p);
+  for (int64_t i = 0; i < n; i++) p[i] = value;
+  return p;
+}
+
+static bool make_product(qn_context *ctx, const product_case *c, qn_program **out) {
+  int64_t blocks = c->block ? (c->k + c->block - 1) / c->block : 1;
+  float *scales = same_floats(c->n * blocks, 0.01f), *bias = same_floats(c->n, 0.5f);
+  void *b = same_bytes((size_t)(c->k * c->n) * sizeof(float));
+  int32_t *zeros = big_alloc((size_t)(c->n * blocks) * sizeof *zeros);
+  qn_matmul_desc d = {
+      .m = c->m, .n = c->n, .k = c->k, .a = c->a, .b = c->b, .y = c->y, .b_data = b, .b_block = c->block};
+  for (int64_t i = 0; i < c->n * blocks; i++) zeros[i] = (int32_t)(i % 15);
+  if (c->a != QN_F32) d.a_scale = 0.02f, d.y_scale = 0.1f;
+  if (c->b != QN_F32) d.b_scales = scales;
+  if (c->b == QN_UI4) d.b_zero_points = zeros;
+  if (c->fused) d.bias = bias, d.relu = true;
+  d.b_float = c->floats;
+  qn_compile_options compile = {.engine = "llvm"};
+  bool good = qn_kernel_matmul(ctx, &d, &compile, out) == QN_OK;
+  free(scales), free(bias), free(b), free(zeros);
+  return good;
+}
+
+static bool make_conv(qn_context *ctx, const conv_case *c, qn_program **out) {
+  qn_conv_desc d = c->d;
+  float *scales = same_floats(d.n, 0.01f), *bias = same_floats(d.n, 0.5f);
+  int64_t groups = d.groups ? d.groups : 1;
+  void *w = same_bytes((size_t)(d.kernel[0] * d.kernel[1] * d.channels / groups * d.n) * sizeof(float));
+  d.w_data = w, d.bias = bias, d.relu = true;
+  if (d.x != QN_F32) d.x_scale = 0.02f, d.y_scale = 0.1f, d.w_scales = scales;
+  qn_compile_options compile = {.engine = "llvm"};
+  bool good = qn_kernel_conv(ctx, &d, &compile, out) == QN_OK;
+  free(scales), free(bias), free(w);
+  return good;
+}
+
+static bool make_text(qn_context *ctx, const text_case *c, qn_program **out) {
+  static const options none;
+  text t = {(char *)(uintptr_t)c->text, strlen(c->text), 0};
+  return program_from_text(ctx, &t, "llvm", &none, false, out);
+}
+
+enum {
+  PRODUCTS = sizeof products / sizeof *products,
+  CONVS = sizeof convs / sizeof *convs,
+  TEXTS = sizeof texts / sizeof *texts
+};
+
+static bool make(qn_context *ctx, int i, qn_program **out) {
+  if (i < PRODUCTS) return make_product(ctx, &products[i], out);
+  if (i < PRODUCTS + CONVS) return make_conv(ctx, &convs[i - PRODUCTS], out);
+  return make_text(ctx, &texts[i - PRODUCTS - CONVS], out);
+}
+
+static const char *name_of(int i) {
+  return i < PRODUCTS           ? products[i].name
+         : i < PRODUCTS + CONVS ? convs[i - PRODUCTS].name
+                                : texts[i - PRODUCTS - CONVS].name;
+}
+
+/* Sizes are known, so that all bodies which they need are made, at once; false on failure. */
+static bool make_alone(int i, made *m) {
+  qn_context_options context = {
+      .on_diag = on_diag, .on_diag_user = (void *)(uintptr_t)name_of(i), .on_trace = on_trace, .on_trace_user = m};
+  qn_context *ctx = qn_context_create(&context);
+  qn_program *p;
+  *m = (made){.bodies = 0};
+  bool good = ctx && make(ctx, i, &p);
+  if (good) qn_program_destroy(p);
+  qn_context_destroy(ctx);
+  return good && m->bodies > 0;
+}
+
+int setup_bodies(const char *only) {
+  int status = 0;
+  made m;
+  if (!make_alone(0, &m)) return 1; /* the first of the process */
+  for (int i = 0; i < PRODUCTS + CONVS + TEXTS; i++) {
+    if (!strstr(name_of(i), only)) continue;
+    if (make_alone(i, &m))
+      printf("%.3f a body by itself, %s%s\n", m.ms * 1e3 / m.bodies, name_of(i), m.bodies > 1 ? " (of several)" : "");
+    else
+      status = 1;
+  }
+  return status;
+}
