@@ -109,7 +109,8 @@ QN_API qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *i
 /* Runs the program. `in` and `out` are arrays of num_inputs and num_outputs tensors on the CPU, compact and row-major
  * (strides null or saying so), of any alignment. Bool travels as 8-bit unsigned, small floats as uint8, elements
  * below 8 bits as packed bytes in a tensor of one dimension. No output may overlap an input, the workspace or another
- * output. `workspace` holds at least the bytes that qn_program_sizes tells. `parallel` and `error` may be null. */
+ * output, and no input a workspace that is needed. `workspace` holds at least the bytes that qn_program_sizes tells.
+ * `parallel` and `error` may be null. */
 QN_API qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
                                  size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error);
 

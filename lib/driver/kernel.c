@@ -2,6 +2,7 @@
  * and compiles it. */
 #include "kernel_block.h"
 #include "kernel_build.h"
+#include <math.h>
 #include <quern/num.h>
 #include <string.h>
 
@@ -21,9 +22,59 @@ qn_type qn__kernel_codes(matmul *k, qn_scalar storage, float scale, int32_t zero
   return qn_type_per_tensor(k->ctx, storage, qn_scalar_min(storage), qn_scalar_max(storage), scale, zero_point);
 }
 
+bool qn__kernel_countable(int64_t n, const int64_t *sizes) {
+  int64_t room = INT64_MAX / 8; /* bytes of the largest element */
+  for (int64_t i = 0; i < n; i++) {
+    if (sizes[i] == 0) return true;
+    if (sizes[i] == QN_DYNAMIC) continue;
+    if (sizes[i] > room) return false;
+    room /= sizes[i];
+  }
+  return true;
+}
+
+static qn_status check_sizes(const matmul *k) {
+  const qn_matmul_desc *d = k->d;
+  const char *names[3] = {"m", "n", "k"}, *matrices[3] = {"a (m x k)", "b (k x n)", "y (m x n)"};
+  const int64_t sizes[3] = {d->m == QN_DYNAMIC ? 0 : d->m, d->n, d->k};
+  for (int i = 0; i < 3; i++) {
+    if (sizes[i] == QN_DYNAMIC)
+      return qn_error(k->ctx, QN_DIAG_SHAPE, qn_place_file(""), "%s: %s is open; only m may be", k->name, names[i]);
+    if (sizes[i] < 0)
+      return qn_error(k->ctx, QN_DIAG_SHAPE, qn_place_file(""), "%s: %s is %lld; a size is negative", k->name, names[i],
+                      (long long)sizes[i]);
+  }
+  const int64_t shapes[3][2] = {{d->m, d->k}, {d->k, d->n}, {d->m, d->n}};
+  for (int i = 0; i < 3; i++)
+    if (!qn__kernel_countable(2, shapes[i]))
+      return qn_error(k->ctx, QN_DIAG_LIMIT, qn_place_file(""), "%s: %s would not fit in memory", k->name, matrices[i]);
+  return QN_OK;
+}
+
+static bool is_scale(float s) {
+  return isfinite(s) && s > 0;
+}
+
+static qn_status bad_scale(const matmul *k, const char *of, float scale, int64_t j) {
+  return qn_error(k->ctx, QN_DIAG_DATA, qn_place_file(""),
+                  "%s: scale %lld of the %s is %g; scales are finite and greater than zero", k->name, (long long)j, of,
+                  (double)scale);
+}
+
+static qn_status check_scales(const matmul *k) {
+  const qn_matmul_desc *d = k->d;
+  int64_t n = !d->b_scales ? 0 : d->b_per_tensor ? 1 : d->n;
+  if (!is_scale(d->a_scale)) return bad_scale(k, "activations", d->a_scale, 0);
+  for (int64_t j = 0; j < n; j++)
+    if (!is_scale(d->b_scales[j])) return bad_scale(k, "weights", d->b_scales[j], j);
+  bool codes = d->y == QN_UI8 || d->y == QN_I8;
+  return !codes || is_scale(d->y_scale) ? QN_OK : bad_scale(k, "result", d->y_scale, 0);
+}
+
 qn_status qn__kernel_check(matmul *k) {
   const qn_matmul_desc *d = k->d;
-  if (d->b_block) return qn__kernel_block_check(k->ctx, d);
+  qn_status status = check_sizes(k);
+  if (status || d->b_block) return status ? status : qn__kernel_block_check(k->ctx, d);
   bool f = d->a == QN_F32 && d->b == QN_F32 && d->y == QN_F32;
   bool q = (d->a == QN_UI8 || d->a == QN_I8) && d->b == QN_I8 &&
            (d->y == QN_F32 || d->y == QN_UI8 || d->y == QN_I8 || d->y == QN_I32);
@@ -33,15 +84,13 @@ qn_status qn__kernel_check(matmul *k) {
                     "%s: no kernel for %s x %s -> %s; there are ui8 or i8 x i8 -> f32, ui8, i8, i32, and "
                     "f32 x f32 -> f32",
                     k->name, qn_scalar_get(d->a)->text, qn_scalar_get(d->b)->text, qn_scalar_get(d->y)->text);
-  if ((d->m < 0 && d->m != QN_DYNAMIC) || d->n < 0 || d->k < 0)
-    return qn_error(k->ctx, QN_DIAG_SHAPE, here, "%s: a size is negative", k->name);
   if (q && d->y != QN_I32 && !d->b_scales)
     return qn_error(k->ctx, QN_DIAG_DATA, here, "%s: the weights' scales are null; the result needs them", k->name);
   if (q && d->y == QN_I32 && (d->bias || d->relu) && !d->b_scales)
     return qn_error(k->ctx, QN_DIAG_DATA, here, "%s: the weights' scales are null; the bias is quantized with them",
                     k->name);
   k->quantized = q, k->dequantize = d->y == QN_F32;
-  return QN_OK;
+  return q ? check_scales(k) : QN_OK;
 }
 
 static float b_scale(const qn_matmul_desc *d, int64_t j) {
@@ -95,19 +144,27 @@ static qn_value multiplier(matmul *k, bool requantize) {
   int64_t n = d->b_per_tensor ? 1 : d->n;
   float *m = qn__arena_array(&k->arena, (size_t)n + 1, sizeof *m);
   if (!m) return (qn_value){0};
-  for (int64_t j = 0; j < n; j++)
+  for (int64_t j = 0; j < n; j++) {
     m[j] = requantize ? qn_requant_multiplier(d->a_scale, b_scale(d, j), d->y_scale) : d->a_scale * b_scale(d, j);
+    if (isfinite(m[j])) continue;
+    qn_error(k->ctx, QN_DIAG_OVERFLOW, qn_place_file(""),
+             "%s: the scales of column %lld are too large for their product", k->name, (long long)j);
+    return (qn_value){0};
+  }
   return constant(k, QN_F32, d->b_per_tensor ? 0 : 1, n, 0, m);
 }
 
 qn_value qn__kernel_result(matmul *k, qn_value acc) {
   const qn_matmul_desc *d = k->d;
+  bool requantize = k->quantized && (d->y == QN_UI8 || d->y == QN_I8);
+  qn_value scales = {0};
+  if ((requantize || (k->quantized && k->dequantize)) && !(scales = multiplier(k, requantize)).id) return scales;
   if (k->quantized && k->dequantize)
-    acc = qn_build2(&k->b, QN_OP_MUL, qn__kernel_cast(k, QN_OP_CAST, acc, scalar(k, QN_F32)), multiplier(k, false));
-  acc = with_bias(k, acc);
+    acc = qn_build2(&k->b, QN_OP_MUL, qn__kernel_cast(k, QN_OP_CAST, acc, scalar(k, QN_F32)), scales);
+  if (!(acc = with_bias(k, acc)).id) return acc;
   if (d->relu) acc = qn_build1(&k->b, QN_OP_RELU, acc);
-  if (!k->quantized || k->dequantize || d->y == QN_I32) return acc;
-  qn_value operands[2] = {acc, multiplier(k, true)};
+  if (!requantize) return acc;
+  qn_value operands[2] = {acc, scales};
   qn_type y =
       qn_type_with_elem(k->ctx, qn_value_type(k->m, acc), qn__kernel_codes(k, d->y, d->y_scale, d->y_zero_point));
   qn_op_desc desc = {

@@ -11,11 +11,14 @@ qn_status qn__kernel_block_check(qn_context *ctx, const qn_matmul_desc *d) {
                     "qn_kernel_matmul: no kernel for %s x %s -> %s in blocks; there are f32 x i4, ui4, i8, ui8 or "
                     "f4E2M1FN -> f32",
                     qn_scalar_get(d->a)->text, qn_scalar_get(d->b)->text, qn_scalar_get(d->y)->text);
-  if ((d->m < 0 && d->m != QN_DYNAMIC) || d->n < 0 || d->k < 0 || d->n > INT32_MAX || d->k > INT32_MAX)
-    return qn_error(ctx, QN_DIAG_SHAPE, here, "qn_kernel_matmul: a size is negative or above 2^31 - 1");
+  if (d->n > INT32_MAX || d->k > INT32_MAX)
+    return qn_error(ctx, QN_DIAG_SHAPE, here, "qn_kernel_matmul: n or k is above 2^31 - 1");
   if (d->b_block < 0 || d->b_block > INT32_MAX)
     return qn_error(ctx, QN_DIAG_SHAPE, here, "qn_kernel_matmul: b_block is %lld, expected 1 or more",
                     (long long)d->b_block);
+  if (d->n && (d->k + d->b_block - 1) / d->b_block > INT32_MAX / d->n)
+    return qn_error(ctx, QN_DIAG_LIMIT, here, "qn_kernel_matmul: weights of %lld x %lld have more than 2^31 - 1 scales",
+                    (long long)d->k, (long long)d->n);
   if (!d->b_data || !d->b_scales)
     return qn_error(ctx, QN_DIAG_DATA, here,
                     "qn_kernel_matmul: b_data or b_scales is null; weights in blocks are packed beforehand");

@@ -15,6 +15,8 @@ typedef struct qn__kernel {
   bool quantized, dequantize;
 } qn__kernel;
 
+/* Whether a tensor of these sizes could lie in memory, whatever its elements; open sizes count as 1. */
+bool qn__kernel_countable(int64_t n, const int64_t *sizes);
 /* Types, sizes and scales against what there are kernels for; fills the last two fields. */
 qn_status qn__kernel_check(qn__kernel *k);
 qn_type qn__kernel_codes(qn__kernel *k, qn_scalar storage, float scale, int32_t zero_point);

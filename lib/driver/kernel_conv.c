@@ -28,6 +28,10 @@ static qn_status check(conv *c) {
     if (d->pads[i] < 0) return bad_shape(c, "a pad is negative");
   if (!is_size(d->batch) || !is_size(d->height) || !is_size(d->width) || d->channels < 1)
     return bad_shape(c, "a size of the image is negative, or it has no channels");
+  const int64_t image[4] = {d->batch, d->height, d->width, d->channels};
+  const int64_t window[4] = {d->kernel[0], d->kernel[1], d->channels, d->n < 0 ? 0 : d->n};
+  if (!qn__kernel_countable(4, image) || !qn__kernel_countable(4, window))
+    return bad_shape(c, "an image or weights of these sizes would not fit in memory");
   if (c->groups < 1 || d->channels % c->groups || d->n % c->groups)
     return bad_shape(c, "channels cannot be cut into the groups");
   return qn__kernel_check(&c->k);

@@ -136,6 +136,14 @@ bool qn__backend_identity(const char *engine, uint64_t out[2]) {
   return false;
 }
 
+qn_status qn__engine_unknown(qn_context *ctx, const char *engine) {
+  char known[64] = "auto";
+  for (size_t i = 0; qn_engine_name(i); i++)
+    snprintf(known + strlen(known), sizeof known - strlen(known), ", %s", qn_engine_name(i));
+  return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no engine '%s' is built in; there are %s", engine,
+                  known);
+}
+
 qn_status qn__backend_find(qn_context *ctx, const char *engine, const qn_backend **out) {
   *out = NULL;
 #ifdef QUERN_HAVE_LLVM
@@ -147,9 +155,5 @@ qn_status qn__backend_find(qn_context *ctx, const char *engine, const qn_backend
     return QN_OK;
   }
 #endif
-  char known[64] = "auto";
-  for (size_t i = 0; qn_engine_name(i); i++)
-    snprintf(known + strlen(known), sizeof known - strlen(known), ", %s", qn_engine_name(i));
-  return qn_error(ctx, QN_DIAG_UNKNOWN_NAME, qn_place_file(""), "no engine '%s' is built in; there are %s", engine,
-                  known);
+  return qn__engine_unknown(ctx, engine);
 }

@@ -174,6 +174,16 @@ static bool add_to_chain(void *user, const qn_job *job) {
 
 /* ---- checks ---- */
 
+/* A workspace that is used. */
+static qn_status check_inputs_apart(const call *c, const char *workspace, size_t workspace_bytes) {
+  const qn_program *p = c->p;
+  for (uint32_t i = 0; i < p->num_inputs; i++)
+    if (qn__overlaps(qn__dl_data(&c->in[i]), qn__value_bytes(p, c->b, p->inputs[i]), workspace, workspace_bytes))
+      return qn__call_fail(c->error, QN_DIAG_CALL, "input '%.*s' overlaps the workspace", (int)p->input_names[i].size,
+                           p->input_names[i].data);
+  return QN_OK;
+}
+
 static qn_status check_outputs(const call *c, const char *workspace, size_t workspace_bytes, qn_call_error *error) {
   const qn_program *p = c->p;
   for (uint32_t i = 0; i < p->num_outputs; i++) {
@@ -395,6 +405,7 @@ static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
   if (f->workspace_bytes && (!workspace || workspace_bytes < f->workspace_bytes - 64 + (size_t)(slots - workspace)))
     return qn__call_fail(c->error, QN_DIAG_CALL, "workspace has %zu bytes; this call needs %zu",
                          workspace ? workspace_bytes : (size_t)0, f->workspace_bytes);
+  if (f->workspace_bytes && (status = check_inputs_apart(c, workspace, workspace_bytes))) return status;
   bool good = true;
   for (uint32_t i = 0; i < p->num_outputs; i++) {
     good &= as_frozen(&f->outputs[i], &c->out[i]);
@@ -444,6 +455,7 @@ qn_status qn__call_general(const qn_program *p, const DLTensor *in, DLTensor *ou
   c.slots = header + header_bytes;
   c.codes = c.slots + b.slot_offset[p->num_slots];
   c.chain = chain_room(&c);
+  if ((status = check_inputs_apart(&c, workspace, workspace_bytes))) return status;
   if ((status = check_outputs(&c, workspace, workspace_bytes, error))) return status;
   qn_fp_env saved = qn__fp_enter();
   status = run_steps(&c, error);

@@ -12,11 +12,12 @@ static bool is_auto(const char *engine) {
   return !engine || !strcmp(engine, "auto");
 }
 
+/* Null for a name that is none. */
 static const char *pick_engine(const char *engine) {
   if (is_auto(engine)) return qn_engine_name(0);
   for (size_t i = 0; qn_engine_name(i); i++)
     if (!strcmp(engine, qn_engine_name(i))) return qn_engine_name(i);
-  return engine; /* unknown: qn__backend_find says so */
+  return NULL;
 }
 
 /* The row a module was lowered for decides its layouts, so it goes before this machine's best. */
@@ -167,6 +168,7 @@ qn_status qn_program_compile(const qn_module *m, const qn_compile_options *optio
   qn_op func;
   const qn_isa *isa;
   *out = NULL;
+  if (!engine) return qn__engine_unknown(qn_module_context(m), o->engine);
   qn_status status = qn__compile_target(m, o, &func, &isa);
   if (status) return status;
   if (!strcmp(engine, "interp")) return compile_interp(m, func, out);

@@ -309,6 +309,8 @@ void qn__aot_header(const qn_aot *aot, qn_buf *out);
 /* A digest of the code generator's own code, known without loading it: what it makes depends on it. False when it
  * cannot be found. */
 bool qn__backend_identity(const char *engine, uint64_t out[2]);
+/* Says that no engine has this name. */
+qn_status qn__engine_unknown(qn_context *ctx, const char *engine);
 /* By name; reports when it is unknown, not built in or cannot be loaded. */
 qn_status qn__backend_find(qn_context *ctx, const char *engine, const qn_backend **out);
 

@@ -1,6 +1,6 @@
 /* Store writers: collecting what is to be written, and the order of opening, writing and renaming. */
-#include "writer_impl.h"
 #include "utf8.h"
+#include "writer_impl.h"
 #include <string.h>
 
 qn_status qn__store_writer_error(qn_store_writer *w, qn_str name, qn_diag_code code, const char *fmt, ...) {

@@ -152,6 +152,23 @@ static void little_workspace(const char *engine, const char *text) {
   close_fixture(&f);
 }
 
+/* An operand that lies where the call writes what passes between kernels. */
+static void operand_in_workspace(const char *engine, const char *text) {
+  fixture f;
+  open_fixture(&f, engine, text);
+  if (f.bytes) {
+    char *room = malloc(f.bytes + sizeof f.a);
+    memcpy(room + f.bytes - 1, f.a, sizeof f.a);
+    free(f.workspace);
+    f.workspace = room, f.in[0].data = room + f.bytes - 1;
+    refused(&f, "input 'a' overlaps the workspace");
+    f.in[0].data = room + f.bytes;
+    memcpy(room + f.bytes, f.a, sizeof f.a);
+    assert_int_equal(call(&f, NULL), QN_OK);
+  }
+  close_fixture(&f);
+}
+
 /* Sizes whose products and sums leave 64 bits. */
 static void huge_sizes(const char *engine) {
   static const char *const bodies[] = {
@@ -205,6 +222,7 @@ static void each_engine(void **state) {
       wrong_tensors(qn_engine_name(e), text);
       no_arrays(qn_engine_name(e), text);
       little_workspace(qn_engine_name(e), text);
+      operand_in_workspace(qn_engine_name(e), text);
     }
 }
 
@@ -264,6 +282,18 @@ static void names(void **state) {
     assert_null(p);
     assert_non_null(strstr(heard, "no instruction set is named"));
   }
+  qn_module *dynamic = NULL; /* no code is made before its sizes are known */
+  assert_int_equal(qn_parse_text(ctx, qn_str_of(open_sizes), "call.mlir", NULL, &dynamic), QN_OK);
+  static const char *const engines[] = {"gpu", "", "LLVM", "auto,llvm"};
+  for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++) {
+    qn_compile_options o = {.engine = engines[i]};
+    qn_program *p;
+    heard[0] = 0;
+    assert_int_equal(qn_build_program(dynamic, &o, &p), QN_ERR_INPUT);
+    assert_null(p);
+    assert_non_null(strstr(heard, "is built in; there are auto"));
+  }
+  qn_module_destroy(dynamic);
   qn_pool *pool = NULL;
   heard[0] = 0;
   assert_int_not_equal(qn_pool_create(ctx, QN_POOL_MOST + 1, &pool), QN_OK);

@@ -143,6 +143,11 @@ static void bad(void **state) {
   d = description(), d.channels = 0, refused(d, "it has no channels");
   d = description(), d.height = -7, refused(d, "a size of the image is negative");
   d = description(), d.n = -2, refused(d, "a size is negative");
+  d = description(), d.width = INT64_MAX / 16, refused(d, "would not fit in memory");
+  d = description(), d.kernel[0] = (int64_t)1 << 40, d.kernel[1] = (int64_t)1 << 20,
+  refused(d, "would not fit in memory");
+  float infinite = INFINITY;
+  d = description(), d.w_scales = &infinite, d.w_per_tensor = true, refused(d, "scale 0 of the weights is inf");
   d = description(), d.x = QN_F32, refused(d, "qn_kernel_conv: no kernel for f32 x i8 -> i32");
   d = description(), d.y = QN_UI8, d.w_scales = NULL, refused(d, "the weights' scales are null");
   d = description(), d.height = 1, d.pads[0] = d.pads[2] = 0, refused(d, "the window spans");
