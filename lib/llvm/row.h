@@ -1,7 +1,7 @@
 /* The passes of a ROW kernel (row.c), and values that are kept in an output from one pass to the next (keep.c). */
 #ifndef QN_LL_ROW_H
 #define QN_LL_ROW_H
-#include "ll.h"
+#include "lanes.h"
 
 enum { PARTIALS = 32, QN_LL_ROOM = 4096 };
 
@@ -10,6 +10,8 @@ typedef struct row_state row_state;
 typedef struct qn_ll_share {
   bool found;
   uint32_t division, mask; /* registers */
+  bool counts;             /* dividends are exponentials: 2^n p, with n made by adding `magic` and taking it away */
+  uint32_t sum, difference, magic;
 } qn_ll_share;
 struct row_state {
   qn_ll_nest *n;

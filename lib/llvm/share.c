@@ -18,12 +18,26 @@ static bool find(const row_state *s, uint32_t i, qn_ll_share *out) {
   return r->tape->insts[kept->a].op == QN_T_FCMP && (r->vary[kept->a] & QN_LL_BY_LANE);
 }
 
+/* What EXP_OR_ZERO of the recipes is made of, as far as n. */
+static void find_count(const qn_tape *t, const qn_tinst *kept, qn_ll_share *out) {
+  const qn_tinst *power = &t->insts[kept->c], *n = &t->insts[power->b], *any = &t->insts[n->c];
+  if (power->op != QN_T_FSCALE || n->op != QN_T_SELECT || n->a != kept->a || n->b != kept->b) return;
+  const qn_tinst *sum = &t->insts[any->a], *compare = &t->insts[kept->a];
+  if (any->op != QN_T_FSUB || sum->op != QN_T_FMA || any->b != sum->c || sum->a != compare->a) return;
+  if (t->insts[sum->c].op != QN_T_CONST || t->insts[sum->c].imm != QN_LL_MAGIC) return;
+  if (t->insts[sum->b].op != QN_T_CONST || t->insts[sum->b].imm != QN_LL_LOG2E) return;
+  out->counts = true;
+  out->sum = any->a, out->difference = n->c, out->magic = sum->c;
+}
+
 void qn__ll_share_find(row_state *s) {
   s->share = (qn_ll_share){.found = false};
   if (!s->keeps || !qn__ll_divides_by_products(s->n->g)) return;
   for (uint32_t i = 0; i < s->n->region.tape->num_insts; i++) {
     qn_ll_share one;
-    if (find(s, i, &one)) s->share = one;
+    if (!find(s, i, &one)) continue;
+    find_count(s->n->region.tape, &s->n->region.tape->insts[s->kept], &one);
+    s->share = one;
   }
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 7 * 4099 };
+enum { MOST = 40 * 768, MANY = 40 };
 
 static uint64_t state = 88172645463325252u;
 static uint32_t next(void) {
@@ -21,11 +21,11 @@ static float between(float lo, float hi) {
   return lo + (hi - lo) * (float)(next() >> 8) * 0x1p-24f;
 }
 
-/* Row by row another kind. */
+/* Row by row another kind, or of one kind but every 16th. */
 static void fill(float *x, int rows, int columns, int first) {
   static const float special[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 0.0f, -0.0f, 1e-45f};
   for (int r = 0; r < rows; r++) {
-    int kind = (first + r) % 8;
+    int kind = first < 0 ? (r % 16 == 9 ? r / 16 + 1 : 0) : (first + r) % 8;
     for (int c = 0; c < columns; c++) {
       float v = between(-3, 3);
       if (kind == 1) v = between(-110, 0);
@@ -114,7 +114,11 @@ static void as_interpreted(void **unused) {
       qn_program *ours = compile(ctx, &cases[c], "llvm", isa), *interp = compile(ctx, &cases[c], "interp", isa);
       for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
         for (int rows = 1; rows <= 7; rows += rows == 3 ? 4 : 1) compare(ours, interp, what, rows, columns[k], rows);
-      compare(ours, interp, what, 3, 4099, 1); /* fetched another way */
+      compare(ours, interp, what, 3, 4099, 1);                        /* fetched another way */
+      for (size_t k = 6; k < sizeof columns / sizeof *columns; k++) { /* rows further apart */
+        compare(ours, interp, what, MANY, columns[k], 1);
+        compare(ours, interp, what, MANY, columns[k], -1);
+      }
       qn_program_destroy(ours), qn_program_destroy(interp);
     }
   }

@@ -1,0 +1,418 @@
+/* A tape's instructions as a list for one vector of 16 f32 (lanes.h). Only what sinks need is in it. Registers of the
+ * tape become temporaries; fma overwrites one of its operands, one that is not needed any more where there is such. */
+#include "lanes.h"
+
+enum { OGT = 2, OLT = 4, ORD = 7, UNO = 14, PREDICATES = 16 };
+
+/* Of vcmpps, for predicates as tapes number them; quiet ones. */
+static const uint8_t compare_imm[PREDICATES] = {0x0B, 0x00, 0x1E, 0x1D, 0x11, 0x12, 0x0C, 0x07,
+                                                0x08, 0x16, 0x15, 0x19, 0x1A, 0x04, 0x03, 0x0F};
+
+static uint32_t opposite_of(uint32_t pred) {
+  static const uint8_t ends[2][2] = {{0, PREDICATES - 1}, {ORD, UNO}};
+  for (uint32_t k = 0; k < 2; k++)
+    for (uint32_t i = 0; i < 2; i++)
+      if (ends[k][i] == pred) return ends[k][1 - i];
+  return UNO - pred;
+}
+
+typedef struct builder {
+  const qn_ll_lanes *s;
+  const qn_tape *tape;
+  qn_ll_lane_list *l;
+  bool *seen;
+  uint32_t *left;        /* per register: uses that are to come */
+  qn_ll_lane_ref *at;    /* per register that varies by lane */
+  uint32_t *op_of;       /* per register: how many instructions there were when it was made */
+  uint16_t counted;      /* the instruction that collects bits */
+  uint8_t (*mask_of)[2]; /* per comparison, as it is and reversed: 1 + its mask */
+} builder;
+
+static bool by_lane(const builder *b, uint32_t reg) {
+  return (b->s->region->vary[reg] & QN_LL_BY_LANE) != 0;
+}
+
+static bool is_kept(const builder *b, uint32_t reg) {
+  return b->s->kept_at && b->s->kept == reg;
+}
+
+/* A selection by a comparison that never holds. */
+static bool never_taken(const builder *b, const qn_tinst *i) {
+  return i->op == QN_T_SELECT && b->s->counts && i->a == b->s->never;
+}
+
+/* Operands that are used: the machine scales by the float. */
+static uint32_t args_of(const builder *b, const qn_tinst *i, uint32_t args[3]) {
+  uint32_t n = qn__ll_args(i, args);
+  if (never_taken(b, i)) args[0] = i->c;
+  return never_taken(b, i) ? 1 : i->op == QN_T_FSCALE ? 2 : n;
+}
+
+static void see(builder *b, uint32_t reg) {
+  b->seen[reg] = true;
+  b->left[reg]++;
+}
+
+static void see_all(builder *b) {
+  for (uint32_t k = 0; k < b->s->num_sinks; k++) see(b, b->s->sinks[k].reg);
+  if (b->s->finds_least) see(b, b->s->least_of), see(b, b->s->least_but);
+  for (uint32_t i = b->tape->num_insts; i-- > 0;) {
+    const qn_tinst *inst = &b->tape->insts[i];
+    if (!b->seen[i] || !by_lane(b, i) || is_kept(b, i) || inst->op == QN_T_INPUT) continue;
+    uint32_t args[3] = {0}, n = args_of(b, inst, args);
+    for (uint32_t k = 0; k < n; k++) see(b, args[k]);
+  }
+}
+
+/* ---- operands ---- */
+
+static qn_ll_lane_ref add_fixed(builder *b, qn_ll_lane_fixed f) {
+  qn_ll_lane_list *l = b->l;
+  for (uint32_t k = 0; k < l->num_fixed; k++) {
+    const qn_ll_lane_fixed *x = &l->fixed[k];
+    if (f.is_const ? x->is_const && x->bits == f.bits : !x->is_const && x->value == f.value && x->reg == f.reg)
+      return (qn_ll_lane_ref){QN_LANE_FIXED, (uint16_t)k};
+  }
+  if (l->num_fixed == QN_LANE_FIXED_MOST) {
+    l->failed = true;
+    return (qn_ll_lane_ref){QN_LANE_FIXED, 0};
+  }
+  l->fixed[l->num_fixed] = f;
+  return (qn_ll_lane_ref){QN_LANE_FIXED, (uint16_t)l->num_fixed++};
+}
+
+static qn_ll_lane_ref fixed(builder *b, qn_ll_lane_value value, uint32_t reg) {
+  const qn_tinst *inst = &b->tape->insts[reg];
+  qn_ll_lane_fixed f = {.value = (uint8_t)value, .reg = reg};
+  f.is_const = value == QN_LANE_REGISTER && inst->op == QN_T_CONST;
+  f.bits = f.is_const ? (uint32_t)inst->imm : 0;
+  return add_fixed(b, f);
+}
+
+static qn_ll_lane_ref temp(builder *b) {
+  return (qn_ll_lane_ref){QN_LANE_TEMP, (uint16_t)b->l->num_temps++};
+}
+
+/* A use of a register that is over without it. */
+static void drop(builder *b, uint32_t reg) {
+  if (b->left[reg]) b->left[reg]--;
+}
+
+/* A use of a register. */
+static qn_ll_lane_ref use(builder *b, uint32_t reg) {
+  drop(b, reg);
+  return by_lane(b, reg) ? b->at[reg] : fixed(b, QN_LANE_REGISTER, reg);
+}
+
+/* Whether nothing will want it any more: it may be overwritten. Registers that are bits of another share its place. */
+static bool is_over(const builder *b, qn_ll_lane_ref r) {
+  if (r.kind != QN_LANE_TEMP) return false;
+  for (uint32_t i = 0; i < b->tape->num_insts; i++)
+    if (b->left[i] && b->seen[i] && by_lane(b, i) && b->at[i].kind == r.kind && b->at[i].n == r.n) return false;
+  return true;
+}
+
+static qn_ll_lane_op *put(builder *b, qn_ll_lane_op op) {
+  qn_ll_lane_list *l = b->l;
+  if (l->num_ops == QN_LANE_OPS) {
+    l->failed = true;
+    return &l->ops[0];
+  }
+  l->ops[l->num_ops] = op;
+  return &l->ops[l->num_ops++];
+}
+
+static qn_ll_lane_ref put_binary(builder *b, const char *name, int imm, qn_ll_lane_ref x, qn_ll_lane_ref y) {
+  qn_ll_lane_ref dst = temp(b);
+  put(b, (qn_ll_lane_op){.name = name, .form = QN_LANE_BINARY, .imm = (int16_t)imm, .dst = dst, .a = x, .b = y});
+  return dst;
+}
+
+static qn_ll_lane_ref put_unary(builder *b, const char *name, int imm, qn_ll_lane_ref x) {
+  qn_ll_lane_ref dst = temp(b);
+  put(b, (qn_ll_lane_op){.name = name, .form = QN_LANE_UNARY, .imm = (int16_t)imm, .dst = dst, .a = x});
+  return dst;
+}
+
+/* ---- fma ---- */
+
+static qn_ll_lane_ref copied(builder *b, qn_ll_lane_ref x) {
+  qn_ll_lane_ref dst = temp(b);
+  put(b, (qn_ll_lane_op){.name = "vmovaps", .form = QN_LANE_MOVE, .imm = -1, .dst = dst, .a = x});
+  return dst;
+}
+
+/* x * y + z; `over` says which of them may be overwritten. */
+static qn_ll_lane_ref put_fma(builder *b, qn_ll_lane_ref x, qn_ll_lane_ref y, qn_ll_lane_ref z) {
+  qn_ll_lane_op op = {.name = "vfmadd213ps", .form = QN_LANE_FMA_213, .imm = -1, .b = z};
+  if (is_over(b, x)) {
+    op.dst = x, op.a = y;
+  } else if (is_over(b, y)) {
+    op.dst = y, op.a = x;
+  } else if (is_over(b, z) || z.kind == QN_LANE_FIXED || (x.kind != QN_LANE_FIXED && y.kind != QN_LANE_FIXED)) {
+    op = (qn_ll_lane_op){.name = "vfmadd231ps", .form = QN_LANE_FMA_231, .imm = -1, .a = x, .b = y};
+    op.dst = is_over(b, z) ? z : copied(b, z);
+  } else {
+    bool first = x.kind == QN_LANE_FIXED;
+    op.dst = copied(b, first ? x : y), op.a = first ? y : x;
+  }
+  put(b, op);
+  return op.dst;
+}
+
+/* The sum that counts, and its bits. */
+static qn_ll_lane_ref put_count(builder *b, const qn_tinst *inst) {
+  qn_ll_lane_ref x = use(b, inst->a), factor = use(b, inst->b);
+  drop(b, inst->c);
+  qn_ll_lane_ref dst = copied(b, add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = QN_LL_COUNTED}));
+  put(b, (qn_ll_lane_op){.name = "vfnmadd231ps", .form = QN_LANE_FMA_231, .imm = -1, .dst = dst, .a = x, .b = factor});
+  b->counted = (uint16_t)b->l->num_ops;
+  put(b, (qn_ll_lane_op){.name = "vpternlogd", .form = QN_LANE_PAIR, .imm = 0xFE, .a = dst});
+  return dst;
+}
+
+static qn_ll_lane_ref put_difference(builder *b, const qn_tinst *inst) {
+  qn_ll_lane_ref sum = use(b, inst->a);
+  drop(b, inst->b);
+  return put_binary(b, "vsubps", -1, add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = QN_LL_COUNTED}), sum);
+}
+
+/* divide.c's quotient. */
+static qn_ll_lane_ref put_division(builder *b, uint32_t i) {
+  const qn_tinst *inst = &b->tape->insts[i];
+  qn_ll_lane_ref x = use(b, inst->a);
+  if (!b->s->by_products) return put_binary(b, "vdivps", -1, x, use(b, inst->b));
+  qn_ll_lane_ref inverse = fixed(b, QN_LANE_INVERSE, i), q = put_binary(b, "vmulps", -1, x, fixed(b, QN_LANE_REST, i));
+  put(b, (qn_ll_lane_op){.name = "vfmadd231ps", .form = QN_LANE_FMA_231, .imm = -1, .dst = q, .a = x, .b = inverse});
+  qn_ll_lane_ref rest = is_over(b, x) ? x : copied(b, x);
+  put(b, (qn_ll_lane_op){.name = "vfmadd231ps",
+                         .form = QN_LANE_FMA_231,
+                         .imm = -1,
+                         .dst = rest,
+                         .a = q,
+                         .b = fixed(b, QN_LANE_MINUS, i)});
+  put(b, (qn_ll_lane_op){.name = "vfmadd213ps", .form = QN_LANE_FMA_213, .imm = -1, .dst = rest, .a = inverse, .b = q});
+  return rest;
+}
+
+/* ---- selections ---- */
+
+/* 1 + the mask of a comparison, or of its opposite; not of both. */
+static uint8_t mask_of(builder *b, uint32_t reg, bool opposite) {
+  const qn_tinst *m = &b->tape->insts[reg];
+  uint8_t *known = &b->mask_of[reg][opposite];
+  if (*known) return *known;
+  if (b->l->num_masks == QN_LANE_MASKS || b->mask_of[reg][!opposite]) b->l->failed = true;
+  qn_ll_lane_op op = {.name = "vcmpps", .form = QN_LANE_COMPARE};
+  op.imm = compare_imm[opposite ? opposite_of(m->pred) : m->pred];
+  op.a = use(b, m->a), op.b = use(b, m->b);
+  *known = (uint8_t)++b->l->num_masks;
+  op.dst = (qn_ll_lane_ref){QN_LANE_NONE, (uint16_t)(*known - 1)};
+  put(b, op);
+  return *known;
+}
+
+/* A use of a comparison is over; where nothing has made a mask of it in the end, its operands were not used. */
+static void done_with(builder *b, uint32_t compare) {
+  const qn_tinst *m = &b->tape->insts[compare];
+  if (b->left[compare]) b->left[compare]--;
+  if (b->left[compare] || b->mask_of[compare][0] || b->mask_of[compare][1]) return;
+  drop(b, m->a), drop(b, m->b);
+}
+
+/* vmaxps and vminps give the second operand where one is NaN, or both are zero. */
+static const char *limit_of(const qn_tinst *m, const qn_tinst *s) {
+  bool same = m->a == s->b && m->b == s->c, crossed = m->a == s->c && m->b == s->b;
+  if (m->pred != OGT && m->pred != OLT) return NULL;
+  if (!same && !crossed) return NULL;
+  return (m->pred == OGT) == same ? "vmaxps" : "vminps";
+}
+
+static bool is_nought(const builder *b, uint32_t reg) {
+  return b->tape->insts[reg].op == QN_T_CONST && b->tape->insts[reg].imm == 0;
+}
+
+static bool same_ref(qn_ll_lane_ref x, qn_ll_lane_ref y) {
+  return x.kind == y.kind && x.n == y.n;
+}
+
+/* Whether the last instruction made x for this use alone, under no mask. */
+static bool just_made(const builder *b, uint32_t reg) {
+  const qn_ll_lane_op *last = b->l->num_ops ? &b->l->ops[b->l->num_ops - 1] : NULL;
+  return last && b->op_of[reg] == b->l->num_ops && b->left[reg] == 1 && !last->mask && same_ref(last->dst, b->at[reg]);
+}
+
+/* `mask ? 0 : x`: x is made under the opposite mask, which then has to stand before it. */
+static qn_ll_lane_ref put_nought_or(builder *b, const qn_tinst *s) {
+  qn_ll_lane_op *ops = b->l->ops;
+  bool made = just_made(b, s->c);
+  uint32_t before = b->l->num_ops;
+  uint8_t mask = mask_of(b, s->a, true);
+  qn_ll_lane_ref x = use(b, s->c);
+  drop(b, s->b), done_with(b, s->a);
+  if (made && b->l->num_ops > before) {
+    qn_ll_lane_op compare = ops[before];
+    made = !same_ref(compare.a, x) && !same_ref(compare.b, x);
+    if (made) ops[before] = ops[before - 1], ops[before - 1] = compare;
+  }
+  if (!made) x = copied(b, x);
+  ops[b->l->num_ops - 1].mask = mask, ops[b->l->num_ops - 1].zeros = true;
+  return x;
+}
+
+static qn_ll_lane_ref put_select(builder *b, uint32_t i) {
+  const qn_tinst *s = &b->tape->insts[i], *m = &b->tape->insts[s->a];
+  qn_ll_lane_ref none = {QN_LANE_NONE, 0};
+  if (m->op != QN_T_FCMP || b->tape->insts[m->a].type != QN_TF32 || !by_lane(b, s->a)) {
+    b->l->failed = true;
+    return none;
+  }
+  if (never_taken(b, s)) return use(b, s->c);
+  const char *limit = limit_of(m, s);
+  if (limit) {
+    qn_ll_lane_ref x = use(b, s->b), y = use(b, s->c);
+    done_with(b, s->a);
+    return put_binary(b, limit, -1, x, y);
+  }
+  if (is_nought(b, s->b) && by_lane(b, s->c)) return put_nought_or(b, s);
+  uint8_t mask = mask_of(b, s->a, false);
+  qn_ll_lane_ref x = use(b, s->c), y = use(b, s->b), dst = temp(b);
+  done_with(b, s->a);
+  put(b, (qn_ll_lane_op){
+             .name = "vblendmps", .form = QN_LANE_BINARY, .imm = -1, .mask = mask, .dst = dst, .a = x, .b = y});
+  return dst;
+}
+
+/* ---- instructions ---- */
+
+static const char *const binary_names[QN_T_COUNT] = {
+    [QN_T_FADD] = "vaddps",      [QN_T_FSUB] = "vsubps", [QN_T_FMUL] = "vmulps",
+    [QN_T_FSCALE] = "vscalefps", [QN_T_IADD] = "vpaddd", [QN_T_ISUB] = "vpsubd",
+    [QN_T_AND] = "vpandd",       [QN_T_OR] = "vpord",    [QN_T_XOR] = "vpxord"};
+
+static const struct {
+  const char *name;
+  int imm;
+} unary_names[QN_T_COUNT] = {[QN_T_FSQRT] = {"vsqrtps", -1},
+                             [QN_T_FROUND] = {"vrndscaleps", 8},
+                             [QN_T_FFLOOR] = {"vrndscaleps", 9},
+                             [QN_T_FCEIL] = {"vrndscaleps", 10},
+                             [QN_T_SITOFP] = {"vcvtdq2ps", -1}};
+
+static bool is_wide(const qn_tinst *i) {
+  return i->type == QN_TF32 || i->type == QN_TI32;
+}
+
+static qn_ll_lane_ref load(builder *b, const qn_ll_place *p) {
+  qn_ll_lane_ref dst = temp(b);
+  if (p->access != QN_ACCESS_DENSE || (p->mem != QN_F32 && qn__ll_mem_bits(p->mem) != 32)) b->l->failed = true;
+  put(b, (qn_ll_lane_op){.name = "vmovups", .form = QN_LANE_LOAD, .imm = -1, .dst = dst, .place = p});
+  return dst;
+}
+
+static void put_inst(builder *b, uint32_t i) {
+  const qn_tinst *inst = &b->tape->insts[i], *of;
+  qn_ll_lane_ref none = {QN_LANE_NONE, 0}, x, y;
+  if (is_kept(b, i)) {
+    b->at[i] = load(b, b->s->kept_at);
+  } else if (inst->op == QN_T_FCMP) {
+    b->at[i] = none; /* written where it is used */
+    return;
+  } else if (!is_wide(inst)) {
+    b->l->failed = true;
+  } else if (inst->op == QN_T_INPUT) {
+    b->at[i] = load(b, &b->s->places[inst->a]);
+  } else if (inst->op == QN_T_BITCAST) {
+    of = &b->tape->insts[inst->a];
+    if (!is_wide(of)) b->l->failed = true;
+    b->at[i] = use(b, inst->a);
+    b->op_of[i] = b->op_of[inst->a];
+    return;
+  } else if (b->s->counts && i == b->s->sum) {
+    b->at[i] = put_count(b, inst);
+  } else if (b->s->counts && i == b->s->difference) {
+    b->at[i] = put_difference(b, inst);
+  } else if (inst->op == QN_T_SELECT) {
+    b->at[i] = put_select(b, i);
+  } else if (inst->op == QN_T_FDIV) {
+    b->at[i] = put_division(b, i);
+  } else if (inst->op == QN_T_FMA) {
+    qn_ll_lane_ref z;
+    x = use(b, inst->a), y = use(b, inst->b), z = use(b, inst->c);
+    b->at[i] = put_fma(b, x, y, z);
+  } else if (binary_names[inst->op]) {
+    x = use(b, inst->a), y = use(b, inst->b);
+    b->at[i] = put_binary(b, binary_names[inst->op], -1, x, y);
+  } else if (unary_names[inst->op].name) {
+    x = use(b, inst->a);
+    b->at[i] = put_unary(b, unary_names[inst->op].name, unary_names[inst->op].imm, x);
+  } else {
+    b->l->failed = true;
+  }
+  b->op_of[i] = b->l->num_ops;
+}
+
+/* ---- what comes of it ---- */
+
+static void put_reduction(builder *b, const qn_ll_lanes_sink *k) {
+  const qn_tinst *inst = &b->tape->insts[k->reduction];
+  qn_ll_lane_ref sum = {QN_LANE_SUM, (uint16_t)b->l->num_sums};
+  qn_ll_lane_op op = {.name = "vaddps", .form = QN_LANE_BINARY, .imm = -1, .dst = sum, .a = sum, .b = use(b, k->reg)};
+  if (inst->op != QN_T_ALL_FSUM) op.name = "vrangeps", op.imm = inst->op == QN_T_ALL_FMAX ? 5 : 4;
+  if (inst->type != QN_TF32 || inst->op > QN_T_ALL_FSUM) b->l->failed = true;
+  b->l->num_sums += 2;
+  put(b, op);
+}
+
+static void put_store(builder *b, const qn_ll_lanes_sink *k) {
+  if (k->to->access != QN_ACCESS_DENSE || qn__ll_mem_bits(k->to->mem) != 32) b->l->failed = true;
+  put(b, (qn_ll_lane_op){.name = b->s->region->g->past_caches ? "vmovntps" : "vmovups",
+                         .form = QN_LANE_STORE,
+                         .imm = -1,
+                         .a = use(b, k->reg),
+                         .place = k->to});
+}
+
+static void put_sinks(builder *b) {
+  const qn_ll_lanes *s = b->s;
+  for (uint32_t k = 0; k < s->num_sinks; k++)
+    if (s->sinks[k].to)
+      put_store(b, &s->sinks[k]);
+    else
+      put_reduction(b, &s->sinks[k]);
+  if (s->counts) b->l->ops[b->counted].dst = (qn_ll_lane_ref){QN_LANE_SUM, (uint16_t)b->l->num_sums++};
+  if (!s->finds_least) return;
+  qn_ll_lane_ref least = {QN_LANE_SUM, (uint16_t)b->l->num_sums++};
+  uint8_t mask = mask_of(b, s->least_but, true);
+  put(b, (qn_ll_lane_op){.name = "vminps",
+                         .form = QN_LANE_BINARY,
+                         .imm = -1,
+                         .mask = mask,
+                         .dst = least,
+                         .a = use(b, s->least_of),
+                         .b = least});
+}
+
+qn_ll_lane_list *qn__ll_lane_list(const qn_ll_lanes *s) {
+  qn_ll *g = s->region->g;
+  builder b = {.s = s, .tape = s->region->tape};
+  uint32_t n = b.tape->num_insts;
+  if (!g->x86 || g->isa->vector_bits != 512 || g->lanes != 16) return NULL;
+  b.l = qn__arena_array(g->arena, 1, sizeof *b.l);
+  b.seen = qn__arena_array(g->arena, n, sizeof *b.seen);
+  b.left = qn__arena_array(g->arena, n, sizeof *b.left);
+  b.at = qn__arena_array(g->arena, n, sizeof *b.at);
+  b.op_of = qn__arena_array(g->arena, n, sizeof *b.op_of);
+  b.mask_of = qn__arena_array(g->arena, n, sizeof *b.mask_of);
+  if (!b.l || !b.seen || !b.left || !b.at || !b.op_of || !b.mask_of) {
+    g->failed = g->out_of_memory = true;
+    return NULL;
+  }
+  see_all(&b);
+  for (uint32_t i = 0; i < n && !b.l->failed; i++)
+    if (b.seen[i] && by_lane(&b, i)) put_inst(&b, i);
+  for (uint32_t k = 0; k < s->num_sinks; k++) /* what is stored or added up is made here */
+    if (!by_lane(&b, s->sinks[k].reg)) b.l->failed = true;
+  if (!b.l->failed) put_sinks(&b);
+  return b.l->failed ? NULL : b.l;
+}

@@ -1,0 +1,376 @@
+/* Lists of vectors (lanes.h) as assembly, for two vectors at a time. Constants that find no register are read from
+ * memory where an instruction has them as its last operand, which takes nothing of what computes. */
+#include "buf.h"
+#include "lanes.h"
+
+enum { REGISTERS = 31, MOST_PLACES = 8, PAIR = 2, UNKNOWN = 0xFF, MASKS = 7 }; /* one register is left for LLVM */
+enum { MOST_FIXED = QN_LL_LANES_PARTS * QN_LANE_FIXED_MOST };
+
+/* What is done to one pair of vectors, beside what is done to others. */
+typedef struct part {
+  const qn_ll_lanes *s;
+  const qn_ll_lane_list *l;
+  uint32_t first_sum, first_mask;
+  uint16_t fixed[QN_LANE_FIXED_MOST]; /* per operand of the list that is fixed: which of the writer's */
+  uint32_t *last;                     /* per temporary: the instruction that uses it last */
+  uint8_t *at[PAIR];                  /* per temporary: its scratch register */
+} part;
+
+typedef struct writer {
+  qn_ll *g;
+  uint32_t num_parts, num_fixed, num_spilled, num_places, num_sums, num_masks;
+  part parts[QN_LL_LANES_PARTS];
+  struct {
+    const part *of;
+    const qn_ll_lane_fixed *value;
+    bool may_spill;
+    uint8_t spilled;  /* 1 + which of the constants in memory; 0: in a register */
+    uint32_t operand; /* of those in registers, counted from the first of them */
+  } fixed[MOST_FIXED];
+  const qn_ll_place *places[MOST_PLACES];
+  uint32_t scratch; /* registers for temporaries */
+  uint32_t free;    /* of them, a bit each */
+  uint32_t most;    /* that were in use */
+  bool measures;    /* nothing is written */
+  qn_buf text;
+} writer;
+
+/* ---- what goes where ---- */
+
+static void find_last_uses(part *p) {
+  for (uint32_t k = 0; k < p->l->num_ops; k++) {
+    const qn_ll_lane_op *op = &p->l->ops[k];
+    const qn_ll_lane_ref refs[3] = {op->dst, op->a, op->b};
+    for (uint32_t i = 0; i < 3; i++)
+      if (refs[i].kind == QN_LANE_TEMP) p->last[refs[i].n] = k;
+  }
+}
+
+static bool find_places(writer *w, const part *p) {
+  for (uint32_t k = 0; k < p->l->num_ops; k++) {
+    const qn_ll_place *of = p->l->ops[k].place;
+    uint32_t i = 0;
+    if (!of) continue;
+    while (i < w->num_places && w->places[i] != of) i++;
+    if (i < w->num_places) continue;
+    if (i == MOST_PLACES) return false;
+    w->places[w->num_places++] = of;
+  }
+  return true;
+}
+
+/* A constant may be in memory when it is nothing but a last operand, or is copied. */
+static bool may_spill(const qn_ll_lane_list *l, uint32_t f) {
+  if (!l->fixed[f].is_const) return false;
+  for (uint32_t k = 0; k < l->num_ops; k++) {
+    const qn_ll_lane_op *op = &l->ops[k];
+    bool first = op->a.kind == QN_LANE_FIXED && op->a.n == f, under = op->mask && op->form == QN_LANE_MOVE;
+    if (first && (op->form != QN_LANE_MOVE || under)) return false;
+  }
+  return true;
+}
+
+/* Parts share constants. */
+static void find_fixed(writer *w, part *p) {
+  for (uint32_t f = 0; f < p->l->num_fixed; f++) {
+    const qn_ll_lane_fixed *x = &p->l->fixed[f];
+    uint32_t i = 0;
+    while (i < w->num_fixed && !(x->is_const && w->fixed[i].value->is_const && w->fixed[i].value->bits == x->bits)) i++;
+    if (i == w->num_fixed) {
+      w->fixed[i].of = p, w->fixed[i].value = x, w->fixed[i].may_spill = true;
+      w->num_fixed++;
+    }
+    w->fixed[i].may_spill &= may_spill(p->l, f);
+    p->fixed[f] = (uint16_t)i;
+  }
+}
+
+static bool share_registers(writer *w) {
+  uint32_t in_registers = w->num_fixed;
+  for (uint32_t f = w->num_fixed; f-- > 0;) {
+    if (w->num_sums + w->scratch + in_registers <= REGISTERS) break;
+    if (!w->fixed[f].may_spill) continue;
+    w->fixed[f].spilled = (uint8_t)++w->num_spilled;
+    in_registers--;
+  }
+  for (uint32_t f = 0, n = 0; f < w->num_fixed; f++)
+    if (!w->fixed[f].spilled) w->fixed[f].operand = n++;
+  return w->num_sums + w->scratch + in_registers <= REGISTERS;
+}
+
+/* ---- operands, in the order: sums and scratch registers that come out, sums that go in, what is fixed, places, the
+ * index, constants in memory ---- */
+
+static uint32_t num_in_registers(const writer *w) {
+  return w->num_fixed - w->num_spilled;
+}
+
+static uint32_t first_fixed(const writer *w) {
+  return 2 * w->num_sums + w->scratch;
+}
+
+static uint32_t first_place(const writer *w) {
+  return first_fixed(w) + num_in_registers(w);
+}
+
+static uint32_t sum_of(const part *p, uint32_t n, uint32_t v) {
+  bool shared = (p->s->finds_least || p->s->counts) && n + 1 == p->l->num_sums;
+  return p->first_sum + n + (shared ? 0 : v);
+}
+
+static void put_text(writer *w, const char *s) {
+  if (!w->measures) qn__buf_c(&w->text, s);
+}
+
+static void put_spilled(writer *w, uint32_t which) {
+  qn__buf_fmt(&w->text, "%u($%u)", 4 * (which - 1), first_place(w) + w->num_places + 1);
+}
+
+static void put_ref(writer *w, const part *p, qn_ll_lane_ref r, uint32_t v) {
+  if (w->measures) return;
+  if (r.kind == QN_LANE_TEMP) {
+    qn__buf_fmt(&w->text, "$%u", w->num_sums + p->at[v][r.n]);
+  } else if (r.kind == QN_LANE_SUM) {
+    qn__buf_fmt(&w->text, "$%u", sum_of(p, r.n, v));
+  } else if (w->fixed[p->fixed[r.n]].spilled) {
+    put_spilled(w, w->fixed[p->fixed[r.n]].spilled);
+    qn__buf_c(&w->text, "{1to16}");
+  } else {
+    qn__buf_fmt(&w->text, "$%u", first_fixed(w) + w->fixed[p->fixed[r.n]].operand);
+  }
+}
+
+static void put_memory(writer *w, const qn_ll_place *of, uint32_t vector) {
+  uint32_t i = 0, bytes = qn__ll_mem_bits(of->mem) / 8;
+  if (w->measures) return;
+  while (w->places[i] != of) i++;
+  qn__buf_fmt(&w->text, "%u($%u,$%u,%u)", vector * 16 * bytes, first_place(w) + i, first_place(w) + w->num_places,
+              bytes);
+}
+
+static void put_mask(writer *w, const part *p, const qn_ll_lane_op *op, uint32_t v) {
+  if (!op->mask || w->measures) return;
+  qn__buf_fmt(&w->text, " {%%k%u}%s", 1 + p->first_mask + PAIR * (op->mask - 1u) + v, op->zeros ? " {z}" : "");
+}
+
+/* ---- scratch registers ---- */
+
+static void give_back(writer *w, part *p, qn_ll_lane_ref r, uint32_t v, uint32_t k) {
+  if (r.kind != QN_LANE_TEMP || p->last[r.n] != k || p->at[v][r.n] == UNKNOWN) return;
+  w->free |= 1u << p->at[v][r.n];
+}
+
+static void take(writer *w, part *p, qn_ll_lane_ref r, uint32_t v) {
+  uint32_t i = 0, used = 0;
+  if (r.kind != QN_LANE_TEMP || p->at[v][r.n] != UNKNOWN) return;
+  while (i < 31 && !(w->free >> i & 1)) i++;
+  p->at[v][r.n] = (uint8_t)i;
+  w->free &= ~(1u << i);
+  for (i = 0; i < 32; i++) used += !(w->free >> i & 1);
+  if (used > w->most) w->most = used;
+}
+
+/* ---- instructions ---- */
+
+/* A load whose vector is nothing but the last operand of the instruction behind it is that operand. */
+static bool is_operand(const part *p, uint32_t k) {
+  const qn_ll_lane_op *load = &p->l->ops[k], *next = load + 1;
+  if (load->form != QN_LANE_LOAD || k + 1 == p->l->num_ops || next->form != QN_LANE_BINARY) return false;
+  bool last = next->b.kind == QN_LANE_TEMP && next->b.n == load->dst.n,
+       first = next->a.kind == next->b.kind && next->a.n == next->b.n;
+  return last && !first && p->last[load->dst.n] == k + 1;
+}
+
+static void put_sources(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) {
+  const qn_ll_lane_op *op = &p->l->ops[k];
+  if (op->b.kind != QN_LANE_NONE) {
+    if (k && is_operand(p, k - 1))
+      put_memory(w, op[-1].place, vector);
+    else
+      put_ref(w, p, op->b, v);
+    put_text(w, ", ");
+  }
+  put_ref(w, p, op->a, v);
+}
+
+/* Once, with the second vector. */
+static void put_both(writer *w, const part *p, const qn_ll_lane_op *op, uint32_t v) {
+  if (!v || w->measures) return;
+  qn__buf_fmt(&w->text, "%s $$%u, ", op->name, (unsigned)op->imm);
+  put_ref(w, p, op->a, 1), put_text(w, ", ");
+  put_ref(w, p, op->a, 0), put_text(w, ", ");
+  put_ref(w, p, op->dst, 0), put_text(w, "\n");
+}
+
+static void put_op(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) {
+  const qn_ll_lane_op *op = &p->l->ops[k];
+  if (op->form == QN_LANE_PAIR) {
+    put_both(w, p, op, v);
+    return;
+  }
+  uint32_t copied = op->form == QN_LANE_MOVE && op->a.kind == QN_LANE_FIXED ? w->fixed[p->fixed[op->a.n]].spilled : 0;
+  if (is_operand(p, k)) return;
+  put_text(w, copied ? "vbroadcastss " : op->name);
+  put_text(w, " ");
+  if (op->imm >= 0 && !w->measures) qn__buf_fmt(&w->text, "$$%u, ", (unsigned)op->imm);
+  if (op->form == QN_LANE_LOAD)
+    put_memory(w, op->place, vector);
+  else if (copied && !w->measures)
+    put_spilled(w, copied);
+  else
+    put_sources(w, p, k, v, vector);
+  give_back(w, p, op->a, v, k), give_back(w, p, op->b, v, k); /* the result may go where an operand was */
+  put_text(w, ", ");
+  if (op->form == QN_LANE_STORE) {
+    put_memory(w, op->place, vector);
+  } else if (op->form == QN_LANE_COMPARE) {
+    if (!w->measures) qn__buf_fmt(&w->text, "%%k%u", 1u + p->first_mask + PAIR * op->dst.n + v);
+  } else {
+    take(w, p, op->dst, v);
+    put_ref(w, p, op->dst, v);
+    put_mask(w, p, op, v);
+    give_back(w, p, op->dst, v, k);
+  }
+  put_text(w, "\n");
+}
+
+/* The part that is least far on. */
+static uint32_t next_part(const writer *w, const uint32_t *done) {
+  uint32_t best = UINT32_MAX;
+  for (uint32_t i = 0; i < w->num_parts; i++) {
+    uint32_t n = w->parts[i].l->num_ops;
+    if (done[i] == n) continue;
+    if (best == UINT32_MAX || (2 * done[i] + 1) * w->parts[best].l->num_ops < (2 * done[best] + 1) * n) best = i;
+  }
+  return best;
+}
+
+static void put_pair(writer *w, uint32_t pair) {
+  uint32_t done[QN_LL_LANES_PARTS] = {0};
+  w->free = UINT32_MAX;
+  for (uint32_t i = 0; i < w->num_parts; i++)
+    for (uint32_t v = 0; v < PAIR; v++)
+      for (uint32_t t = 0; t < w->parts[i].l->num_temps; t++) w->parts[i].at[v][t] = UNKNOWN;
+  for (uint32_t i = next_part(w, done); i != UINT32_MAX; i = next_part(w, done)) {
+    for (uint32_t v = 0; v < PAIR; v++) put_op(w, &w->parts[i], done[i], v, pair + v);
+    done[i]++;
+  }
+}
+
+/* ---- the call ---- */
+
+static void write_constraints(const writer *w, qn_buf *out) {
+  uint32_t outs = w->num_sums + w->scratch;
+  for (uint32_t i = 0; i < outs; i++) qn__buf_c(out, i ? ",=&v" : "=&v");
+  for (uint32_t i = 0; i < w->num_sums; i++) qn__buf_fmt(out, ",%u", i);
+  for (uint32_t i = 0; i < num_in_registers(w); i++) qn__buf_c(out, ",v");
+  for (uint32_t i = 0; i < w->num_places + 1 + (w->num_spilled != 0); i++) qn__buf_c(out, ",r");
+  for (uint32_t i = 0; i < w->num_masks; i++) qn__buf_fmt(out, ",~{k%u}", 1 + i);
+  qn__buf_c(out, ",~{memory}");
+}
+
+static LLVMValueRef fixed_value(const writer *w, uint32_t f) {
+  const qn_ll_region *r = w->fixed[f].of->s->region;
+  const qn_ll_lane_fixed *x = w->fixed[f].value;
+  LLVMValueRef v = NULL;
+  switch ((qn_ll_lane_value)x->value) {
+  case QN_LANE_REGISTER: v = x->is_const ? qn__ll_bits(r->g, r->g->i32, x->bits) : r->v[x->reg]; break;
+  case QN_LANE_INVERSE: v = r->divisors[x->reg].inverse; break;
+  case QN_LANE_MINUS: v = r->divisors[x->reg].minus; break;
+  case QN_LANE_REST: v = r->divisors[x->reg].rest; break;
+  }
+  if (LLVMGetTypeKind(LLVMTypeOf(v)) != LLVMVectorTypeKind) v = qn__ll_splat(r->g, v, 16);
+  return LLVMBuildBitCast(r->g->b, v, LLVMVectorType(r->g->f32, 16), "");
+}
+
+static LLVMValueRef spilled_values(const writer *w) {
+  qn_ll *g = w->g;
+  LLVMValueRef all[MOST_FIXED];
+  for (uint32_t f = 0; f < w->num_fixed; f++)
+    if (w->fixed[f].spilled) all[w->fixed[f].spilled - 1] = qn__ll_i32(g, w->fixed[f].value->bits);
+  LLVMValueRef init = LLVMConstArray(g->i32, all, w->num_spilled), v = LLVMAddGlobal(g->mod, LLVMTypeOf(init), "lanes");
+  LLVMSetInitializer(v, init);
+  LLVMSetGlobalConstant(v, true);
+  LLVMSetLinkage(v, LLVMPrivateLinkage);
+  LLVMSetUnnamedAddress(v, LLVMGlobalUnnamedAddr);
+  return v;
+}
+
+enum { MOST_OPERANDS = 2 * REGISTERS + MOST_PLACES + 2 };
+
+static void build_call(const writer *w, LLVMValueRef index, qn_str text, qn_str constraints) {
+  qn_ll *g = w->g;
+  LLVMTypeRef results[MOST_OPERANDS], types[MOST_OPERANDS], vector = LLVMVectorType(g->f32, 16);
+  LLVMValueRef args[MOST_OPERANDS];
+  uint32_t n = 0, outs = w->num_sums + w->scratch;
+  for (uint32_t i = 0; i < outs; i++) results[i] = vector;
+  for (uint32_t i = 0; i < w->num_parts; i++)
+    for (uint32_t k = 0; k < w->parts[i].l->num_sums; k++) args[n++] = w->parts[i].s->queue[k];
+  for (uint32_t f = 0; f < w->num_fixed; f++)
+    if (!w->fixed[f].spilled) args[n++] = fixed_value(w, f);
+  for (uint32_t i = 0; i < w->num_places; i++) args[n++] = w->places[i]->base;
+  args[n++] = index;
+  if (w->num_spilled) args[n++] = spilled_values(w);
+  for (uint32_t i = 0; i < n; i++) types[i] = LLVMTypeOf(args[i]);
+  LLVMTypeRef out = outs > 1 ? LLVMStructTypeInContext(g->ctx, results, outs, false) : vector;
+  LLVMTypeRef type = LLVMFunctionType(out, types, n, false);
+  LLVMValueRef code =
+      LLVMGetInlineAsm(type, (char *)(uintptr_t)text.data, text.size, (char *)(uintptr_t)constraints.data,
+                       constraints.size, true, false, LLVMInlineAsmDialectATT, false);
+  LLVMValueRef result = LLVMBuildCall2(g->b, type, code, args, n, "");
+  for (uint32_t i = 0, s = 0; i < w->num_parts; i++)
+    for (uint32_t k = 0; k < w->parts[i].l->num_sums; k++, s++)
+      w->parts[i].s->queue[k] = outs > 1 ? LLVMBuildExtractValue(g->b, result, s, "") : result;
+}
+
+static bool prepare_part(writer *w, part *p, const qn_ll_lanes *s) {
+  qn_ll *g = w->g;
+  *p = (part){.s = s, .l = qn__ll_lane_list(s), .first_sum = w->num_sums, .first_mask = w->num_masks};
+  if (!p->l) return false;
+  p->last = qn__arena_array(g->arena, p->l->num_temps + 1u, sizeof *p->last);
+  for (uint32_t v = 0; v < PAIR; v++) p->at[v] = qn__arena_array(g->arena, p->l->num_temps + 1u, 1);
+  if (!p->last || !p->at[0] || !p->at[1]) {
+    g->failed = g->out_of_memory = true;
+    return false;
+  }
+  w->num_sums += p->l->num_sums, w->num_masks += PAIR * p->l->num_masks;
+  find_last_uses(p);
+  find_fixed(w, p);
+  return find_places(w, p) && w->num_masks <= MASKS;
+}
+
+/* What is written where, but for the text. */
+static bool prepare(writer *w, const qn_ll_lanes *parts, uint32_t count) {
+  *w = (writer){.g = parts[0].region->g, .num_parts = count, .measures = true};
+  for (uint32_t i = 0; i < count; i++)
+    if (!prepare_part(w, &w->parts[i], &parts[i])) return false;
+  put_pair(w, 0);
+  w->scratch = w->most;
+  w->measures = false;
+  return share_registers(w);
+}
+
+bool qn__ll_lanes_serve(const qn_ll_lanes *parts, uint32_t count) {
+  writer w;
+  return prepare(&w, parts, count);
+}
+
+void qn__ll_lanes_write(const qn_ll_lanes *parts, uint32_t count, uint32_t vectors, LLVMValueRef index) {
+  writer w;
+  qn_buf constraints;
+  qn_ll *g = parts[0].region->g;
+  if (!prepare(&w, parts, count)) {
+    g->failed = true;
+    return;
+  }
+  qn__buf_init(&w.text, g->arena->allocator);
+  qn__buf_init(&constraints, g->arena->allocator);
+  for (uint32_t pair = 0; pair < vectors; pair += PAIR) put_pair(&w, pair);
+  write_constraints(&w, &constraints);
+  if (w.text.failed || constraints.failed)
+    g->failed = g->out_of_memory = true;
+  else
+    build_call(&w, index, qn__buf_view(&w.text), qn__buf_view(&constraints));
+  qn__buf_free(&w.text);
+  qn__buf_free(&constraints);
+}
