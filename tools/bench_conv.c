@@ -51,8 +51,8 @@ int bench_parse_conv(const cli *c, const char *text, qn_conv_desc *d) {
             options_of(&at, d);
   if (!ok)
     return cli_usage(c,
-                     "--conv: '%s' is not HxWxC:KHxKWxO:TYPES with s, p, d, g and a number behind O for stride, "
-                     "padding, dilation and groups, such as 56x56x64:3x3x64s1p1:u8s8",
+                     "--conv: '%s' is not HxWxC:KHxKWxO:TYPES with sizes of 1 to 65536 and s, p, d, g and a number "
+                     "behind O for stride, padding, dilation and groups, such as 56x56x64:3x3x64s1p1:u8s8",
                      text);
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
     if (!strcmp(rows[i].name, at)) {

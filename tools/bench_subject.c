@@ -50,7 +50,8 @@ int bench_parse_matmul(const cli *c, const char *text, qn_matmul_desc *d) {
   for (int i = 0; i < 3; i++) {
     sizes[i] = strtoll(at, &end, 10);
     if (end == at || sizes[i] < 1 || sizes[i] > 1 << 20 || *end != (i < 2 ? 'x' : ':'))
-      return cli_usage(c, "--matmul: '%s' is not MxNxK:TYPES, such as 384x768x768:u8s8", text);
+      return cli_usage(c, "--matmul: '%s' is not MxNxK:TYPES with sizes of 1 to 1048576, such as 384x768x768:u8s8",
+                       text);
     at = end + 1;
   }
   for (size_t i = 0; i < sizeof products / sizeof products[0]; i++)

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As JSON an object that the caller ends. */
 static void print(const setup *s, const qn_bench_result *r) {
   const char *cpu = s->options.cpu ? s->options.cpu : qn_isa_host()->name;
   const char *engine = s->p ? qn_program_engine(s->p) : "llvm";
   if (s->json) {
     printf("{\"time_us\": %.3f, \"median_us\": %.3f, \"gops\": %.3f, \"peak_gops\": %.3f, \"fraction\": %.4f, "
            "\"engine\": \"%s\", \"cpu\": \"%s\", "
-           "\"threads\": %lld}\n",
+           "\"threads\": %lld",
            r->time_us, r->median_us, r->gops, r->peak_gops, r->fraction, engine, cpu, (long long)s->threads);
     return;
   }
@@ -53,6 +54,30 @@ static void print_kernels(size_t n, const qn_kernel_time *times) {
   }
 }
 
+static void json_text(const char *key, const char *text) {
+  printf("\"%s\": ", key);
+  qn_report_json_text(qn_str_of(text), cli_write_stdout, NULL);
+  fputs(", ", stdout);
+}
+
+static void print_kernels_json(size_t n, const qn_kernel_time *times) {
+  const char *before = "";
+  fputs(", \"kernels\": [", stdout);
+  for (size_t i = 0; i < n; i++) {
+    const qn_kernel_time *t = &times[i];
+    if (!t->calls) continue;
+    printf("%s\n  {", before);
+    before = ",";
+    json_text("name", t->kernel.name), json_text("op", t->kernel.op), json_text("shape", t->shape);
+    json_text("types", t->types), json_text("isa", t->kernel.isa), json_text("tile", t->kernel.tile);
+    json_text("fused", t->kernel.fused);
+    printf("\"time_us\": %.3f, ", t->best_ns * 1e-3);
+    if (t->multiplies) printf("\"gops\": %.3f, ", t->ops / t->best_ns);
+    printf("\"gbytes_per_s\": %.3f}", t->bytes / t->best_ns);
+  }
+  putchar(']');
+}
+
 static qn_status bench_kernels(setup *s, bool table, const char *roofline) {
   size_t n = 0, room = 0;
   qn_kernel_info info;
@@ -63,7 +88,7 @@ static qn_status bench_kernels(setup *s, bool table, const char *roofline) {
   qn_kernel_time *times = malloc(room * sizeof *times);
   if (!times) return qn_error_no_memory(s->c->ctx);
   qn_status status = qn_bench_kernels(s->c->ctx, s->p, s->in, (uint32_t)s->threads, s->seconds, room, times, &n);
-  if (!status && table && !s->json) print_kernels(n, times);
+  if (!status && table) (s->json ? print_kernels_json : print_kernels)(n, times);
   if (!status && roofline) status = write_roofline(s, roofline, n, times);
   free(times);
   return status;
@@ -77,6 +102,7 @@ static int bench_peak(setup *s) {
   r.peak_gops = ops * 1e-9;
   if (s->json) r.gops = r.peak_gops, r.fraction = 1;
   print(s, &r);
+  if (s->json) puts("}");
   return CLI_OK;
 }
 
@@ -111,10 +137,12 @@ int cmd_bench(cli *c) {
   if (!status && cli_flag(c, "--tune")) status = bench_tune(&s);
   qn_bench_result r;
   if (!status) status = qn_bench_program(c->ctx, s.p, s.options.cpu, s.in, (uint32_t)s.threads, s.seconds, &r);
-  if (!status) print(&s, &r);
+  bool measured = !status;
+  if (measured) print(&s, &r);
   const char *roofline = cli_value(c, "--roofline", NULL);
   bool kernels = cli_flag(c, "--kernels");
   if (!status && (kernels || roofline)) status = bench_kernels(&s, kernels, roofline);
+  if (measured && s.json) puts("}");
   for (uint32_t i = 0; i < MAX_INPUTS; i++) free(s.in[i].data);
   qn_program_destroy(s.p);
   return cli_status(status);

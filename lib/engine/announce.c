@@ -23,6 +23,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(__aarch64__)
+enum { MACHINE = EM_AARCH64 };
+#elif defined(__riscv)
+enum { MACHINE = EM_RISCV };
+#else
+enum { MACHINE = EM_X86_64 };
+#endif
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- gdb ---- */
@@ -70,7 +78,7 @@ static void fill_object(gdb_object *o, const char *name, const void *code, size_
   Elf64_Ehdr *h = &o->head;
   memcpy(h->e_ident, ELFMAG, SELFMAG);
   h->e_ident[EI_CLASS] = ELFCLASS64, h->e_ident[EI_DATA] = ELFDATA2LSB, h->e_ident[EI_VERSION] = EV_CURRENT;
-  h->e_type = ET_REL, h->e_machine = EM_X86_64, h->e_version = EV_CURRENT, h->e_ehsize = sizeof *h;
+  h->e_type = ET_REL, h->e_machine = MACHINE, h->e_version = EV_CURRENT, h->e_ehsize = sizeof *h;
   h->e_shoff = inside(o, o->sections), h->e_shentsize = sizeof *o->sections, h->e_shnum = NUM_SECTIONS;
   h->e_shstrndx = SECTION_STRINGS;
   memcpy(o->strings, section_names, sizeof section_names);
@@ -178,7 +186,7 @@ static int open_dump(void) {
   dump_head h = {.magic = 0x4a695444,
                  .version = 1,
                  .size = sizeof h,
-                 .machine = EM_X86_64,
+                 .machine = MACHINE,
                  .pid = (uint32_t)getpid(),
                  .time = (uint64_t)qn__now_ns()};
   if (write(fd, &h, sizeof h) == sizeof h &&

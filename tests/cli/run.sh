@@ -263,6 +263,10 @@ case $kinds in *obj*)
   sed '/: kern.gemm /,$d' "$tmp/err" | grep -q ': body gemm_' || complain "a call that waits for its code is timed" "QUERN_VERBOSE=1 run"
   rm -r results
   works bench --matmul 4x8x16:u8s8 --seconds 0.01 --kernels --roofline roof.svg
+  works bench --matmul 4x8x16:u8s8 --seconds 0.01 --kernels --json
+  python3 -c 'import json, sys; k = json.load(sys.stdin)["kernels"]; assert k[0]["shape"] == "4x8x16", k' <"$tmp/std" ||
+    complain "no kernels" "bench --kernels --json"
+  fails 2 "sizes of 1 to 1048576" bench --matmul 4x8x1048577:u8s8
   works bench --conv 6x7x8:3x3x8s2p1g8:u8s8 --seconds 0.01 --kernels
   works bench --conv 6x7x4:2x3x5d2:f32 --seconds 0.01
   grep -q '^<svg' roof.svg && grep -q '<circle' roof.svg || complain "no picture" "bench --roofline"
