@@ -193,7 +193,7 @@ static void set_blocks(qn_ll_strips *p) {
   LLVMValueRef whole = s->plan->lhs_padded ? qn__ll_add(g, k, qn__ll_i64(g, kb - 1)) : k;
   LLVMValueRef blocks = LLVMBuildUDiv(g->b, whole, block, ""), turn = qn__ll_i64(g, QN_STRIP_TURN);
   LLVMValueRef turns = LLVMBuildUDiv(g->b, blocks, turn, ""), rows = qn__ll_i64(g, s->tile.rows);
-  LLVMValueRef each = LLVMBuildUDiv(g->b, turns, rows, "");
+  LLVMValueRef each = LLVMBuildUDiv(g->b, turns, qn__ll_i64(g, 2 * s->tile.rows), "");
   set(p, QN_STRIP_TURNS, each);
   set(p, QN_STRIP_MORE_TURNS, qn__ll_sub(g, turns, qn__ll_mul(g, each, rows)));
   set(p, QN_STRIP_BLOCKS, LLVMBuildURem(g->b, blocks, turn, ""));

@@ -15,8 +15,8 @@ typedef enum qn_ll_strip_field {
   QN_STRIP_A_STRIDE,
   QN_STRIP_B,
   QN_STRIP_TILES,
-  QN_STRIP_TURNS,      /* of the loop over K, for each row of the tile, */
-  QN_STRIP_MORE_TURNS, /* after that, */
+  QN_STRIP_MORE_TURNS, /* of the loop over K, */
+  QN_STRIP_TURNS,      /* then for each row of the tile, */
   QN_STRIP_BLOCKS,     /* and blocks that are no turn */
   QN_STRIP_TAIL,       /* bytes of a row's last, partial block that are there, a bit each */
   QN_STRIP_START,      /* a row of sums to start from */

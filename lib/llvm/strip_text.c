@@ -1,7 +1,9 @@
 /* The assembly of a strip. For each tile:
  *
  *   sums from the columns' start values, or from where an earlier piece of K left them
- *   rounds, one for each row and one more: lines of Y are fetched, then some turns of four blocks of K
+ *   half of the turns over K, of four blocks each
+ *   rounds, one for each row: lines of Y are fetched, then some turns; not earlier, since what lies in the first level
+ *   for long gives way to panels
  *   what is left of K
  *   the epilogue row by row, or the sums to where they wait
  *
@@ -143,7 +145,7 @@ static void fetch(writer *w, qn_ll_strip_mode mode, uint32_t j) {
     }
     TEXT("addq %%r12, %%r11\n");
   }
-  if (w->s->fetches_y) TEXT("prefetcht1 (%%r13)\naddq %%r14, %%r13\n");
+  if (w->s->fetches_y) TEXT("prefetcht0 (%%r13)\naddq %%r14, %%r13\n");
 }
 
 /* A row of the tile's results. Where it does not begin with a line it ends in one more. */
@@ -158,9 +160,8 @@ static void rounds(writer *w, qn_ll_strip_mode mode) {
   int first = LABEL_MODE + LABELS_MODE * (int)mode;
   enum { ROUND, TURN, ENOUGH };
   TEXT("movl $$%u, %%ebx\n", w->rows);
-  load_field(w, QN_STRIP_TURNS, "rcx");
+  load_field(w, QN_STRIP_MORE_TURNS, "rcx");
   label(w, first + ROUND);
-  fetch_results(w);
   TEXT("testq %%rcx, %%rcx\nje %df\n.p2align 5\n", first + ENOUGH);
   label(w, first + TURN);
   for (uint32_t j = 0; j < QN_STRIP_TURN; j++) {
@@ -170,8 +171,9 @@ static void rounds(writer *w, qn_ll_strip_mode mode) {
   advance(w, QN_STRIP_TURN);
   TEXT("decq %%rcx\njne %db\n", first + TURN);
   label(w, first + ENOUGH);
+  fetch_results(w);
   load_field(w, QN_STRIP_TURNS, "rcx");
-  TEXT("decl %%ebx\ncmoveq %d(%%rdi), %%rcx\njns %db\n", 8 * (int)QN_STRIP_MORE_TURNS, first + ROUND);
+  TEXT("decl %%ebx\njns %db\n", first + ROUND);
 }
 
 static void all_rounds(writer *w) {
