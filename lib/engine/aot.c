@@ -179,19 +179,22 @@ static qn_status begin_header(const qn_program *p, const qn_aot *a, const char *
   return qn_error_no_memory(p->ctx);
 }
 
-/* Runs `cc -shared` on the object; no shell is involved. */
-static qn_status link_shared(qn_context *ctx, const char *object, const char *path) {
+/* Runs `cc -shared` on the object; no shell is involved. `path` is what the caller asked for. */
+static qn_status link_shared(qn_context *ctx, const char *object, const char *linked, const char *path) {
   pid_t pid = fork();
   if (pid == 0) {
-    execlp("cc", "cc", "-shared", "-nostdlib", "-Wl,-z,noexecstack", "-o", path, object, (char *)NULL);
+    execlp("cc", "cc", "-shared", "-nostdlib", "-Wl,-z,noexecstack", "-o", linked, object, (char *)NULL);
     _exit(127);
   }
   int state = 0;
-  if (pid < 0 || waitpid(pid, &state, 0) < 0)
-    return qn_error(ctx, QN_DIAG_IO, qn_place_file(path), "cannot run cc: %s", strerror(errno));
+  pid_t ended = pid;
+  while (pid > 0 && (ended = waitpid(pid, &state, 0)) < 0 && errno == EINTR) continue; /* the embedder's signals */
+  if (ended < 0) return qn_error(ctx, QN_DIAG_IO, qn_place_file(path), "cannot run cc: %s", strerror(errno));
   if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return QN_OK;
-  return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(path),
-                  "cc -shared failed (%d); a C compiler driver is needed to link",
+  if (WIFEXITED(state) && WEXITSTATUS(state) == 127)
+    return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(path),
+                    "there is no cc on the PATH; a shared library is linked with a C compiler driver");
+  return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(path), "cc -shared failed (%d): it links for its own machine only",
                   WIFEXITED(state) ? WEXITSTATUS(state) : -1);
 }
 
@@ -220,7 +223,7 @@ static qn_status emit_shared(const qn_program *p, const qn_backend *backend, con
   snprintf(object, sizeof object, "%s/object.o", folder);
   snprintf(linked, sizeof linked, "%s/linked.so", folder);
   qn_status status = emit_file(p, backend, a, QN_EMIT_OBJ, object);
-  if (!status) status = link_shared(p->ctx, object, linked);
+  if (!status) status = link_shared(p->ctx, object, linked, path);
   if (!status) status = copy_file(p->ctx, linked, path);
   unlink(linked);
   unlink(object);
@@ -228,8 +231,29 @@ static qn_status emit_shared(const qn_program *p, const qn_backend *backend, con
   return status;
 }
 
+/* The header is read as C and as C++: what is a word of either language cannot be a name. */
+static bool is_keyword(const char *s) {
+  static const char *const words[] = {
+      "alignas",     "alignof",  "and",      "and_eq",    "asm",        "auto",         "bitand",
+      "bitor",       "bool",     "break",    "case",      "catch",      "char",         "char16_t",
+      "char32_t",    "class",    "compl",    "const",     "const_cast", "constexpr",    "continue",
+      "decltype",    "default",  "delete",   "do",        "double",     "dynamic_cast", "else",
+      "enum",        "explicit", "export",   "extern",    "false",      "float",        "for",
+      "friend",      "goto",     "if",       "inline",    "int",        "long",         "mutable",
+      "namespace",   "new",      "noexcept", "not",       "not_eq",     "nullptr",      "operator",
+      "or",          "or_eq",    "private",  "protected", "public",     "register",     "reinterpret_cast",
+      "restrict",    "return",   "short",    "signed",    "sizeof",     "static",       "static_assert",
+      "static_cast", "struct",   "switch",   "template",  "this",       "thread_local", "throw",
+      "true",        "try",      "typedef",  "typeid",    "typename",   "union",        "unsigned",
+      "using",       "virtual",  "void",     "volatile",  "wchar_t",    "while",        "xor",
+      "xor_eq"};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    if (!strcmp(s, words[i])) return true;
+  return false;
+}
+
 static bool is_identifier(const char *s) {
-  if (!s || !(isalpha((unsigned char)*s) || *s == '_')) return false;
+  if (!s || !(isalpha((unsigned char)*s) || *s == '_') || is_keyword(s)) return false;
   for (; *s; s++)
     if (!isalnum((unsigned char)*s) && *s != '_') return false;
   return true;
@@ -247,6 +271,8 @@ qn_status qn_program_emit(const qn_module *m, const qn_compile_options *options,
   if (!is_identifier(entry))
     return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(path), "entry name '%s' is no C identifier",
                     entry ? entry : "");
+  if (header_path && !strcmp(path, header_path))
+    return qn_error(ctx, QN_DIAG_IO, qn_place_file(path), "the code and its header are to be the same file");
   qn_status status = qn__compile_target(m, options, &func, &isa);
   if (!status) status = qn__backend_find(ctx, engine, &backend);
   if (!status) status = qn__program_build(m, func, isa, engine, NULL, false, &p);

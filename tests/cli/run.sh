@@ -151,6 +151,8 @@ each fails folder 1 "folder: error: "
 each fails no/such 1 "No such file or directory"
 for kind in $kinds; do
   fails 1 "folder: error: " compile "$in/int8.mlir" --dim n=2 --emit $kind -o code --header folder
+  fails 1 "code.h: error: the code and its header are to be the same file" compile "$in/int8.mlir" --dim n=2 --emit $kind -o code.h --header code.h
+  fails 1 "entry name 'register' is no C identifier" compile "$in/int8.mlir" --dim n=2 --emit $kind -o code --entry register
   fails 1 "folder: error: " compile "$in/int8.mlir" --dim n=2 --emit $kind -o folder --header code.h
 done
 fails 1 "folder: error: " calibrate --merge "$in/calibrated.mlir" "$in/calibrated.mlir" -o folder
