@@ -10,6 +10,7 @@
  * - quern.sparsity tells how much of it is zero and in which patterns, where that is an eighth or more;
  * - where all that reads it is kern.gemm with integer sums, and leaving out what is zero pays, the layout of both gets
  *   granules ("k4n64z32", quern/unstable/layout.h);
+ * - where products of floats over windows with pads read it: finite, when it has neither infinities nor NaN;
  * - on rows that multiply pairs of bytes into 16 bits, where sums of such products are proven to fit by the constant
  *   itself: sums16 = blocks of four k whose sums do, and a layout with blocks of four.
  *
@@ -64,6 +65,7 @@ typedef struct form {
   qn_layout layout;
   size_t bytes; /* of one matrix */
   uint32_t sums16;
+  bool finite;
   char note[QN__SPARSITY_TEXT + 64];
 } form;
 
@@ -96,6 +98,17 @@ static void find_sums16(const qn_module *m, qn_op op, const qn_tensor *source, m
     return;
   f->sums16 = qn__fitting_blocks(d, source->data);
   if (f->sums16) d->layout.k_block = 4;
+}
+
+/* Whether that the weights are finite is of use: to products of floats over windows with pads. */
+static bool asks_for_finite(const qn_module *m, qn_op op) {
+  for (qn_use u = qn_value_first_use(m, qn_op_result(m, op, 0)); u.id; u = qn_use_next(m, u)) {
+    qn_op user = qn_use_op(m, u);
+    if (qn_op_kind_of(m, user) != QN_OP_GEMM || !qn_op_attr(m, user, "pads").id) continue;
+    if (qn_scalar_is_float(qn_type_as_scalar(qn_module_context(m), qn_attr_as_type(m, qn_op_attr(m, user, "acc")))))
+      return true;
+  }
+  return false;
 }
 
 static bool find_granules(const qn_module *m, qn_op op, const qn_tensor *source, const matrices *d, form *f) {
@@ -148,6 +161,8 @@ static qn_status pack_one(qn_rewriter *r, qn_op op) {
   form f = {.sums16 = 0};
   if (!qn_value_constant_tensor(m, qn_op_operand(m, op, 0), &source) || !describe(m, op, &source, &d)) return QN_OK;
   find_sums16(m, op, &source, &d, &f);
+  f.finite =
+      asks_for_finite(m, op) && qn_scalar_all_finite(source.elem, source.data, (uint64_t)qn_tensor_count(&source));
   d.packed_bytes = qn_layout_bytes(&d.layout, d.elem_bytes, d.k, d.n); /* blocks of four may take more than of two */
   f.layout = d.layout, f.bytes = d.packed_bytes;
   qn_attr value = {0}, layout = qn_op_attr(m, op, "layout");
@@ -158,9 +173,10 @@ static qn_status pack_one(qn_rewriter *r, qn_op op) {
     qn__layout_name(&f.layout, name, sizeof name);
     layout = qn_attr_string(m, qn_str_of(name));
   }
-  qn_named_attr attrs[4] = {qn_named(m, "value", value), qn_named(m, "layout", layout)};
+  qn_named_attr attrs[5] = {qn_named(m, "value", value), qn_named(m, "layout", layout)};
   uint32_t n = 2;
   if (f.sums16) attrs[n++] = qn_named(m, "sums16", qn_attr_int(m, (qn_type){0}, f.sums16));
+  if (f.finite) attrs[n++] = qn_named(m, "finite", qn_attr_bool(m, true));
   if (f.note[0]) attrs[n++] = qn_named(m, "quern.sparsity", qn_attr_string(m, qn_str_of(f.note)));
   qn_type t = qn_value_type(m, qn_op_result(m, op, 0));
   qn_op_desc desc = {.kind = QN_OP_PACKED, .num_results = 1, .results = &t, .num_attrs = n, .attrs = attrs};

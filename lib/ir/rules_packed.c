@@ -176,6 +176,20 @@ static qn_status check_sums16(qn_module *m, qn_op op, const qn_layout *layout, q
       (long long)depth);
 }
 
+static qn_status check_finite(qn_module *m, qn_op op, qn_type declared) {
+  qn_context *ctx = qn_module_context(m);
+  if (!qn_op_get_bool(m, op, "finite")) return QN_OK;
+  qn_scalar mem = qn_type_memory(ctx, qn_type_elem(ctx, declared));
+  qn_tensor t;
+  bool none;
+  qn_status status = packed_bytes(m, op, &t, &none);
+  if (status != QN_OK) return status;
+  if (none || qn_scalar_all_finite(mem, t.data, qn_tensor_bytes(&t) / (qn_scalar_get(mem)->storage_bits / 8u)))
+    return status;
+  return qn_op_error(m, op, QN_DIAG_VERIFY, "finite is true, but the value has elements of %s that are not",
+                     qn__type_c(m, declared));
+}
+
 qn_status qn__rule_packed_constant(qn_module *m, qn_op op, qn_type *results) {
   qn_context *ctx = qn_module_context(m);
   qn_layout layout;
@@ -207,5 +221,6 @@ qn_status qn__rule_packed_constant(qn_module *m, qn_op op, qn_type *results) {
                        (unsigned long long)have, qn__type_c(m, declared), (unsigned long long)want);
   results[0] = declared;
   status = check_sums16(m, op, &layout, declared);
+  if (status == QN_OK) status = check_finite(m, op, declared);
   return status == QN_OK ? check_packed_uses(m, op, false) : status;
 }

@@ -103,8 +103,8 @@ void qn__ll_gemm_places_init(gemm_state *s);
 void qn__ll_gemm_places_note(gemm_state *s, LLVMValueRef begin, LLVMValueRef end);
 /* In the function of a tile's sums: its rows, where there are no pads. */
 void qn__ll_gemm_places_rows(gemm_state *s);
-/* The same with pads: `run` for each position that counts, rows and panels at it. */
-void qn__ll_gemm_places_loop(gemm_state *s, void (*run)(gemm_state *));
+/* The same with pads: `begin` and then `run` for each position that counts, rows and panels at it. */
+void qn__ll_gemm_places_loop(gemm_state *s, void (*begin)(gemm_state *), void (*run)(gemm_state *));
 /* With pads: the list of which rows of Y the tile's are. */
 LLVMValueRef qn__ll_gemm_places_results(gemm_state *s);
 

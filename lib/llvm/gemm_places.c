@@ -7,8 +7,12 @@
  *
  * Where the border is 0, positions that are outside for all rows of a tile add nothing and are left out. So that there
  * are many such tiles, pixels are taken in an order of their own: those whose windows are inside line by line, then the
- * columns left and right of them from top to bottom, then the lines above and below. Floats take all positions: a
- * product with 0 may be -0, or no number. */
+ * columns left and right of them from top to bottom, then the lines above and below.
+ *
+ * Floats do that where all weights are known to be finite. A product of 0 is then 0 or -0, and adding that changes a
+ * sum only from -0 to 0; what follows does not tell the two apart but where it, too, ends in a zero. So sums that end
+ * otherwise than in -0 are those of all positions, and a tile in which one ends in -0, which takes products too small
+ * for a float, is taken once more with all of them. */
 #include "gemm_impl.h"
 
 /* Parts of the table, each with 8 bytes a row: bytes from the image to the window; with pads a bit for each position
@@ -255,7 +259,7 @@ void qn__ll_gemm_places_init(gemm_state *s) {
   gemm_places *p = &s->places;
   p->some = s->plan->window;
   p->pads = p->some && qn__window_pads(s->plan);
-  p->skips = p->pads && s->plan->border == 0 && !qn__ll_mem_float(s->plan->acc);
+  p->skips = p->pads && s->plan->border == 0 && (!qn__ll_mem_float(s->plan->acc) || s->plan->finite);
   if (!p->some) return;
   p->table = qn__ll_slot(g, g->i8, p->pads ? PADDED : INSIDE);
   if (p->pads) {
@@ -276,24 +280,29 @@ LLVMValueRef qn__ll_gemm_places_results(gemm_state *s) {
 
 /* ---- inside a tile ---- */
 
-/* Positions that are inside for any row of the tile; and whether some row sees fewer of them than another. */
+/* Positions that are taken, which are inside for some row of the tile, and all there are; and whether some row sees
+ * fewer of the former than another. */
 typedef struct positions {
-  LLVMValueRef any, differ;
+  LLVMValueRef taken, all, differ;
 } positions;
 
-static positions positions_of(gemm_state *s) {
+/* With `again`, which may be null, all are taken where it holds. */
+static positions positions_of(gemm_state *s, LLVMValueRef again) {
   qn_ll *g = s->g;
-  LLVMValueRef any = entry(g, s->place, INSIDE, 0), all = any;
+  LLVMValueRef any = entry(g, s->place, INSIDE, 0), common = any,
+               all = qn__ll_bits(g, g->i64, all_bits(&s->plan->shape));
   for (uint32_t r = 1; r < s->tile.rows; r++) {
     LLVMValueRef row = entry(g, s->place, INSIDE, r);
-    any = LLVMBuildOr(g->b, any, row, ""), all = LLVMBuildAnd(g->b, all, row, "");
+    any = LLVMBuildOr(g->b, any, row, ""), common = LLVMBuildAnd(g->b, common, row, "");
   }
-  if (!s->places.skips) any = qn__ll_bits(g, g->i64, all_bits(&s->plan->shape));
+  if (!s->places.skips) any = all;
+  if (again) any = LLVMBuildSelect(g->b, again, all, any, "");
   if (s->pieces.some) {
     any = LLVMBuildAnd(g->b, any, s->pieces.positions, "");
-    all = LLVMBuildAnd(g->b, all, s->pieces.positions, "");
+    common = LLVMBuildAnd(g->b, common, s->pieces.positions, "");
+    all = s->pieces.positions;
   }
-  return (positions){any, LLVMBuildICmp(g->b, LLVMIntNE, any, all, "")};
+  return (positions){any, all, LLVMBuildICmp(g->b, LLVMIntNE, any, common, "")};
 }
 
 static void choose_rows(gemm_state *s, LLVMValueRef position, LLVMValueRef *chosen) {
@@ -336,14 +345,13 @@ void qn__ll_gemm_places_rows(gemm_state *s) {
   for (uint32_t r = 0; r < s->tile.rows; r++) s->tile.a[r] = qn__ll_gep(s->g, s->a, entry(s->g, s->place, BEGINS, r));
 }
 
-void qn__ll_gemm_places_loop(gemm_state *s, void (*run)(gemm_state *)) {
+static void positions_loop(gemm_state *s, positions p, void (*run)(gemm_state *)) {
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   uint32_t sums = t->acc_rows * t->vectors * t->sets, n = sums + 1;
   int64_t block = (int64_t)s->plan->layout.panel_width * s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
   LLVMValueRef carried[QN_LL_MAX_CARRIED], first[QN_LL_MAX_VECTORS], zero = qn__ll_i64(g, 0);
-  positions p = positions_of(s);
-  LLVMValueRef left = p.any, count = qn__ll_intrinsic(g, "llvm.ctpop", 1, &g->i64, 1, &left);
+  LLVMValueRef left = p.taken, count = qn__ll_intrinsic(g, "llvm.ctpop", 1, &g->i64, 1, &left);
   LLVMValueRef bytes = qn__ll_mul(g, s->all_blocks, qn__ll_i64(g, block));
   qn_ll_for f;
   for (uint32_t i = 0; i < t->panels; i++) first[i] = t->b[i];
@@ -365,4 +373,45 @@ void qn__ll_gemm_places_loop(gemm_state *s, void (*run)(gemm_state *)) {
   qn__ll_for_end(g, &f, carried);
   for (uint32_t i = 0; i < sums; i++) t->acc[i] = carried[i];
   if (s->fetch.ahead) s->fetch.ahead = carried[n];
+}
+
+/* Whether any sum of the tile is -0. */
+static LLVMValueRef some_minus_zero(gemm_state *s) {
+  qn_ll *g = s->g;
+  const qn_ll_tile *t = &s->tile;
+  bool wide = s->plan->acc == QN_F64;
+  LLVMTypeRef type = qn__ll_lanes(wide ? g->i64 : g->i32, t->acc_lanes);
+  LLVMValueRef minus_zero = qn__ll_bits(g, type, wide ? 1ull << 63 : 1ull << 31), found = NULL;
+  for (uint32_t i = 0; i < t->acc_rows * t->vectors; i++) {
+    LLVMValueRef is = LLVMBuildICmp(g->b, LLVMIntEQ, LLVMBuildBitCast(g->b, t->acc[i], type, ""), minus_zero, "");
+    found = found ? LLVMBuildOr(g->b, found, is, "") : is;
+  }
+  LLVMTypeRef flags = LLVMTypeOf(found);
+  return t->acc_lanes > 1 ? qn__ll_intrinsic(g, "llvm.vector.reduce.or", 1, &flags, 1, &found) : found;
+}
+
+void qn__ll_gemm_places_loop(gemm_state *s, void (*begin)(gemm_state *), void (*run)(gemm_state *)) {
+  qn_ll *g = s->g;
+  if (!s->places.skips || !qn__ll_mem_float(s->plan->acc)) {
+    begin(s);
+    positions_loop(s, positions_of(s, NULL), run);
+    return;
+  }
+  LLVMValueRef zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1), two = qn__ll_i64(g, 2), ahead = s->fetch.ahead;
+  qn_ll_for f;
+  qn_ll_if some;
+  qn__ll_do_begin(g, &f, zero, two, 1, 0, NULL);
+  positions p = positions_of(s, LLVMBuildICmp(g->b, LLVMIntNE, f.i, zero, ""));
+  s->fetch.ahead = ahead;
+  begin(s);
+  positions_loop(s, p, run);
+  LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
+  LLVMValueRef steps[2] = {two};
+  qn__ll_if_begin(g, &some, LLVMBuildICmp(g->b, LLVMIntNE, p.taken, p.all, ""));
+  steps[1] = LLVMBuildSelect(g->b, some_minus_zero(s), one, two, "");
+  from[1] = LLVMGetInsertBlock(g->b);
+  qn__ll_if_end(g, &some);
+  f.step = LLVMBuildPhi(g->b, g->i64, "");
+  LLVMAddIncoming(f.step, steps, from, 2);
+  qn__ll_for_end(g, &f, NULL);
 }

@@ -346,11 +346,11 @@ void qn__ll_gemm_sums(gemm_state *s) {
   if (s->fetch.a_step) s->fetch.a = qn__ll_gep(g, t->a[t->rows - 1], s->a_stride);
   t->b[0] = l->granule ? qn__ll_gemm_columns(s, granules_at(s, granule_number(s, s->panel))) : s->b;
   for (uint32_t p = 1; p < t->panels; p++) t->b[p] = qn__ll_gep(g, t->b[p - 1], s->b_stride);
-  begin_sums(s);
+  if (!s->places.pads) begin_sums(s);
   if (l->granule)
     accumulate_granules(s);
   else if (s->places.pads)
-    qn__ll_gemm_places_loop(s, accumulate_run);
+    qn__ll_gemm_places_loop(s, begin_sums, accumulate_run);
   else if (s->plan->window)
     segments_loop(s, s->image[5], s->image[10], NULL, inner_segments);
   else

@@ -134,3 +134,26 @@ void qn_tensor_set_f64(qn_tensor *t, int64_t i, double v) {
 void qn_tensor_set_i64(qn_tensor *t, int64_t i, int64_t v) {
   qn__store_i64(t->elem, t->data, (size_t)i, v);
 }
+
+/* Floats that are no number, or infinite, have all bits of their exponent set. */
+#define ALL_FINITE(type, exponent)                                                                                     \
+  do {                                                                                                                 \
+    const unsigned char *at = data;                                                                                    \
+    type odd = 0;                                                                                                      \
+    for (uint64_t i = 0; i < count; i++, at += sizeof(type)) {                                                         \
+      type bits;                                                                                                       \
+      memcpy(&bits, at, sizeof bits);                                                                                  \
+      odd |= (type)((bits & (exponent)) == (exponent));                                                                \
+    }                                                                                                                  \
+    return !odd;                                                                                                       \
+  } while (0)
+
+bool qn_scalar_all_finite(qn_scalar s, const void *data, uint64_t count) {
+  switch (s) {
+  case QN_F64: ALL_FINITE(uint64_t, UINT64_C(0x7FF0000000000000));
+  case QN_F32: ALL_FINITE(uint32_t, 0x7F800000u);
+  case QN_F16: ALL_FINITE(uint16_t, 0x7C00u);
+  case QN_BF16: ALL_FINITE(uint16_t, 0x7F80u);
+  default: return false;
+  }
+}

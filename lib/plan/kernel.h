@@ -96,6 +96,7 @@ typedef struct qn_gemm_plan {
   uint32_t last; /* columns of the last panel that are multiplied, in whole vectors, where that leaves some out; or 0 */
   uint32_t side; /* columns after the last whole vector that are multiplied along K; `last` is without them then */
   bool whole;    /* N is known to fill all panels */
+  bool finite;   /* of windows with pads: all weights are known to be */
   uint32_t rows; /* tallest tile */
   bool tiles;    /* the row's registers for tiles of bytes hold tall ones */
   uint32_t

@@ -168,6 +168,8 @@ static qn_status follow_window(qn_module *m, qn_op op, qn_gemm_plan *g) {
     return qn_op_error(m, op, QN_DIAG_VERIFY, "has a window that no kernel can follow");
   g->window = true;
   g->border = qn_op_get_int(m, op, "border");
+  qn_op weights = qn_value_op(m, qn_op_operand(m, op, 1));
+  if (qn__window_pads(g) && qn_op_kind_of(m, weights) == QN_OP_PACKED) g->finite = qn_op_get_bool(m, weights, "finite");
   qn_segments s = qn_window_segments(&g->shape, a.size[3]);
   g->window_inner = s.inner > 1;
   g->has_prologue = g->lhs_strided = false;
@@ -378,7 +380,8 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
                      (uint64_t)g->turns_of << 24);
   h = qn__mix(h, (uint64_t)g->cuts | (uint64_t)g->last << 1 | (uint64_t)g->side << 33 | (uint64_t)g->whole << 63);
   if (qn__window_pads(g))
-    h = qn__pads_hash(g, qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32));
+    h = qn__pads_hash(
+        g, qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32 | (uint64_t)g->finite << 16));
   h = qn__mix(h, (uint64_t)g->direct | (uint64_t)g->direct_fetch << 1 | (uint64_t)g->direct_n << 2);
   h = qn__mix(h, (uint64_t)g->direct_k);
   h = qn__mix(qn__mix(h, (uint64_t)g->direct_a_pitch), (uint64_t)g->direct_y_pitch);

@@ -121,19 +121,40 @@ void convolutions(void) {
   put_tail(&c, &t, form);
 }
 
+/* Ordinary numbers; some so small that products of them are none, zeros of either sign, now and then no number. */
+static void put_float_weights(const conv *c, const char *type) {
+  static const uint32_t odd[] = {0, 0x80000000u, 1, 0x80000003u, 0x00800000u, 0x8D000000u, 0x0D000000u};
+  int count = c->o * (c->c / c->groups) * c->kh * c->kw, infinite = pick(6) == 0 ? pick(count) : -1;
+  bool small = pick(3) == 0;
+  put("  %%w = arith.constant dense<\"0x");
+  for (int i = 0; i < count; i++) {
+    uint32_t bits = i == infinite ? 0xFF800000u : 0x3D000000u + ((uint32_t)pick(1 << 14) << 12);
+    if (i != infinite && pick(2)) bits |= 0x80000000u;
+    if (i != infinite && small && pick(3)) bits = odd[pick(7)];
+    for (int k = 0; k < 32; k += 8) put("%02X", (unsigned)(bits >> k) & 255u);
+  }
+  put("\"> : %s\n", type);
+}
+
 void float_convolutions(void) {
   conv c = any_conv();
   types t;
   const char *elem = pick(4) ? "f32" : "f16";
+  bool constant = pick(2) && elem[1] == '3' && c.o * (c.c / c.groups) * c.kh * c.kw <= 20000;
   image(t.x, sizeof t.x, &c, c.c, c.h, c.w, elem);
   image(t.y, sizeof t.y, &c, c.o, c.oh, c.ow, elem);
   weights_shape(t.w, sizeof t.w, &c, elem);
   bool pool = pick(3) == 0 && c.oh > 1 && c.ow > 1;
   char pooled[120];
   image(pooled, sizeof pooled, &c, c.o, pool ? c.oh - 1 : c.oh, pool ? c.ow - 1 : c.ow, elem);
-  put("func.func @main(%%x: %s, %%w: %s) -> %s {\n", t.x, t.w, pooled);
+  if (constant) {
+    put("func.func @main(%%x: %s) -> %s {\n", t.x, pooled);
+    put_float_weights(&c, t.w);
+  } else {
+    put("func.func @main(%%x: %s, %%w: %s) -> %s {\n", t.x, t.w, pooled);
+  }
   put_conv(&c, &t, "%w");
-  put("  %%r = quern.relu %%s : (%s) -> %s\n", t.y, t.y);
+  put("  %%r = quern.%s %%s : (%s) -> %s\n", pick(2) ? "relu" : "neg", t.y, t.y);
   if (pool)
     put("  %%p = quern.%s %%r {kernel = array<i64: 2, 2>, layout = \"%s\"} : (%s) -> %s\n  return %%p : %s\n}\n",
         pick(2) ? "max_pool" : "average_pool", c.nchw ? "nchw" : "nhwc", t.y, pooled, pooled);

@@ -14,6 +14,8 @@ func.func @f(%x: tensor<2x8xui8>) -> tensor<2x1xi32> {
   %3 = kern.packed_constant {layout = "k4n1", sums16 = 1, value = dense<[64, 64, -128, 127, 65, 64, 1, 1]> : tensor<8xi8>} : () -> tensor<8x1xi8>
   // CHECK: granules.mlir:[[@LINE+1]]:{{[0-9]+}}: error: {{.*}}sums16 is 4, but the weights are too large
   %4 = kern.packed_constant {layout = "k4n1", sums16 = 4, value = dense<[64, 64, -128, 127, 64, 64, 1, 1]> : tensor<8xi8>} : () -> tensor<8x1xi8>
+  // CHECK: granules.mlir:[[@LINE+1]]:{{[0-9]+}}: error: {{.*}}finite is true, but the value has elements of tensor<1x1xf32> that are not
+  %f = kern.packed_constant {finite = true, layout = "k1n1", value = dense<[0, 0, -128, 127]> : tensor<4xi8>} : () -> tensor<1x1xf32>
   %5 = kern.packed_constant {layout = "k4n1z4", value = dense<0> : tensor<64xi8>} : () -> tensor<8x1xi8>
   %y = kern.gemm %x, %5 prologue {
   ^bb0(%a: i8):

@@ -221,9 +221,32 @@ static void test_element_access(void **state) {
   assert_true(qn_tensor_get_i64(&t, 2) == -3 && qn_tensor_get_f64(&t, 0) == 5 && three_nibbles[1] == 0x0D);
 }
 
+static void test_all_finite(void **state) {
+  (void)state;
+  static const struct {
+    qn_scalar type;
+    double largest;
+  } cases[] = {{QN_F64, 0x1.fp1023}, {QN_F32, 0x1.fp127}, {QN_F16, 65504}, {QN_BF16, 0x1.fep127}};
+  static const double odd[] = {INFINITY, -INFINITY, NAN};
+  for (size_t c = 0; c < 4; c++) {
+    double room[9] = {0};
+    char *data = (char *)room + 1;
+    for (size_t i = 0; i < 7; i++) qn__store_f64(cases[c].type, data, i, i % 2 ? cases[c].largest : -cases[c].largest);
+    assert_true(qn_scalar_all_finite(cases[c].type, data, 7));
+    for (size_t k = 0; k < 3; k++) {
+      qn__store_f64(cases[c].type, data, 6, odd[k]);
+      assert_false(qn_scalar_all_finite(cases[c].type, data, 7));
+      assert_true(qn_scalar_all_finite(cases[c].type, data, 6));
+    }
+  }
+  assert_true(qn_scalar_all_finite(QN_F32, NULL, 0));
+  assert_false(qn_scalar_all_finite(QN_I8, odd, 1));
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_fma),         cmocka_unit_test(test_float_to_int),
-                                     cmocka_unit_test(test_division),    cmocka_unit_test(test_sums),
-                                     cmocka_unit_test(test_environment), cmocka_unit_test(test_element_access)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_finite),    cmocka_unit_test(test_fma),
+                                     cmocka_unit_test(test_float_to_int),  cmocka_unit_test(test_division),
+                                     cmocka_unit_test(test_sums),          cmocka_unit_test(test_environment),
+                                     cmocka_unit_test(test_element_access)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
