@@ -423,6 +423,7 @@ static void take_zeros(gemm_state *s) {
 qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   if (qn__ll_amx_serves(body)) return qn__ll_amx_tiles(g, body);
   if (qn__ll_gemm_direct_serves(g, body)) return qn__ll_gemm_direct(g, body);
+  if (qn__ll_gemm_few_serves(g, body)) return qn__ll_gemm_few(g, body);
   const qn_gemm_plan *plan = &body->plan->u.gemm;
   loops l = {.s = {.g = g, .plan = plan, .body = body}, .rows = body->rows & (QN_ROWS_MIXED - 1)};
   gemm_state *s = &l.s;

@@ -127,6 +127,9 @@ void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValu
 bool qn__ll_gemm_direct_serves(const qn_ll *g, const qn_body *body);
 qn_status qn__ll_gemm_direct(qn_ll *g, const qn_body *body);
 
+/* gemm_few.c: a body whose plan is `few`, where the row's way to multiply allows it. */
+bool qn__ll_gemm_few_serves(const qn_ll *g, const qn_body *body);
+qn_status qn__ll_gemm_few(qn_ll *g, const qn_body *body);
 /* gemm_direct_text.c: the sums of a tile in registers, t->acc, over num_blocks of K, added to those there already. */
 typedef struct qn_ll_sums {
   uint32_t num_blocks;

@@ -120,16 +120,23 @@ typedef struct qn_gemm_plan {
    * which calls tell all the same, and leave sums in registers until the epilogue (direct.c). */
   bool direct, direct_fetch; /* the latter: lines of Y are fetched before tiles write them */
   int64_t direct_n, direct_k, direct_a_pitch, direct_y_pitch;
-  qn_combine combine; /* of WINDOW; DOT for GEMM */
+  /* Few rows over weights that a second-level cache does not hold: vectors of columns of a tile, 0 elsewhere. Sizes are
+   * known, and the code may rely on K and on bytes from row to row of A, which calls tell all the same (few.c). */
+  uint32_t few;
+  int64_t few_rows, few_blocks, few_pitch; /* M; K in blocks; bytes */
+  qn_combine combine;                      /* of WINDOW; DOT for GEMM */
   qn_window_tile tile;
   uint32_t num_prologue_extras, num_epilogue_extras;
   qn_extra *prologue_extras, *epilogue_extras;
   qn_tape prologue; /* inputs: A's element, then the extras; one output of type lhs */
   qn_tape epilogue; /* inputs: the sum (type acc), then the extras; one output of type y_mem */
 } qn_gemm_plan;
-/* Bytes from row to row of the codes that a prologue makes, of k elements rounded up to the layout's blocks. */
+enum { QN_FEW_BLOCKS = 64, QN_FEW_MOST_ROWS = 26 }; /* of K, that a piece of `few` has; of M */
+/* Bytes from row to row of the codes that a prologue makes, of k elements rounded up to the layout's blocks. With `few`
+ * never so many that all rows share places of a first-level cache. */
 static inline int64_t qn__codes_pitch(const qn_gemm_plan *g, int64_t k_padded) {
-  return (k_padded * (int64_t)qn_scalar_bytes(g->lhs, 1) + 63) & ~(int64_t)63;
+  int64_t bytes = (k_padded * (int64_t)qn_scalar_bytes(g->lhs, 1) + 63) & ~(int64_t)63;
+  return g->few && bytes % 512 == 0 ? bytes + 64 : bytes;
 }
 /* Whether windows reach over the image. */
 static inline bool qn__window_pads(const qn_gemm_plan *g) {

@@ -271,6 +271,7 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   g->kept_bytes = (uint32_t)v[QN_CHOICE_KEPT];
   g->large_bytes = (uint32_t)v[QN_CHOICE_LARGE];
   out->parts = v[QN_CHOICE_PARTS] > 0 ? (uint32_t)v[QN_CHOICE_PARTS] : 1;
+  if (v[QN_CHOICE_ROWS] <= 0) qn__plan_few(m, op, out->isa, g);
   return QN_OK;
 }
 
@@ -389,6 +390,9 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   h = qn__mix(qn__mix(h, (uint64_t)g->tile_ahead | (uint64_t)g->tile_far << 32),
               (uint64_t)g->tile_close | (uint64_t)g->tile_lines << 32);
   h = qn__mix(h, g->far_bytes);
+  if (g->few)
+    h = qn__mix(qn__mix(h, g->few | (uint64_t)g->few_rows << 8 | (uint64_t)g->few_blocks << 16),
+                (uint64_t)g->few_pitch);
   h = qn__mix(h, (uint64_t)g->kept_bytes | (uint64_t)g->large_bytes << 32);
   h = qn__extras_hash(g->prologue_extras, g->num_prologue_extras, h);
   h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);

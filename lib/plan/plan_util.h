@@ -41,6 +41,8 @@ qn_status qn__plan_epilogue(qn_module *m, qn_op op, uint32_t region, uint32_t fi
 /* direct.c: fills `direct` and what goes with it where rows of A have at most so many bytes, and there the height of
  * tiles, too. Everything but the rest of `g` is set. */
 void qn__plan_direct(const qn_module *m, qn_op op, const qn_isa *isa, int64_t most_bytes, qn_gemm_plan *g);
+/* few.c: fills `few` and what goes with it, the height of tiles among them. Everything but the rest of `g` is set. */
+void qn__plan_few(const qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan *g);
 uint64_t qn__block_hash(const qn_kernel_plan *p, uint64_t h);
 uint64_t qn__loop_hash(const qn_loop_plan *p, uint64_t h);
 uint64_t qn__attention_hash(const qn_attention_plan *p, uint64_t h);

@@ -1,0 +1,212 @@
+/* GEMM tiles of few rows over weights that a second-level cache does not hold. With 16 rows a line of weights is
+ * multiplied for 8 cycles, and one comes from a last-level cache every 6 at best: lines have to be on their way all the
+ * time, and nothing may hold them up. What does is reading them from the second level for each tile of rows, whose
+ * misses of the first take turns with lines from further away. So K is taken in pieces of a few kilobytes, which are in
+ * the first level when the tiles come to them, each line fetched into the second a piece before. Sums wait in memory
+ * from piece to piece.
+ *
+ * A piece is halved by columns where panels are wide: it is longer for as many bytes, and sums are loaded and stored
+ * more rarely. Both halves take turns, since what is read from afar is best read in order. */
+#include "few.h"
+#include "gemm_impl.h"
+
+enum { LEAST_SUMS = 10, LINE = 64, WORD = 4, FEWEST_LEFT = 16 };
+
+typedef struct few {
+  qn_ll *g;
+  const qn_gemm_plan *plan;
+  const qn_body *body;
+  const qn_ll_wording *words;
+  uint32_t rows;   /* tallest tile */
+  bool low;        /* there are tiles lower by one, too */
+  uint32_t halves; /* parts of a panel's columns */
+  int64_t b_block, sums_pitch;
+  uint32_t left; /* blocks of the last piece */
+  LLVMTypeRef type;
+  LLVMValueRef tile[2][2]; /* functions: of tall and low tiles, for whole pieces and the last one */
+  LLVMValueRef begin, high_end, end;
+  LLVMValueRef waiting, start, start_pitch; /* sums; what the piece at hand starts from */
+} few;
+
+static const qn_ll_wording *wording_of(const qn_ll *g, const qn_gemm_plan *p) {
+  const qn_ll_dot *dot = qn__ll_dot_find(g, p, true);
+  return dot ? qn__ll_wording_of(g, p, dot) : NULL;
+}
+
+bool qn__ll_gemm_few_serves(const qn_ll *g, const qn_body *body) {
+  const qn_gemm_plan *p = &body->plan->u.gemm;
+  uint32_t rows = body->rows & (QN_ROWS_MIXED - 1);
+  return p->few && rows * p->few >= LEAST_SUMS && wording_of(g, p) && g->masked;
+}
+
+/* ---- a tile's part of a piece, a function ---- */
+
+static LLVMValueRef tile_function(few *w, uint32_t rows, uint32_t blocks) {
+  qn_ll *g = w->g, outer = *g;
+  const qn_gemm_plan *p = w->plan;
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
+  qn_str name = qn__arena_fmt(g->arena, "%s_few", w->body->symbol); /* LLVM numbers those after the first */
+  if (!name.data) g->failed = g->out_of_memory = true;
+  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", w->type));
+  LLVMSetLinkage(fn, LLVMInternalLinkage);
+  g->fn = fn;
+  g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
+  LLVMPositionBuilderAtEnd(g->b, g->entry);
+  qn_ll_few f = {.words = w->words,
+                 .rows = rows,
+                 .vectors = p->few,
+                 .num_blocks = blocks,
+                 .num_units = (uint32_t)((QN_FEW_BLOCKS * rows + p->few_rows - 1) / p->few_rows),
+                 .a_pitch = p->few_pitch,
+                 .b_block = w->b_block,
+                 .sums_pitch = w->sums_pitch,
+                 .a = LLVMGetParam(fn, 0),
+                 .b = LLVMGetParam(fn, 1),
+                 .start = LLVMGetParam(fn, 2),
+                 .sums = LLVMGetParam(fn, 3),
+                 .near = LLVMGetParam(fn, 4),
+                 .far = LLVMGetParam(fn, 5),
+                 .start_pitch = LLVMGetParam(fn, 6)};
+  qn__ll_few_text(g, &f);
+  LLVMBuildRetVoid(g->b);
+  g->fn = outer.fn, g->entry = outer.entry, g->args = outer.args;
+  LLVMPositionBuilderAtEnd(g->b, here);
+  return fn;
+}
+
+/* ---- loops ---- */
+
+/* Tiles of `rows` rows, from .. to-1, of a part of the panel's columns: what moves from tile to tile is carried, each
+ * by what it moves. */
+static void rows_loop(few *w, LLVMValueRef from, LLVMValueRef to, uint32_t rows, LLVMValueRef fn,
+                      LLVMValueRef carried[6]) {
+  qn_ll *g = w->g;
+  const qn_gemm_plan *p = w->plan;
+  int64_t units = (int64_t)rows * QN_FEW_BLOCKS / p->few_rows;
+  LLVMValueRef args[7], sums = qn__ll_i64(g, rows * w->sums_pitch);
+  LLVMValueRef start = qn__ll_mul(g, w->start_pitch, qn__ll_i64(g, rows));
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, from, to, rows, 6, carried);
+  for (uint32_t i = 0; i < 6; i++) args[i] = carried[i];
+  args[6] = w->start_pitch;
+  LLVMBuildCall2(g->b, w->type, fn, args, 7, "");
+  carried[0] = qn__ll_gep_const(g, carried[0], rows * p->few_pitch);
+  carried[2] = qn__ll_gep(g, carried[2], start);
+  carried[3] = qn__ll_gep(g, carried[3], sums);
+  carried[4] = qn__ll_gep_const(g, carried[4], units * w->b_block);
+  carried[5] = qn__ll_gep_const(g, carried[5], units * p->few * LINE);
+  qn__ll_for_end(g, &f, carried);
+}
+
+/* All rows of a piece that begins at block `at` of K, in the panel at `panel`. */
+static void piece(few *w, LLVMValueRef a, LLVMValueRef panel, LLVMValueRef at, bool last) {
+  qn_ll *g = w->g;
+  const qn_gemm_plan *p = w->plan;
+  uint32_t blocks = last ? w->left : QN_FEW_BLOCKS;
+  LLVMValueRef first = LLVMBuildICmp(g->b, LLVMIntEQ, at, qn__ll_i64(g, 0), "");
+  LLVMValueRef b = qn__ll_gep(g, panel, qn__ll_mul(g, at, qn__ll_i64(g, w->b_block)));
+  LLVMValueRef next = qn__ll_gep_const(g, b, blocks * w->b_block), start = w->start;
+  LLVMValueRef far = w->halves > 1 ? next : qn__ll_gep_const(g, next, QN_FEW_BLOCKS * w->b_block);
+  a = qn__ll_gep(g, a, qn__ll_mul(g, at, qn__ll_i64(g, WORD)));
+  start = LLVMBuildSelect(g->b, first, w->start, w->waiting, "");
+  w->start_pitch = LLVMBuildSelect(g->b, first, qn__ll_i64(g, 0), qn__ll_i64(g, w->sums_pitch), "");
+  for (uint32_t h = 0; h < w->halves; h++) {
+    int64_t column = (int64_t)h * p->few * LINE;
+    LLVMValueRef carried[6] = {a,
+                               qn__ll_gep_const(g, b, column),
+                               qn__ll_gep_const(g, start, column),
+                               qn__ll_gep_const(g, w->waiting, column),
+                               h + 1 < w->halves ? qn__ll_gep_const(g, b, column + p->few * LINE) : next,
+                               qn__ll_gep_const(g, far, h * QN_FEW_BLOCKS * w->b_block / w->halves)};
+    rows_loop(w, w->begin, w->low ? w->high_end : w->end, w->rows, w->tile[0][last], carried);
+    if (w->low) rows_loop(w, w->high_end, w->end, w->rows - 1, w->tile[1][last], carried);
+  }
+}
+
+/* Where what sums start from is to be had in one place: a vector by column, or zeros. */
+static void take_start(few *w, uint32_t extra, bool minus, LLVMValueRef column) {
+  qn_ll *g = w->g;
+  const qn_extra *x = &w->plan->epilogue_extras[extra];
+  qn_ll_place from = {x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, qn__ll_arg_ptr(g, 3 + extra), NULL};
+  LLVMValueRef lanes = qn__ll_i64(g, g->lanes), none = qn__ll_i64(g, 0);
+  for (uint32_t v = 0; v < w->plan->layout.panel_width / g->lanes; v++) {
+    LLVMValueRef at = qn__ll_add(g, column, qn__ll_i64(g, (int64_t)v * g->lanes)), mask = NULL;
+    if (!w->plan->whole) {
+      LLVMValueRef left = qn__ll_min(g, qn__ll_sub(g, qn__ll_arg_size(g, 1), at), lanes);
+      LLVMValueRef some = LLVMBuildICmp(g->b, LLVMIntSGT, left, none, "");
+      mask = qn__ll_mask(g, LLVMBuildSelect(g->b, some, left, none, ""));
+    }
+    LLVMValueRef s = qn__ll_load(g, &from, at, g->lanes, mask);
+    if (minus) s = LLVMBuildNeg(g->b, s, "");
+    qn__ll_store_vec(g, s, qn__ll_gep_const(g, w->start, (int64_t)v * LINE), LINE);
+  }
+}
+
+static void zero_start(few *w) {
+  qn_ll *g = w->g;
+  LLVMValueRef none = LLVMConstNull(qn__ll_lanes(g->i32, g->lanes));
+  for (int64_t v = 0; v < w->sums_pitch / LINE; v++)
+    qn__ll_store_vec(g, none, qn__ll_gep_const(g, w->start, v * LINE), LINE);
+}
+
+static void one_panel(few *w, LLVMValueRef panel) {
+  qn_ll *g = w->g;
+  const qn_gemm_plan *p = w->plan;
+  LLVMValueRef a = qn__ll_gep(g, qn__ll_arg_ptr(g, 0), qn__ll_mul(g, w->begin, qn__ll_i64(g, p->few_pitch)));
+  LLVMValueRef b = qn__ll_gep(g, qn__ll_arg_ptr(g, 1), qn__ll_mul(g, panel, qn__ll_i64(g, p->few_blocks * w->b_block)));
+  int64_t whole = p->few_blocks - (w->left == QN_FEW_BLOCKS ? 0 : w->left);
+  qn_ll_for f;
+  if (whole) {
+    qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, whole), QN_FEW_BLOCKS, 0, NULL);
+    piece(w, a, b, f.i, false);
+    qn__ll_for_end(g, &f, NULL);
+  }
+  if (whole < p->few_blocks) piece(w, a, b, qn__ll_i64(g, whole), true);
+}
+
+/* The fewest tiles that cover the rows, as many of them low as it takes. */
+static LLVMValueRef end_of_high(few *w) {
+  qn_ll *g = w->g;
+  LLVMValueRef count = qn__ll_sub(g, w->end, w->begin), high = qn__ll_i64(g, w->rows);
+  LLVMValueRef tiles = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, w->rows - 1)), high, "");
+  LLVMValueRef tall = qn__ll_sub(g, tiles, qn__ll_sub(g, qn__ll_mul(g, tiles, high), count));
+  return qn__ll_add(g, w->begin, qn__ll_mul(g, tall, high));
+}
+
+static void make_tiles(few *w) {
+  qn_ll *g = w->g;
+  LLVMTypeRef types[7] = {g->ptr, g->ptr, g->ptr, g->ptr, g->ptr, g->ptr, g->i64};
+  w->type = LLVMFunctionType(g->void_t, types, 7, false);
+  for (uint32_t i = 0; i < (w->low ? 2u : 1u); i++) {
+    w->tile[i][0] = tile_function(w, w->rows - i, QN_FEW_BLOCKS);
+    if (w->left != QN_FEW_BLOCKS) w->tile[i][1] = tile_function(w, w->rows - i, w->left);
+  }
+}
+
+qn_status qn__ll_gemm_few(qn_ll *g, const qn_body *body) {
+  const qn_gemm_plan *p = &body->plan->u.gemm;
+  few w = {.g = g, .plan = p, .body = body, .words = wording_of(g, p), .rows = body->rows & (QN_ROWS_MIXED - 1)};
+  uint32_t extra = UINT32_MAX, width = p->layout.panel_width;
+  bool minus = false;
+  qn_ll_for f;
+  w.low = (body->rows & QN_ROWS_MIXED) && w.rows > 1;
+  w.halves = width / (p->few * g->lanes);
+  w.b_block = w.sums_pitch = (int64_t)width * WORD;
+  /* A last piece that is too short for its fetches is one with the piece before. */
+  w.left = (uint32_t)(p->few_blocks % QN_FEW_BLOCKS);
+  if (w.left < FEWEST_LEFT) w.left += QN_FEW_BLOCKS;
+  w.begin = qn__ll_arg_begin(g, 0), w.end = qn__ll_arg_end(g, 0);
+  if (w.low) w.high_end = end_of_high(&w);
+  w.waiting = qn__ll_slot(g, g->i8, (uint32_t)w.sums_pitch * QN_FEW_MOST_ROWS);
+  w.start = qn__ll_slot(g, g->i8, (uint32_t)w.sums_pitch);
+  LLVMValueRef epilogue = qn__ll_epilogue_function(g, body, p->whole, &extra, &minus);
+  make_tiles(&w);
+  zero_start(&w);
+  qn__ll_for_begin(g, &f, qn__ll_arg_begin(g, 1), qn__ll_arg_end(g, 1), 1, 0, NULL);
+  LLVMValueRef column = qn__ll_mul(g, f.i, qn__ll_i64(g, width));
+  if (extra != UINT32_MAX) take_start(&w, extra, minus, column);
+  one_panel(&w, f.i);
+  qn__ll_epilogue_rows(g, epilogue, w.waiting, w.begin, qn__ll_sub(g, w.end, w.begin), column, width);
+  qn__ll_for_end(g, &f, NULL);
+  return QN_OK;
+}
