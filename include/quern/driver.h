@@ -154,7 +154,8 @@ typedef struct qn_bench_result {
   double peak_gops, fraction; /* of the int8 dot product; 0 unless all products multiply bytes, on the LLVM engine */
 } qn_bench_result;
 /* Runs the program on `inputs` for about `seconds`; cpu is the row whose peak it is compared with, measured in the same
- * run (LLVM engine only). */
+ * run (LLVM engine only). The handler of call events is told of the first call, those that are measured run unwatched.
+ */
 QN_API qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs,
                                   uint32_t threads, double seconds, qn_bench_result *out);
 

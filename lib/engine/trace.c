@@ -137,7 +137,7 @@ static void tell_body(const qn_program *p, qn_unit *u) {
   static const char *const origins[] = {"compiled", "cached", "loaded"};
   if (!u || u->told_made || !qn__unit_fn(u)) return;
   u->told_made = true;
-  qn_trace(p->ctx, "body %s: %s by %s in %.3f ms, %zu bytes", u->body.symbol, origins[u->origin], u->engine, u->ms,
+  qn_trace(p->ctx, "body %s: %s, %s in %.3f ms, %zu bytes", u->body.symbol, u->engine, origins[u->origin], u->ms,
            u->code->bytes);
   qn_call_event e = {.kind = QN_EVENT_BODY,
                      .program = p,

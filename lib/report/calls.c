@@ -84,7 +84,7 @@ static void put_speed(qn_buf *b, const qn_call_event *e, double fraction) {
 
 static void readable(qn_buf *b, const qn_call_event *e, double fraction) {
   if (e->kind == QN_EVENT_BODY) {
-    qn__buf_fmt(b, "body %s: %s by %s in %.3f ms, %.0f bytes", e->kernel.name, text(e->origin), e->engine, e->ns * 1e-6,
+    qn__buf_fmt(b, "body %s: %s, %s in %.3f ms, %.0f bytes", e->kernel.name, e->engine, text(e->origin), e->ns * 1e-6,
                 e->bytes);
     return;
   }

@@ -24,7 +24,7 @@
 
 // TRACE: quern: kernel gemm_f32{{.*}}: f32, f32 -> f32, tcc {{.*}} (relu); slow: libtcc compiles scalar code: it has no vector types
 // TRACE: quern: compiled for tcc {{.*}} in {{.*}} ms: {{[0-9]+}} of {{[0-9]+}} bodies are ready
-// TRACE: quern: body gemm_f32{{.*}}: {{compiled|cached}} by tcc in {{.*}} ms, {{[0-9]+}} bytes
+// TRACE: quern: body gemm_f32{{.*}}: tcc, {{compiled|cached}} in {{.*}} ms, {{[0-9]+}} bytes
 
 // INTERP: no kernels: engine interp evaluates ops as they are
 

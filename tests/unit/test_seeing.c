@@ -119,6 +119,12 @@ static void bench_tells_of_each_kernel_and_gives_the_handler_back(void **state) 
   void *user;
   qn_context_set_call_handler(ctx, NULL, NULL, &handler, &user);
   assert_true(handler == on_call && user == &s);
+  qn_context_set_call_handler(ctx, handler, user, NULL, NULL);
+  qn_bench_result r;
+  assert_int_equal(qn_bench_program(ctx, p, NULL, &in, 1, 0.01, &r), QN_OK);
+  assert_int_equal(s.count, kernels ? kernels + 1 : 0); /* of one call; the others are measured */
+  qn_context_set_call_handler(ctx, NULL, NULL, &handler, &user);
+  assert_true(handler == on_call && user == &s);
 
   qn_program_destroy(p);
   qn_context_destroy(ctx);
