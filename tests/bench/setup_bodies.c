@@ -132,7 +132,7 @@ static const text_case texts[] = {
                  "(tensor<1x28x28x64xf32>) -> tensor<1x14x14x64xf32>\nreturn %y : tensor<1x14x14x64xf32>\n}\n"},
 };
 
-/* ---- what bodies take, from a line of trace: `compiled,engine,row,N of M bodies,T ms` ---- */
+/* ---- what bodies take, from a line of trace: `compiled for llvm ROW in T ms: N of M bodies are ready` ---- */
 
 typedef struct made {
   int bodies;
@@ -143,11 +143,9 @@ static void on_trace(void *user, qn_str line) {
   made *m = user;
   char copy[256];
   snprintf(copy, sizeof copy, "%.*s", (int)line.size, line.data);
-  char *last = strrchr(copy, ','), *before;
-  if (strncmp(copy, "compiled,", 9) || !last) return;
-  m->ms = strtod(last + 1, NULL);
-  *last = 0;
-  if ((before = strrchr(copy, ','))) m->bodies = atoi(before + 1);
+  const char *time = strstr(copy, " in ");
+  if (!strncmp(copy, "compiled for ", 13) && time && sscanf(time, " in %lf ms: %d of", &m->ms, &m->bodies) != 2)
+    m->bodies = 0; /* told of as a failure */
 }
 
 static void on_diag(void *user, const qn_diag *d) {
