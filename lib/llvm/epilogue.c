@@ -16,6 +16,7 @@ typedef struct epilogue {
   bool doubled;   /* two rows of all columns are taken as one */
   bool apart;     /* as qn__ll_epilogue_apart has sums */
   bool whole;     /* groups leave no columns over, unless they cannot be packed */
+  bool few;       /* less than a vector of columns */
   bool listed;    /* rows are where a list has them, whose address stands for the first one */
   qn_ll_region region[MAX_GROUP], single;
   LLVMValueRef sums, row, rows, first_column, row_bytes; /* row_bytes: of the buffer of sums */
@@ -83,7 +84,7 @@ static uint32_t group_of(const qn_ll *g, const qn_gemm_plan *p, bool doubled) {
 static bool take_group(epilogue *e) {
   qn_ll *g = e->g;
   uint32_t n = e->tape.num_insts;
-  e->group = group_of(g, e->plan, e->doubled);
+  e->group = e->few ? 1 : group_of(g, e->plan, e->doubled);
   e->packed_tape = e->tape;
   e->packs = e->group > 1 && qn__ll_narrow_find(g, &e->tape, e->plan->y_mem, &e->narrow);
   if (!e->packs) return true;
@@ -465,6 +466,11 @@ bool qn__ll_epilogue_tape(qn_ll *g, const qn_gemm_plan *plan, qn_tape *tape, uin
 
 LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus) {
   epilogue e = {.g = g, .plan = &body->plan->u.gemm, .whole = whole};
+  return emit_function(&e, body, start, minus);
+}
+
+LLVMValueRef qn__ll_epilogue_few(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus) {
+  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .few = true};
   return emit_function(&e, body, start, minus);
 }
 

@@ -234,6 +234,10 @@ static void take_epilogue(loops *l, bool whole) {
     l->strips = qn__ll_strips_create(s, s->plan->whole);
   }
   if (l->strips && !s->plan->side) return;
+  if (l->strips) {
+    s->epilogue = qn__ll_epilogue_few(g, l->s.body, &l->start_extra, &l->start_minus);
+    return;
+  }
   s->epilogue = (s->places.pads ? qn__ll_epilogue_listed : qn__ll_epilogue_function)(g, l->s.body, whole,
                                                                                      &l->start_extra, &l->start_minus);
 }

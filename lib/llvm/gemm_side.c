@@ -24,7 +24,7 @@ typedef struct side {
 /* As many rows as registers have sums for, where their sums are whole groups. */
 static uint32_t tile_rows(const qn_isa *isa, uint32_t columns) {
   for (uint32_t rows = GROUP; rows > 1; rows /= 2)
-    if (rows * columns + 3 <= isa->num_registers && rows * columns % GROUP == 0) return rows;
+    if (rows * (columns + 1) + 1 <= isa->num_registers && rows * columns % GROUP == 0) return rows;
   return 1;
 }
 
@@ -74,10 +74,12 @@ static void make_tails(side *s, LLVMValueRef whole, LLVMValueRef rest) {
 static void multiply(side *s, LLVMValueRef *acc, LLVMValueRef *rows, LLVMValueRef at, LLVMValueRef columns) {
   qn_ll *g = s->g;
   const qn_ll_tile *t = &s->tile;
-  for (uint32_t r = 0; r < s->rows; r++) {
-    qn_ll_operand a = {{qn__ll_load_vec(g, t->acc_type, qn__ll_gep(g, rows[r], at), 1)}, 0};
-    for (uint32_t c = 0; c < s->columns; c++) {
-      qn_ll_operand b = {{qn__ll_load_vec(g, t->acc_type, column_at(s, columns, s->room, c), 1)}, 0};
+  LLVMValueRef own[GROUP];
+  for (uint32_t r = 0; r < s->rows; r++) own[r] = qn__ll_load_vec(g, t->acc_type, qn__ll_gep(g, rows[r], at), 1);
+  for (uint32_t c = 0; c < s->columns; c++) {
+    qn_ll_operand b = {{qn__ll_load_vec(g, t->acc_type, column_at(s, columns, s->room, c), 1)}, 0};
+    for (uint32_t r = 0; r < s->rows; r++) {
+      qn_ll_operand a = {{own[r]}, 0};
       LLVMValueRef *sum = &acc[r * s->columns + c];
       *sum = t->dot->madd(&s->tile, *sum, &a, &b);
     }
@@ -156,11 +158,16 @@ static void one_piece(side *s) {
   qn_ll_for f;
   LLVMValueRef before_last = qn__ll_sub(g, s->length, qn__ll_i64(g, 1));
   LLVMValueRef whole = LLVMBuildAnd(g->b, before_last, qn__ll_i64(g, -s->vector), "");
+  qn_ll_outline columns, tiles;
+  qn__ll_outline_begin(g, &columns, "_columns");
   gather(s);
   make_tails(s, whole, qn__ll_sub(g, s->length, whole));
+  qn__ll_outline_end(g, &columns);
+  qn__ll_outline_begin(g, &tiles, "_tiles");
   qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), s->count, s->rows, 0, NULL);
   one_tile(s, f.i, whole);
   qn__ll_for_end(g, &f, NULL);
+  qn__ll_outline_end(g, &tiles);
 }
 
 static void all_pieces(side *s) {
@@ -195,6 +202,7 @@ static LLVMValueRef write_function(const qn_ll_tile *tile, const char *symbol) {
   if (!name.data) g->failed = g->out_of_memory = true;
   LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", signature(g)));
   LLVMSetLinkage(fn, LLVMInternalLinkage);
+  qn__ll_function_quickly(g, fn);
   g->fn = fn;
   g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
   LLVMPositionBuilderAtEnd(g->b, g->entry);

@@ -10,6 +10,7 @@
  * Where there is a thread to spare it makes the same module once more, and compiles a part of the pieces. */
 #include "digest.h"
 #include "thread.h"
+#include <llvm/Config/llvm-config.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ typedef enum piece_state { PIECE_OPEN, PIECE_OURS, PIECE_THEIRS, PIECE_DONE } pi
 typedef struct piece {
   LLVMValueRef fn;
   bool quick, named, gone; /* gone: a declaration is left */
+  uint32_t time;           /* that compiling it takes, about, and its number */
   piece_state state;
   char name[QN_PIECE_NAME];
 } piece;
@@ -201,14 +203,31 @@ static void make(cutter *c, bool quick) {
 /* About what compiling takes, in microseconds: a machine before its first function, an instruction, and the thread that
  * helps before it is as far as this one. */
 static const uint32_t start_time[2] = {900, 300}, instruction_time[2] = {18, 5};
-enum { ASSEMBLY_TIME = 300, HELPING_TIME = 700 };
+enum {
+  ASSEMBLY_TIME = 300,
+  LETTERS = 14,
+  HELPING_TIME = 700,
+  MOST_PIECES = 64
+}; /* letters of assembly in a microsecond */
+
+static uint32_t time_of_assembly(LLVMValueRef code) {
+#if LLVM_VERSION_MAJOR >= 18
+  size_t size;
+  LLVMGetInlineAsmAsmString(code, &size);
+  return (uint32_t)(size / LETTERS);
+#else
+  (void)code;
+  return ASSEMBLY_TIME;
+#endif
+}
 
 static uint32_t time_of(const piece *p) {
   uint32_t time = 0;
   for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(p->fn); b; b = LLVMGetNextBasicBlock(b)) {
     for (LLVMValueRef i = LLVMGetFirstInstruction(b); i; i = LLVMGetNextInstruction(i)) {
       time += instruction_time[p->quick];
-      if (LLVMIsACallInst(i) && LLVMIsAInlineAsm(LLVMGetCalledValue(i))) time += ASSEMBLY_TIME;
+      LLVMValueRef called = LLVMIsACallInst(i) ? LLVMGetCalledValue(i) : NULL;
+      if (called && LLVMIsAInlineAsm(called)) time += time_of_assembly(called);
     }
   }
   return time;
@@ -230,30 +249,37 @@ static uint32_t later_end(const load *a, const load *b) {
   return end_of(a) > end_of(b) ? end_of(a) : end_of(b);
 }
 
-/* Leaves pieces to the other thread as long as both then have done earlier: the one that gains most. */
-static uint32_t leave_some(cutter *c) {
-  load ours = {.before = 0}, theirs = {.before = HELPING_TIME};
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < c->count; i++)
-    if (c->pieces[i].state == PIECE_OURS) ours.time[c->pieces[i].quick] += time_of(&c->pieces[i]);
-  for (;;) {
-    uint32_t end = count ? later_end(&ours, &theirs) : end_of(&ours);
-    piece *best = NULL;
-    load best_ours, best_theirs;
-    for (uint32_t i = 0; i < c->count; i++) {
-      piece *p = &c->pieces[i];
-      load less = ours, more = theirs;
-      if (p->state != PIECE_OURS) continue;
-      less.time[p->quick] -= time_of(p), more.time[p->quick] += time_of(p);
-      if (later_end(&less, &more) >= end) continue;
-      end = later_end(&less, &more);
-      best = p, best_ours = less, best_theirs = more;
-    }
-    if (!best) return count;
-    best->state = PIECE_THEIRS;
-    ours = best_ours, theirs = best_theirs;
-    count++;
+/* The piece that takes longest of those that are ours, or null; `after` those that have been looked at. */
+static piece *longest(cutter *c, uint32_t below) {
+  piece *best = NULL;
+  for (uint32_t i = 0; i < c->count; i++) {
+    piece *p = &c->pieces[i];
+    if (p->state == PIECE_OURS && p->time < below && (!best || p->time > best->time)) best = p;
   }
+  return best;
+}
+
+/* Leaves pieces to the other thread: the longest first, each to who then has done earlier. Returns how many, none
+ * where help makes nothing earlier. */
+static uint32_t leave_some(cutter *c) {
+  load alone = {.before = 0}, ours = alone, theirs = {.before = HELPING_TIME};
+  uint32_t count = 0, below = UINT32_MAX;
+  for (uint32_t i = 0; i < c->count; i++) {
+    piece *p = &c->pieces[i];
+    if (p->state != PIECE_OURS) continue;
+    p->time = time_of(p) * MOST_PIECES + i % MOST_PIECES; /* no two the same */
+    alone.time[p->quick] += p->time / MOST_PIECES;
+  }
+  for (piece *p; (p = longest(c, below)); below = p->time) {
+    load us = ours, them = theirs;
+    us.time[p->quick] += p->time / MOST_PIECES, them.time[p->quick] += p->time / MOST_PIECES;
+    bool leave = end_of(&them) < end_of(&us);
+    if (leave)
+      theirs = them, p->state = PIECE_THEIRS, count++;
+    else
+      ours = us;
+  }
+  return later_end(&ours, &theirs) < end_of(&alone) ? count : 0;
 }
 
 /* The thread that helps: it makes the module anew, and of it the pieces of these names. */
@@ -303,9 +329,8 @@ static void *run_help(void *user) {
 /* Null where it is not worth it or cannot be had. */
 static help *ask_for_help(cutter *c) {
   uint32_t n = 0, count = c->aot->spare ? leave_some(c) : 0;
-  if (count == 0) return NULL;
-  help *h = qn__arena_new(&c->arena, help);
-  const char **names = qn__arena_array(&c->arena, count, sizeof *names);
+  help *h = count ? qn__arena_new(&c->arena, help) : NULL;
+  const char **names = count ? qn__arena_array(&c->arena, count, sizeof *names) : NULL;
   for (uint32_t i = 0; names && i < c->count; i++)
     if (c->pieces[i].state == PIECE_THEIRS) names[n++] = c->pieces[i].name;
   if (h && names) {

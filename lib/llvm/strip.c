@@ -232,6 +232,7 @@ static LLVMValueRef function_of(qn_ll_strips *p) {
   if (!name.data) g->failed = g->out_of_memory = true;
   LLVMTypeRef type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
   LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", type));
+  qn__ll_function_quickly(g, fn); /* there is nothing but assembly in it */
   LLVMSetLinkage(fn, LLVMInternalLinkage);
   LLVMPositionBuilderAtEnd(g->b, LLVMAppendBasicBlockInContext(g->ctx, fn, ""));
   qn__ll_strip_text(&p->strip, LLVMGetParam(fn, 0));

@@ -106,6 +106,8 @@ uint8_t *qn__ll_epilogue_extras(qn_ll *g, const qn_gemm_plan *plan, LLVMValueRef
  * *minus subtracted, the function leaves that out: sums are to start from it instead. Else *start is UINT32_MAX. With
  * start null nothing is left out. With `whole` a tile is as wide as a panel, and all its columns are there. */
 LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus);
+/* The same for less than a vector of columns. */
+LLVMValueRef qn__ll_epilogue_few(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus);
 /* The same where rows of Y and of extras need not follow each other: `row` is the address of as many numbers of them.
  */
 LLVMValueRef qn__ll_epilogue_listed(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus);
