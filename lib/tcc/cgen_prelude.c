@@ -56,6 +56,10 @@ static const char portable_types[] =
     "#else\n"
     "#pragma STDC FP_CONTRACT OFF\n"
     "#endif\n"
+    "#if defined(__clang__)\n"
+    "#pragma clang diagnostic ignored \"-Wunused-function\"\n"
+    "#pragma clang diagnostic ignored \"-Wunused-variable\"\n"
+    "#endif\n"
     "\n" QN__KARGS_TEXT;
 
 #define LOAD_STORE(type, name, T)                                                                                      \

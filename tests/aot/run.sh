@@ -86,4 +86,9 @@ if "$quern" compile "$tmp/model.mlir" --emit c -o "$tmp/model.c" --header "$tmp/
     cc "$tmp/main.c" "$tmp/c.o" -o "$tmp/c"
     check c "C with $flags"
   done
+  if command -v clang-19 >/dev/null; then
+    clang-19 -std=c11 -O2 -Wall -Wextra -Werror "$tmp/model.c" -c -o "$tmp/c.o"
+    cc "$tmp/main.c" "$tmp/c.o" -o "$tmp/c"
+    check c "C with clang"
+  fi
 fi

@@ -40,6 +40,7 @@ while [ "$1" != --end-of-options ]; do
             [1-9] | [1-5][0-9] | 6[0-4]) ;;
             *) bad "--threads takes 1 to 64, not $2" ;;
           esac ;;
+        --json) [ "$2" != - ] || bad "--json: the table goes to standard output, name a file" ;;
         --tuning) [ -e "$2" ] || bad "--tuning: no file '$2'" ;;
         --shapes) [ "$2" = - ] || [ -e "$2" ] || bad "--shapes: no file '$2'" ;;
       esac

@@ -21,6 +21,7 @@ refused() {
 refused "unknown option --fast" --fast
 refused "unknown option --fast" --json out.json --fast
 refused "missing after --json" --json
+refused "name a file" --json -
 refused "missing after --shapes" --quick --shapes
 refused "no folder '/no/such/prefix'" --ggml /no/such/prefix
 refused "no include/ggml.h" --ggml "$(dirname "$0")"
