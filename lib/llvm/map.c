@@ -18,7 +18,7 @@ static void ahead(void *user, LLVMValueRef index, uint32_t vectors) {
 
 static void span(qn_ll_nest *n) {
   qn_ll_outputs o = qn__ll_nest_outputs(n);
-  o.user = n, o.load = load, o.ahead = ahead, o.in_parts = qn__ll_map_in_parts(n);
+  o.user = n, o.load = load, o.inputs = n->places, o.ahead = ahead, o.in_parts = qn__ll_map_in_parts(n);
   qn__ll_outputs_span(&o);
 }
 

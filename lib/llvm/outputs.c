@@ -6,15 +6,19 @@
 #include "outputs.h"
 #include "codes.h"
 #include "fpenv.h"
+#include "lanes.h"
 #include <math.h>
 #include <string.h>
 
-enum { GROUPED_WORK = 40, LONG_DIVISION = 9, CHECKED_DIVISION = 4 }; /* operations per vector */
+enum { FAR = 2 << 20 }; /* bytes, which are in no cache near by */
+enum { TEXT_WORK = 8, GROUPED_WORK = 40, LONG_DIVISION = 9, CHECKED_DIVISION = 4 }; /* operations per vector */
 
 typedef struct group {
   qn_ll_outputs *o;
   uint32_t count;
   qn_ll_region region[QN_LL_MAX_GROUP];
+  bool text;           /* written as assembly */
+  LLVMValueRef far;    /* fetching ahead is worth it; null for always */
   bool packs, divides; /* divides: by a number that is known at run time only */
   qn_ll_narrow narrow;
   qn_ll_codes codes;
@@ -161,10 +165,38 @@ static LLVMValueRef vector_at(qn_ll *g, LLVMValueRef index, uint32_t k) {
   return k ? qn__ll_add(g, index, qn__ll_i64(g, (int64_t)k * g->lanes)) : index;
 }
 
+static qn_ll_lanes lanes_of(const qn_ll_outputs *o) {
+  qn_ll_lanes l = {.region = o->region, .places = o->inputs};
+  for (uint32_t i = 0; i < o->num_outputs; i++) {
+    if (o->skip && o->skip[i]) continue;
+    if (l.num_sinks < QN_LL_LANES_SINKS)
+      l.sinks[l.num_sinks] = (qn_ll_lanes_sink){.reg = o->region->tape->outputs[i], .to = &o->places[i]};
+    l.num_sinks++;
+  }
+  return l;
+}
+
+/* Chains that are long enough for their order to count. */
+static bool has_text(const group *p) {
+  qn_ll_lanes l = lanes_of(p->o);
+  uint32_t work = 0;
+  for (uint32_t i = 0; i < p->o->region->tape->num_insts; i++) work += is_work(p->o, i);
+  if (p->count == 1 || p->packs || !p->o->inputs || work < TEXT_WORK || l.num_sinks > QN_LL_LANES_SINKS) return false;
+  return l.num_sinks && qn__ll_lanes_serve(&l, 1);
+}
+
 static void several(group *p, LLVMValueRef index) {
   qn_ll_outputs *o = p->o;
   qn_ll *g = o->g;
+  qn_ll_if far;
+  if (p->far) qn__ll_if_begin(g, &far, p->far);
   if (o->ahead) o->ahead(o->user, index, p->count);
+  if (p->far) qn__ll_if_end(g, &far);
+  if (p->text) {
+    qn_ll_lanes l = lanes_of(o);
+    qn__ll_lanes_write(&l, 1, p->count, index);
+    return;
+  }
   for (uint32_t k = 0; k < p->count; k++) o->load(o->user, &p->region[k], vector_at(g, index, k), g->lanes, NULL);
   qn__ll_region_emit_group(p->region, p->count, QN_LL_BY_LANE, 0, o->pass, g->lanes);
   if (p->divides) qn__ll_codes_quotients(p->region, p->count, &p->codes);
@@ -308,11 +340,15 @@ void qn__ll_outputs_span(qn_ll_outputs *o) {
   group p = {.o = o, .count = count_of(o)};
   p.packs = find_packs(&p);
   if (p.packs) p.count = 4;
+  p.text = has_text(&p);
+  if (p.text) p.count = 2;
   if (p.count > 1 && !make_regions(&p)) {
     g->failed = g->out_of_memory = true;
     return;
   }
   LLVMValueRef start = o->start;
+  if (p.text && o->in_parts && !o->past_caches)
+    p.far = LLVMBuildICmp(g->b, LLVMIntSGT, qn__ll_sub(g, o->end, start), qn__ll_i64(g, FAR / 4), "");
   if (o->past_caches) {
     start = first_aligned(&p);
     piece_by_piece(o, o->start, start);

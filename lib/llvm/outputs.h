@@ -10,6 +10,7 @@ typedef struct qn_ll_outputs {
   qn_ll *g;
   qn_ll_region *region;
   const qn_ll_place *places; /* of the outputs */
+  const qn_ll_place *inputs; /* when `load` does no more than load the region's inputs from there; else null */
   uint32_t num_outputs;
   const bool *skip;        /* per output: not stored here; null for none */
   LLVMValueRef start, end; /* elements */

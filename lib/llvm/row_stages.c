@@ -10,7 +10,7 @@
 #include "row_stages.h"
 
 enum { MAX_WORK = 24, MAX_TEXT_WORK = 96, FAR = 8 << 20 };
-enum { APART = 3, LEAST_ROWS = 16, MOST_COLUMNS = 1536 }; /* of stages that wait for nothing */
+enum { APART = 3, LEAST_ROWS = 16, MOST_COLUMNS = 1024 }; /* of stages that wait for nothing */
 enum { SUM_ROWS = 4, KNOWN_ROWS = 16 };                   /* in memory: powers of two, longer than rows are apart */
 
 static bool operands_fit(const qn_ll_nest *n) {

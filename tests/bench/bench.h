@@ -222,8 +222,8 @@ typedef enum limit_kind {
   LIMIT_NONE,
   LIMIT_READS,
   LIMIT_STORES,
-  LIMIT_WORK_20,
-  LIMIT_WORK_22,
+  LIMIT_WORK_37,
+  LIMIT_WORK_44,
   LIMIT_PASSES
 } limit_kind;
 bool limit_ports(const options *o, limit_kind kind, size_t floats, contender *out);

@@ -450,8 +450,8 @@ bool limit_pass(const options *o, size_t from, size_t to, contender *out) {
 
 /* ---- what elementwise ops in a cache cannot do without ---- */
 
-/* A buffer read and one written, and what is done for each vector of 16 floats: so many instructions of the two ports
- * that have vectors of 512 bits, or as many stores with no reading at all. */
+/* A buffer read and one written, and what is done for two vectors of 16 floats each: so many instructions of the two
+ * ports that have vectors of 512 bits, or as many stores with no reading at all. */
 enum { LIMIT_ROW = 768 };
 
 typedef struct ports {
@@ -462,22 +462,26 @@ typedef struct ports {
 #if defined(__x86_64__)
 #  define EACH_10(X)   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9)
 #  define EACH_11(X)   EACH_10(X) X(10)
+#  define EACH_7(X)    X(0) X(1) X(2) X(3) X(4) X(5) X(6)
 #  define DECLARE_P(i) __m512 p##i = _mm512_set1_ps(0.5f + 0.01f * i);
 #  define STEP_P(i)    p##i = _mm512_fmadd_ps(p##i, a, x);
 #  define KEEP_P(i)    __asm__ volatile("" : : "v"(p##i));
-#  define WORK(name, EACH_P)                                                                                           \
+/* EACH_A and EACH_B: what is done for two vectors in turn. */
+#  define WORK(name, EACH_P, EACH_A, EACH_B)                                                                           \
     __attribute__((target("avx512f"))) static void name(const float *from, float *to, size_t n) {                      \
       __m512 a = _mm512_set1_ps(0.5f);                                                                                 \
       EACH_P(DECLARE_P)                                                                                                \
       __asm__ volatile("" : "+v"(a));                                                                                  \
-      for (size_t i = 0; i < n; i += 16) {                                                                             \
+      for (size_t i = 0; i < n; i += 32) {                                                                             \
         __m512 x = _mm512_loadu_ps(from + i);                                                                          \
-        EACH_P(STEP_P) EACH_P(STEP_P) _mm512_storeu_ps(to + i, p0);                                                    \
+        EACH_P(STEP_P) EACH_A(STEP_P) _mm512_storeu_ps(to + i, p0);                                                    \
+        x = _mm512_loadu_ps(from + i + 16);                                                                            \
+        EACH_P(STEP_P) EACH_B(STEP_P) _mm512_storeu_ps(to + i + 16, p0);                                               \
       }                                                                                                                \
       EACH_P(KEEP_P)                                                                                                   \
     }
-WORK(work_20, EACH_10)
-WORK(work_22, EACH_11)
+WORK(work_37, EACH_10, EACH_10, EACH_7)
+WORK(work_44, EACH_11, EACH_11, EACH_11)
 
 __attribute__((target("avx512f"))) static void only_stores(const float *from, float *to, size_t n) {
   __m512 a = _mm512_set1_ps(0.5f);
@@ -532,8 +536,8 @@ bool limit_ports(const options *o, limit_kind kind, size_t floats, contender *ou
   size_t bytes = (floats + 63) / 64 * 256;
   p->loop = kind == LIMIT_STORES    ? only_stores
             : kind == LIMIT_PASSES  ? passes
-            : kind == LIMIT_WORK_20 ? work_20
-                                    : work_22;
+            : kind == LIMIT_WORK_37 ? work_37
+                                    : work_44;
   p->buffers = (copy){big_alloc(bytes), big_alloc(bytes), bytes};
   fill_floats((float *)(void *)p->buffers.from, bytes / 4, 0.25f, 0.5f, 7); /* no sum becomes a denormal */
   memset(p->buffers.to, 0, bytes);

@@ -1,6 +1,6 @@
-/* Rows on every row of the instruction set table, against the interpreter, bit for bit but for NaN: numbers of rows
- * that are no multiple of those done at once, lengths around those of vectors, exponentials that underflow or nearly
- * do, and rows with NaN and infinities in one place or everywhere. */
+/* Rows, and long chains of elementwise ops, on every row of the instruction set table, against the interpreter, bit for
+ * bit but for NaN: numbers of rows that are no multiple of those done at once, lengths around those of vectors,
+ * exponentials that underflow or nearly do, and rows with NaN and infinities in one place or everywhere. */
 #include "unit.h"
 #include <math.h>
 #include <quern/quern.h>
@@ -58,6 +58,11 @@ static const row_case cases[] = {
      "\n%y = quern.add %n, %x : (" T ", " T ") -> " T "\n"},
     {"one layer_norm after the other",
      "%n = quern.layer_norm %x : (" T ") -> " T "\n%y = quern.layer_norm %n : (" T ") -> " T "\n"},
+    {"gelu", "%y = quern.gelu %x : (" T ") -> " T "\n"},
+    {"exponentials", "%y = quern.exp %x : (" T ") -> " T "\n"},
+    {"what is selected, rounded and rooted",
+     "%a = quern.tanh %x : (" T ") -> " T "\n%b = quern.maximum %a, %x : (" T ", " T ") -> " T "\n%c = quern.sqrt %b : (" T
+     ") -> " T "\n%d = quern.mul %c, %a : (" T ", " T ") -> " T "\n%y = quern.sub %d, %x : (" T ", " T ") -> " T "\n"},
 };
 
 static qn_program *compile(qn_context *ctx, const row_case *c, const char *engine, const char *isa) {
