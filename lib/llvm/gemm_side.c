@@ -24,7 +24,7 @@ typedef struct side {
 /* As many rows as registers have sums for, where their sums are whole groups. */
 static uint32_t tile_rows(const qn_isa *isa, uint32_t columns) {
   for (uint32_t rows = GROUP; rows > 1; rows /= 2)
-    if (rows * (columns + 1) + 1 <= isa->num_registers && rows * columns % GROUP == 0) return rows;
+    if (rows * columns + 3 <= isa->num_registers && rows * columns % GROUP == 0) return rows;
   return 1;
 }
 
@@ -70,18 +70,24 @@ static void make_tails(side *s, LLVMValueRef whole, LLVMValueRef rest) {
 
 /* ---- sums ---- */
 
-/* All rows by all columns, at `at` bytes of the piece in rows. */
+static qn_ll_operand operand_at(side *s, LLVMValueRef at) {
+  return (qn_ll_operand){{qn__ll_load_vec(s->g, s->tile.acc_type, at, 1)}, 0};
+}
+
+/* All rows by all columns, at `at` bytes of the piece in rows: rows stay in registers where there are some left. */
 static void multiply(side *s, LLVMValueRef *acc, LLVMValueRef *rows, LLVMValueRef at, LLVMValueRef columns) {
   qn_ll *g = s->g;
-  const qn_ll_tile *t = &s->tile;
-  LLVMValueRef own[GROUP];
-  for (uint32_t r = 0; r < s->rows; r++) own[r] = qn__ll_load_vec(g, t->acc_type, qn__ll_gep(g, rows[r], at), 1);
-  for (uint32_t c = 0; c < s->columns; c++) {
-    qn_ll_operand b = {{qn__ll_load_vec(g, t->acc_type, column_at(s, columns, s->room, c), 1)}, 0};
-    for (uint32_t r = 0; r < s->rows; r++) {
-      qn_ll_operand a = {{own[r]}, 0};
+  bool keep = s->rows * (s->columns + 1) + 1 <= g->isa->num_registers;
+  uint32_t outer = keep ? s->columns : s->rows, inner = keep ? s->rows : s->columns;
+  qn_ll_operand a[GROUP], b;
+  for (uint32_t r = 0; keep && r < s->rows; r++) a[r] = operand_at(s, qn__ll_gep(g, rows[r], at));
+  for (uint32_t i = 0; i < outer; i++) {
+    if (!keep) a[i] = operand_at(s, qn__ll_gep(g, rows[i], at));
+    for (uint32_t j = 0; j < inner; j++) {
+      uint32_t r = keep ? j : i, c = keep ? i : j;
+      if (!keep || j == 0) b = operand_at(s, column_at(s, columns, s->room, c));
       LLVMValueRef *sum = &acc[r * s->columns + c];
-      *sum = t->dot->madd(&s->tile, *sum, &a, &b);
+      *sum = s->tile.dot->madd(&s->tile, *sum, &a[r], &b);
     }
   }
 }
