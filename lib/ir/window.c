@@ -39,8 +39,9 @@ int64_t qn_window_span(const qn_window *w, int axis) {
 }
 
 int64_t qn_window_count(const qn_window *w, int axis, int64_t elements) {
-  int64_t span = qn_window_span(w, axis);
-  elements += w->pads[axis] + w->pads[2 + axis];
+  int64_t span = qn_window_span(w, axis), pads = w->pads[axis] + w->pads[2 + axis];
+  elements =
+      elements > INT64_MAX - pads ? INT64_MAX : elements + pads; /* so many lie in no memory: refused elsewhere */
   return elements < span ? 0 : (elements - span) / w->stride[axis] + 1;
 }
 
