@@ -35,7 +35,8 @@ QN_API bool qn_scalar_is_int(qn_scalar s);
 /* Smallest and largest value of an integer type (ui64's largest is given as -1's bits). */
 QN_API int64_t qn_scalar_min(qn_scalar s);
 QN_API int64_t qn_scalar_max(qn_scalar s);
-/* Whether none of `count` elements of f64, f32, f16 or bf16 is infinite or NaN; false for other types. Any alignment. */
+/* Whether none of `count` elements of f64, f32, f16 or bf16 is infinite or NaN; false for other types. Any alignment.
+ */
 QN_API bool qn_scalar_all_finite(qn_scalar s, const void *data, uint64_t count);
 /* Bytes that n packed elements take: ceil(n * storage_bits / 8). SIZE_MAX when it does not fit. */
 QN_API size_t qn_scalar_bytes(qn_scalar s, uint64_t n);

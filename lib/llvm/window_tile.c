@@ -30,27 +30,29 @@ static LLVMTypeRef key_type(const window_tile *t) {
   return qn__ll_lanes(acc_bits(t) == 64 ? t->g->i64 : t->g->i32, t->lanes);
 }
 
-/* Of negative numbers all bits but the sign are turned around. */
-static LLVMValueRef turned(const window_tile *t, LLVMValueRef bits) {
+/* Positive numbers ascend with their bits, negative ones descend: `up` where the sign of `bits` is 0, else a constant
+ * less `from`. */
+static LLVMValueRef ordered(const window_tile *t, LLVMValueRef bits, LLVMValueRef up, LLVMValueRef from) {
   qn_ll *g = t->g;
   LLVMTypeRef type = LLVMTypeOf(bits);
   uint32_t n = acc_bits(t);
-  LLVMValueRef sign = LLVMBuildAShr(g->b, bits, qn__ll_bits(g, type, n - 1), "");
-  return LLVMBuildXor(g->b, bits, LLVMBuildAnd(g->b, sign, qn__ll_bits(g, type, UINT64_MAX >> (65 - n)), ""), "");
+  LLVMValueRef top = qn__ll_bits(g, type, key_shift(n) + (UINT64_MAX >> (65 - n)));
+  LLVMValueRef negative = LLVMBuildICmp(g->b, LLVMIntSLT, bits, LLVMConstNull(type), "");
+  return LLVMBuildSelect(g->b, negative, LLVMBuildSub(g->b, top, from, ""), up, "");
 }
 
 static LLVMValueRef to_key(const window_tile *t, LLVMValueRef x) {
   qn_ll *g = t->g;
   LLVMTypeRef type = key_type(t);
-  LLVMValueRef bits = turned(t, LLVMBuildBitCast(g->b, x, type, ""));
-  return LLVMBuildAdd(g->b, bits, qn__ll_bits(g, type, key_shift(acc_bits(t))), "");
+  LLVMValueRef bits = LLVMBuildBitCast(g->b, x, type, "");
+  return ordered(t, bits, LLVMBuildAdd(g->b, bits, qn__ll_bits(g, type, key_shift(acc_bits(t))), ""), bits);
 }
 
 static LLVMValueRef from_key(const window_tile *t, LLVMValueRef key) {
   qn_ll *g = t->g;
   LLVMTypeRef type = key_type(t);
   LLVMValueRef bits = LLVMBuildSub(g->b, key, qn__ll_bits(g, type, key_shift(acc_bits(t))), "");
-  return LLVMBuildBitCast(g->b, turned(t, bits), qn__ll_lanes(t->acc, t->lanes), "");
+  return LLVMBuildBitCast(g->b, ordered(t, bits, bits, key), qn__ll_lanes(t->acc, t->lanes), "");
 }
 
 /* ---- operands ---- */
@@ -126,7 +128,7 @@ static void combine(window_tile *t, LLVMValueRef *sum, LLVMValueRef x, LLVMValue
 static void settle(window_tile *t) {
   qn_ll *g = t->g;
   uint32_t n = t->pixels * t->vectors;
-  if (!g->x86 || t->lanes == 1 || t->plan->combine != QN_COMBINE_DOT || t->plan->acc != QN_F32) return;
+  if (!g->x86 || t->lanes * acc_bits(t) != g->isa->vector_bits) return; /* of one register each */
   LLVMTypeRef types[QN_WINDOW_SUMS], type = LLVMTypeOf(t->sums[0]);
   char constraints[QN_WINDOW_SUMS * 8 + 16];
   int at = 0;
