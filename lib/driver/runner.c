@@ -3,6 +3,14 @@
 #include "alloc.h"
 #include <string.h>
 
+/* Large ones on large pages, as who cares for time has them: with small ones, results of 6 MB take 2% of a product. */
+static void *zeros(const qn_allocator *a, size_t bytes) {
+  void *p = qn__alloc(a, bytes);
+  if (!p) return NULL;
+  qn__want_large_pages(p, bytes);
+  return memset(p, 0, bytes);
+}
+
 static qn_status prepare(qn__runner *r, const qn_tensor *inputs) {
   const qn_allocator *a = qn_context_allocator(r->ctx);
   qn_call_error error = {.message = ""};
@@ -10,13 +18,13 @@ static qn_status prepare(qn__runner *r, const qn_tensor *inputs) {
   int64_t(*out)[QN_MAX_RANK] = r->shapes + r->num_in;
   qn_status status = qn_program_sizes(r->p, r->dl, &r->workspace_bytes, out, &error);
   if (status) return qn_error(r->ctx, error.code, qn_place_file(""), "%s", error.message);
-  r->workspace = qn__alloc(a, r->workspace_bytes + 1);
+  r->workspace = zeros(a, r->workspace_bytes + 1);
   for (uint32_t i = 0; i < r->num_out; i++) {
     qn_port_info port = qn_program_output(r->p, i);
     qn_tensor t = {.elem = port.elem, .rank = port.rank};
     memcpy(t.shape, out[i], sizeof t.shape);
     r->buffer_bytes[i] = qn_tensor_bytes(&t) + 1;
-    t.data = r->buffers[i] = qn__alloc_zero(a, r->buffer_bytes[i]);
+    t.data = r->buffers[i] = zeros(a, r->buffer_bytes[i]);
     if (!t.data) return qn_error_no_memory(r->ctx);
     r->dl[r->num_in + i] = qn_tensor_as_dlpack(&t, out[i]);
   }
