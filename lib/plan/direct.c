@@ -55,6 +55,19 @@ static uint32_t rows_of(const qn_isa *isa, uint32_t vectors, int64_t m, bool bar
   return h * vectors >= FEW ? h : rows_without_rest(most, m);
 }
 
+/* Strips (strip.h), which 512-bit rows have for chains of words or bytes, leave sums in registers too, whatever sizes
+ * are, and take half the time to compile. What they lose is found in small products only. */
+static bool has_strips(const qn_isa *isa, const qn_gemm_plan *g, const qn__pshape *y, int64_t k) {
+  enum { SMALL = 1 << 19 };
+  uint32_t bits = qn_scalar_get(g->y_mem)->storage_bits;
+  int64_t results = 1; /* as many as make a product large, or less */
+  for (uint32_t i = 0; i < y->rank; i++) {
+    if (y->size[i] < 0) return false;
+    results = y->size[i] > SMALL || results * y->size[i] > SMALL ? SMALL : results * y->size[i];
+  }
+  return isa->vector_bits == 512 && (bits == 8 || bits == 32) && count_ops(&g->epilogue) > 0 && results * k >= SMALL;
+}
+
 void qn__plan_direct(const qn_module *m, qn_op op, const qn_isa *isa, int64_t most_bytes, qn_gemm_plan *g) {
   qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0)), y = qn__pshape_of(m, qn_op_result(m, op, 0));
   if (g->window || g->lhs_strided || g->tiles || g->sums16 || g->layout.granule || a.rank < 2 || y.rank < 2) return;
@@ -64,6 +77,7 @@ void qn__plan_direct(const qn_module *m, qn_op op, const qn_isa *isa, int64_t mo
   int64_t padded = (k + g->layout.k_block - 1) / g->layout.k_block * g->layout.k_block;
   if (qn_scalar_is_float(g->lhs) && k != padded) return; /* adding the zeros of a partial block could change a -0 */
   if (!is_short(g, k, most_bytes) || n <= 0 || !is_near(g, n, padded) || !is_brief(g)) return;
+  if (has_strips(isa, g, &y, k)) return;
   g->direct = true;
   g->direct_n = n, g->direct_k = k;
   g->direct_a_pitch = g->has_prologue ? qn__codes_pitch(g, padded) : k * qn_scalar_get(g->a_mem)->storage_bits / 8;
