@@ -206,6 +206,33 @@ static void large_multipliers_give_the_same_bits(void **state) {
   }
 }
 
+/* Seven columns are multiplied along K, which is cut: their sums wait between pieces, rows next to each other. */
+static void long_sums_of_few_columns(void **state) {
+  enum { M = 9, FEW = 7, LONG = 7800 };
+  static int8_t weights[LONG * FEW];
+  static uint8_t left[M * LONG];
+  static float scales[FEW];
+  qn_tensor out[2];
+  (void)state;
+  for (int i = 0; i < LONG * FEW; i++) weights[i] = (int8_t)(i * 37 % 253 - 126);
+  for (int i = 0; i < M * LONG; i++) left[i] = (uint8_t)(i * 29 >> 3);
+  for (int i = 0; i < FEW; i++) scales[i] = 0.01f;
+  qn_context *ctx = qn_context_create(NULL);
+  qn_tensor in = {.elem = QN_UI8, .rank = 2, .shape = {M, LONG}, .data = left};
+  qn_matmul_desc d = {.m = M, .n = FEW, .k = LONG, .a = QN_UI8, .b = QN_I8, .y = QN_I32, .a_scale = 0.5f};
+  d.b_scales = scales, d.b_data = weights;
+  for (int i = 0; i < 2; i++) {
+    qn_compile_options options = {.engine = i ? "interp" : "llvm"};
+    qn_program *p = program_of_product(ctx, &d, &options);
+    assert_int_equal(qn_program_run(p, &in, &out[i], NULL), QN_OK);
+    qn_program_destroy(p);
+  }
+  assert_memory_equal(out[0].data, out[1].data, M * FEW * sizeof(int32_t));
+  qn_tensor_free(ctx, &out[0]);
+  qn_tensor_free(ctx, &out[1]);
+  qn_context_destroy(ctx);
+}
+
 /* ---- damage ---- */
 
 static uint32_t told;
@@ -263,6 +290,7 @@ int main(void) {
     cmocka_unit_test(a_piece_is_made_once),
     cmocka_unit_test(who_waits_is_told),
     cmocka_unit_test(large_multipliers_give_the_same_bits),
+    cmocka_unit_test(long_sums_of_few_columns),
 #if defined(__x86_64__)
     cmocka_unit_test(heights_share_an_epilogue),
     cmocka_unit_test(two_threads_make_the_same),
