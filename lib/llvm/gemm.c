@@ -10,6 +10,8 @@
 
 enum { MOST_PANELS = 4 }; /* taken at once */
 enum { ENOUGH = 8 };      /* sums to hide the latency of adding to each */
+/* So many are added to as soon as they are there, if nothing comes late: with two copies something may. */
+enum { WAITING_SUMS = 10 };
 
 typedef struct loops {
   gemm_state s;
@@ -49,7 +51,8 @@ static void shape_tile(gemm_state *s, uint32_t rows, uint32_t panels, uint32_t l
   /* Positions of a window are short loops, whose ends are foreseen when they take few turns. */
   if (s->places.pads && s->plan->lhs_padded && t->rows == s->plan->rows && turn < 2) turn = 2;
   t->unroll = t->dot->shares > 1 ? t->dot->shares : turn;
-  t->sets = t->dot->reorders && t->unroll > 1 && in_flight < 8 && 2 * in_flight + t->vectors < registers ? 2 : 1;
+  t->sets =
+      t->dot->reorders && t->unroll > 1 && in_flight <= WAITING_SUMS && 2 * in_flight + t->vectors < registers ? 2 : 1;
 }
 
 /* ---- start values ---- */
@@ -192,7 +195,8 @@ static uint32_t panels_at_once(loops *l, uint32_t rows) {
   gemm_state *s = &l->s;
   uint32_t width = s->plan->layout.panel_width, lanes = s->g->isa->vector_bits / qn__ll_mem_bits(s->plan->acc);
   if (width % lanes || s->plan->layout.granule) return 1;
-  shape_tile(s, rows, MOST_PANELS, lanes, width);
+  uint32_t most = s->plan->num_panels ? s->plan->num_panels : MOST_PANELS;
+  shape_tile(s, rows, most, lanes, width);
   qn__ll_gemm_pieces_init(s, rows);
   return s->at_once = s->tile.panels;
 }

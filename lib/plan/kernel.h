@@ -96,9 +96,10 @@ typedef struct qn_gemm_plan {
   uint32_t last; /* columns of the last panel that are multiplied, in whole vectors, where that leaves some out; or 0 */
   uint32_t side; /* columns after the last whole vector that are multiplied along K; `last` is without them then */
   bool whole;    /* N is known to fill all panels */
-  bool finite;   /* of windows with pads: all weights are known to be */
-  uint32_t rows; /* tallest tile */
-  bool tiles;    /* the row's registers for tiles of bytes hold tall ones */
+  uint32_t num_panels; /* two or three, where N is known to have no more; else 0 */
+  bool finite;         /* of windows with pads: all weights are known to be */
+  uint32_t rows;       /* tallest tile */
+  bool tiles;          /* the row's registers for tiles of bytes hold tall ones */
   uint32_t
       sums16;     /* blocks of k whose products, two by two, add up to 16 bits at most, where the row makes use of it */
   uint32_t fetch; /* 1: tiles fetch the next panel while they use one, 2: also their next rows and results */

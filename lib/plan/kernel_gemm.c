@@ -345,6 +345,8 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (!g->tiles) g->last = qn__last_panel(out->isa, &g->layout, g->acc, columns_of(m, op, g));
   take_side(m, op, out->isa, g);
   g->whole = columns_of(m, op, g) > 0 && columns_of(m, op, g) % g->layout.panel_width == 0;
+  int64_t n = columns_of(m, op, g), width = g->layout.panel_width, panels = n / width + (n % width > 0);
+  g->num_panels = panels == 2 || panels == 3 ? (uint32_t)panels : 0;
   s = choose(m, op, out);
   if (s) return s;
   g->cuts = may_cut(m, op, g);
@@ -380,6 +382,7 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   h = qn__mix(h, (uint64_t)g->unroll | (uint64_t)g->unroll_below << 8 | (uint64_t)g->fetch << 16 |
                      (uint64_t)g->turns_of << 24);
   h = qn__mix(h, (uint64_t)g->cuts | (uint64_t)g->last << 1 | (uint64_t)g->side << 33 | (uint64_t)g->whole << 63);
+  h = qn__mix(h, g->num_panels);
   if (qn__window_pads(g))
     h = qn__pads_hash(
         g, qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32 | (uint64_t)g->finite << 16));

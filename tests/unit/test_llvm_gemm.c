@@ -126,6 +126,7 @@ static void make_case(gemm_case *c, const qn_isa *isa, types t, qn_layout layout
   c->plan.u.gemm.tile_lines = rnd_below(3);
   c->plan.u.gemm.tile_close = 1024u << rnd_below(8), c->plan.u.gemm.far_bytes = 1024u << rnd_below(8);
   c->plan.u.gemm.cuts = rnd_below(2);
+  c->plan.u.gemm.num_panels = rnd_below(2) ? 2 + rnd_below(2) : 0;
   uint32_t vectors = layout.panel_width / lanes_of(isa, t.acc);
   if (layout.panel_width % lanes_of(isa, t.acc) == 0 && vectors > 1 && rnd_below(2))
     c->plan.u.gemm.last = (1 + rnd_below(vectors - 1)) * lanes_of(isa, t.acc);
