@@ -61,8 +61,9 @@ static const row_case cases[] = {
     {"gelu", "%y = quern.gelu %x : (" T ") -> " T "\n"},
     {"exponentials", "%y = quern.exp %x : (" T ") -> " T "\n"},
     {"what is selected, rounded and rooted",
-     "%a = quern.tanh %x : (" T ") -> " T "\n%b = quern.maximum %a, %x : (" T ", " T ") -> " T "\n%c = quern.sqrt %b : (" T
-     ") -> " T "\n%d = quern.mul %c, %a : (" T ", " T ") -> " T "\n%y = quern.sub %d, %x : (" T ", " T ") -> " T "\n"},
+     "%a = quern.tanh %x : (" T ") -> " T "\n%b = quern.maximum %a, %x : (" T ", " T ") -> " T
+     "\n%c = quern.sqrt %b : (" T ") -> " T "\n%d = quern.mul %c, %a : (" T ", " T ") -> " T
+     "\n%y = quern.sub %d, %x : (" T ", " T ") -> " T "\n"},
 };
 
 static qn_program *compile(qn_context *ctx, const row_case *c, const char *engine, const char *isa) {
