@@ -15,7 +15,7 @@
 enum { LINE = 64, GROUP = 3 };
 enum { SCALARS = 24, LEAST = 28, MOST = 29, ADD = 30, SHUFFLE = 31 }; /* in the epilogue */
 enum { LABEL_TILE = 1, LABEL_RESUME, LABEL_BEGUN, LABEL_SUMMED, LABEL_NEXT, LABEL_OTHER, LABEL_END, LABEL_REST };
-enum { LABEL_MODE = 10, LABELS_MODE = 10 };
+enum { LABEL_MODE = 10, LABELS_MODE = 10, ENTRY = 0, ROUND, TURN, ENOUGH }; /* of each mode, from a number on */
 
 typedef struct writer {
   const qn_ll_strip *s;
@@ -158,7 +158,6 @@ static void fetch_results(writer *w) {
 
 static void rounds(writer *w, qn_ll_strip_mode mode) {
   int first = LABEL_MODE + LABELS_MODE * (int)mode;
-  enum { ROUND, TURN, ENOUGH };
   TEXT("movl $$%u, %%ebx\n", w->rows);
   load_field(w, QN_STRIP_MORE_TURNS, "rcx");
   label(w, first + ROUND);
@@ -177,16 +176,13 @@ static void rounds(writer *w, qn_ll_strip_mode mode) {
 }
 
 static void all_rounds(writer *w) {
-  if (w->s->modes)
-    for (int m = QN_STRIP_FEW; m < QN_STRIP_MODES; m++)
-      if_field(w, QN_STRIP_MODE, m, "je", LABEL_MODE + LABELS_MODE * m + 5);
-  rounds(w, QN_STRIP_MANY);
-  if (w->s->modes)
-    for (int m = QN_STRIP_FEW; m < QN_STRIP_MODES; m++) {
-      TEXT("jmp %df\n", LABEL_REST);
-      label(w, LABEL_MODE + LABELS_MODE * m + 5);
-      rounds(w, (qn_ll_strip_mode)m);
-    }
+  int modes = w->s->modes ? QN_STRIP_MODES : 1;
+  for (int m = 1; m < modes; m++) if_field(w, QN_STRIP_MODE, m, "je", LABEL_MODE + LABELS_MODE * m + ENTRY);
+  for (int m = 0; m < modes; m++) {
+    if (m) label(w, LABEL_MODE + LABELS_MODE * m + ENTRY);
+    rounds(w, (qn_ll_strip_mode)m);
+    if (m + 1 < modes) TEXT("jmp %df\n", LABEL_REST);
+  }
   label(w, LABEL_REST);
 }
 
