@@ -215,16 +215,13 @@ static void tile_columns(qn_ll_block *s, uint32_t rows) {
 static void multiply(qn_ll_block *s, uint32_t rows, LLVMValueRef epilogue) {
   qn_ll *g = s->g;
   qn_ll_for groups;
-  qn_ll_outline tile;
   s->column = qn__ll_i64(g, 0);
-  qn__ll_outline_begin(g, &tile, "_tile");
   if (s->lanes < QN_BPACK_PAIRS) {
     qn__ll_for_begin(g, &groups, qn__ll_i64(g, 0), qn__ll_i64(g, QN_BPACK_PAIRS), s->lanes, 0, NULL);
     s->column = groups.i;
   }
   tile_columns(s, rows);
   if (s->lanes < QN_BPACK_PAIRS) qn__ll_for_end(g, &groups, NULL);
-  qn__ll_outline_end(g, &tile);
   qn__ll_epilogue_call(g, epilogue, s->sums, s->row, rows, qn__ll_mul_const(g, s->panel, QN_BPACK_PANEL),
                        QN_BPACK_PANEL);
 }
@@ -261,7 +258,6 @@ qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body) {
   bool mixed = (body->rows & QN_ROWS_MIXED) && rows > 1;
   if (rows == 0 || rows > QN_LL_BLOCK_ROWS || QN_BPACK_PAIRS * 32 % g->isa->vector_bits)
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "tiles of blocks have 1 to %d rows", QN_LL_BLOCK_ROWS);
-  qn__ll_function_quickly(g, g->fn);
   start(&s, body);
   LLVMValueRef epilogue = qn__ll_epilogue_function(g, body, false, NULL, NULL);
   s.first_row = qn__ll_arg_begin(g, 0);

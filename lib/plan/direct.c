@@ -55,8 +55,9 @@ static uint32_t rows_of(const qn_isa *isa, uint32_t vectors, int64_t m, bool bar
   return h * vectors >= FEW ? h : rows_without_rest(most, m);
 }
 
-/* Strips (strip.h), which 512-bit rows have for chains of words or bytes, leave sums in registers too, whatever sizes
- * are, and take half the time to compile. What they lose is found in small products only. */
+/* Strips (strip.h), which 512-bit rows have for chains, leave sums in registers too, whatever sizes are, and take half
+ * the time to compile. What they lose is found in small products only, and where results are as large as inputs: short
+ * K leaves no time to fetch their lines. */
 static bool has_strips(const qn_isa *isa, const qn_gemm_plan *g, const qn__pshape *y, int64_t k) {
   enum { SMALL = 1 << 19 };
   uint32_t bits = qn_scalar_get(g->y_mem)->storage_bits;
@@ -65,7 +66,7 @@ static bool has_strips(const qn_isa *isa, const qn_gemm_plan *g, const qn__pshap
     if (y->size[i] < 0) return false;
     results = y->size[i] > SMALL || results * y->size[i] > SMALL ? SMALL : results * y->size[i];
   }
-  return isa->vector_bits == 512 && (bits == 8 || bits == 32) && count_ops(&g->epilogue) > 0 && results * k >= SMALL;
+  return isa->vector_bits == 512 && bits == 8 && count_ops(&g->epilogue) > 0 && results * k >= SMALL;
 }
 
 void qn__plan_direct(const qn_module *m, qn_op op, const qn_isa *isa, int64_t most_bytes, qn_gemm_plan *g) {

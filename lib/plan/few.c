@@ -4,8 +4,9 @@
 #include "plan_util.h"
 #include <string.h>
 
-/* More rows take their time to multiply, and fewer loads to a product with tiles as wide as panels. */
-enum { LEAST_ROWS = 6, MOST_ROWS = QN_FEW_MOST_ROWS, REGISTERS = 32, LANES = 16, WORD = 4 };
+/* More rows take their time to multiply, and fewer loads to a product with tiles as wide as panels. From memory fewer
+ * than FAR_ROWS wait for the weights alone, which come in order the fastest. */
+enum { LEAST_ROWS = 6, FAR_ROWS = 9, MOST_ROWS = QN_FEW_MOST_ROWS, REGISTERS = 32, LANES = 16, WORD = 4 };
 
 /* The way to multiply is an instruction on words of 32 bits. */
 static bool has_words(const qn_isa *isa, const qn_gemm_plan *g) {
@@ -50,7 +51,8 @@ void qn__plan_few(const qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan 
   if (!vectors || rows < LEAST_ROWS || k < 1 || k > INT32_MAX / MOST_ROWS / 4 || n < 1 || n > INT32_MAX) return;
   int64_t kb = g->layout.k_block, blocks = (k + kb - 1) / kb, width = g->layout.panel_width;
   if (blocks < QN_FEW_BLOCKS) return;
-  if ((n + width - 1) / width * width * blocks * WORD <= (int64_t)g->outside_bytes) return;
+  int64_t bytes = (n + width - 1) / width * width * blocks * WORD;
+  if (bytes <= (int64_t)g->outside_bytes || (rows < FAR_ROWS && (uint64_t)bytes > g->far_bytes)) return;
   g->few = vectors;
   g->few_rows = rows;
   g->few_blocks = blocks;
