@@ -1,5 +1,6 @@
 /* GEMM tiles: for each panel (or a few side by side when tiles are low), for each tile of rows, the sums of the tile in
- * registers, then through a small buffer into the epilogue. Panels are the outer loop, so that B, which may be larger
+ * registers, then through a small buffer into the epilogue; where it can be, all tiles of a panel by assembly that
+ * keeps them in registers (strip.h). Panels are the outer loop, so that B, which may be larger
  * than a cache, is read once and A, a few bytes per step, is what is read again.
  *
  * Rows are taken in blocks that stay in a second-level cache over all panels. (Cutting K, so that a piece of a panel
@@ -230,13 +231,7 @@ static bool all_in_strips(loops *l) {
 static void take_epilogue(loops *l, bool whole) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
-  qn_tape tape;
-  bool strips = all_in_strips(l);
-  if (strips) {
-    l->start_extra = 0;
-    if (!qn__ll_epilogue_tape(g, s->plan, &tape, &l->start_extra, &l->start_minus)) g->failed = g->out_of_memory = true;
-    l->strips = qn__ll_strips_create(s, s->plan->whole);
-  }
+  if (all_in_strips(l)) l->strips = qn__ll_strips_create(s, s->plan->whole, &l->start_extra, &l->start_minus);
   if (l->strips && !s->plan->side) return;
   if (l->strips) {
     s->epilogue = qn__ll_epilogue_few(g, l->s.body, &l->start_extra, &l->start_minus);

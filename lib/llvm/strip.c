@@ -115,17 +115,16 @@ static void set_common(qn_ll_strips *p) {
   set(p, QN_STRIP_Y_STRIDE, qn__ll_arg_stride(g, 1));
 }
 
-qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole) {
+qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole, uint32_t *start, bool *minus) {
   qn_ll *g = s->g;
   const qn_gemm_plan *plan = s->plan;
-  uint32_t extras = plan->num_epilogue_extras, columns = 0, start;
-  bool minus;
+  uint32_t extras = plan->num_epilogue_extras, columns = 0;
   qn_tape *tape = qn__arena_array(g->arena, 1, sizeof *tape);
   qn_ll_strips *p = qn__arena_array(g->arena, 1, sizeof *p);
   if (p) *p = (qn_ll_strips){.s = s, .strip = {.g = g, .plan = plan, .tile = &s->tile, .whole = whole}};
   if (p) p->places = qn__arena_array(g->arena, 1 + extras, sizeof *p->places);
   uint8_t *vary = p && p->places ? qn__ll_epilogue_extras(g, plan, &p->base, &p->stride) : NULL;
-  if (!vary || !tape || !qn__ll_epilogue_tape(g, plan, tape, &start, &minus)) {
+  if (!vary || !tape || !qn__ll_epilogue_tape(g, plan, tape, start, minus)) {
     g->failed = g->out_of_memory = true;
     return NULL;
   }

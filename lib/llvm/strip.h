@@ -54,18 +54,17 @@ typedef struct qn_ll_strip {
   bool fetches_y, fetches_b; /* beside panels: rows and results; panels */
   bool modes;                /* others than QN_STRIP_MANY may be asked for */
   uint32_t num_chains;
-  const qn_ll_chain *chains[2]; /* the second where the first may not be used */
-  bool packs[2];                /* results are bytes, made of 32-bit integers by saturating packs */
-  const qn_ll_narrow *narrow[2];
+  const qn_ll_chain *chains[2];  /* the second where the first may not be used */
+  const qn_ll_narrow *narrow[2]; /* results are bytes, made of 32-bit integers by saturating packs; null: words */
 } qn_ll_strip;
 
 /* strip_text.c: the call of it, at the builder's position, its fields at `fields`. */
 void qn__ll_strip_text(const qn_ll_strip *s, LLVMValueRef fields);
 /* strip.c */
 typedef struct qn_ll_strips qn_ll_strips;
-/* For a body whose sums start from what qn__ll_epilogue_tape says; null where its epilogue is no chain. With `whole`
- * all panels are full. */
-qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole);
+/* Null where the body's epilogue is no chain. Sums are to start from extra *start, if any, as in
+ * qn__ll_epilogue_function. With `whole` all panels are full. */
+qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole, uint32_t *start, bool *minus);
 /* Whether tiles as s->tile is shaped now, of so many columns, are one vector next to the other of a panel. */
 bool qn__ll_strips_serve(const gemm_state *s, uint32_t columns);
 /* Rows begin .. end-1 of the panel at hand, whose sums start from memory at `start`. */
