@@ -105,14 +105,17 @@ static void take_start(loops *l, LLVMValueRef first, uint32_t width) {
 
 /* ---- loops over rows ---- */
 
-static void one_tile(loops *l, const gemm_sums *f, LLVMValueRef column) {
+static void one_tile(loops *l, const gemm_sums *f, LLVMValueRef strip, LLVMValueRef column) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
   int64_t bytes = qn__ll_mem_bits(s->plan->acc) / 8;
   s->column = column;
   s->start = l->start ? qn__ll_gep(g, l->start, qn__ll_mul(g, column, qn__ll_i64(g, bytes))) : NULL;
   qn__ll_gemm_pieces_aim(s);
-  qn__ll_gemm_sums_call(s, f);
+  if (strip)
+    qn__ll_strips_tile(l->strips, strip);
+  else
+    qn__ll_gemm_sums_call(s, f);
   qn_ll_if done;
   if (s->pieces.some) qn__ll_if_begin(g, &done, s->pieces.last);
   LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
@@ -128,25 +131,30 @@ static void rows_loop(loops *l, LLVMValueRef begin, LLVMValueRef end, uint32_t f
   qn_ll *g = s->g;
   qn_ll_tile *t = &s->tile;
   uint32_t step = t->vectors / t->panels * t->acc_lanes;
-  if (l->strips) {
+  bool leaves = l->strips && qn__ll_strips_leave_sums(l->strips);
+  if (l->strips && !leaves) {
     qn__ll_strips_run(l->strips, l->begin, begin, end, l->start);
     return;
   }
-  gemm_sums f = qn__ll_gemm_sums_function(s, l->start || s->pieces.some);
   qn_ll_for rows, columns;
-  LLVMValueRef *moved[GEMM_MOVED], by[GEMM_MOVED], carried[GEMM_MOVED];
+  LLVMValueRef *moved[GEMM_MOVED], by[GEMM_MOVED], carried[GEMM_MOVED], strip = NULL;
+  gemm_sums f;
   s->row = begin;
   qn__ll_gemm_place(s, l->begin);
+  if (leaves)
+    strip = qn__ll_strips_prepare(l->strips, l->start);
+  else
+    f = qn__ll_gemm_sums_function(s, l->start || s->pieces.some);
   uint32_t n = qn__ll_gemm_moved(s, moved, by);
   for (uint32_t i = 0; i < n; i++) carried[i] = *moved[i];
   qn__ll_for_begin(g, &rows, begin, end, t->rows, n, carried);
   for (uint32_t i = 0; i < n; i++) *moved[i] = carried[i];
   s->row = rows.i;
   if (from + step == to) {
-    one_tile(l, &f, qn__ll_i64(g, from));
+    one_tile(l, &f, strip, qn__ll_i64(g, from));
   } else {
     qn__ll_for_begin(g, &columns, qn__ll_i64(g, from), qn__ll_i64(g, to), step, 0, NULL);
-    one_tile(l, &f, columns.i);
+    one_tile(l, &f, strip, columns.i);
     qn__ll_for_end(g, &columns, NULL);
   }
   for (uint32_t i = 0; i < n; i++) carried[i] = qn__ll_gep(g, *moved[i], by[i]);
@@ -232,8 +240,9 @@ static void take_epilogue(loops *l, bool whole) {
   gemm_state *s = &l->s;
   qn_ll *g = s->g;
   if (all_in_strips(l)) l->strips = qn__ll_strips_create(s, s->plan->whole, &l->start_extra, &l->start_minus);
-  if (l->strips && !s->plan->side) return;
-  if (l->strips) {
+  bool chain = l->strips && !qn__ll_strips_leave_sums(l->strips);
+  if (chain && !s->plan->side) return;
+  if (chain) {
     s->epilogue = qn__ll_epilogue_few(g, l->s.body, &l->start_extra, &l->start_minus);
     return;
   }
@@ -445,7 +454,7 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
   s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, s->tile.k_size, up), block, "");
   if (!plan->window && !plan->layout.granule && !plan->turns_of) take_zeros(s);
-  if (plan->turns_of || (plan->window && plan->cuts)) make_zeros(s);
+  if (plan->turns_of || plan->window) make_zeros(s);
   qn__ll_gemm_places_init(s);
   uint32_t panels = panels_at_once(&l, l.rows);
   bool whole = plan->whole && takes_whole(&l);

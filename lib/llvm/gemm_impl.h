@@ -37,6 +37,9 @@ typedef struct gemm_pieces {
 
 /* Where windows are (gemm_places.c). */
 enum { GEMM_PLACES = 768 };
+/* Parts of the table, each with 8 bytes a row: bytes from the image to the window; with pads a bit for each position
+ * that is inside, and the row of Y. */
+enum { GEMM_BEGINS = 0, GEMM_INSIDE = GEMM_PLACES * 8, GEMM_RESULT = 2 * GEMM_PLACES * 8 };
 typedef struct gemm_places {
   bool some;
   bool pads;            /* windows reach over their image */
@@ -107,6 +110,10 @@ void qn__ll_gemm_places_rows(gemm_state *s);
 void qn__ll_gemm_places_loop(gemm_state *s, void (*begin)(gemm_state *), void (*run)(gemm_state *));
 /* With pads: the list of which rows of Y the tile's are. */
 LLVMValueRef qn__ll_gemm_places_results(gemm_state *s);
+/* The same: positions of the piece of K at hand, a bit each; and memory with how far each is from the first, in bytes.
+ */
+LLVMValueRef qn__ll_gemm_places_taken(gemm_state *s);
+LLVMValueRef qn__ll_gemm_places_offsets(gemm_state *s);
 
 /* For a block of `rows` rows, tiles as tall as `height`, lower ones among them or not. */
 void qn__ll_gemm_fetch_block(gemm_state *s, LLVMValueRef rows, uint32_t height, bool mixed);

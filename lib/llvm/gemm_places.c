@@ -15,9 +15,7 @@
  * for a float, is taken once more with all of them. */
 #include "gemm_impl.h"
 
-/* Parts of the table, each with 8 bytes a row: bytes from the image to the window; with pads a bit for each position
- * that is inside, and the row of Y. */
-enum { BEGINS = 0, INSIDE = GEMM_PLACES * 8, RESULT = 2 * GEMM_PLACES * 8, PADDED = 3 * GEMM_PLACES * 8 };
+enum { PADDED = 3 * GEMM_PLACES * 8 }; /* bytes of the table */
 
 static LLVMValueRef entry(qn_ll *g, LLVMValueRef place, int64_t part, uint32_t row) {
   return LLVMBuildLoad2(g->b, g->i64, qn__ll_gep_const(g, place, part + (int64_t)row * 8), "");
@@ -119,9 +117,9 @@ static void note_pixel(notes *n, LLVMValueRef place, LLVMValueRef image, LLVMVal
   at = qn__ll_add(g, at, qn__ll_mul(g, down, n->size[8]));
   at = qn__ll_add(g, at, qn__ll_mul(g, column, n->size[9]));
   LLVMValueRef row = qn__ll_add(g, qn__ll_mul(g, image, n->pixels), qn__ll_mul(g, line, n->size[4]));
-  LLVMBuildStore(g->b, at, qn__ll_gep_const(g, place, BEGINS));
-  LLVMBuildStore(g->b, qn__ll_bits(g, g->i64, all_bits(w)), qn__ll_gep_const(g, place, INSIDE));
-  LLVMBuildStore(g->b, qn__ll_add(g, row, column), qn__ll_gep_const(g, place, RESULT));
+  LLVMBuildStore(g->b, at, qn__ll_gep_const(g, place, GEMM_BEGINS));
+  LLVMBuildStore(g->b, qn__ll_bits(g, g->i64, all_bits(w)), qn__ll_gep_const(g, place, GEMM_INSIDE));
+  LLVMBuildStore(g->b, qn__ll_add(g, row, column), qn__ll_gep_const(g, place, GEMM_RESULT));
   LLVMValueRef inside = LLVMBuildAnd(g->b, within(n, 0, line), within(n, 1, column), "");
   qn_ll_if over;
   qn__ll_if_begin(g, &over, LLVMBuildNot(g->b, inside, ""));
@@ -129,7 +127,7 @@ static void note_pixel(notes *n, LLVMValueRef place, LLVMValueRef image, LLVMVal
   LLVMValueRef left = qn__ll_mul(g, column, qn__ll_i64(g, w->stride[1]));
   top = qn__ll_sub(g, top, qn__ll_i64(g, w->pads[0])), left = qn__ll_sub(g, left, qn__ll_i64(g, w->pads[1]));
   LLVMValueRef bits = LLVMBuildAnd(g->b, bits_along(n, 0, top), bits_along(n, 1, left), "");
-  LLVMBuildStore(g->b, bits, qn__ll_gep_const(g, place, INSIDE));
+  LLVMBuildStore(g->b, bits, qn__ll_gep_const(g, place, GEMM_INSIDE));
   qn__ll_if_end(g, &over);
 }
 
@@ -261,7 +259,7 @@ void qn__ll_gemm_places_init(gemm_state *s) {
   p->pads = p->some && qn__window_pads(s->plan);
   p->skips = p->pads && s->plan->border == 0 && (!qn__ll_mem_float(s->plan->acc) || s->plan->finite);
   if (!p->some) return;
-  p->table = qn__ll_slot(g, g->i8, p->pads ? PADDED : INSIDE);
+  p->table = qn__ll_slot(g, g->i8, p->pads ? PADDED : GEMM_INSIDE);
   if (p->pads) {
     p->outside = qn__ll_slot(g, g->i8, QN_WINDOW_BYTES + 64);
     fill_border(s);
@@ -274,8 +272,29 @@ void qn__ll_gemm_places_note(gemm_state *s, LLVMValueRef begin, LLVMValueRef end
   LLVMBuildCall2(s->g->b, signature(s->g), s->places.fn, args, 4, "");
 }
 
+LLVMValueRef qn__ll_gemm_places_taken(gemm_state *s) {
+  return s->pieces.some ? s->pieces.positions : qn__ll_bits(s->g, s->g->i64, all_bits(&s->plan->shape));
+}
+
+LLVMValueRef qn__ll_gemm_places_offsets(gemm_state *s) {
+  qn_ll *g = s->g;
+  const qn_window *w = &s->plan->shape;
+  LLVMValueRef to = qn__ll_slot(g, g->i64, (uint32_t)(w->size[0] * w->size[1])), zero = qn__ll_i64(g, 0);
+  LLVMValueRef line[2] = {zero, to};
+  qn_ll_for lines, columns;
+  qn__ll_do_begin(g, &lines, zero, qn__ll_i64(g, w->size[0]), 1, 2, line);
+  LLVMValueRef at[2] = {line[0], line[1]};
+  qn__ll_do_begin(g, &columns, zero, qn__ll_i64(g, w->size[1]), 1, 2, at);
+  LLVMBuildStore(g->b, at[0], at[1]);
+  at[0] = qn__ll_add(g, at[0], s->image[11]), at[1] = qn__ll_gep_const(g, at[1], 8);
+  qn__ll_for_end(g, &columns, at);
+  line[0] = qn__ll_add(g, line[0], s->image[10]), line[1] = at[1];
+  qn__ll_for_end(g, &lines, line);
+  return to;
+}
+
 LLVMValueRef qn__ll_gemm_places_results(gemm_state *s) {
-  return LLVMBuildPtrToInt(s->g->b, qn__ll_gep_const(s->g, s->at.place, RESULT), s->g->i64, "");
+  return LLVMBuildPtrToInt(s->g->b, qn__ll_gep_const(s->g, s->at.place, GEMM_RESULT), s->g->i64, "");
 }
 
 /* ---- inside a tile ---- */
@@ -289,10 +308,10 @@ typedef struct positions {
 /* With `again`, which may be null, all are taken where it holds. */
 static positions positions_of(gemm_state *s, LLVMValueRef again) {
   qn_ll *g = s->g;
-  LLVMValueRef any = entry(g, s->place, INSIDE, 0), common = any,
+  LLVMValueRef any = entry(g, s->place, GEMM_INSIDE, 0), common = any,
                all = qn__ll_bits(g, g->i64, all_bits(&s->plan->shape));
   for (uint32_t r = 1; r < s->tile.rows; r++) {
-    LLVMValueRef row = entry(g, s->place, INSIDE, r);
+    LLVMValueRef row = entry(g, s->place, GEMM_INSIDE, r);
     any = LLVMBuildOr(g->b, any, row, ""), common = LLVMBuildAnd(g->b, common, row, "");
   }
   if (!s->places.skips) any = all;
@@ -308,7 +327,7 @@ static positions positions_of(gemm_state *s, LLVMValueRef again) {
 static void choose_rows(gemm_state *s, LLVMValueRef position, LLVMValueRef *chosen) {
   qn_ll *g = s->g;
   for (uint32_t r = 0; r < s->tile.rows; r++) {
-    LLVMValueRef bits = LLVMBuildLShr(g->b, entry(g, s->place, INSIDE, r), position, "");
+    LLVMValueRef bits = LLVMBuildLShr(g->b, entry(g, s->place, GEMM_INSIDE, r), position, "");
     LLVMValueRef inside = LLVMBuildTrunc(g->b, bits, g->i1, "");
     chosen[r] = LLVMBuildSelect(g->b, inside, s->tile.a[r], s->places.outside, "");
   }
@@ -323,7 +342,7 @@ static void rows_at(gemm_state *s, LLVMValueRef position, LLVMValueRef differ) {
   LLVMValueRef column = qn__ll_sub(g, position, qn__ll_mul(g, line, width)), chosen[QN_LL_MAX_ROWS];
   LLVMValueRef offset = qn__ll_add(g, qn__ll_mul(g, line, s->image[10]), qn__ll_mul(g, column, s->image[11]));
   LLVMValueRef here = qn__ll_gep(g, s->a, offset);
-  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, here, entry(g, s->place, BEGINS, r));
+  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, here, entry(g, s->place, GEMM_BEGINS, r));
   if (!s->plan->lhs_padded) {
     choose_rows(s, position, t->a);
     return;
@@ -342,7 +361,7 @@ static void rows_at(gemm_state *s, LLVMValueRef position, LLVMValueRef differ) {
 }
 
 void qn__ll_gemm_places_rows(gemm_state *s) {
-  for (uint32_t r = 0; r < s->tile.rows; r++) s->tile.a[r] = qn__ll_gep(s->g, s->a, entry(s->g, s->place, BEGINS, r));
+  for (uint32_t r = 0; r < s->tile.rows; r++) s->tile.a[r] = qn__ll_gep(s->g, s->a, entry(s->g, s->place, GEMM_BEGINS, r));
 }
 
 static void positions_loop(gemm_state *s, positions p, void (*run)(gemm_state *)) {

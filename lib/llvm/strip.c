@@ -11,7 +11,7 @@ struct qn_ll_strips {
   qn_ll_place *places;
 };
 
-enum { LANES = 16, WIDEST = 64, TALLEST = 9, REGISTERS = 32 };
+enum { LANES = 16, WIDEST = 64, TALLEST = 9, TALLEST_WINDOWS = 8 + QN_STRIP_MORE_ROWS, REGISTERS = 32 };
 
 /* ---- whether ---- */
 
@@ -19,7 +19,7 @@ static bool is_plain(const gemm_state *s) {
   const qn_gemm_plan *p = s->plan;
   const qn_layout *l = &p->layout;
   const qn_ll_dot *dot = s->tile.dot;
-  if (p->window || l->granule || s->g->past_caches || !s->g->masked || s->g->lanes != LANES) return false;
+  if (l->granule || s->g->past_caches || !s->g->masked || s->g->lanes != LANES) return false;
   if (l->panel_width % LANES || l->panel_width > WIDEST || s->at_once > 1) return false;
   bool in_order = !dot->finish && !dot->more && !dot->even && !dot->by_columns && !dot->step && dot->shares == 1;
   return in_order && qn__ll_wording_of(s->g, p, dot);
@@ -28,7 +28,7 @@ static bool is_plain(const gemm_state *s) {
 bool qn__ll_strips_serve(const gemm_state *s, uint32_t columns) {
   const qn_ll_tile *t = &s->tile;
   return is_plain(s) && t->panels == 1 && t->sets == 1 && t->acc_lanes == LANES && t->vectors * LANES == columns &&
-         t->rows <= TALLEST && t->rows * t->vectors + t->vectors < REGISTERS;
+         t->rows <= (s->plan->window ? TALLEST_WINDOWS : TALLEST) && t->rows * t->vectors + t->vectors < REGISTERS;
 }
 
 /* ---- chains ---- */
@@ -115,20 +115,50 @@ static void set_common(qn_ll_strips *p) {
   set(p, QN_STRIP_Y_STRIDE, qn__ll_arg_stride(g, 1));
 }
 
+static bool find_epilogue(qn_ll_strips *p, uint32_t *start, bool *minus, bool *found) {
+  qn_ll *g = p->s->g;
+  const qn_gemm_plan *plan = p->s->plan;
+  qn_tape *tape = qn__arena_new(g->arena, qn_tape);
+  p->places = qn__arena_array(g->arena, 1 + plan->num_epilogue_extras, sizeof *p->places);
+  uint8_t *vary = p->places ? qn__ll_epilogue_extras(g, plan, &p->base, &p->stride) : NULL;
+  if (!vary || !tape || !qn__ll_epilogue_tape(g, plan, tape, start, minus)) return false;
+  *found = tape->num_outputs == 1 && find_chains(p, tape, vary);
+  if (!*found) p->strip.num_chains = 0;
+  return true;
+}
+
+/* What windows have in common. */
+static void set_windows(qn_ll_strips *p) {
+  gemm_state *s = p->s;
+  qn_ll *g = s->g;
+  int64_t block = (int64_t)s->plan->layout.panel_width * s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
+  p->strip.window = true, p->strip.pads = s->places.pads, p->strip.skips = s->places.skips;
+  p->strip.again = s->places.skips && qn__ll_mem_float(s->plan->acc);
+  set(p, QN_STRIP_A, s->a);
+  if (s->places.pads) {
+    set(p, QN_STRIP_SEGMENT, qn__ll_mul(g, s->all_blocks, qn__ll_i64(g, block)));
+    set(p, QN_STRIP_OFFSETS, qn__ll_gemm_places_offsets(s));
+    set(p, QN_STRIP_OUTSIDE, s->places.outside);
+    return;
+  }
+  set(p, QN_STRIP_LINES, s->image[5]);
+  set(p, QN_STRIP_LINE_STEP, s->image[10]);
+  set(p, QN_STRIP_COLUMNS_OF, s->plan->window_inner ? s->image[6] : qn__ll_i64(g, 1));
+  set(p, QN_STRIP_COLUMN_STEP, s->image[11]);
+}
+
 qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole, uint32_t *start, bool *minus) {
   qn_ll *g = s->g;
   const qn_gemm_plan *plan = s->plan;
   uint32_t extras = plan->num_epilogue_extras, columns = 0;
-  qn_tape *tape = qn__arena_array(g->arena, 1, sizeof *tape);
+  bool found = false;
   qn_ll_strips *p = qn__arena_array(g->arena, 1, sizeof *p);
   if (p) *p = (qn_ll_strips){.s = s, .strip = {.g = g, .plan = plan, .tile = &s->tile, .whole = whole}};
-  if (p) p->places = qn__arena_array(g->arena, 1 + extras, sizeof *p->places);
-  uint8_t *vary = p && p->places ? qn__ll_epilogue_extras(g, plan, &p->base, &p->stride) : NULL;
-  if (!vary || !tape || !qn__ll_epilogue_tape(g, plan, tape, start, minus)) {
+  if (!p || !find_epilogue(p, start, minus, &found)) {
     g->failed = g->out_of_memory = true;
     return NULL;
   }
-  if (tape->num_outputs != 1 || !find_chains(p, tape, vary)) return NULL;
+  if (!found && !plan->window) return NULL;
   for (uint32_t i = 0; i < extras; i++) {
     const qn_extra *x = &plan->epilogue_extras[i];
     p->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, p->base[i], NULL};
@@ -137,7 +167,12 @@ qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole, uint32_t *start, b
   p->fields = qn__ll_slot(g, g->i64, QN_STRIP_FIELDS);
   p->columns = qn__ll_slot(g, g->i32, (columns ? columns : 1) * plan->layout.panel_width);
   set_common(p);
+  if (plan->window) set_windows(p);
   return p;
+}
+
+bool qn__ll_strips_leave_sums(const qn_ll_strips *strips) {
+  return strips->strip.num_chains == 0;
 }
 
 /* ---- a strip ---- */
@@ -193,8 +228,8 @@ static void set_blocks(qn_ll_strips *p) {
   LLVMValueRef blocks = LLVMBuildUDiv(g->b, whole, block, ""), turn = qn__ll_i64(g, QN_STRIP_TURN);
   LLVMValueRef turns = LLVMBuildUDiv(g->b, blocks, turn, ""), rows = qn__ll_i64(g, s->tile.rows);
   LLVMValueRef each = LLVMBuildUDiv(g->b, turns, qn__ll_i64(g, 2 * s->tile.rows), "");
-  set(p, QN_STRIP_TURNS, each);
-  set(p, QN_STRIP_MORE_TURNS, qn__ll_sub(g, turns, qn__ll_mul(g, each, rows)));
+  set(p, QN_STRIP_TURNS, p->strip.window ? turns : each);
+  if (!p->strip.window) set(p, QN_STRIP_MORE_TURNS, qn__ll_sub(g, turns, qn__ll_mul(g, each, rows)));
   set(p, QN_STRIP_BLOCKS, LLVMBuildURem(g->b, blocks, turn, ""));
   if (s->plan->lhs_padded || kb == 1) return;
   LLVMValueRef bytes = qn__ll_mul(g, LLVMBuildURem(g->b, k, block, ""), qn__ll_i64(g, elem)), one = qn__ll_i64(g, 1);
@@ -240,35 +275,67 @@ static LLVMValueRef function_of(qn_ll_strips *p) {
   return fn;
 }
 
+/* What the tile at s->at, or the first of several, has to itself. */
+static void set_tile(qn_ll_strips *p) {
+  gemm_state *s = p->s;
+  if (p->strip.window)
+    set(p, QN_STRIP_PLACES, s->at.place);
+  else
+    set(p, QN_STRIP_A, s->at.a);
+  if (s->pieces.some || p->strip.num_chains == 0) set(p, QN_STRIP_SUMS, s->at.sums);
+  set_fetches(p);
+}
+
+/* What all tiles of the panel and of one height have in common. */
+static void set_panel(qn_ll_strips *p, LLVMValueRef start) {
+  gemm_state *s = p->s;
+  p->strip.cuts = s->pieces.some;
+  p->strip.fetches_b = s->fetch.some, p->strip.fetches_y = s->fetch.some && s->fetch.a_step;
+  p->strip.modes = s->fetch.some && (s->fetch.alone || s->fetch.few);
+  set_blocks(p);
+  set(p, QN_STRIP_B, s->at.b);
+  set(p, QN_STRIP_START, start ? start : s->zeros);
+  if (p->strip.pads) set(p, QN_STRIP_POSITIONS, qn__ll_gemm_places_taken(s));
+  if (!s->pieces.some) return;
+  set_flag(p, QN_STRIP_FIRST, s->pieces.first);
+  set_flag(p, QN_STRIP_LAST, s->pieces.last);
+}
+
+static void call(qn_ll_strips *p, LLVMValueRef fn) {
+  qn_ll *g = p->s->g;
+  LLVMBuildCall2(g->b, LLVMFunctionType(g->void_t, &g->ptr, 1, false), fn, &p->fields, 1, "");
+}
+
 void qn__ll_strips_run(qn_ll_strips *p, LLVMValueRef block_begin, LLVMValueRef begin, LLVMValueRef end,
                        LLVMValueRef start) {
   gemm_state *s = p->s;
   qn_ll *g = s->g;
   const qn_gemm_plan *plan = s->plan;
   uint32_t width = plan->layout.panel_width, columns = s->tile.vectors * LANES;
-  p->strip.cuts = s->pieces.some;
-  p->strip.fetches_b = s->fetch.some, p->strip.fetches_y = s->fetch.some && s->fetch.a_step;
-  p->strip.modes = s->fetch.some && (s->fetch.alone || s->fetch.few);
+  /* Rows that are listed are counted from the first. */
+  LLVMValueRef row = s->places.pads ? qn__ll_i64(g, 0) : begin;
   s->row = begin;
   qn__ll_gemm_place(s, block_begin);
   LLVMValueRef first = qn__ll_mul(g, s->panel, qn__ll_i64(g, width)), count = qn__ll_i64(g, columns);
   if (!p->strip.whole) count = qn__ll_min(g, qn__ll_sub(g, qn__ll_arg_size(g, 1), first), count);
   set(p, QN_STRIP_MASK, LLVMBuildLShr(g->b, qn__ll_i64(g, -1), qn__ll_sub(g, qn__ll_i64(g, 64), count), ""));
   set_columns(p, first, count);
-  set_rows(p, begin, first);
-  set_blocks(p);
-  set_fetches(p);
-  set(p, QN_STRIP_A, s->at.a);
-  set(p, QN_STRIP_B, s->at.b);
-  set(p, QN_STRIP_START, start ? start : s->zeros);
+  set_rows(p, row, first);
+  set_panel(p, start);
+  set_tile(p);
   set(p, QN_STRIP_TILES, LLVMBuildUDiv(g->b, qn__ll_sub(g, end, begin), qn__ll_i64(g, s->tile.rows), ""));
-  LLVMValueRef y = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, begin, qn__ll_arg_stride(g, 1)));
+  LLVMValueRef y = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, row, qn__ll_arg_stride(g, 1)));
   set(p, QN_STRIP_Y, qn__ll_gep(g, y, qn__ll_mul(g, first, qn__ll_i64(g, qn__ll_mem_bits(plan->y_mem) / 8))));
-  if (s->pieces.some) {
-    set(p, QN_STRIP_SUMS, s->at.sums);
-    set_flag(p, QN_STRIP_FIRST, s->pieces.first);
-    set_flag(p, QN_STRIP_LAST, s->pieces.last);
-  }
-  LLVMValueRef fn = function_of(p);
-  LLVMBuildCall2(g->b, LLVMFunctionType(g->void_t, &g->ptr, 1, false), fn, &p->fields, 1, "");
+  call(p, function_of(p));
+}
+
+LLVMValueRef qn__ll_strips_prepare(qn_ll_strips *p, LLVMValueRef start) {
+  set_panel(p, start);
+  return function_of(p);
+}
+
+void qn__ll_strips_tile(qn_ll_strips *p, LLVMValueRef fn) {
+  set_tile(p);
+  set(p, QN_STRIP_TILES, qn__ll_i64(p->s->g, 1));
+  call(p, fn);
 }

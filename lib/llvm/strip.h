@@ -10,6 +10,7 @@
 #include "narrow.h"
 
 /* What the assembly finds in memory, eight bytes each; it moves on some of them from tile to tile. */
+enum { QN_STRIP_MORE_ROWS = 4 };
 typedef enum qn_ll_strip_field {
   QN_STRIP_A,
   QN_STRIP_A_STRIDE,
@@ -37,7 +38,26 @@ typedef enum qn_ll_strip_field {
   QN_STRIP_SHUFFLE_END,
   QN_STRIP_ROWS, /* address and stride of each value by row: of the first chain, then the second */
   QN_STRIP_ALL = QN_STRIP_ROWS + 4 * QN_LL_CHAIN_VALUES, /* values that are the same for all: likewise, one a field */
-  QN_STRIP_FIELDS = QN_STRIP_ALL + 2 * QN_LL_CHAIN_VALUES
+  /* Of windows. A is their image, blocks and turns are those of a segment: of what lies together in it. */
+  QN_STRIP_PLACES = QN_STRIP_ALL + 2 * QN_LL_CHAIN_VALUES, /* of the tile's rows */
+  QN_STRIP_BASES, /* of rows after the eighth; where their segments are counted from */
+  QN_STRIP_SEGMENT = QN_STRIP_BASES + QN_STRIP_MORE_ROWS, /* with pads: bytes of a panel for a position, */
+  QN_STRIP_OFFSETS,                                       /* where each is, seen from the first, */
+  QN_STRIP_OUTSIDE,                                       /* a position of the border; as bits: */
+  QN_STRIP_POSITIONS,                                     /* those of the piece of K, */
+  QN_STRIP_TAKEN,                                         /* of the tile, that are inside for some row, */
+  QN_STRIP_COMMON,                                        /* for all rows, */
+  QN_STRIP_DIFFER,                                        /* for some row but not for all, */
+  QN_STRIP_LEFT,                                          /* still to be taken */
+  QN_STRIP_LINES,                                         /* without pads: segments in both directions, */
+  QN_STRIP_COLUMNS_OF,
+  QN_STRIP_LINE_STEP, /* bytes from one to the next, */
+  QN_STRIP_COLUMN_STEP,
+  QN_STRIP_LINES_LEFT, /* and those left */
+  QN_STRIP_COLUMNS_LEFT,
+  QN_STRIP_LINE_AT, /* where the line, the segment at hand is */
+  QN_STRIP_AT,
+  QN_STRIP_FIELDS
 } qn_ll_strip_field;
 
 /* What is fetched of panels: the next one's part; where tiles are few, also what is next of this one; or that alone. */
@@ -53,7 +73,9 @@ typedef struct qn_ll_strip {
   bool cuts;                 /* K may be cut */
   bool fetches_y, fetches_b; /* beside panels: rows and results; panels */
   bool modes;                /* others than QN_STRIP_MANY may be asked for */
-  uint32_t num_chains;
+  bool window, pads;         /* rows are windows; that may reach over the image */
+  bool skips, again;         /* positions outside for all rows are left out; with them again where a sum is -0 */
+  uint32_t num_chains;       /* 0: sums are left in memory */
   const qn_ll_chain *chains[2];  /* the second where the first may not be used */
   const qn_ll_narrow *narrow[2]; /* results are bytes, made of 32-bit integers by saturating packs; null: words */
 } qn_ll_strip;
@@ -62,12 +84,17 @@ typedef struct qn_ll_strip {
 void qn__ll_strip_text(const qn_ll_strip *s, LLVMValueRef fields);
 /* strip.c */
 typedef struct qn_ll_strips qn_ll_strips;
-/* Null where the body's epilogue is no chain. Sums are to start from extra *start, if any, as in
+/* Null where the body's epilogue is no chain, but for windows, whose sums then are left in memory. Sums are to start from extra *start, if any, as in
  * qn__ll_epilogue_function. With `whole` all panels are full. */
 qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole, uint32_t *start, bool *minus);
 /* Whether tiles as s->tile is shaped now, of so many columns, are one vector next to the other of a panel. */
 bool qn__ll_strips_serve(const gemm_state *s, uint32_t columns);
+bool qn__ll_strips_leave_sums(const qn_ll_strips *strips);
 /* Rows begin .. end-1 of the panel at hand, whose sums start from memory at `start`. */
 void qn__ll_strips_run(qn_ll_strips *strips, LLVMValueRef block_begin, LLVMValueRef begin, LLVMValueRef end,
                        LLVMValueRef start);
+/* Where sums are left in memory: `prepare` before the loop over the panel's tiles of one height, which gives the
+ * function for `tile`, the tile at s->at. */
+LLVMValueRef qn__ll_strips_prepare(qn_ll_strips *strips, LLVMValueRef start);
+void qn__ll_strips_tile(qn_ll_strips *strips, LLVMValueRef fn);
 #endif

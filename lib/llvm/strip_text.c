@@ -9,56 +9,28 @@
  *
  * Registers: sums, then a block of columns, then rows' parts of it. In the epilogue the latter are values that are the
  * same for all, and what packs need. */
-#include "assembly.h"
-#include "strip.h"
+#include "strip_write.h"
 
-enum { LINE = 64, GROUP = 3 };
+enum { LINE = QN_STRIP_LINE, GROUP = 3 };
 enum { SCALARS = 24, LEAST = 28, MOST = 29, ADD = 30, SHUFFLE = 31 }; /* in the epilogue */
-enum { LABEL_TILE = 1, LABEL_RESUME, LABEL_BEGUN, LABEL_SUMMED, LABEL_NEXT, LABEL_OTHER, LABEL_END, LABEL_REST };
-enum { LABEL_MODE = 10, LABELS_MODE = 10, ENTRY = 0, ROUND, TURN, ENOUGH }; /* of each mode, from a number on */
-
-typedef struct writer {
-  const qn_ll_strip *s;
-  const qn_ll_wording *words;
-  qn_ll_assembly code;
-  uint32_t rows, vectors, sums, first_spread, spreads, next_spread;
-  int64_t a_block, b_block; /* bytes */
-} writer;
-
-/* ---- words ---- */
-
-#define TEXT(...) qn__buf_fmt(&w->code.text, __VA_ARGS__)
-
-static void load_field(writer *w, qn_ll_strip_field f, const char *reg) {
-  TEXT("movq %d(%%rdi), %%%s\n", 8 * (int)f, reg);
-}
-
-static void store_field(writer *w, const char *reg, qn_ll_strip_field f) {
-  TEXT("movq %%%s, %d(%%rdi)\n", reg, 8 * (int)f);
-}
-
-static void add_field(writer *w, const char *reg, qn_ll_strip_field f) {
-  TEXT("addq %%%s, %d(%%rdi)\n", reg, 8 * (int)f);
-}
-
-static void if_field(writer *w, qn_ll_strip_field f, int is, const char *jump, int label) {
-  TEXT("cmpq $$%d, %d(%%rdi)\n%s %df\n", is, 8 * (int)f, jump, label);
-}
-
-static void label(writer *w, int n) {
-  TEXT("%d:\n", n);
-}
 
 /* Rows in groups of three, addressed by the first one's address and the stride. */
 static const char *const groups[] = {"r8", "r10", "rdx"};
 
 static void row_operand(writer *w, uint32_t row, int64_t offset) {
   static const char *const within[GROUP] = {"", ",%r9", ",%r9,2"};
-  TEXT("%lld(%%%s%s)", (long long)offset, groups[row / GROUP], within[row % GROUP]);
+  if (w->s->window)
+    qn__ll_strip_window_operand(w, row, offset);
+  else
+    TEXT("%lld(%%%s%s)", (long long)offset, groups[row / GROUP], within[row % GROUP]);
 }
 
-static void advance(writer *w, uint32_t blocks) {
+void qn__ll_strip_advance(writer *w, uint32_t blocks) {
   TEXT("addq $$%lld, %%rsi\n", (long long)(blocks * w->b_block));
+  if (w->s->window) {
+    TEXT("addq $$%lld, %%rdx\n", (long long)(blocks * w->a_block));
+    return;
+  }
   for (uint32_t i = 0; i < (w->rows + GROUP - 1) / GROUP; i++)
     TEXT("addq $$%lld, %%%s\n", (long long)(blocks * w->a_block), groups[i]);
 }
@@ -117,6 +89,7 @@ static void block(writer *w, uint32_t j) {
   load_columns(w, j);
   for (uint32_t r = 0; r < w->rows; r++) {
     uint32_t spread = next_spread(w);
+    if (w->s->window) qn__ll_strip_window_row(w, r);
     TEXT("%s ", w->words->spread);
     row_operand(w, r, j * w->a_block);
     TEXT(", %%zmm%u\n", spread);
@@ -138,14 +111,23 @@ static void fetch(writer *w, qn_ll_strip_mode mode, uint32_t j) {
   if (w->s->fetches_b) {
     int64_t close = mode == QN_STRIP_FEW ? p->tile_close : p->tile_ahead;
     if (mode != QN_STRIP_MANY) fetch_lines(w, "prefetcht0", j * w->b_block + close, "rsi", lines);
-    fetch_lines(w, "prefetcht1", 0, "r11", mode == QN_STRIP_ALONE ? lines : p->tile_lines);
+    const char *ahead = w->s->window ? "rbx" : "r11";
+    fetch_lines(w, "prefetcht1", 0, ahead, mode == QN_STRIP_ALONE ? lines : p->tile_lines);
     if (mode == QN_STRIP_FEW) {
       load_field(w, QN_STRIP_FAR, "rax");
       TEXT("prefetcht1 (%%r11,%%rax)\n");
     }
-    TEXT("addq %%r12, %%r11\n");
+    if (w->s->window)
+      TEXT("addq %d(%%rdi), %%rbx\n", 8 * QN_STRIP_AHEAD_STEP);
+    else
+      TEXT("addq %%r12, %%r11\n");
   }
   if (w->s->fetches_y) TEXT("prefetcht0 (%%r13)\naddq %%r14, %%r13\n");
+}
+
+void qn__ll_strip_block(writer *w, uint32_t j, qn_ll_strip_mode mode) {
+  fetch(w, mode, j);
+  block(w, j);
 }
 
 /* A row of the tile's results. Where it does not begin with a line it ends in one more. */
@@ -163,11 +145,8 @@ static void rounds(writer *w, qn_ll_strip_mode mode) {
   label(w, first + ROUND);
   TEXT("testq %%rcx, %%rcx\nje %df\n.p2align 5\n", first + ENOUGH);
   label(w, first + TURN);
-  for (uint32_t j = 0; j < QN_STRIP_TURN; j++) {
-    fetch(w, mode, j);
-    block(w, j);
-  }
-  advance(w, QN_STRIP_TURN);
+  for (uint32_t j = 0; j < QN_STRIP_TURN; j++) qn__ll_strip_block(w, j, mode);
+  qn__ll_strip_advance(w, QN_STRIP_TURN);
   TEXT("decq %%rcx\njne %db\n", first + TURN);
   label(w, first + ENOUGH);
   fetch_results(w);
@@ -187,27 +166,28 @@ static void all_rounds(writer *w) {
 }
 
 /* Blocks that are no turn, then the partial one, whose bytes behind the row's end are not read. */
-static void rest(writer *w) {
-  enum { ONE = LABEL_MODE + LABELS_MODE * QN_STRIP_MODES, NONE, NO_TAIL };
+void qn__ll_strip_rest(writer *w) {
   load_field(w, QN_STRIP_BLOCKS, "rcx");
-  TEXT("testq %%rcx, %%rcx\nje %df\n", NONE);
-  label(w, ONE);
+  TEXT("testq %%rcx, %%rcx\nje %df\n", LABEL_NONE);
+  label(w, LABEL_ONE);
   block(w, 0);
-  advance(w, 1);
-  TEXT("decq %%rcx\njne %db\n", ONE);
-  label(w, NONE);
+  qn__ll_strip_advance(w, 1);
+  TEXT("decq %%rcx\njne %db\n", LABEL_ONE);
+  label(w, LABEL_NONE);
   if (w->s->plan->lhs_padded || w->s->plan->layout.k_block == 1) return;
   load_field(w, QN_STRIP_TAIL, "rcx");
-  TEXT("testq %%rcx, %%rcx\nje %df\nkmovq %%rcx, %%k1\n", NO_TAIL);
+  TEXT("testq %%rcx, %%rcx\nje %df\nkmovq %%rcx, %%k1\n", LABEL_NO_TAIL);
   load_columns(w, 0);
   for (uint32_t r = 0; r < w->rows; r++) {
     uint32_t spread = next_spread(w);
+    if (w->s->window) qn__ll_strip_window_row(w, r);
     TEXT("vmovdqu8 ");
     row_operand(w, r, 0);
     TEXT(", %%xmm%u{%%k1}{z}\nvpbroadcastd %%xmm%u, %%zmm%u\n", spread, spread, spread);
     multiply_row(w, r, spread);
   }
-  label(w, NO_TAIL);
+  if (w->s->window) TEXT("addq $$%lld, %%rsi\n", (long long)w->b_block);
+  label(w, LABEL_NO_TAIL);
 }
 
 /* ---- results ---- */
@@ -226,10 +206,10 @@ static bool is_masked(const writer *w, uint32_t chain) {
 static void prepare(writer *w, uint32_t chain) {
   const qn_ll_chain *c = w->s->chains[chain];
   const qn_ll_narrow *n = w->s->narrow[chain];
-  load_field(w, QN_STRIP_Y, "rax");
+  if (!w->s->pads) load_field(w, QN_STRIP_Y, "rax");
   load_field(w, QN_STRIP_Y_STRIDE, "r15");
   load_field(w, QN_STRIP_COLUMNS, "rdx");
-  for (uint32_t i = 0; i < c->num_rows; i++) load_field(w, row_field(chain, i), row_values[i]);
+  for (uint32_t i = 0; !w->s->pads && i < c->num_rows; i++) load_field(w, row_field(chain, i), row_values[i]);
   for (uint32_t i = 0; i < c->num_all; i++)
     TEXT("vbroadcastss %u(%%rdi), %%zmm%u\n", 8 * (QN_STRIP_ALL + chain * QN_LL_CHAIN_VALUES + i), SCALARS + i);
   if (is_masked(w, chain)) {
@@ -308,61 +288,83 @@ static void results(writer *w, uint32_t chain) {
   const qn_ll_chain *c = w->s->chains[chain];
   prepare(w, chain);
   for (uint32_t r = 0; r < w->rows; r++) {
+    if (w->s->pads) qn__ll_strip_window_result(w, chain, r);
     for (uint32_t i = 0; i < c->num_steps; i++) step(w, chain, &c->steps[i], r);
     if (w->s->narrow[chain])
       store_bytes(w, chain, r);
     else
       store_words(w, r);
+    if (w->s->pads) continue;
     TEXT("addq %%r15, %%rax\n");
     for (uint32_t i = 0; i < c->num_rows; i++)
       TEXT("addq %d(%%rdi), %%%s\n", 8 * ((int)row_field(chain, i) + 1), row_values[i]);
   }
+  if (w->s->pads) return; /* rows of Y are where their list has them */
   store_field(w, "rax", QN_STRIP_Y);
   for (uint32_t i = 0; i < c->num_rows; i++) store_field(w, row_values[i], row_field(chain, i));
 }
 
 /* What the other chain takes by row moves on, too. */
 static void move_rows(writer *w, uint32_t chain) {
-  for (uint32_t i = 0; i < w->s->chains[chain]->num_rows; i++) {
+  for (uint32_t i = 0; !w->s->pads && i < w->s->chains[chain]->num_rows; i++) {
     TEXT("imulq $$%u, %d(%%rdi), %%rcx\n", w->rows, 8 * ((int)row_field(chain, i) + 1));
     add_field(w, "rcx", row_field(chain, i));
   }
 }
 
-static void end_tile(writer *w) {
-  if (w->s->fetches_b) store_field(w, "r11", QN_STRIP_AHEAD);
+static void leave_sums(writer *w) {
+  load_field(w, QN_STRIP_SUMS, "rcx");
+  for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %%zmm%u, %u(%%rcx)\n", i, i * LINE);
+}
+
+static void end_sums(writer *w) {
   if (w->s->cuts) {
     if_field(w, QN_STRIP_LAST, 0, "jne", LABEL_SUMMED);
-    load_field(w, QN_STRIP_SUMS, "rcx");
-    for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %%zmm%u, %u(%%rcx)\n", i, i * LINE);
-    TEXT("imulq $$%u, %d(%%rdi), %%rcx\n", w->rows, 8 * (int)QN_STRIP_Y_STRIDE);
-    add_field(w, "rcx", QN_STRIP_Y);
+    leave_sums(w);
+    if (!w->s->pads) {
+      TEXT("imulq $$%u, %d(%%rdi), %%rcx\n", w->rows, 8 * (int)QN_STRIP_Y_STRIDE);
+      add_field(w, "rcx", QN_STRIP_Y);
+    }
     TEXT("jmp %df\n", LABEL_NEXT);
     label(w, LABEL_SUMMED);
   }
   if (w->s->num_chains > 1) if_field(w, QN_STRIP_PACKED, 0, "je", LABEL_OTHER);
   results(w, 0);
-  if (w->s->num_chains > 1) {
-    move_rows(w, 1);
-    TEXT("jmp %df\n", LABEL_NEXT);
-    label(w, LABEL_OTHER);
-    results(w, 1);
-    move_rows(w, 0);
-  }
+  if (w->s->num_chains < 2) return;
+  move_rows(w, 1);
+  TEXT("jmp %df\n", LABEL_NEXT);
+  label(w, LABEL_OTHER);
+  results(w, 1);
+  move_rows(w, 0);
+}
+
+static void end_tile(writer *w) {
+  if (w->s->fetches_b) store_field(w, w->s->window ? "rbx" : "r11", QN_STRIP_AHEAD);
+  (w->s->num_chains ? end_sums : leave_sums)(w);
   label(w, LABEL_NEXT);
   if (w->s->cuts) TEXT("addq $$%u, %d(%%rdi)\n", w->rows * w->s->plan->layout.panel_width * 4, 8 * (int)QN_STRIP_SUMS);
-  TEXT("imulq $$%u, %d(%%rdi), %%rcx\n", w->rows, 8 * (int)QN_STRIP_A_STRIDE);
-  add_field(w, "rcx", QN_STRIP_A);
+  if (w->s->window) {
+    TEXT("addq $$%u, %d(%%rdi)\n", w->rows * 8, 8 * (int)QN_STRIP_PLACES);
+  } else {
+    TEXT("imulq $$%u, %d(%%rdi), %%rcx\n", w->rows, 8 * (int)QN_STRIP_A_STRIDE);
+    add_field(w, "rcx", QN_STRIP_A);
+  }
   TEXT("decq %d(%%rdi)\njne %db\n", 8 * (int)QN_STRIP_TILES, LABEL_TILE);
 }
 
 static void write_text(writer *w) {
   if_field(w, QN_STRIP_TILES, 0, "je", LABEL_END);
   label(w, LABEL_TILE);
-  begin_tile(w);
-  start_sums(w);
-  all_rounds(w);
-  rest(w);
+  if (w->s->window) {
+    qn__ll_strip_window_begin(w);
+    start_sums(w);
+    qn__ll_strip_window_sums(w);
+  } else {
+    begin_tile(w);
+    start_sums(w);
+    all_rounds(w);
+    qn__ll_strip_rest(w);
+  }
   end_tile(w);
   label(w, LABEL_END);
   qn__buf_c(&w->code.text, "vzeroupper\n"); /* as LLVM leaves functions that it knows to use vectors */

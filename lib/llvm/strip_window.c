@@ -1,0 +1,160 @@
+/* Windows in strips. The rows of a tile are windows, each of which consists of segments that lie together in the image:
+ * lines, or positions where windows reach over the image. The base of a row stays in a register; where its segment is,
+ * from there, is the same for all rows: one more register, which moves along the segment too.
+ *
+ * With pads the positions that are taken are bits of a number. Where a position is inside for some rows only, the bases
+ * of the others are moved so that they read the border. */
+#include "strip_write.h"
+
+enum { BASES = 8 }; /* rows whose bases are in registers */
+static const char *const bases[BASES] = {"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+
+static int base_field(uint32_t row) {
+  return 8 * (QN_STRIP_BASES + (int)(row - BASES));
+}
+
+/* ---- rows ---- */
+
+void qn__ll_strip_window_row(writer *w, uint32_t row) {
+  if (row >= BASES) TEXT("movq %d(%%rdi), %%rax\n", base_field(row));
+}
+
+void qn__ll_strip_window_operand(writer *w, uint32_t row, int64_t offset) {
+  TEXT("%lld(%%%s,%%rdx)", (long long)offset, row < BASES ? bases[row] : "rax");
+}
+
+/* The tile's bits: what is taken of the positions, and what all rows have of them. */
+static void find_taken(writer *w) {
+  TEXT("movq %d(%%rax), %%rcx\nmovq %%rcx, %%rdx\n", GEMM_INSIDE);
+  for (uint32_t r = 1; r < w->rows; r++) {
+    TEXT("orq %d(%%rax), %%rcx\n", GEMM_INSIDE + 8 * (int)r);
+    TEXT("andq %d(%%rax), %%rdx\n", GEMM_INSIDE + 8 * (int)r);
+  }
+  TEXT("%s %d(%%rdi), %%rcx\n", w->s->skips ? "andq" : "movq", 8 * QN_STRIP_POSITIONS);
+  TEXT("andq %d(%%rdi), %%rdx\n", 8 * QN_STRIP_POSITIONS);
+  store_field(w, "rdx", QN_STRIP_COMMON);
+  store_field(w, "rcx", QN_STRIP_TAKEN);
+}
+
+static void begin_positions(writer *w) {
+  find_taken(w);
+  label(w, LABEL_AGAIN);
+  load_field(w, QN_STRIP_TAKEN, "rcx");
+  store_field(w, "rcx", QN_STRIP_LEFT);
+  TEXT("xorq %d(%%rdi), %%rcx\n", 8 * QN_STRIP_COMMON);
+  store_field(w, "rcx", QN_STRIP_DIFFER);
+  load_field(w, QN_STRIP_PLACES, "rax");
+}
+
+static void begin_lines(writer *w) {
+  load_field(w, QN_STRIP_LINES, "rcx");
+  store_field(w, "rcx", QN_STRIP_LINES_LEFT);
+  TEXT("movq $$0, %d(%%rdi)\n", 8 * QN_STRIP_LINE_AT);
+  load_field(w, QN_STRIP_B, "rsi");
+}
+
+void qn__ll_strip_window_begin(writer *w) {
+  load_field(w, QN_STRIP_PLACES, "rax");
+  (w->s->pads ? begin_positions : begin_lines)(w);
+  load_field(w, QN_STRIP_A, "rdx");
+  for (uint32_t r = w->rows; r-- > 0;) {
+    const char *to = bases[r < BASES ? r : 0];
+    TEXT("movq %d(%%rax), %%%s\naddq %%rdx, %%%s\n", GEMM_BEGINS + 8 * (int)r, to, to);
+    if (r >= BASES) TEXT("movq %%%s, %d(%%rdi)\n", to, base_field(r));
+  }
+  if (w->s->fetches_b) load_field(w, QN_STRIP_AHEAD, "rbx");
+}
+
+/* ---- segments ---- */
+
+static void segment(writer *w) {
+  load_field(w, QN_STRIP_TURNS, "rcx");
+  TEXT("testq %%rcx, %%rcx\nje %df\n.p2align 4\n", LABEL_MODE + ENOUGH);
+  label(w, LABEL_MODE + TURN);
+  for (uint32_t j = 0; j < QN_STRIP_TURN; j++) qn__ll_strip_block(w, j, QN_STRIP_MANY);
+  qn__ll_strip_advance(w, QN_STRIP_TURN);
+  TEXT("decq %%rcx\njne %db\n", LABEL_MODE + TURN);
+  label(w, LABEL_MODE + ENOUGH);
+  qn__ll_strip_rest(w);
+}
+
+/* Each row's base at position rcx, which is rdx bytes from it. */
+static void choose_rows(writer *w) {
+  if (w->s->fetches_b) store_field(w, "rbx", QN_STRIP_AHEAD);
+  load_field(w, QN_STRIP_PLACES, "rsi");
+  load_field(w, QN_STRIP_OUTSIDE, "rax");
+  TEXT("subq %%rdx, %%rax\n");
+  for (uint32_t r = w->rows; r-- > 0;) {
+    const char *to = bases[r < BASES ? r : 0];
+    TEXT("movq %d(%%rsi), %%%s\naddq %d(%%rdi), %%%s\n", GEMM_BEGINS + 8 * (int)r, to, 8 * QN_STRIP_A, to);
+    TEXT("movq %d(%%rsi), %%rbx\nbtq %%rcx, %%rbx\ncmovncq %%rax, %%%s\n", GEMM_INSIDE + 8 * (int)r, to);
+    if (r >= BASES) TEXT("movq %%%s, %d(%%rdi)\n", to, base_field(r));
+  }
+  if (w->s->fetches_b) load_field(w, QN_STRIP_AHEAD, "rbx");
+}
+
+static void all_positions(writer *w) {
+  label(w, LABEL_SEGMENT);
+  load_field(w, QN_STRIP_LEFT, "rax");
+  TEXT("testq %%rax, %%rax\nje %df\n", LABEL_SEGMENTS_END);
+  TEXT("bsfq %%rax, %%rcx\nleaq -1(%%rax), %%rdx\nandq %%rdx, %%rax\n");
+  store_field(w, "rax", QN_STRIP_LEFT);
+  load_field(w, QN_STRIP_OFFSETS, "rdx");
+  TEXT("movq (%%rdx,%%rcx,8), %%rdx\n");
+  if_field(w, QN_STRIP_DIFFER, 0, "je", LABEL_SAME);
+  choose_rows(w);
+  label(w, LABEL_SAME);
+  load_field(w, QN_STRIP_SEGMENT, "rsi");
+  TEXT("imulq %%rcx, %%rsi\naddq %d(%%rdi), %%rsi\n", 8 * QN_STRIP_B);
+  segment(w);
+  TEXT("jmp %db\n", LABEL_SEGMENT);
+  label(w, LABEL_SEGMENTS_END);
+}
+
+static void all_lines(writer *w) {
+  label(w, LABEL_LINE);
+  load_field(w, QN_STRIP_COLUMNS_OF, "rcx");
+  store_field(w, "rcx", QN_STRIP_COLUMNS_LEFT);
+  load_field(w, QN_STRIP_LINE_AT, "rdx");
+  label(w, LABEL_SEGMENT);
+  store_field(w, "rdx", QN_STRIP_AT);
+  segment(w);
+  load_field(w, QN_STRIP_AT, "rdx");
+  TEXT("addq %d(%%rdi), %%rdx\n", 8 * QN_STRIP_COLUMN_STEP);
+  TEXT("decq %d(%%rdi)\njne %db\n", 8 * QN_STRIP_COLUMNS_LEFT, LABEL_SEGMENT);
+  load_field(w, QN_STRIP_LINE_STEP, "rdx");
+  add_field(w, "rdx", QN_STRIP_LINE_AT);
+  TEXT("decq %d(%%rdi)\njne %db\n", 8 * QN_STRIP_LINES_LEFT, LABEL_LINE);
+}
+
+/* Where positions were left out and a sum is -0, which a product that is 0 would change: all of them. */
+static void take_again(writer *w) {
+  uint32_t minus_zero = QN_LL_ZMM - 1;
+  load_field(w, QN_STRIP_POSITIONS, "rax");
+  TEXT("cmpq %%rax, %d(%%rdi)\nje %df\n", 8 * QN_STRIP_TAKEN, LABEL_REST);
+  TEXT("movl $$0x80000000, %%ecx\nvpbroadcastd %%ecx, %%zmm%u\nkxorw %%k1, %%k1, %%k1\n", minus_zero);
+  for (uint32_t i = 0; i < w->sums; i++)
+    TEXT("vpcmpeqd %%zmm%u, %%zmm%u, %%k2\nkorw %%k2, %%k1, %%k1\n", minus_zero, i);
+  TEXT("kortestw %%k1, %%k1\nje %df\n", LABEL_REST);
+  store_field(w, "rax", QN_STRIP_TAKEN);
+  TEXT("jmp %db\n", LABEL_AGAIN);
+  label(w, LABEL_REST);
+}
+
+void qn__ll_strip_window_sums(writer *w) {
+  (w->s->pads ? all_positions : all_lines)(w);
+  if (w->s->again) take_again(w);
+}
+
+/* ---- results ---- */
+
+void qn__ll_strip_window_result(writer *w, uint32_t chain, uint32_t row) {
+  if (row == 0) load_field(w, QN_STRIP_PLACES, "rbx");
+  TEXT("movq %d(%%rbx), %%rsi\n", GEMM_RESULT + 8 * (int)row);
+  TEXT("movq %%rsi, %%rax\nimulq %%r15, %%rax\naddq %d(%%rdi), %%rax\n", 8 * QN_STRIP_Y);
+  for (uint32_t i = 0; i < w->s->chains[chain]->num_rows; i++) {
+    int field = 8 * (QN_STRIP_ROWS + 2 * (int)(chain * QN_LL_CHAIN_VALUES + i));
+    TEXT("movq %d(%%rdi), %%%s\nimulq %%rsi, %%%s\n", field + 8, bases[i], bases[i]);
+    TEXT("addq %d(%%rdi), %%%s\n", field, bases[i]);
+  }
+}
