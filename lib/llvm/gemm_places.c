@@ -13,6 +13,7 @@
  * sum only from -0 to 0; what follows does not tell the two apart but where it, too, ends in a zero. So sums that end
  * otherwise than in -0 are those of all positions, and a tile in which one ends in -0, which takes products too small
  * for a float, is taken once more with all of them. */
+#include "assembly.h"
 #include "gemm_impl.h"
 
 enum { PADDED = 3 * GEMM_PLACES * 8 }; /* bytes of the table */
@@ -87,15 +88,17 @@ static uint32_t find_areas(notes *n) {
 static LLVMValueRef bits_along(notes *n, uint32_t axis, LLVMValueRef from) {
   qn_ll *g = n->g;
   const qn_window *w = &n->plan->shape;
-  LLVMValueRef bits = qn__ll_i64(g, 0);
-  for (int64_t i = 0; i < w->size[axis]; i++) {
-    uint64_t mine = 0;
-    for (int64_t j = 0; j < w->size[1 - axis]; j++) mine |= 1ull << (axis ? j * w->size[1] + i : i * w->size[1] + j);
-    LLVMValueRef at = qn__ll_add(g, from, qn__ll_i64(g, i * w->dilation[axis]));
-    LLVMValueRef is = LLVMBuildICmp(g->b, LLVMIntULT, at, n->size[12 + axis], "");
-    bits = LLVMBuildOr(g->b, bits, LLVMBuildSelect(g->b, is, qn__ll_bits(g, g->i64, mine), qn__ll_i64(g, 0), ""), "");
-  }
-  return bits;
+  uint64_t first = 0;
+  for (int64_t j = 0; j < w->size[1 - axis]; j++) first |= 1ull << (axis ? j * w->size[1] : j);
+  LLVMValueRef carried[3] = {from, qn__ll_bits(g, g->i64, first), qn__ll_i64(g, 0)}, zero = qn__ll_i64(g, 0);
+  qn_ll_for f;
+  qn__ll_do_begin(g, &f, zero, qn__ll_i64(g, w->size[axis]), 1, 3, carried);
+  LLVMValueRef is = LLVMBuildICmp(g->b, LLVMIntULT, carried[0], n->size[12 + axis], "");
+  carried[2] = LLVMBuildOr(g->b, carried[2], LLVMBuildSelect(g->b, is, carried[1], zero, ""), "");
+  carried[0] = qn__ll_add(g, carried[0], qn__ll_i64(g, w->dilation[axis]));
+  carried[1] = LLVMBuildShl(g->b, carried[1], qn__ll_i64(g, axis ? 1 : w->size[1]), "");
+  qn__ll_for_end(g, &f, carried);
+  return carried[2];
 }
 
 static uint64_t all_bits(const qn_window *w) {
@@ -109,33 +112,114 @@ static LLVMValueRef within(notes *n, uint32_t axis, LLVMValueRef at) {
   return LLVMBuildICmp(g->b, LLVMIntULT, from, count, "");
 }
 
-static void note_pixel(notes *n, LLVMValueRef place, LLVMValueRef image, LLVMValueRef line, LLVMValueRef column) {
+/* Pixels in a row, lines or columns, whose windows see the same of the image. */
+typedef struct pixel_run {
+  LLVMValueRef place, count;
+  LLVMValueRef at, at_step, bits, row, row_step; /* bits, row: null without pads */
+} pixel_run;
+
+/* As assembly: this is done for every pixel, and the function around it is compiled quickly. */
+static void run_text(notes *n, const pixel_run *r) {
+  qn_ll *g = n->g;
+  qn_ll_assembly code;
+  LLVMValueRef changed[4] = {r->place, r->count, r->at, r->row};
+  uint32_t num_changed = r->row ? 4 : 3;
+  qn__ll_assembly_begin(g, &code);
+  for (uint32_t i = 0; i < num_changed; i++) {
+    code.results[code.num_results++] = LLVMTypeOf(changed[i]);
+    code.args[code.num_args++] = changed[i];
+    qn__buf_c(&code.constraints, i ? ",=&r" : "=&r");
+  }
+  for (uint32_t i = 0; i < num_changed; i++) qn__buf_fmt(&code.constraints, ",%u", i);
+  code.args[code.num_args++] = r->at_step;
+  qn__buf_c(&code.constraints, ",r");
+  if (r->row) {
+    code.args[code.num_args++] = r->bits, code.args[code.num_args++] = r->row_step;
+    qn__buf_c(&code.constraints, ",r,r");
+  }
+  qn__buf_c(&code.constraints, ",~{memory},~{flags}");
+  uint32_t at_step = 2 * num_changed, bits = at_step + 1, row_step = at_step + 2;
+  qn__buf_fmt(&code.text, "1:\nmovq $2, %d($0)\naddq $%u, $2\n", GEMM_BEGINS, at_step);
+  if (r->row)
+    qn__buf_fmt(&code.text, "movq $%u, %d($0)\nmovq $3, %d($0)\naddq $%u, $3\n", bits, GEMM_INSIDE, GEMM_RESULT,
+                row_step);
+  qn__buf_c(&code.text, "addq $$8, $0\ndecq $1\njne 1b\n");
+  qn__ll_assembly_call(g, &code, NULL, 0);
+}
+
+static void note_run(notes *n, const pixel_run *r) {
+  qn_ll *g = n->g;
+  if (g->x86) {
+    run_text(n, r);
+    return;
+  }
+  LLVMValueRef carried[3] = {r->place, r->at, r->row};
+  qn_ll_for f;
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), r->count, 1, r->row ? 3 : 2, carried);
+  LLVMBuildStore(g->b, carried[1], qn__ll_gep_const(g, carried[0], GEMM_BEGINS));
+  if (r->row) {
+    LLVMBuildStore(g->b, r->bits, qn__ll_gep_const(g, carried[0], GEMM_INSIDE));
+    LLVMBuildStore(g->b, carried[2], qn__ll_gep_const(g, carried[0], GEMM_RESULT));
+    carried[2] = qn__ll_add(g, carried[2], r->row_step);
+  }
+  carried[0] = qn__ll_gep_const(g, carried[0], 8), carried[1] = qn__ll_add(g, carried[1], r->at_step);
+  qn__ll_for_close(g, &f, carried);
+}
+
+/* What is inside of the windows of a run. */
+static LLVMValueRef bits_of(notes *n, LLVMValueRef line, LLVMValueRef column, LLVMValueRef down) {
   qn_ll *g = n->g;
   const qn_window *w = &n->plan->shape;
-  LLVMValueRef down = qn__ll_add(g, line, n->size[14]);
-  LLVMValueRef at = qn__ll_sub(g, qn__ll_mul(g, image, n->size[7]), n->origin);
-  at = qn__ll_add(g, at, qn__ll_mul(g, down, n->size[8]));
-  at = qn__ll_add(g, at, qn__ll_mul(g, column, n->size[9]));
-  LLVMValueRef row = qn__ll_add(g, qn__ll_mul(g, image, n->pixels), qn__ll_mul(g, line, n->size[4]));
-  LLVMBuildStore(g->b, at, qn__ll_gep_const(g, place, GEMM_BEGINS));
-  LLVMBuildStore(g->b, qn__ll_bits(g, g->i64, all_bits(w)), qn__ll_gep_const(g, place, GEMM_INSIDE));
-  LLVMBuildStore(g->b, qn__ll_add(g, row, column), qn__ll_gep_const(g, place, GEMM_RESULT));
+  LLVMValueRef both[2] = {qn__ll_bits(g, g->i64, all_bits(w))};
   LLVMValueRef inside = LLVMBuildAnd(g->b, within(n, 0, line), within(n, 1, column), "");
+  LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(g->b)};
   qn_ll_if over;
   qn__ll_if_begin(g, &over, LLVMBuildNot(g->b, inside, ""));
   LLVMValueRef top = qn__ll_mul(g, down, qn__ll_i64(g, w->stride[0]));
   LLVMValueRef left = qn__ll_mul(g, column, qn__ll_i64(g, w->stride[1]));
   top = qn__ll_sub(g, top, qn__ll_i64(g, w->pads[0])), left = qn__ll_sub(g, left, qn__ll_i64(g, w->pads[1]));
-  LLVMValueRef bits = LLVMBuildAnd(g->b, bits_along(n, 0, top), bits_along(n, 1, left), "");
-  LLVMBuildStore(g->b, bits, qn__ll_gep_const(g, place, GEMM_INSIDE));
+  LLVMValueRef above = bits_along(n, 0, top);
+  both[1] = LLVMBuildAnd(g->b, above, bits_along(n, 1, left), "");
+  from[1] = LLVMGetInsertBlock(g->b);
   qn__ll_if_end(g, &over);
+  LLVMValueRef bits = LLVMBuildPhi(g->b, g->i64, "");
+  LLVMAddIncoming(bits, both, from, 2);
+  return bits;
+}
+
+/* The run that begins at a pixel and has `count` pixels, along lines where it is turned. */
+static void note_pixels(notes *n, LLVMValueRef place, LLVMValueRef image, LLVMValueRef line, LLVMValueRef column,
+                        LLVMValueRef turned, LLVMValueRef count) {
+  qn_ll *g = n->g;
+  pixel_run r = {.place = place, .count = count, .row_step = qn__ll_i64(g, 1), .at_step = n->size[9]};
+  LLVMValueRef down = qn__ll_add(g, line, n->size[14]);
+  r.at = qn__ll_sub(g, qn__ll_mul(g, image, n->size[7]), n->origin);
+  r.at = qn__ll_add(g, r.at, qn__ll_mul(g, down, n->size[8]));
+  r.at = qn__ll_add(g, r.at, qn__ll_mul(g, column, n->size[9]));
+  r.row = qn__ll_add(g, qn__ll_mul(g, image, n->pixels), qn__ll_mul(g, line, n->size[4]));
+  r.row = qn__ll_add(g, r.row, column);
+  r.bits = bits_of(n, line, column, down);
+  r.at_step = LLVMBuildSelect(g->b, turned, n->size[8], n->size[9], "");
+  r.row_step = LLVMBuildSelect(g->b, turned, n->size[4], r.row_step, "");
+  note_run(n, &r);
+}
+
+/* Pixels of a run from `inner` on, of `left` that are left: all up to where windows begin to be outside, where they are
+ * inside, else one. */
+static LLVMValueRef run_length(notes *n, LLVMValueRef turned, LLVMValueRef inner, LLVMValueRef left) {
+  qn_ll *g = n->g;
+  LLVMValueRef first = LLVMBuildSelect(g->b, turned, n->first[0], n->first[1], "");
+  LLVMValueRef last = LLVMBuildSelect(g->b, turned, n->last[0], n->last[1], "");
+  LLVMValueRef room = qn__ll_sub(g, last, inner), all = qn__ll_sub(g, last, first), one = qn__ll_i64(g, 1);
+  LLVMValueRef inside = LLVMBuildICmp(g->b, LLVMIntULT, qn__ll_sub(g, inner, first), all, "");
+  return qn__ll_min(g, left, LLVMBuildSelect(g->b, inside, room, one, ""));
 }
 
 /* The pixels of area `a` of an image, whose first is row `start`, as far as they are in the block. Gives the next row.
  */
 static LLVMValueRef note_area(notes *n, LLVMValueRef a, LLVMValueRef image, LLVMValueRef start) {
   qn_ll *g = n->g;
-  LLVMValueRef f[5], one = qn__ll_i64(g, 1);
+  LLVMValueRef f[5];
   for (uint32_t i = 0; i < 5; i++) f[i] = LLVMBuildLoad2(g->b, g->i64, qn__ll_gep_const(g, a, (int64_t)i * 8), "");
   LLVMValueRef next = qn__ll_add(g, start, qn__ll_mul(g, f[2], f[3])), turned = LLVMBuildTrunc(g->b, f[4], g->i1, "");
   LLVMValueRef from = at_least(g, n->begin, start), to = qn__ll_min(g, n->end, next);
@@ -147,8 +231,11 @@ static LLVMValueRef note_area(notes *n, LLVMValueRef a, LLVMValueRef image, LLVM
   qn__ll_for_begin(g, &pixels, from, to, 1, 2, carried);
   LLVMValueRef x = qn__ll_add(g, f[0], carried[0]), y = qn__ll_add(g, f[1], carried[1]);
   LLVMValueRef place = qn__ll_gep(g, n->table, qn__ll_mul(g, qn__ll_sub(g, pixels.i, n->begin), qn__ll_i64(g, 8)));
-  note_pixel(n, place, image, LLVMBuildSelect(g->b, turned, y, x, ""), LLVMBuildSelect(g->b, turned, x, y, ""));
-  LLVMValueRef inner = qn__ll_add(g, carried[1], one), ends = LLVMBuildICmp(g->b, LLVMIntEQ, inner, f[3], "");
+  LLVMValueRef left = qn__ll_min(g, qn__ll_sub(g, to, pixels.i), qn__ll_sub(g, f[3], carried[1]));
+  pixels.step = run_length(n, turned, y, left);
+  note_pixels(n, place, image, LLVMBuildSelect(g->b, turned, y, x, ""), LLVMBuildSelect(g->b, turned, x, y, ""), turned,
+              pixels.step);
+  LLVMValueRef inner = qn__ll_add(g, carried[1], pixels.step), ends = LLVMBuildICmp(g->b, LLVMIntEQ, inner, f[3], "");
   carried[0] = qn__ll_add(g, carried[0], LLVMBuildZExt(g->b, ends, g->i64, ""));
   carried[1] = LLVMBuildSelect(g->b, ends, qn__ll_i64(g, 0), inner, "");
   qn__ll_for_end(g, &pixels, carried);
@@ -183,27 +270,22 @@ static void note_plainly(notes *n) {
   for (uint32_t i = 3; i < 10; i++) n->size[i] = qn__ll_arg_size(g, i);
   LLVMValueRef lines = n->size[3], columns = n->size[4], zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1);
   LLVMValueRef line = LLVMBuildUDiv(g->b, n->begin, columns, ""), image = LLVMBuildUDiv(g->b, line, lines, "");
-  LLVMValueRef column = qn__ll_sub(g, n->begin, qn__ll_mul(g, line, columns));
-  line = qn__ll_sub(g, line, qn__ll_mul(g, image, lines));
-  LLVMValueRef at = qn__ll_add(g, qn__ll_mul(g, line, n->size[8]), qn__ll_mul(g, column, n->size[9]));
-  at = qn__ll_add(g, at, qn__ll_mul(g, image, n->size[7]));
-  /* From the end of a line to the next, and from the last line's end to the next image. */
-  LLVMValueRef next_line = qn__ll_sub(g, n->size[8], qn__ll_mul(g, columns, n->size[9]));
-  LLVMValueRef next_image = qn__ll_sub(g, n->size[7], qn__ll_mul(g, lines, n->size[8]));
-  LLVMValueRef carried[4] = {at, column, line, n->table};
+  LLVMValueRef carried[3] = {qn__ll_sub(g, n->begin, qn__ll_mul(g, line, columns)),
+                             qn__ll_sub(g, line, qn__ll_mul(g, image, lines)), image};
   qn_ll_for f;
-  qn__ll_for_begin(g, &f, n->begin, n->end, 1, 4, carried);
-  LLVMBuildStore(g->b, carried[0], carried[3]);
-  column = qn__ll_add(g, carried[1], one);
-  LLVMValueRef ends = LLVMBuildICmp(g->b, LLVMIntEQ, column, columns, "");
-  line = qn__ll_add(g, carried[2], LLVMBuildZExt(g->b, ends, g->i64, ""));
+  qn__ll_for_begin(g, &f, n->begin, n->end, 1, 3, carried);
+  pixel_run r = {.count = qn__ll_min(g, qn__ll_sub(g, n->end, f.i), qn__ll_sub(g, columns, carried[0])),
+                 .at_step = n->size[9]};
+  r.place = qn__ll_gep(g, n->table, qn__ll_mul(g, qn__ll_sub(g, f.i, n->begin), qn__ll_i64(g, 8)));
+  r.at = qn__ll_add(g, qn__ll_mul(g, carried[1], n->size[8]), qn__ll_mul(g, carried[0], n->size[9]));
+  r.at = qn__ll_add(g, r.at, qn__ll_mul(g, carried[2], n->size[7]));
+  note_run(n, &r);
+  f.step = r.count;
+  line = qn__ll_add(g, carried[1], one);
   LLVMValueRef last = LLVMBuildICmp(g->b, LLVMIntEQ, line, lines, "");
-  at = qn__ll_add(g, carried[0], n->size[9]);
-  at = qn__ll_add(g, at, LLVMBuildSelect(g->b, ends, next_line, zero, ""));
-  carried[0] = qn__ll_add(g, at, LLVMBuildSelect(g->b, last, next_image, zero, ""));
-  carried[1] = LLVMBuildSelect(g->b, ends, zero, column, "");
-  carried[2] = LLVMBuildSelect(g->b, last, zero, line, "");
-  carried[3] = qn__ll_gep_const(g, carried[3], 8);
+  carried[0] = zero; /* of the next line, if there is one */
+  carried[1] = LLVMBuildSelect(g->b, last, zero, line, "");
+  carried[2] = qn__ll_add(g, carried[2], LLVMBuildZExt(g->b, last, g->i64, ""));
   qn__ll_for_end(g, &f, carried);
 }
 
@@ -223,6 +305,7 @@ static void write_function(gemm_state *s) {
   g->args = LLVMGetParam(fn, 0);
   g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
   LLVMPositionBuilderAtEnd(g->b, g->entry);
+  if (g->x86) qn__ll_function_quickly(g, fn); /* what is done for each pixel is assembly */
   notes n = {.g = g,
              .plan = s->plan,
              .skips = s->places.skips,
@@ -361,7 +444,8 @@ static void rows_at(gemm_state *s, LLVMValueRef position, LLVMValueRef differ) {
 }
 
 void qn__ll_gemm_places_rows(gemm_state *s) {
-  for (uint32_t r = 0; r < s->tile.rows; r++) s->tile.a[r] = qn__ll_gep(s->g, s->a, entry(s->g, s->place, GEMM_BEGINS, r));
+  for (uint32_t r = 0; r < s->tile.rows; r++)
+    s->tile.a[r] = qn__ll_gep(s->g, s->a, entry(s->g, s->place, GEMM_BEGINS, r));
 }
 
 static void positions_loop(gemm_state *s, positions p, void (*run)(gemm_state *)) {

@@ -69,13 +69,13 @@ typedef struct qn_ll_strip {
   qn_ll *g;
   const qn_gemm_plan *plan;
   const qn_ll_tile *tile;
-  bool whole;                /* all columns of a tile are there */
-  bool cuts;                 /* K may be cut */
-  bool fetches_y, fetches_b; /* beside panels: rows and results; panels */
-  bool modes;                /* others than QN_STRIP_MANY may be asked for */
-  bool window, pads;         /* rows are windows; that may reach over the image */
-  bool skips, again;         /* positions outside for all rows are left out; with them again where a sum is -0 */
-  uint32_t num_chains;       /* 0: sums are left in memory */
+  bool whole;                    /* all columns of a tile are there */
+  bool cuts;                     /* K may be cut */
+  bool fetches_y, fetches_b;     /* beside panels: rows and results; panels */
+  bool modes;                    /* others than QN_STRIP_MANY may be asked for */
+  bool window, pads;             /* rows are windows; that may reach over the image */
+  bool skips, again;             /* positions outside for all rows are left out; with them again where a sum is -0 */
+  uint32_t num_chains;           /* 0: sums are left in memory */
   const qn_ll_chain *chains[2];  /* the second where the first may not be used */
   const qn_ll_narrow *narrow[2]; /* results are bytes, made of 32-bit integers by saturating packs; null: words */
 } qn_ll_strip;
@@ -84,8 +84,8 @@ typedef struct qn_ll_strip {
 void qn__ll_strip_text(const qn_ll_strip *s, LLVMValueRef fields);
 /* strip.c */
 typedef struct qn_ll_strips qn_ll_strips;
-/* Null where the body's epilogue is no chain, but for windows, whose sums then are left in memory. Sums are to start from extra *start, if any, as in
- * qn__ll_epilogue_function. With `whole` all panels are full. */
+/* Null where the body's epilogue is no chain, but for windows, whose sums then are left in memory. Sums are to start
+ * from extra *start, if any, as in qn__ll_epilogue_function. With `whole` all panels are full. */
 qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole, uint32_t *start, bool *minus);
 /* Whether tiles as s->tile is shaped now, of so many columns, are one vector next to the other of a panel. */
 bool qn__ll_strips_serve(const gemm_state *s, uint32_t columns);

@@ -39,8 +39,8 @@ static inline void label(writer *w, int n) {
   TEXT("%d:\n", n);
 }
 
-/* strip_text.c: a block of a tile's rows, number j of a turn, which fetches what is to be in `mode`; its blocks that are
- * no turn, and the partial one. */
+/* strip_text.c: a block of a tile's rows, number j of a turn, which fetches what is to be in `mode`; its blocks that
+ * are no turn, and the partial one. */
 void qn__ll_strip_block(writer *w, uint32_t j, qn_ll_strip_mode mode);
 void qn__ll_strip_rest(writer *w);
 void qn__ll_strip_advance(writer *w, uint32_t blocks);
