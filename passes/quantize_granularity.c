@@ -77,8 +77,8 @@ qn_status qn__granularity_parse(qn_context *ctx, const char *pass, qn_str text, 
     if (!qn_str_eq(name, qn_str_of(row->name))) continue;
     qn_str size = {eq ? eq + 1 : NULL, eq ? text.size - name.size - 1 : 0};
     if (row->sized ? !parse_size(size, &out->size) : eq != NULL)
-      return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(""), "%s: granularity is '%.*s', expected '%s%s'", pass,
-                      (int)text.size, text.data, row->name, row->sized ? "=SIZE' with a size of 1 or more" : "");
+      return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(""), "%s: granularity is '%.*s', expected '%s%s", pass,
+                      (int)text.size, text.data, row->name, row->sized ? "=SIZE' with a size of 1 or more" : "'");
     if (row->refused)
       return qn_error(ctx, QN_DIAG_UNSUPPORTED, qn_place_file(""), "%s: granularity '%.*s' is refused: %s", pass,
                       (int)text.size, text.data, row->refused);

@@ -29,7 +29,8 @@ extern "C" {
 #define QN_VERSION_STRING "0.1.0"
 
 /* The result of every call that can fail. Anything but QN_OK has been reported to the context's diagnostic handler
- * already, unless a function says otherwise. */
+ * already, unless a function says otherwise. A null pointer where a function needs something is QN_ERR_INPUT, and where
+ * there is no context to be asked for one, nothing but that. */
 typedef enum qn_status {
   QN_OK = 0,
   QN_ERR_INPUT,       /* text, model, data or arguments are wrong: a diagnostic says where */

@@ -101,6 +101,9 @@ QN_API qn_status qn_report(qn_context *ctx, qn_severity severity, qn_diag_code c
                            va_list args);
 /* Reports exhausted memory once per context and returns QN_ERR_NO_MEMORY. */
 QN_API qn_status qn_error_no_memory(qn_context *ctx);
+/* Reports that `function` was given a null pointer where there must be something, and returns QN_ERR_INPUT; without a
+ * context only that. */
+QN_API qn_status qn_error_null(qn_context *ctx, const char *function);
 QN_API void qn_trace(qn_context *ctx, const char *fmt, ...) QN_PRINTF(2, 3);
 QN_API void qn_progress(qn_context *ctx, const char *what, int64_t done, int64_t total);
 QN_API bool qn_trace_enabled(const qn_context *ctx);

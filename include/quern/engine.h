@@ -4,6 +4,8 @@
  * lock nor allocate, with one exception: a product's code depends on how many rows it has, and where sizes are open,
  * the first call that needs code which no call needed before waits for it to be made (on a thread of its own, with the
  * C library's memory). qn_program_prepare does that beforehand. Everything passed to a call is borrowed.
+ * Programs of the interpreter are the other exception: they evaluate with their context, which nothing else may use
+ * meanwhile, another of its interpreter's programs neither; calls of one program wait for each other.
  *
  * Calls set round-to-nearest, no flush-to-zero and masked exceptions for the time they run, on worker threads too, so
  * results do not depend on the caller's floating-point environment. */
@@ -22,7 +24,9 @@ typedef struct qn_program qn_program;
 
 /* ---- parallel-for ---- */
 
-/* Calls task(arg, i) once for every i < n, in any order, on any threads, and returns when all are done. */
+/* Calls task(arg, i) once for every i < n, in any order, on any threads, and returns when all are done. A call whose
+ * parallel-for returns without having done so, because it was cancelled say, fails, and what its outputs hold is open.
+ */
 typedef void (*qn_parallel_for)(void *pool, void (*task)(void *arg, size_t i), void *arg, size_t n);
 
 /* How a call spreads its work. Null, or num_threads < 2, runs everything on the calling thread. */
@@ -100,7 +104,8 @@ typedef struct qn_call_error {
 } qn_call_error;
 
 /* Bytes of workspace that a call on inputs of these shapes needs, and the shapes of its outputs (each may be null).
- * Only ndim and shape of `in` are read. The workspace may have any alignment and contents. */
+ * Only ndim and shape of `in` are read. The workspace may have any alignment and contents. Any thread may ask: where
+ * sizes are open, it takes a little of the C library's memory for as long as it works. */
 QN_API qn_status qn_program_sizes(const qn_program *p, const DLTensor *in, size_t *workspace_bytes,
                                   int64_t (*out_shapes)[QN_MAX_RANK], qn_call_error *error);
 QN_API size_t qn_program_workspace_size(const qn_program *p, const DLTensor *in); /* SIZE_MAX when shapes do not fit */

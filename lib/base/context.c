@@ -42,7 +42,7 @@ void qn_context_destroy(qn_context *ctx) {
 }
 
 const qn_allocator *qn_context_allocator(qn_context *ctx) {
-  return &ctx->allocator;
+  return ctx ? &ctx->allocator : NULL;
 }
 
 static bool name_equal(const void *owner, const void *key, uint32_t id) {

@@ -38,6 +38,7 @@ static void deliver(qn_context *ctx, qn_severity severity, qn_diag_code code, qn
 
 qn_status qn_report(qn_context *ctx, qn_severity severity, qn_diag_code code, qn_place place, const char *fmt,
                     va_list args) {
+  if (!ctx) return status_of(code);
   if (severity == QN_ERROR) ctx->error_count++;
   if (!ctx->on_diag) return status_of(code);
   char small[512];
@@ -89,6 +90,11 @@ qn_status(qn_error_no_memory)(qn_context *ctx) {
   return QN_ERR_NO_MEMORY;
 }
 
+qn_status qn_error_null(qn_context *ctx, const char *function) {
+  return (qn_error)(ctx, QN_DIAG_CALL, qn_place_file(""),
+                    "%s: a pointer is null that must not be; its declaration tells which may be", function);
+}
+
 void qn_context_set_diag_handler(qn_context *ctx, qn_diag_handler handler, void *user, qn_diag_handler *old_handler,
                                  void **old_user) {
   if (old_handler) *old_handler = ctx->on_diag;
@@ -98,7 +104,7 @@ void qn_context_set_diag_handler(qn_context *ctx, qn_diag_handler handler, void 
 }
 
 size_t qn_context_error_count(const qn_context *ctx) {
-  return ctx->error_count;
+  return ctx ? ctx->error_count : 0;
 }
 
 qn_place qn_place_file(const char *file) {

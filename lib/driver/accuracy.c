@@ -49,6 +49,7 @@ static qn_status classify_all(const qn_module *m, qn_op func, const qn_program *
 }
 
 qn_status qn_classify(const qn_module *m, qn_sample_set *samples, const char *engine, int64_t count, int64_t *classes) {
+  if (!m || !classes) return qn_error_null(qn_module_context(m), __func__);
   qn_compile_options options = {.engine = engine};
   qn_program *p;
   qn_status status = qn_build_program(m, &options, &p);
@@ -60,6 +61,7 @@ qn_status qn_classify(const qn_module *m, qn_sample_set *samples, const char *en
 
 qn_status qn_compare_accuracy(const qn_module *a, const qn_module *b, qn_sample_set *samples, const char *labels,
                               const char *engine, qn_accuracy *out) {
+  if (!a || !b || !out) return qn_error_null(qn_module_context(a), __func__);
   qn_context *ctx = qn_module_context(a);
   const qn_allocator *allocator = qn_context_allocator(ctx);
   qn_tensor truth;

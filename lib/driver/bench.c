@@ -73,6 +73,7 @@ static qn_status measure_unseen(bench *b, qn_context *ctx, double seconds, qn_be
 
 qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs,
                            uint32_t threads, double seconds, qn_bench_result *out) {
+  if (!ctx || !p || !out || (!inputs && qn_program_num_inputs(p))) return qn_error_null(ctx, __func__);
   bench b;
   memset(out, 0, sizeof *out);
   qn_status status = bench_open(&b, ctx, p, inputs, threads);
@@ -120,6 +121,8 @@ static void on_call(void *user, const qn_call_event *e) {
 
 qn_status qn_bench_kernels(qn_context *ctx, const qn_program *p, const qn_tensor *inputs, uint32_t threads,
                            double seconds, size_t room, qn_kernel_time *times, size_t *count) {
+  if (!ctx || !p || !count || (!times && room) || (!inputs && qn_program_num_inputs(p)))
+    return qn_error_null(ctx, __func__);
   bench b;
   qn_kernel_info info;
   qn_call_handler old;
@@ -127,7 +130,7 @@ qn_status qn_bench_kernels(qn_context *ctx, const qn_program *p, const qn_tensor
   kernel_times k = {.room = room, .times = times};
   *count = 0;
   while (qn_program_kernel(p, *count, &info)) ++*count;
-  memset(times, 0, room * sizeof *times);
+  if (room) memset(times, 0, room * sizeof *times);
   qn_context_set_call_handler(ctx, NULL, NULL, &old, &old_user);
   qn_status status = bench_open(&b, ctx, p, inputs, threads);
   if (!status) status = qn__runner_call(&b.run, 2);

@@ -254,6 +254,7 @@ static void clean_up(job *j) {
 }
 
 qn_status qn_calibrate(qn_module *m, qn_sample_set *samples, const qn_calibrate_options *options) {
+  if (!m) return qn_error_null(qn_module_context(m), __func__);
   static const qn_calibrate_options none = {0};
   qn_context *ctx = qn_module_context(m);
   job j = {.m = m,

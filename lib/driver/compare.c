@@ -325,6 +325,7 @@ static void clean_up(job *j) {
 
 qn_status qn_compare(const qn_module *a, const qn_module *b, qn_sample_set *samples, const char *engine, bool per_op,
                      qn_comparison_fn each, void *user) {
+  if (!a || !b || !each) return qn_error_null(qn_module_context(a), __func__);
   qn_context *ctx = qn_module_context(a);
   job j = {.ctx = ctx, .allocator = qn_context_allocator(ctx), .samples = samples, .per_op = per_op};
   qn_status status = prepare(&j, a, b, engine);

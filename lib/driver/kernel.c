@@ -205,6 +205,7 @@ static qn_status build(matmul *k) {
 
 qn_status qn_kernel_matmul(qn_context *ctx, const qn_matmul_desc *desc, const qn_compile_options *options,
                            qn_program **out) {
+  if (!ctx || !desc || !out) return qn_error_null(ctx, __func__);
   const char *engine = options ? options->engine : NULL;
   matmul k = {.ctx = ctx, .d = desc, .name = "qn_kernel_matmul"};
   *out = NULL;

@@ -87,6 +87,7 @@ static qn_status build(conv *c) {
 }
 
 qn_status qn_kernel_conv(qn_context *ctx, const qn_conv_desc *d, const qn_compile_options *options, qn_program **out) {
+  if (!ctx || !d || !out) return qn_error_null(ctx, __func__);
   /* What follows the sum is what follows that of a matrix product with a column per channel. */
   const qn_matmul_desc tail = {.n = d->n,
                                .a = d->x,

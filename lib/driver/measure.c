@@ -196,6 +196,7 @@ static qn_status measure_panels(qn_context *ctx, const char *cpu, const qn_isa *
 }
 
 qn_status qn_measure_machine(qn_context *ctx, const char *cpu, qn_machine *out) {
+  if (!ctx || !out) return qn_error_null(ctx, __func__);
   const qn_isa *isa;
   qn_machine m = qn_machine_default();
   measure_caches(&m);

@@ -38,6 +38,7 @@ static const char *shown(const char *path) {
 /* "NAME=rest" split at the sign. */
 static qn_status split(qn_context *ctx, const char *option, const char *text, qn_str *name, const char **rest) {
   *name = (qn_str){0}, *rest = "";
+  if (!text) return qn_error_null(ctx, option);
   const char *eq = strchr(text, '=');
   if (!eq || eq == text || !eq[1])
     return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(""), "%s: '%s' is not NAME=VALUE", option, text);
@@ -143,8 +144,10 @@ static qn_status parse(qn_context *ctx, const char *path, const qn_file *f, cons
 }
 
 qn_status qn_load_model(qn_context *ctx, const char *path, const qn_load_options *options, qn_module **out) {
+  if (!ctx || !path || !out) return qn_error_null(ctx, __func__);
   static const qn_load_options none = {0};
   const qn_load_options *o = options ? options : &none;
+  if ((o->num_dims && !o->dims) || (o->num_consts && !o->consts)) return qn_error_null(ctx, __func__);
   qn_file f;
   *out = NULL;
   qn_status status = qn__file_open(ctx, path, &f);
@@ -184,10 +187,12 @@ static qn_status lower(qn_module *m, const char *cpu, bool ahead) {
 }
 
 qn_status qn_lower(qn_module *m, const char *cpu) {
+  if (!m) return qn_error_null(qn_module_context(m), __func__);
   return lower(m, cpu, false);
 }
 
 qn_status qn_lower_ahead(qn_module *m, const char *cpu) {
+  if (!m) return qn_error_null(qn_module_context(m), __func__);
   return lower(m, cpu, true);
 }
 
@@ -201,6 +206,7 @@ static bool is_lowered(const qn_module *m, const char *function) {
 }
 
 qn_status qn_build_program(const qn_module *m, const qn_compile_options *options, qn_program **out) {
+  if (!m || !out) return qn_error_null(qn_module_context(m), __func__);
   const char *engine = options ? options->engine : NULL;
   if (!engine || !strcmp(engine, "auto")) engine = qn_engine_name(0);
   if (!strcmp(engine, "interp") || is_lowered(m, options ? options->function : NULL))

@@ -211,6 +211,7 @@ static qn_status quantize(job *j) {
 }
 
 qn_status qn_quantize(qn_module *m, qn_sample_set *samples, const qn_quantize_options *options) {
+  if (!m) return qn_error_null(qn_module_context(m), __func__);
   static const qn_quantize_options none = {0};
   job j = {.m = m, .ctx = qn_module_context(m), .samples = samples, .o = options ? options : &none};
   qn_status status = check_options(&j);

@@ -34,6 +34,7 @@ static qn_place place_of(qn_sample_set *s, qn_str name) {
 /* ---- open, close ---- */
 
 qn_status qn_samples_open(qn_context *ctx, const char *path, qn_sample_set **out) {
+  if (!ctx || !path || !out) return qn_error_null(ctx, __func__);
   const qn_allocator *a = qn_context_allocator(ctx);
   *out = NULL;
   qn_sample_set *s = qn__alloc_zero(a, sizeof *s);

@@ -56,6 +56,7 @@ static qn_status merge_op(qn_module *into, qn_op x, const qn_module *from, qn_op
 }
 
 qn_status qn_calibrate_merge(qn_module *into, const qn_module *from) {
+  if (!into || !from) return qn_error_null(qn_module_context(into), __func__);
   qn_status status = qn__same_program(into, from);
   if (status) return status;
   qn_op x = qn__next_observer(into, (qn_op){0}), y = qn__next_observer(from, (qn_op){0});

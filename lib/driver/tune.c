@@ -209,6 +209,7 @@ static qn_status run(search *s, size_t *recorded) {
 }
 
 qn_status qn_tune_program(qn_context *ctx, const qn_tune_options *options, size_t *recorded) {
+  if (!ctx || !options || !options->build) return qn_error_null(ctx, __func__);
   const qn_allocator *a = qn_context_allocator(ctx);
   search *s = qn__alloc_zero(a, sizeof *s);
   if (recorded) *recorded = 0;

@@ -261,6 +261,7 @@ static bool is_identifier(const char *s) {
 
 qn_status qn_program_emit(const qn_module *m, const qn_compile_options *options, qn_emit_format format,
                           const char *entry, const char *path, const char *header_path) {
+  if (!m || !path) return qn_error_null(qn_module_context(m), __func__);
   static const qn_emit_kind kinds[] = {QN_EMIT_OBJ, QN_EMIT_ASM, QN_EMIT_LLVM, QN_EMIT_C, QN_EMIT_OBJ};
   qn_context *ctx = qn_module_context(m);
   const char *engine = format == QN_FORMAT_C ? "tcc" : "llvm";
@@ -271,6 +272,8 @@ qn_status qn_program_emit(const qn_module *m, const qn_compile_options *options,
   if (!is_identifier(entry))
     return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(path), "entry name '%s' is no C identifier",
                     entry ? entry : "");
+  if ((unsigned)format >= sizeof kinds / sizeof *kinds)
+    return qn_error(ctx, QN_DIAG_ATTRIBUTE, qn_place_file(path), "there is no format of number %d", (int)format);
   if (header_path && !strcmp(path, header_path))
     return qn_error(ctx, QN_DIAG_IO, qn_place_file(path), "the code and its header are to be the same file");
   qn_status status = qn__compile_target(m, options, &func, &isa);

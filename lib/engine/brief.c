@@ -99,7 +99,7 @@ static bool call_brief(const qn_program *p, const qn_brief *b, const DLTensor *i
 
 qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
                           size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error) {
-  const qn_brief *b = p->frozen ? p->frozen->brief : NULL;
+  const qn_brief *b = p && p->frozen ? p->frozen->brief : NULL;
   if (b && in && out && call_brief(p, b, in, out, workspace, workspace_bytes, parallel)) return QN_OK;
   return qn__call_general(p, in, out, workspace, workspace_bytes, parallel, error);
 }

@@ -32,18 +32,50 @@ static char *value_data(const call *c, uint32_t value) {
   return NULL;
 }
 
+/* ---- parts in the caller's parallel-for ---- */
+
+/* A pool that leaves parts out, because it was cancelled say, or runs some twice, must not pass for a call that went
+ * well. Each part that runs adds a number of its own; the sum tells whether all did, once each. */
+typedef struct spread {
+  size_t parts;
+  uint64_t ran;
+} spread;
+
+static uint64_t number_of(size_t i) {
+  uint64_t x = ((uint64_t)i + 1) * 0x9e3779b97f4a7c15u;
+  return (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
+}
+
+/* False for a part that there is none of. */
+static bool part_begins(spread *s, size_t i) {
+  if (i >= s->parts) return false;
+  __atomic_fetch_add(&s->ran, number_of(i), __ATOMIC_RELAXED);
+  return true;
+}
+
+static bool run_parts(call *c, spread *s, void (*task)(void *arg, size_t i), void *arg, const qn_step *step) {
+  s->ran = 0;
+  c->parallel->run(c->parallel->pool, task, arg, s->parts);
+  uint64_t all = 0;
+  for (size_t i = 0; i < s->parts; i++) all += number_of(i);
+  if (__atomic_load_n(&s->ran, __ATOMIC_RELAXED) == all) return true;
+  c->status = qn__step_fail(step, c->error, QN_DIAG_CALL,
+                            "the parallel-for did not run each of %zu parts once before it returned", s->parts);
+  return false;
+}
+
 /* One job on its way through the parallel-for: read-only but for the results. */
 typedef struct running {
   const call *c;
   const qn_job *job;
   void *ptrs[QN__MAX_PTRS + 3];
-  size_t parts;
+  spread parts;
   int32_t failed; /* written by whichever part fails; any one will do */
 } running;
 
 static int32_t run_part(const running *r, size_t i) {
   qn_piece pieces[2];
-  uint32_t n = qn__job_pieces(r->job, i, r->parts, pieces);
+  uint32_t n = qn__job_pieces(r->job, i, r->parts.parts, pieces);
   qn_kargs args = {.ptr = r->ptrs, .size = r->job->sizes, .stride = r->job->strides};
   for (uint32_t k = 0; k < n; k++) {
     memcpy(args.begin, pieces[k].begin, sizeof args.begin);
@@ -56,6 +88,7 @@ static int32_t run_part(const running *r, size_t i) {
 
 static void part_task(void *arg, size_t i) {
   running *r = arg;
+  if (!part_begins(&r->parts, i)) return;
   qn_fp_env saved = qn__fp_enter();
   int32_t bad = run_part(r, i);
   qn__fp_leave(saved);
@@ -85,12 +118,12 @@ static bool run_job(void *user, const qn_job *job) {
   running r;
   r.c = c, r.job = job, r.failed = 0;
   fill_ptrs(c, job, r.ptrs);
-  r.parts = qn__job_parts(c->p, job, c->parallel);
-  if (!have_code(c, job, r.parts)) return false;
-  if (r.parts == 1 || !c->parallel || !c->parallel->run)
+  r.parts.parts = qn__job_parts(c->p, job, c->parallel);
+  if (!have_code(c, job, r.parts.parts)) return false;
+  if (r.parts.parts == 1 || !c->parallel || !c->parallel->run)
     r.failed = run_part(&r, 0);
-  else
-    c->parallel->run(c->parallel->pool, part_task, &r, r.parts);
+  else if (!run_parts(c, &r.parts, part_task, &r, job->step))
+    return false;
   if (!r.failed) return true;
   c->failed = r.failed;
   c->failed_step = job->step;
@@ -101,7 +134,7 @@ static bool run_job(void *user, const qn_job *job) {
 
 typedef struct running_chain {
   const call *c;
-  size_t parts;
+  spread parts;
   void *ptrs[QN__CHAIN_JOBS][QN__MAX_PTRS + 3];
   int32_t failed;
   uint32_t failed_job;
@@ -125,8 +158,9 @@ static int32_t run_block(running_chain *r, int64_t lo, int64_t hi) {
 
 static void chain_task(void *arg, size_t i) {
   running_chain *r = arg;
-  int64_t blocks = qn__chain_blocks(r->c->chain), lo, hi;
-  int64_t first = blocks * (int64_t)i / (int64_t)r->parts, end = blocks * ((int64_t)i + 1) / (int64_t)r->parts;
+  if (!part_begins(&r->parts, i)) return;
+  int64_t blocks = qn__chain_blocks(r->c->chain), parts = (int64_t)r->parts.parts, lo, hi;
+  int64_t first = blocks * (int64_t)i / parts, end = blocks * ((int64_t)i + 1) / parts;
   qn_fp_env saved = qn__fp_enter();
   for (int64_t block = first; block < end; block++) {
     qn__chain_rows(r->c->chain, block, &lo, &hi);
@@ -147,13 +181,13 @@ static bool run_chain(call *c) {
     for (uint32_t j = 0; j < chain->num_jobs && ok; j++) ok = run_job(c, &chain->jobs[j]);
   } else {
     running_chain r;
-    r.c = c, r.parts = threads, r.failed = 0;
+    r.c = c, r.parts.parts = threads, r.failed = 0;
     for (uint32_t j = 0; j < chain->num_jobs && ok; j++) {
       ok = have_code(c, &chain->jobs[j], 1);
       fill_ptrs(c, &chain->jobs[j], r.ptrs[j]);
     }
     if (ok && threads > 1)
-      c->parallel->run(c->parallel->pool, chain_task, &r, r.parts);
+      ok = run_parts(c, &r.parts, chain_task, &r, chain->jobs[0].step);
     else if (ok)
       chain_task(&r, 0);
     if (ok && r.failed) {
@@ -230,20 +264,23 @@ static qn_status frozen_sizes(const qn_program *p, const DLTensor *in, size_t *w
 
 qn_status qn_program_sizes(const qn_program *p, const DLTensor *in, size_t *workspace_bytes,
                            int64_t (*out_shapes)[QN_MAX_RANK], qn_call_error *error) {
+  if (!p) return qn__no_program(error);
   qn_status status = qn__dl_need_array(in, p->num_inputs, "inputs", error);
   if (status) return status;
   if (p->interp) return qn__interp_sizes(p, in, workspace_bytes, out_shapes, error);
   if (p->frozen) return frozen_sizes(p, in, workspace_bytes, out_shapes, error);
   size_t header_bytes = qn__bound_header(p);
-  /* Asking for sizes is the one question that needs room of its own: calls get theirs in the workspace. */
-  char *header = qn__alloc(&p->allocator, header_bytes + 1);
+  /* Asking for sizes is the one question that needs room of its own: calls get theirs in the workspace. Any thread may
+   * ask, so it is not the context's. */
+  qn_allocator own = qn_allocator_default();
+  char *header = qn__alloc(&own, header_bytes + 1);
   if (!header) return qn__call_fail(error, QN_DIAG_NO_MEMORY, "no memory"), QN_ERR_NO_MEMORY;
   qn_bound b = qn__bound_at(p, header);
   status = qn__bind(p, in, &b, error);
   if (!status && workspace_bytes) *workspace_bytes = qn__bound_bytes(&b);
   for (uint32_t i = 0; !status && out_shapes && i < p->num_outputs; i++)
     memcpy(out_shapes[i], b.shapes[p->outputs[i]], sizeof(qn_shape));
-  qn__free(&p->allocator, header, header_bytes + 1);
+  qn__free(&own, header, header_bytes + 1);
   return status;
 }
 
@@ -257,7 +294,7 @@ qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *in, int6
 }
 
 double qn_program_ops(const qn_program *p, const DLTensor *in) {
-  if (p->interp || qn__dl_need_array(in, p->num_inputs, "inputs", NULL)) return 0;
+  if (!p || p->interp || qn__dl_need_array(in, p->num_inputs, "inputs", NULL)) return 0;
   double ops = 0;
   if (p->frozen) {
     if (!frozen_sizes(p, in, NULL, NULL, NULL))
@@ -265,12 +302,13 @@ double qn_program_ops(const qn_program *p, const DLTensor *in) {
     return ops;
   }
   size_t header_bytes = qn__bound_header(p);
-  char *header = qn__alloc(&p->allocator, header_bytes + 1);
+  qn_allocator own = qn_allocator_default();
+  char *header = qn__alloc(&own, header_bytes + 1);
   if (!header) return 0;
   qn_bound b = qn__bound_at(p, header);
   if (!qn__bind(p, in, &b, NULL))
     for (uint32_t i = 0; i < p->num_steps; i++) ops += qn__step_ops(p, &p->steps[i], &b);
-  qn__free(&p->allocator, header, header_bytes + 1);
+  qn__free(&own, header, header_bytes + 1);
   return ops;
 }
 
@@ -432,6 +470,7 @@ static qn_status call_frozen(call *c, char *workspace, size_t workspace_bytes) {
 
 qn_status qn__call_general(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
                            size_t workspace_bytes, const qn_parallel *parallel, qn_call_error *error) {
+  if (!p) return qn__no_program(error);
   qn_status status = qn__dl_need_array(in, p->num_inputs, "inputs", error);
   if (!status) status = qn__dl_need_array(out, p->num_outputs, "outputs", error);
   if (status) return status;

@@ -17,6 +17,7 @@ DLDataType qn__dl_type(qn_scalar mem) {
 }
 
 DLTensor qn_tensor_as_dlpack(const qn_tensor *t, int64_t *shape) {
+  if (!t || !shape) return (DLTensor){.device = {kDLCPU, 0}};
   DLTensor d = {.data = t->data, .device = {kDLCPU, 0}, .ndim = (int)t->rank, .dtype = qn__dl_type(t->elem)};
   memcpy(shape, t->shape, sizeof t->shape);
   if (qn_scalar_get(t->elem)->storage_bits < 8) {

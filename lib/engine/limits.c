@@ -120,6 +120,7 @@ static uint32_t some_threads(uint32_t n) {
 }
 
 qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads, double *ops_per_second) {
+  if (!ctx || !ops_per_second) return qn_error_null(ctx, __func__);
   const qn_isa *isa;
   *ops_per_second = 0;
   qn_status status = find_row(ctx, cpu, &isa);
@@ -127,6 +128,7 @@ qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads,
 }
 
 qn_status qn_engine_limits(qn_context *ctx, const char *cpu, uint32_t num_threads, qn_limits *out) {
+  if (!ctx || !out) return qn_error_null(ctx, __func__);
   const qn_isa *isa;
   memset(out, 0, sizeof *out);
   uint32_t threads = some_threads(num_threads);
@@ -140,6 +142,7 @@ qn_status qn_engine_limits(qn_context *ctx, const char *cpu, uint32_t num_thread
 }
 
 qn_status qn_engine_read_speed(qn_context *ctx, const char *cpu, size_t bytes, double *bytes_per_second) {
+  if (!ctx || !bytes_per_second) return qn_error_null(ctx, __func__);
   const qn_isa *isa;
   *bytes_per_second = 0;
   qn_status status = find_row(ctx, cpu, &isa);

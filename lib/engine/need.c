@@ -149,6 +149,7 @@ qn_status qn__start_needed(qn_program *p, const bool *needed, qn_call_error *err
 }
 
 qn_status qn_program_prepare(const qn_program *p, const DLTensor *in, qn_call_error *error) {
+  if (!p) return qn__no_program(error);
   if (p->interp || !p->num_bodies) return in ? qn_program_sizes(p, in, NULL, NULL, error) : QN_OK;
   qn_allocator own = qn_allocator_default();
   qn_arena scratch;

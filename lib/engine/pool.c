@@ -9,6 +9,7 @@ struct qn_pool {
 };
 
 qn_status qn_pool_create(qn_context *ctx, uint32_t num_threads, qn_pool **out) {
+  if (!ctx || !out) return qn_error_null(ctx, __func__);
   *out = NULL;
   if (num_threads > QN_POOL_MOST)
     return qn_error(ctx, QN_DIAG_LIMIT, qn_place_file(""), "a pool of %u threads, expected at most %d", num_threads,

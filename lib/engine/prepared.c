@@ -246,6 +246,8 @@ static qn_status fill(qn_prepared *c, const DLTensor *in, const DLTensor *out, q
 
 qn_status qn_prepared_create(const qn_program *p, const DLTensor *in, const DLTensor *out, const qn_parallel *parallel,
                              qn_prepared **prepared, qn_call_error *error) {
+  if (!p) return qn__no_program(error);
+  if (!prepared) return qn__call_fail(error, QN_DIAG_CALL, "nowhere to put the prepared call: the pointer is null");
   *prepared = NULL;
   qn_status status = qn__dl_need_array(in, p->num_inputs, "inputs", error);
   if (!status) status = qn__dl_need_array(out, p->num_outputs, "outputs", error);
@@ -283,6 +285,7 @@ static bool disjoint(const qn_prepared *c, void *const *at, uint32_t output) {
 }
 
 qn_status qn_prepared_set(qn_prepared *c, void *const *in, void *const *out, qn_call_error *error) {
+  if (!c) return qn__no_program(error);
   uint32_t inputs = c->p->num_inputs, n = inputs + c->p->num_outputs;
   void *at[QN__MAX_BASES];
   for (uint32_t i = 0; i < n; i++) {

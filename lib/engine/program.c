@@ -162,6 +162,7 @@ static qn_status compile_interp(const qn_module *m, qn_op func, qn_program **out
 }
 
 qn_status qn_program_compile(const qn_module *m, const qn_compile_options *options, qn_program **out) {
+  if (!m || !out) return qn_error_null(qn_module_context(m), __func__);
   static const qn_compile_options none = {0};
   const qn_compile_options *o = options ? options : &none;
   const char *engine = pick_engine(o->engine);
@@ -202,22 +203,23 @@ void qn_program_destroy(qn_program *p) {
 /* ---- signature ---- */
 
 const char *qn_program_engine(const qn_program *p) {
+  if (!p) return "";
   for (uint32_t i = 0; p->tiered && i < p->num_bodies; i++)
     if (qn__unit_fn(p->tiers[i].quick) && !qn__unit_fn(p->tiers[i].best)) return p->tiers[i].quick->engine;
   return p->engine;
 }
 uint32_t qn_program_num_inputs(const qn_program *p) {
-  return p->num_inputs;
+  return p ? p->num_inputs : 0;
 }
 uint32_t qn_program_num_outputs(const qn_program *p) {
-  return p->num_outputs;
+  return p ? p->num_outputs : 0;
 }
 size_t qn_program_constant_bytes(const qn_program *p) {
-  return p->constants_bytes;
+  return p ? p->constants_bytes : 0;
 }
 size_t qn_program_code_bytes(const qn_program *p) {
   size_t bytes = 0;
-  for (uint32_t i = 0; p->tiers && i < p->num_bodies; i++) {
+  for (uint32_t i = 0; p && p->tiers && i < p->num_bodies; i++) {
     const qn_tiers *t = &p->tiers[i];
     if (qn__unit_fn(t->best)) bytes += t->best->code->bytes;
     if (t->quick && qn__unit_fn(t->quick)) bytes += t->quick->code->bytes;
@@ -233,11 +235,11 @@ static qn_port_info port(const qn_program *p, uint32_t value, qn_str name) {
 }
 
 qn_port_info qn_program_input(const qn_program *p, uint32_t i) {
-  return i < p->num_inputs ? port(p, p->inputs[i], p->input_names[i]) : (qn_port_info){0};
+  return i < qn_program_num_inputs(p) ? port(p, p->inputs[i], p->input_names[i]) : (qn_port_info){0};
 }
 
 qn_port_info qn_program_output(const qn_program *p, uint32_t i) {
-  return i < p->num_outputs ? port(p, p->outputs[i], p->output_names[i]) : (qn_port_info){0};
+  return i < qn_program_num_outputs(p) ? port(p, p->outputs[i], p->output_names[i]) : (qn_port_info){0};
 }
 
 qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s) {
@@ -268,6 +270,7 @@ static uint32_t chain_of(const qn_program *p, uint32_t step) {
 
 bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
   uint32_t at = 0; /* views are no kernels: nothing runs for them */
+  if (!p || !out) return false;
   for (;; at++) {
     if (at >= p->num_steps) return false;
     if (p->steps[at].plan->kind != QN_KERNEL_VIEW && i-- == 0) break;
@@ -279,7 +282,7 @@ bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
 
 bool qn_program_multiplies_bytes(const qn_program *p) {
   bool any = false;
-  for (uint32_t i = 0; i < p->num_steps; i++) {
+  for (uint32_t i = 0; p && i < p->num_steps; i++) {
     qn_scalar rhs = qn__step_multiplies(&p->steps[i]);
     if (rhs == QN_SCALAR_NONE) continue;
     if (qn_scalar_get(rhs)->storage_bits != 8) return false;
@@ -315,6 +318,7 @@ static qn_status run_alloc(run *r, qn_tensor *out, qn_call_error *error) {
 }
 
 qn_status qn_program_run(const qn_program *p, const qn_tensor *in, qn_tensor *out, const qn_parallel *parallel) {
+  if (!p || (!in && p->num_inputs) || (!out && p->num_outputs)) return qn_error_null(p ? p->ctx : NULL, __func__);
   qn_arena scratch;
   qn__arena_init(&scratch, &p->allocator);
   run r = {.p = p};

@@ -43,6 +43,7 @@ static uint64_t check_of(program_head head, const part *parts) {
 }
 
 qn_status qn_program_save(const qn_program *p, const char *path) {
+  if (!p || !path) return qn_error_null(p ? p->ctx : NULL, __func__);
   if (p->interp)
     return qn_error(p->ctx, QN_DIAG_UNSUPPORTED, qn_place_file(path),
                     "the interpreter has nothing to save; compile for another engine");
@@ -117,6 +118,7 @@ static qn_status rebuild(qn_context *ctx, const char *path, const program_head *
 }
 
 qn_status qn_program_load(qn_context *ctx, const char *path, qn_program **out) {
+  if (!ctx || !path || !out) return qn_error_null(ctx, __func__);
   const qn_allocator *a = qn_context_allocator(ctx);
   program_head head;
   part parts[SECTIONS];

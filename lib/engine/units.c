@@ -119,6 +119,7 @@ qn_status qn__unit_load(qn_units *units, qn_unit *u, const void *object, size_t 
 /* ---- the cache folder ---- */
 
 qn_status qn_engine_set_cache(qn_context *ctx, const char *folder, uint64_t max_bytes) {
+  if (!ctx) return qn_error_null(ctx, __func__);
   qn_units *units = qn__units_of(ctx);
   if (!units) return QN_ERR_NO_MEMORY;
   qn__units_join(units); /* nobody may be using the old one */

@@ -136,6 +136,7 @@ qn_status qn_import_onnx_memory(qn_context *ctx, const char *name, const void *d
 }
 
 qn_status qn_import_onnx(qn_context *ctx, const char *path, const qn_import_options *options, qn_module **out) {
+  if (!ctx || !path || !out) return qn_error_null(ctx, __func__);
   qn_file file;
   *out = NULL;
   qn_status status = qn__file_open(ctx, path, &file);

@@ -58,7 +58,7 @@ void qn_module_destroy(qn_module *m) {
 }
 
 qn_context *qn_module_context(const qn_module *m) {
-  return m->ctx;
+  return m ? m->ctx : NULL;
 }
 
 qn_block qn_module_body(const qn_module *m) {

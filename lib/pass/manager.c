@@ -28,6 +28,7 @@ static qn_status init(qn_pass_manager *pm, qn_str pipeline) {
 
 qn_status qn_pass_manager_create(qn_context *ctx, qn_str pipeline, const qn_pass_manager_options *options,
                                  qn_pass_manager **out) {
+  if (!ctx || !out) return qn_error_null(ctx, __func__);
   const qn_allocator *a = qn_context_allocator(ctx);
   *out = NULL;
   qn_pass_manager *pm = qn__alloc_zero(a, sizeof *pm);
@@ -125,6 +126,7 @@ static qn_status run_step(progress *p, uint32_t step) {
 }
 
 qn_status qn_pass_manager_run(qn_pass_manager *pm, qn_module *m) {
+  if (!pm || !m) return qn_error_null(qn_module_context(m), __func__);
   progress p = {.pm = pm, .m = m};
   qn_status status = QN_OK;
   if (qn_module_context(m) != pm->ctx)
@@ -138,6 +140,7 @@ qn_status qn_pass_manager_run(qn_pass_manager *pm, qn_module *m) {
 }
 
 qn_status qn_run_pipeline(qn_module *m, const char *pipeline) {
+  if (!m || !pipeline) return qn_error_null(qn_module_context(m), __func__);
   qn_pass_manager *pm = NULL;
   qn_status status = qn_pass_manager_create(qn_module_context(m), qn_str_of(pipeline), NULL, &pm);
   if (pm) status = qn_pass_manager_run(pm, m);

@@ -141,6 +141,7 @@ const qn_tuned *qn_tuning_get(const qn_context *ctx, size_t i) {
 }
 
 qn_status qn_tuning_put(qn_context *ctx, const qn_tuned *tuned) {
+  if (!ctx || !tuned) return qn_error_null(ctx, __func__);
   const char *problem = qn__tuned_problem(tuned);
   if (problem) return qn_error(ctx, QN_DIAG_DATA, qn_place_file(""), "a choice cannot be taken: %s", problem);
   qn_tuning *t = qn__tuning_make(ctx);
@@ -157,7 +158,7 @@ qn_status qn_tuning_put(qn_context *ctx, const qn_tuned *tuned) {
 
 void qn_tuning_remove(qn_context *ctx, const qn_tuned *tuned) {
   qn_tuning *t = ctx->slots[QN__SLOT_PLAN].state;
-  qn_tuned *gone = t ? qn__tuning_same(t, tuned) : NULL;
+  qn_tuned *gone = t && tuned ? qn__tuning_same(t, tuned) : NULL;
   if (!gone) return;
   /* The order of the others stays, so that their numbers change: there is room for them, as there was. */
   uint32_t at = (uint32_t)(gone - t->rows.data);
@@ -190,8 +191,8 @@ static int64_t constant_of(qn_machine *machine, size_t choice) {
 
 bool qn_tuning_find(const qn_context *ctx, const qn_tuned *like, qn_choice *out) {
   const qn_tuning *t = qn__tuning_of(ctx);
-  *out = qn_choice_none();
-  if (!t) return false;
+  if (out) *out = qn_choice_none();
+  if (!t || !like || !out) return false;
   const qn_tuned *row = narrowest(t, like);
   if (row) *out = row->choice;
   bool any = row != NULL;

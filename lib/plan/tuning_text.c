@@ -235,6 +235,7 @@ static qn_status read_lines(reader *r, qn_str text) {
 }
 
 qn_status qn_tuning_parse(qn_context *ctx, const char *name, qn_str text, qn_foreign foreign) {
+  if (!ctx || !name) return qn_error_null(ctx, __func__);
   size_t constants = 0;
   reader r = {.ctx = ctx, .policy = foreign, .place = {.file = qn_str_of(name), .source = text}};
   if (text.size > MOST_BYTES || (text.size && memchr(text.data, 0, text.size)))
@@ -259,6 +260,7 @@ qn_status qn_tuning_parse(qn_context *ctx, const char *name, qn_str text, qn_for
 }
 
 qn_status qn_tuning_read(qn_context *ctx, const char *path, qn_foreign foreign) {
+  if (!ctx) return qn_error_null(ctx, __func__);
   static const char nothing[] = "version = 1\n";
   qn_file file;
   if (!path) return qn_tuning_parse(ctx, "", qn_str_of(nothing), QN_FOREIGN_IGNORE);
@@ -304,6 +306,7 @@ static void put_row(qn_buf *b, const qn_tuned *t) {
 }
 
 qn_status qn_tuning_write(qn_context *ctx, const char *path) {
+  if (!ctx || !path) return qn_error_null(ctx, __func__);
   qn_machine machine = qn_context_machine(ctx), common = qn_machine_default();
   char cpu[64];
   qn_writer w;

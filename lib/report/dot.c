@@ -50,6 +50,7 @@ static void node(qn_buf *b, const qn_module *m, qn_op op) {
 }
 
 qn_status qn_report_dot(const qn_module *m, const char *function, qn_write_fn write, void *user) {
+  if (!m || !write) return qn_error_null(qn_module_context(m), __func__);
   qn_context *ctx = qn_module_context(m);
   qn_op func = qn_module_function(m, function);
   if (!func.id)

@@ -106,6 +106,7 @@ static bool build(cJSON *root, const qn_module *m, const qn_program *p) {
 }
 
 qn_status qn_report_json(const qn_module *m, const qn_program *p, qn_write_fn write, void *user) {
+  if (!m || !write) return qn_error_null(qn_module_context(m), __func__);
   cJSON *root = cJSON_CreateObject();
   char *text = root && build(root, m, p) ? cJSON_Print(root) : NULL;
   cJSON_Delete(root);

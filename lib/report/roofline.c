@@ -109,6 +109,7 @@ static void fit(chart *c, size_t n, const qn_kernel_time *times, const qn_limits
 
 qn_status qn_report_roofline(qn_context *ctx, const char *title, size_t n, const qn_kernel_time *times,
                              const qn_limits *l, qn_write_fn write, void *user) {
+  if (!ctx || !l || (!times && n) || !write) return qn_error_null(ctx, __func__);
   qn_buf b;
   chart c = {.b = &b};
   double total = 0, top = l->int8_ops > l->f32_ops ? l->int8_ops : l->f32_ops;

@@ -107,9 +107,11 @@ static qn_status report(const qn_module *m, visit_fn visit, qn_tally_fn each, vo
 }
 
 qn_status qn_report_ops(const qn_module *m, qn_tally_fn each, void *user) {
+  if (!m || !each) return qn_error_null(qn_module_context(m), __func__);
   return report(m, count_op, each, user);
 }
 qn_status qn_report_types(const qn_module *m, qn_tally_fn each, void *user) {
+  if (!m || !each) return qn_error_null(qn_module_context(m), __func__);
   return report(m, count_types, each, user);
 }
 
@@ -164,6 +166,7 @@ static void sum_op(void *user, const qn_module *m, qn_op op) {
 
 qn_summary qn_report_summary(const qn_module *m) {
   summing g = {0};
+  if (!m) return g.s;
   walk(m, sum_op, &g);
   g.s.lowered = g.s.ops > 0 && g.high_level == 0;
   qn_attr target = qn_module_attr(m, "quern.target");

@@ -92,6 +92,7 @@ static qn_status open_file(qn_context *ctx, const char *path, qn_file file, qn_s
 }
 
 qn_status qn_store_open(qn_context *ctx, const char *path, qn_store **store) {
+  if (!ctx || !path || !store) return qn_error_null(ctx, __func__);
   *store = NULL;
   qn_file file;
   qn_status status = qn__file_open(ctx, path, &file);
@@ -100,6 +101,7 @@ qn_status qn_store_open(qn_context *ctx, const char *path, qn_store **store) {
 }
 
 qn_status qn_store_open_memory(qn_context *ctx, const char *name, const void *data, size_t size, qn_store **store) {
+  if (!ctx || !name || (!data && size) || !store) return qn_error_null(ctx, __func__);
   *store = NULL;
   qn_file file = {.data = size ? data : "", .size = size, .allocator = qn_context_allocator(ctx)};
   return open_file(ctx, name, file, store);
@@ -196,6 +198,7 @@ void qn_store_drop(qn_store *store, size_t i) {
 }
 
 qn_status qn_npy_read(qn_context *ctx, const char *path, qn_store **store, qn_tensor *out) {
+  if (!ctx || !path || !store || !out) return qn_error_null(ctx, __func__);
   *out = (qn_tensor){0};
   qn_status status = qn_store_open(ctx, path, store);
   if (status) return status;

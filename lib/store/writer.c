@@ -22,7 +22,10 @@ static void destroy(qn_store_writer *w) {
 }
 
 qn_status qn_store_writer_create(qn_context *ctx, const char *path, qn_store_format format, qn_store_writer **writer) {
+  if (!ctx || !path || !writer) return qn_error_null(ctx, __func__);
   *writer = NULL;
+  if ((unsigned)format > QN_STORE_NPY)
+    return qn_error(ctx, QN_DIAG_FORMAT, qn_place_file(path), "there is no format of number %d", (int)format);
   const qn_allocator *a = qn_context_allocator(ctx);
   qn_store_writer *w = qn__alloc_zero(a, sizeof *w);
   if (!w) return qn_error_no_memory(ctx);
@@ -62,6 +65,7 @@ static qn_status check_new(qn_store_writer *w, qn_str name, uint32_t hash, const
 }
 
 static qn_status add(qn_store_writer *w, qn_str name, const qn_tensor *t, qn_store_source source, void *user) {
+  if (!w || !t) return qn_error_null(w ? w->ctx : NULL, "qn_store_writer_add");
   uint32_t hash = qn__hash(name.data, name.size, 0);
   qn_status status = check_new(w, name, hash, t);
   if (status) return status;
@@ -88,6 +92,7 @@ static bool pair_equal(const void *owner, const void *key, uint32_t id) {
 
 qn_status qn_store_writer_metadata(qn_store_writer *writer, qn_str key, qn_str value) {
   qn_store_writer *w = writer;
+  if (!w) return qn_error_null(NULL, __func__);
   const size_t prefix = sizeof QN__TYPE_KEY - 1;
   const qn_str nobody = {NULL, 0};
   if (w->format != QN_STORE_SAFETENSORS)
@@ -109,6 +114,7 @@ qn_status qn_store_writer_metadata(qn_store_writer *writer, qn_str key, qn_str v
 }
 
 qn_status qn_store_writer_commit(qn_store_writer *writer) {
+  if (!writer) return qn_error_null(NULL, __func__);
   static qn_status (*const write[])(qn_store_writer *) = {
       [QN_STORE_SAFETENSORS] = qn__write_safetensors,
       [QN_STORE_NPZ] = qn__write_npz,
@@ -131,6 +137,7 @@ void qn_store_writer_abandon(qn_store_writer *writer) {
 }
 
 qn_status qn_npy_write(qn_context *ctx, const char *path, const qn_tensor *tensor) {
+  if (!ctx || !path || !tensor) return qn_error_null(ctx, __func__);
   qn_store_writer *w;
   qn_status status = qn_store_writer_create(ctx, path, QN_STORE_NPY, &w);
   if (status) return status;

@@ -234,6 +234,7 @@ static qn_status check_size(qn_context *ctx, size_t size, const char *name) {
 
 qn_status qn_parse_text(qn_context *ctx, qn_str text, const char *name, const qn_parse_options *options,
                         qn_module **out) {
+  if (!ctx || !out) return qn_error_null(ctx, __func__);
   *out = NULL;
   qn_status status = check_size(ctx, text.size, name);
   if (status != QN_OK) return status;
@@ -261,6 +262,7 @@ static void passed(void *user, const char *at) {
 }
 
 qn_status qn_parse_file(qn_context *ctx, const char *path, const qn_parse_options *options, qn_module **out) {
+  if (!ctx || !path || !out) return qn_error_null(ctx, __func__);
   *out = NULL;
   kept_file *k = qn__alloc_zero(qn_context_allocator(ctx), sizeof *k);
   if (!k) return qn_error_no_memory(ctx);

@@ -216,6 +216,7 @@ static qn_status write_both(collector *c, const qn_print_options *options, const
 }
 
 qn_status qn_print_file(qn_module *m, const qn_print_options *options, const char *path) {
+  if (!m || !path) return qn_error_null(qn_module_context(m), __func__);
   static const qn_print_options none;
   qn_print_options o = options ? *options : none;
   if (is_stream(path)) o.inline_ = true;

@@ -104,6 +104,7 @@ void qn__print_module(qn__printer *p) {
 /* ---- entry points ---- */
 
 qn_status qn_print(const qn_module *m, const qn_print_options *options, qn_write_fn write, void *user) {
+  if (!m || !write) return qn_error_null(qn_module_context(m), __func__);
   qn__printer p;
   qn__printer_init(&p, m, options, write, user);
   qn__print_module(&p);
@@ -123,6 +124,7 @@ static qn_op outermost(const qn_module *m, qn_op op) {
 }
 
 qn_status qn_print_op(const qn_module *m, qn_op op, const qn_print_options *options, qn_write_fn write, void *user) {
+  if (!m || !write) return qn_error_null(qn_module_context(m), __func__);
   qn__printer p;
   qn__printer_init(&p, m, options, discard, user);
   p.target = op;
