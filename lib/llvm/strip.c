@@ -11,7 +11,7 @@ struct qn_ll_strips {
   qn_ll_place *places;
 };
 
-enum { LANES = 16, WIDEST = 64, TALLEST = 9, TALLEST_WINDOWS = 8 + QN_STRIP_MORE_ROWS, REGISTERS = 32 };
+enum { LANES = 16, WIDEST = 64, TALLEST = 9, TALLEST_WINDOWS = 8 + QN_STRIP_MORE_ROWS };
 
 /* ---- whether ---- */
 
@@ -28,7 +28,7 @@ static bool is_plain(const gemm_state *s) {
 bool qn__ll_strips_serve(const gemm_state *s, uint32_t columns) {
   const qn_ll_tile *t = &s->tile;
   return is_plain(s) && t->panels == 1 && t->sets == 1 && t->acc_lanes == LANES && t->vectors * LANES == columns &&
-         t->rows <= (s->plan->window ? TALLEST_WINDOWS : TALLEST) && t->rows * t->vectors + t->vectors < REGISTERS;
+         t->rows <= (s->plan->window ? TALLEST_WINDOWS : TALLEST) && t->rows * t->vectors <= QN_STRIP_MOST_SUMS;
 }
 
 /* ---- chains ---- */

@@ -63,7 +63,10 @@ typedef enum qn_ll_strip_field {
 /* What is fetched of panels: the next one's part; where tiles are few, also what is next of this one; or that alone. */
 typedef enum qn_ll_strip_mode { QN_STRIP_MANY, QN_STRIP_FEW, QN_STRIP_ALONE, QN_STRIP_MODES } qn_ll_strip_mode;
 
-enum { QN_STRIP_TURN = 4 }; /* blocks */
+enum {
+  QN_STRIP_TURN = 4,      /* blocks */
+  QN_STRIP_MOST_SUMS = 24 /* registers; in the epilogue the ones behind hold other values */
+};
 
 typedef struct qn_ll_strip {
   qn_ll *g;

@@ -12,7 +12,7 @@
 #include "strip_write.h"
 
 enum { LINE = QN_STRIP_LINE, GROUP = 3 };
-enum { SCALARS = 24, LEAST = 28, MOST = 29, ADD = 30, SHUFFLE = 31 }; /* in the epilogue */
+enum { SCALARS = QN_STRIP_MOST_SUMS, LEAST = 28, MOST = 29, ADD = 30, SHUFFLE = 31 }; /* in the epilogue */
 
 /* Rows in groups of three, addressed by the first one's address and the stride. */
 static const char *const groups[] = {"r8", "r10", "rdx"};

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <quern/quern.h>
 #include <quern/unstable/isa.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,8 +161,68 @@ static void no_room(void **state) {
   qn_context_destroy(s.ctx);
 }
 
+/* ---- what choices leave as it is ---- */
+
+enum { ROWS = 45, COLUMNS = 112, DEPTH = 1024 };
+
+/* Results of u8 x s8 into `y`, of a program that follows `choice` where there is one; false where that cannot be. */
+static bool multiply(const char *engine, qn_scalar of, const char *choice, uint8_t *y) {
+  static uint8_t a[ROWS * DEPTH], room[1 << 16];
+  static int8_t b[DEPTH * COLUMNS];
+  static float scales[COLUMNS], bias[COLUMNS];
+  for (int i = 0; i < ROWS * DEPTH; i++) a[i] = (uint8_t)(i * 37 + i / 91);
+  for (int i = 0; i < DEPTH * COLUMNS; i++) b[i] = (int8_t)(i * 53 + i / 77);
+  for (int i = 0; i < COLUMNS; i++) scales[i] = (float)(1 + i % 7) * 0.01f, bias[i] = (float)(i % 11) - 5;
+  qn_context *ctx = qn_context_create(NULL);
+  if (choice) assert_int_equal(qn_tuning_parse(ctx, "t", qn_str_of(choice), QN_FOREIGN_USE), QN_OK);
+  qn_matmul_desc d = {.m = ROWS, .n = COLUMNS, .k = DEPTH, .a = QN_UI8, .b = QN_I8, .y = of, .b_data = b};
+  d.a_scale = 0.02f, d.y_scale = of == QN_F32 ? 0 : 0.1f, d.b_scales = scales, d.bias = bias, d.relu = true;
+  d.a_zero_point = 3;
+  qn_compile_options options = {.engine = engine};
+  qn_program *p = NULL;
+  bool good = qn_kernel_matmul(ctx, &d, &options, &p) == QN_OK;
+  if (good) {
+    int64_t of_a[2] = {ROWS, DEPTH}, of_y[2] = {ROWS, COLUMNS};
+    DLTensor in = {.data = a, .ndim = 2, .shape = of_a}, out = {.data = y, .ndim = 2, .shape = of_y};
+    in.device.device_type = out.device.device_type = kDLCPU;
+    in.dtype = (DLDataType){kDLUInt, 8, 1};
+    out.dtype = of == QN_F32 ? (DLDataType){kDLFloat, 32, 1} : (DLDataType){kDLUInt, 8, 1};
+    assert_true(qn_program_workspace_size(p, &in) <= sizeof room);
+    assert_int_equal(qn_program_call(p, &in, &out, room, sizeof room, NULL, NULL), QN_OK);
+    qn_program_destroy(p);
+  }
+  qn_context_destroy(ctx);
+  return good;
+}
+
+/* Tiles of every height, panels of every width: those that the registers do not hold are made lower. */
+static void shapes_keep_results(void **state) {
+  (void)state;
+  static uint8_t expected[ROWS * COLUMNS * 4], y[ROWS * COLUMNS * 4];
+  static const qn_scalar types[] = {QN_UI8, QN_F32};
+  if (!have_llvm()) return;
+  for (int t = 0; t < 2; t++) {
+    size_t bytes = (size_t)ROWS * COLUMNS * (types[t] == QN_F32 ? 4 : 1);
+    int made = 0;
+    assert_true(multiply("interp", types[t], NULL, expected));
+    for (int panel = 16; panel <= 64; panel += 16)
+      for (int rows = 1; rows <= 16; rows++) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "version = 1\ngemm isa=%s types=ui8,i8,i32 m=%d n=%d k=%d : rows=%d panel=%d unroll=1\n",
+                 qn_isa_host()->name, ROWS, COLUMNS, DEPTH, rows, panel);
+        memset(y, 0xee, sizeof y);
+        if (!multiply("llvm", types[t], text, y)) continue;
+        if (memcmp(y, expected, bytes)) fail_msg("rows=%d panel=%d gives other results", rows, panel);
+        made++;
+      }
+    assert_true(made > 32);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(judging), cmocka_unit_test(candidates),
-                                     cmocka_unit_test(searches), cmocka_unit_test(no_room)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(shapes_keep_results), cmocka_unit_test(judging),
+                                     cmocka_unit_test(candidates), cmocka_unit_test(searches),
+                                     cmocka_unit_test(no_room)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
