@@ -40,3 +40,28 @@ void qn__ll_assembly_call(qn_ll *g, qn_ll_assembly *a, LLVMValueRef *out, uint32
   qn__buf_free(&a->text);
   qn__buf_free(&a->constraints);
 }
+
+/* ---- text that is all of a function ---- */
+
+uint32_t qn__ll_assembly_changed(qn_ll_assembly *a, LLVMTypeRef type) {
+  qn__buf_c(&a->constraints, a->num_results ? ",=&r" : "=&r");
+  a->results[a->num_results] = type;
+  return a->num_results++;
+}
+
+void qn__ll_assembly_start(qn_ll_assembly *a, uint32_t changed, LLVMValueRef v) {
+  qn__buf_fmt(&a->constraints, ",%u", changed);
+  a->args[a->num_args++] = v;
+}
+
+uint32_t qn__ll_assembly_in(qn_ll_assembly *a, LLVMValueRef v) {
+  qn__buf_c(&a->constraints, ",r");
+  a->args[a->num_args] = v;
+  return a->num_results + a->num_args++;
+}
+
+void qn__ll_assembly_end(qn_ll *g, qn_ll_assembly *a) {
+  qn__buf_c(&a->constraints, ",~{memory},~{flags}");
+  qn__buf_c(&a->text, "vzeroupper\n");
+  qn__ll_assembly_call(g, a, NULL, 0);
+}

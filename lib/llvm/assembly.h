@@ -17,6 +17,20 @@ void qn__ll_assembly_begin(qn_ll *g, qn_ll_assembly *a);
 /* Writes the call, gives back what text takes, and puts the first `count` results in `out`. */
 void qn__ll_assembly_call(qn_ll *g, qn_ll_assembly *a, LLVMValueRef *out, uint32_t count);
 
+/* Of text that is all that a function does with vectors, whose registers then need not be told of. Operands, by number:
+ * registers that change, before the others; what such a one starts as; what else goes in. */
+uint32_t qn__ll_assembly_changed(qn_ll_assembly *a, LLVMTypeRef type);
+void qn__ll_assembly_start(qn_ll_assembly *a, uint32_t changed, LLVMValueRef v);
+uint32_t qn__ll_assembly_in(qn_ll_assembly *a, LLVMValueRef v);
+/* Leaves vector registers as LLVM does, and writes the call. */
+void qn__ll_assembly_end(qn_ll *g, qn_ll_assembly *a);
+
+/* pack_text.c: `count` squares of 16 rows by 16 words, each behind the one before it in the rows, which are from_stride
+ * bytes apart: columns become rows, to_stride bytes apart, those of a square behind those of the one before it. */
+bool qn__ll_squares_text_serves(const qn_ll *g);
+void qn__ll_squares_text(qn_ll *g, LLVMValueRef from, LLVMValueRef from_stride, LLVMValueRef to, int64_t to_stride,
+                         LLVMValueRef count);
+
 /* Instructions of AVX-512 that multiply a block of k: to load columns, to spread a row's part, to multiply and add.
  * With `even` rows and columns may change places. Null: these types have none, or the row is another. */
 typedef struct qn_ll_wording {

@@ -18,6 +18,7 @@ typedef struct qn_ll_block {
   LLVMValueRef sums, row, panel, column;
   LLVMValueRef first_row, one_pass; /* begin[0]; whether all rows are one tile */
   LLVMValueRef far;                 /* whether the weights lie in no cache */
+  bool quick;                       /* the body is compiled quickly, and what a tile does is a function of its own */
   bool in_order; /* weights are read in the order of calls: a code generator would take one block after the other */
   bool rest;     /* blocks that are left after turns of several: so few that short code is better than fast code */
 } qn_ll_block;
@@ -104,6 +105,28 @@ bool qn__ll_block_text_serves(const qn_ll_block *s);
 bool qn__ll_block_text_scales(const qn_ll_block *s, uint32_t rows, uint32_t blocks);
 void qn__ll_block_text(qn_ll_block *s, const qn_ll_block_codes *c);
 
-/* block_slab.c: f32 rows as `tiles` tiles, of which the first `tall` have `rows` rows and the others one fewer. */
-void qn__ll_block_slab(qn_ll_block *s, uint32_t rows, LLVMValueRef tall, LLVMValueRef tiles, LLVMValueRef epilogue);
+/* block_floats.c: all of K of a tile of f32 rows. */
+void qn__ll_block_floats(qn_ll_block *s, qn_ll_block_tile *t);
+
+/* block_floats_text.c: products of floats as assembly, where the machine has what it takes. */
+bool qn__ll_block_floats_text_serves(const qn_ll_block *s);
+/* The sums of `rows` rows from `a` on, s->a_stride apart, by all of the panel at `codes`, which are left row by row:
+ * all of a function. */
+void qn__ll_block_floats_text(qn_ll_block *s, uint32_t rows, LLVMValueRef a, LLVMValueRef codes, LLVMValueRef sums);
+/* Dequantizes `count` fours of k of a block, from the row of codes at `codes` on, to `to`: as many floats for each k as
+ * a panel has columns. */
+void qn__ll_block_values_text(qn_ll_block *s, const qn_ll_block_place *at, LLVMValueRef codes, LLVMValueRef to,
+                              LLVMValueRef count);
+/* Adds to sums, which are in memory row by row, the products of `count` values of k of `rows` rows with as many rows of
+ * a panel's values: all of a function. */
+typedef struct qn_ll_block_slab_tile {
+  uint32_t rows;
+  LLVMValueRef a, a_stride, values, sums, count;
+} qn_ll_block_slab_tile;
+void qn__ll_block_slab_text(qn_ll_block *s, const qn_ll_block_slab_tile *t);
+
+/* block_slab.c: f32 rows as `tiles` tiles, of which the first `tall` have `rows` rows and the others, which there are
+ * with `mixed` only, one fewer. */
+void qn__ll_block_slab(qn_ll_block *s, uint32_t rows, bool mixed, LLVMValueRef tall, LLVMValueRef tiles,
+                       LLVMValueRef epilogue);
 #endif

@@ -65,13 +65,14 @@ void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_
     qn__ll_if_end(g, &far);
     return;
   }
-  qn__ll_if_begin(g, &one, s->one_pass);
+  bool always = s->plan->floats; /* where there are more tiles, they go by slabs */
+  if (!always) qn__ll_if_begin(g, &one, s->one_pass);
   fetch(g, ahead, lines, FIRST_LEVEL);
   qn__ll_if_begin(g, &far, s->far);
   fetch(g, qn__ll_gep_const(g, ahead, FURTHER), lines, SECOND_LEVEL);
   qn__ll_if_end(g, &far);
-  qn__ll_if_end(g, &one);
-  if (!i) return;
+  if (!always) qn__ll_if_end(g, &one);
+  if (!i || always) return;
   qn__ll_if_begin(g, &several, LLVMBuildNot(g->b, s->one_pass, ""));
   LLVMValueRef later = LLVMBuildICmp(g->b, LLVMIntSGT, s->row, s->first_row, "");
   LLVMValueRef step = qn__ll_add(g, i, LLVMBuildSelect(g->b, later, s->blocks, qn__ll_i64(g, 0), ""));
@@ -111,89 +112,6 @@ void qn__ll_block_loop(qn_ll_block *s, qn_ll_block_tile *t, LLVMValueRef start, 
   for (uint32_t i = 0; i < n; i++) t->sum[i] = carried[i];
 }
 
-/* ---- products of floats: one fma chain in ascending k ---- */
-
-typedef struct float_block {
-  LLVMValueRef scales[QN_LL_BLOCK_VECTORS], zeros[QN_LL_BLOCK_VECTORS];
-} float_block;
-
-static float_block read_scales(qn_ll_block *s, const qn_ll_block_tile *t) {
-  float_block f;
-  qn__ll_block_read_scales(s, &t->at, f.scales, f.zeros);
-  return f;
-}
-
-/* One k of the rows' present block: its codes are in byte `i` of each lane of row `j` of codes, which starts at
- * `shift`. */
-static void float_step(qn_ll_block *s, qn_ll_block_tile *t, const float_block *f, LLVMValueRef j, LLVMValueRef shift,
-                       LLVMValueRef k) {
-  qn_ll *g = s->g;
-  LLVMValueRef x[QN_LL_BLOCK_VECTORS];
-  LLVMValueRef row = qn__ll_gep(g, t->at.codes, qn__ll_mul_const(g, j, qn_bpack_code_row(&s->plan->weights)));
-  for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
-    LLVMValueRef bits = LLVMBuildAdd(g->b, shift, qn__ll_i32(g, qn__ll_block_shift(s, 0, v)), "");
-    x[v] = qn__ll_block_float(s, qn__ll_block_raw(s, row, v), bits, f->scales[v], f->zeros[v]);
-  }
-  for (uint32_t r = 0; r < t->rows; r++) {
-    LLVMValueRef a = qn__ll_load_vec(g, g->f32, qn__ll_gep(g, t->a[r], qn__ll_mul_const(g, k, 4)), 4);
-    a = qn__ll_splat(g, a, s->lanes);
-    for (uint32_t v = 0; v < QN_LL_BLOCK_VECTORS; v++) {
-      LLVMValueRef *sum = &t->sum[r * QN_LL_BLOCK_VECTORS + v];
-      *sum = qn__ll_fma(g, a, x[v], *sum, false, s->lanes);
-    }
-  }
-}
-
-static void float_block_step(qn_ll_block *s, qn_ll_block_tile *t, uint32_t blocks) {
-  (void)blocks;
-  qn_ll *g = s->g;
-  const float_block scales = read_scales(s, t);
-  qn_ll_for f;
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, s->plan->weights.block / 4), 1, qn__ll_block_count(t),
-                   t->sum);
-  LLVMValueRef first = qn__ll_mul_const(g, f.i, 4);
-  for (uint32_t i = 0; i < 4; i++)
-    float_step(s, t, &scales, f.i, qn__ll_i32(g, 8 * i), qn__ll_add(g, first, qn__ll_i64(g, i)));
-  qn__ll_for_end(g, &f, t->sum);
-}
-
-/* The last block, of which only `left` values of k exist: none of a's is read past them. */
-static void float_tail(qn_ll_block *s, qn_ll_block_tile *t, LLVMValueRef left) {
-  qn_ll *g = s->g;
-  qn_ll_for f;
-  const float_block scales = read_scales(s, t);
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), left, 1, qn__ll_block_count(t), t->sum);
-  LLVMValueRef j = LLVMBuildLShr(g->b, f.i, qn__ll_i64(g, 2), "");
-  LLVMValueRef shift = qn__ll_mul_const(g, LLVMBuildAnd(g->b, f.i, qn__ll_i64(g, 3), ""), 8);
-  float_step(s, t, &scales, j, LLVMBuildTrunc(g->b, shift, g->i32, ""), f.i);
-  qn__ll_for_end(g, &f, t->sum);
-}
-
-static void float_product(qn_ll_block *s, qn_ll_block_tile *t) {
-  qn_ll *g = s->g;
-  LLVMValueRef block = qn__ll_i64(g, s->plan->weights.block), full = LLVMBuildUDiv(g->b, s->k_size, block, "");
-  LLVMValueRef done = qn__ll_mul(g, full, block), left = qn__ll_sub(g, s->k_size, done);
-  qn__ll_block_loop(s, t, qn__ll_i64(g, 0), full, 1, (int64_t)s->plan->weights.block * 4, float_block_step);
-  for (uint32_t r = 0; r < t->rows; r++) t->a[r] = qn__ll_gep(g, t->a[r], qn__ll_mul_const(g, done, 4));
-  /* A block that does not exist is not read: the last one stands in for it and no k is. */
-  LLVMValueRef none = LLVMBuildICmp(g->b, LLVMIntEQ, left, qn__ll_i64(g, 0), "");
-  LLVMBasicBlockRef before = LLVMGetInsertBlock(g->b);
-  LLVMValueRef saved[QN_LL_BLOCK_ROWS * QN_LL_BLOCK_VECTORS];
-  for (uint32_t i = 0; i < qn__ll_block_count(t); i++) saved[i] = t->sum[i];
-  qn_ll_if tail;
-  qn__ll_if_begin(g, &tail, LLVMBuildNot(g->b, none, ""));
-  t->at = qn__ll_block_place(s, full);
-  float_tail(s, t, left);
-  LLVMBasicBlockRef after = LLVMGetInsertBlock(g->b);
-  qn__ll_if_end(g, &tail);
-  for (uint32_t i = 0; i < qn__ll_block_count(t); i++) {
-    LLVMValueRef phi = LLVMBuildPhi(g->b, s->floats, ""), both[2] = {saved[i], t->sum[i]};
-    LLVMBasicBlockRef from[2] = {before, after};
-    LLVMAddIncoming(phi, both, from, 2);
-    t->sum[i] = phi;
-  }
-}
-
 /* ---- tiles ---- */
 
 /* Sums of the tile's columns, which stand in the panel's two halves. */
@@ -204,12 +122,24 @@ static void tile_columns(qn_ll_block *s, uint32_t rows) {
     t.a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, qn__ll_add(g, s->row, qn__ll_i64(g, r)), s->a_stride));
   for (uint32_t i = 0; i < qn__ll_block_count(&t); i++) t.sum[i] = LLVMConstNull(s->floats);
   if (s->plan->floats)
-    float_product(s, &t);
+    qn__ll_block_floats(s, &t);
   else
     qn__ll_block_ints(s, &t);
   LLVMValueRef to = qn__ll_gep(g, s->sums, qn__ll_mul_const(g, s->column, 4));
   for (uint32_t i = 0; i < qn__ll_block_count(&t); i++) /* a row is a panel wide: both halves of it */
     qn__ll_store_vec(g, t.sum[i], qn__ll_gep_const(g, to, (int64_t)i * QN_BPACK_PAIRS * 4), 4);
+}
+
+/* The same as assembly, of floats. */
+static void tile_text(qn_ll_block *s, uint32_t rows) {
+  qn_ll *g = s->g;
+  qn_ll_outline tile;
+  LLVMValueRef a = qn__ll_gep(g, s->a, qn__ll_mul(g, s->row, s->a_stride));
+  LLVMValueRef codes = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
+  qn__ll_outline_begin(g, &tile, "_block");
+  qn__ll_function_quickly(g, tile.fn);
+  qn__ll_block_floats_text(s, rows, a, codes, s->sums);
+  qn__ll_outline_end(g, &tile);
 }
 
 static void multiply(qn_ll_block *s, uint32_t rows, LLVMValueRef epilogue) {
@@ -220,7 +150,10 @@ static void multiply(qn_ll_block *s, uint32_t rows, LLVMValueRef epilogue) {
     qn__ll_for_begin(g, &groups, qn__ll_i64(g, 0), qn__ll_i64(g, QN_BPACK_PAIRS), s->lanes, 0, NULL);
     s->column = groups.i;
   }
-  tile_columns(s, rows);
+  if (s->quick)
+    tile_text(s, rows);
+  else
+    tile_columns(s, rows);
   if (s->lanes < QN_BPACK_PAIRS) qn__ll_for_end(g, &groups, NULL);
   qn__ll_epilogue_call(g, epilogue, s->sums, s->row, rows, qn__ll_mul_const(g, s->panel, QN_BPACK_PANEL),
                        QN_BPACK_PANEL);
@@ -259,6 +192,8 @@ qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body) {
   if (rows == 0 || rows > QN_LL_BLOCK_ROWS || QN_BPACK_PAIRS * 32 % g->isa->vector_bits)
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "tiles of blocks have 1 to %d rows", QN_LL_BLOCK_ROWS);
   start(&s, body);
+  s.quick = s.plan->floats && qn__ll_block_floats_text_serves(&s);
+  if (s.quick) qn__ll_function_quickly(g, g->fn);
   LLVMValueRef epilogue = qn__ll_epilogue_function(g, body, false, NULL, NULL);
   s.first_row = qn__ll_arg_begin(g, 0);
   LLVMValueRef end = qn__ll_arg_end(g, 0), count = qn__ll_sub(g, end, s.first_row), middle = end;
@@ -282,7 +217,7 @@ qn_status qn__ll_block_gemm(qn_ll *g, const qn_body *body) {
       tiles = qn__ll_add(g, tall, tiles);
     }
     qn__ll_if_begin(g, &several, more);
-    qn__ll_block_slab(&s, rows, tall, tiles, epilogue);
+    qn__ll_block_slab(&s, rows, mixed, tall, tiles, epilogue);
     qn__ll_if_end(g, &several);
     if (mixed) return QN_OK; /* never of one tile */
     middle = LLVMBuildSelect(g->b, more, s.first_row, end, "");

@@ -9,6 +9,8 @@ enum { PIECE = 128, CHUNK_TILES = 8, CHUNK_ROWS = CHUNK_TILES * QN_LL_BLOCK_ROWS
 typedef struct slab {
   qn_ll_block *s;
   uint32_t rows;           /* of tall tiles; low ones have one fewer */
+  bool mixed;              /* there are low ones */
+  bool text;               /* qn__ll_block_floats_text_serves */
   LLVMValueRef tall;       /* how many tiles are tall: they come first */
   LLVMValueRef k, k_end;   /* of the piece */
   LLVMValueRef first, end; /* tiles of the chunk */
@@ -47,6 +49,27 @@ static void dequantize_four(slab *l, LLVMValueRef k) {
   }
 }
 
+/* From the piece's first k on, block by block. */
+static void dequantize_blocks(slab *l) {
+  qn_ll_block *s = l->s;
+  qn_ll *g = s->g;
+  const qn_bpack_layout *w = &s->plan->weights;
+  LLVMValueRef size = qn__ll_i64(g, w->block), one = qn__ll_i64(g, 1);
+  LLVMValueRef last = LLVMBuildUDiv(g->b, qn__ll_sub(g, l->k_end, one), size, "");
+  qn_ll_for blocks;
+  qn__ll_do_begin(g, &blocks, LLVMBuildUDiv(g->b, l->k, size, ""), qn__ll_add(g, last, one), 1, 0, NULL);
+  const qn_ll_block_place block = qn__ll_block_place(s, blocks.i);
+  LLVMValueRef first = qn__ll_mul(g, blocks.i, size), end = qn__ll_min(g, qn__ll_add(g, first, size), l->k_end);
+  LLVMValueRef later = LLVMBuildICmp(g->b, LLVMIntSGT, l->k, first, "");
+  LLVMValueRef k = LLVMBuildSelect(g->b, later, l->k, first, ""), within = qn__ll_sub(g, k, first);
+  LLVMValueRef codes = qn__ll_gep(g, block.codes, qn__ll_mul_const(g, within, qn_bpack_code_row(w) / 4));
+  LLVMValueRef to = qn__ll_gep(g, l->values, qn__ll_mul_const(g, qn__ll_sub(g, k, l->k), l->row_bytes));
+  LLVMValueRef fours =
+      LLVMBuildLShr(g->b, qn__ll_add(g, qn__ll_sub(g, end, k), qn__ll_i64(g, 3)), qn__ll_i64(g, 2), "");
+  qn__ll_block_values_text(s, &block, codes, to, fours);
+  qn__ll_for_end(g, &blocks, NULL);
+}
+
 static LLVMValueRef sums_of(const slab *l, LLVMValueRef row) {
   LLVMValueRef first = tile_row(l, l->first);
   return qn__ll_gep(l->s->g, l->sums, qn__ll_mul_const(l->s->g, qn__ll_sub(l->s->g, row, first), SUM_BYTES));
@@ -59,6 +82,13 @@ static void multiply(slab *l, LLVMValueRef tile, uint32_t rows) {
   enum { V = QN_LL_BLOCK_VECTORS };
   LLVMValueRef row = tile_row(l, tile), a[QN_LL_BLOCK_ROWS], sum[QN_LL_BLOCK_ROWS * V];
   LLVMValueRef at = qn__ll_gep(g, sums_of(l, row), qn__ll_mul_const(g, s->column, 4));
+  if (l->text) {
+    LLVMValueRef first = qn__ll_mul(g, qn__ll_add(g, s->first_row, row), s->a_stride);
+    first = qn__ll_gep(g, s->a, qn__ll_add(g, first, qn__ll_mul_const(g, l->k, 4)));
+    qn__ll_block_slab_text(
+        s, &(qn_ll_block_slab_tile){rows, first, s->a_stride, l->values, at, qn__ll_sub(g, l->k_end, l->k)});
+    return;
+  }
   for (uint32_t r = 0; r < rows; r++) {
     a[r] = qn__ll_add(g, qn__ll_add(g, s->first_row, row), qn__ll_i64(g, r));
     a[r] = qn__ll_gep(g, s->a, qn__ll_mul(g, a[r], s->a_stride));
@@ -82,6 +112,7 @@ static void multiply(slab *l, LLVMValueRef tile, uint32_t rows) {
 static void outlined(slab *l, LLVMValueRef tile, uint32_t rows) {
   qn_ll_outline o;
   qn__ll_outline_begin(l->s->g, &o, "_tile");
+  if (l->text) qn__ll_function_quickly(l->s->g, o.fn);
   multiply(l, tile, rows);
   qn__ll_outline_end(l->s->g, &o);
 }
@@ -99,7 +130,7 @@ static void each_tile(slab *l, LLVMValueRef epilogue) {
   qn_ll *g = l->s->g;
   LLVMValueRef middle = qn__ll_min(g, l->tall, l->end);
   middle = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, middle, l->first, ""), middle, l->first, "");
-  for (uint32_t low = 0; low < 2 && low < l->rows; low++) {
+  for (uint32_t low = 0; low <= (l->mixed ? 1u : 0u); low++) {
     qn_ll_for f;
     qn__ll_for_begin(g, &f, low ? middle : l->first, low ? l->end : middle, 1, 0, NULL);
     if (epilogue)
@@ -130,18 +161,25 @@ static void chunk_columns(slab *l) {
   l->k = pieces.i;
   l->k_end = qn__ll_min(g, qn__ll_add(g, l->k, qn__ll_i64(g, PIECE)), s->k_size);
   qn__ll_outline_begin(g, &values, "_values");
-  qn__ll_for_begin(g, &fours, l->k, l->k_end, 4, 0, NULL);
-  dequantize_four(l, fours.i);
-  qn__ll_for_end(g, &fours, NULL);
+  if (l->text) {
+    qn__ll_function_quickly(g, values.fn);
+    dequantize_blocks(l);
+  } else {
+    qn__ll_for_begin(g, &fours, l->k, l->k_end, 4, 0, NULL);
+    dequantize_four(l, fours.i);
+    qn__ll_for_end(g, &fours, NULL);
+  }
   qn__ll_outline_end(g, &values);
   each_tile(l, NULL);
   qn__ll_for_end(g, &pieces, NULL);
 }
 
-void qn__ll_block_slab(qn_ll_block *s, uint32_t rows, LLVMValueRef tall, LLVMValueRef tiles, LLVMValueRef epilogue) {
+void qn__ll_block_slab(qn_ll_block *s, uint32_t rows, bool mixed, LLVMValueRef tall, LLVMValueRef tiles,
+                       LLVMValueRef epilogue) {
   qn_ll *g = s->g;
   uint32_t width = QN_LL_BLOCK_VECTORS * s->lanes;
-  slab l = {.s = s, .rows = rows, .tall = tall, .row_bytes = (int64_t)width * 4};
+  slab l = {.s = s, .rows = rows, .mixed = mixed, .tall = tall, .row_bytes = (int64_t)width * 4};
+  l.text = qn__ll_block_floats_text_serves(s);
   l.values = qn__ll_slot(g, g->i8, PIECE * width * 4);
   l.sums = qn__ll_slot(g, g->i8, CHUNK_ROWS * SUM_BYTES);
   qn_ll_for chunks, panels, groups;

@@ -46,6 +46,10 @@ static const product_case products[] = {
     {"i4 weights alone 1x64x1024", 1, 64, 1024, QN_F32, QN_I4, QN_F32, false, true, 32},
     {"i4 weights alone 64x64x1024", 64, 64, 1024, QN_F32, QN_I4, QN_F32, false, true, 32},
     {"i8 weights alone 1x64x1024", 1, 64, 1024, QN_F32, QN_I8, QN_F32, false, true, 32},
+    {"i8 weights alone 64x64x1001", 64, 64, 1001, QN_F32, QN_I8, QN_F32, false, true, 32},
+    {"u4 weights alone 1x64x1024", 1, 64, 1024, QN_F32, QN_UI4, QN_F32, false, true, 32},
+    {"u4 weights alone 8x64x1024", 8, 64, 1024, QN_F32, QN_UI4, QN_F32, false, true, 32},
+    {"fp4 weights alone 2x64x1001", 2, 64, 1001, QN_F32, QN_F4E2M1FN, QN_F32, false, true, 32},
 };
 
 typedef struct conv_case {
