@@ -61,7 +61,6 @@ int cmd_inspect(cli *c) {
   qn_status status = cli_load(c, c->positional[0], &m);
   if (status) return cli_status(status);
   if (kernels || json) status = qn_build_program(m, &options, &p);
-  if (!status && p) status = qn_program_wait(p); /* whether a kernel is slow may depend on what is being made */
   if (!status && dot) status = write_dot(c, m, dot);
   if (!status && json)
     status = qn_report_json(m, p, cli_write_stdout, NULL);

@@ -30,11 +30,14 @@ static void word(walker *w, uint64_t x) {
   w->words[w->filled++] = x;
 }
 
-static void text(walker *w, const char *s) {
-  size_t size = strlen(s);
+static void bytes(walker *w, const char *s, size_t size) {
   word(w, size);
   flush(w);
   XXH3_128bits_update(&w->hash, s, size);
+}
+
+static void text(walker *w, const char *s) {
+  bytes(w, s, strlen(s));
 }
 
 static void number(walker *w, const void *at) {
@@ -55,8 +58,29 @@ static void type_of(walker *w, LLVMTypeRef t) {
   word(w, known);
 }
 
+/* Assembly is the longest text there is; false where this release cannot be asked for its parts. */
+static bool assembly(walker *w, LLVMValueRef v) {
+#if LLVM_VERSION_MAJOR >= 18
+  if (!LLVMIsAInlineAsm(v)) return false;
+  size_t size;
+  const char *code = LLVMGetInlineAsmAsmString(v, &size);
+  bytes(w, code, size);
+  code = LLVMGetInlineAsmConstraintString(v, &size);
+  bytes(w, code, size);
+  type_of(w, LLVMGetInlineAsmFunctionType(v));
+  word(w, (uint64_t)(LLVMGetInlineAsmHasSideEffects(v) != 0) |
+              (uint64_t)(LLVMGetInlineAsmNeedsAlignedStack(v) != 0) << 1 |
+              (uint64_t)(LLVMGetInlineAsmCanUnwind(v) != 0) << 2 | (uint64_t)LLVMGetInlineAsmDialect(v) << 3);
+  return true;
+#else
+  (void)w, (void)v;
+  return false;
+#endif
+}
+
 static void describe(walker *w, LLVMValueRef v) {
   LLVMTypeRef type = LLVMTypeOf(v);
+  if (assembly(w, v)) return;
   if (LLVMIsAGlobalValue(v)) {
     size_t size;
     text(w, LLVMGetValueName2(v, &size));
@@ -142,6 +166,7 @@ static bool details(walker *w, LLVMValueRef i, LLVMOpcode opcode) {
   case LLVMFMul:
   case LLVMFDiv:
   case LLVMFNeg:
+  case LLVMTrunc: /* whose flags cannot be asked for, and are never set here */
   case LLVMZExt:
   case LLVMSExt:
   case LLVMFPToSI:
@@ -156,6 +181,10 @@ static bool details(walker *w, LLVMValueRef i, LLVMOpcode opcode) {
   case LLVMLoad:
   case LLVMStore:
     if (LLVMGetVolatile(i) || LLVMGetOrdering(i) != LLVMAtomicOrderingNotAtomic) return false;
+    word(w, LLVMGetAlignment(i));
+    return true;
+  case LLVMAlloca:
+    type_of(w, LLVMGetAllocatedType(i));
     word(w, LLVMGetAlignment(i));
     return true;
   case LLVMGetElementPtr: type_of(w, LLVMGetGEPSourceElementType(i)); return !LLVMIsInBounds(i);

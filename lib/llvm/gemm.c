@@ -244,6 +244,7 @@ static void take_epilogue(loops *l, bool whole) {
   if (chain && !s->plan->side) return;
   if (chain) {
     s->epilogue = qn__ll_epilogue_few(g, l->s.body, &l->start_extra, &l->start_minus);
+    qn__ll_function_quickly(g, s->epilogue); /* of a few columns of each row */
     return;
   }
   s->epilogue = (s->places.pads ? qn__ll_epilogue_listed : qn__ll_epilogue_function)(g, l->s.body, whole,

@@ -136,6 +136,24 @@ typedef struct qn_ll_side {
 void qn__ll_gemm_side(const qn_ll_tile *tile, const qn_ll_side *s, const char *symbol,
                       void (*results)(void *user, LLVMValueRef row, LLVMValueRef rows, LLVMValueRef sums), void *user);
 
+/* A piece of K of them, as assembly (gemm_side_text.c). */
+enum { QN_LL_SIDE_GROUP = 4 }; /* sums whose lanes are added up at once; rows of a tile, or half of them */
+typedef struct qn_ll_side_piece {
+  uint32_t columns, rows;  /* rows of a tile; rows * columns is a multiple of QN_LL_SIDE_GROUP */
+  uint32_t words_apart;    /* columns of a panel */
+  int64_t room;            /* bytes from gathered column to gathered column */
+  LLVMValueRef columns_at; /* in their panel */
+  LLVMValueRef gathered;   /* memory */
+  LLVMValueRef length;     /* bytes of K */
+  LLVMValueRef whole;      /* of it that are in vectors before the last one */
+  LLVMValueRef rows_at, stride, count;
+  LLVMValueRef sums;              /* memory, `columns` to a row */
+  LLVMValueRef start, start_step; /* what a tile's sums start from; bytes from tile to tile */
+} qn_ll_side_piece;
+bool qn__ll_side_text_serves(const qn_ll_tile *tile);
+void qn__ll_side_columns_text(qn_ll *g, const qn_ll_side_piece *p);
+void qn__ll_side_rows_text(const qn_ll_tile *tile, const qn_ll_side_piece *p);
+
 /* The function for tiles as s->tile and s->fetch are shaped (gemm_tile.c). What it finds in memory is stored where it
  * is made: no other shape's tiles may come between that and calls of it. */
 gemm_sums qn__ll_gemm_sums_function(gemm_state *s, bool starts);

@@ -7,7 +7,7 @@
  * of the column with zeros for those. Nothing outside a row is read; rows after the last one are the last one again. */
 #include "gemm_impl.h"
 
-enum { SIDE_ROWS = 512, PIECE_BYTES = 16384, WORD = 4, GROUP = 4 };
+enum { SIDE_ROWS = 512, PIECE_BYTES = 16384, WORD = 4, GROUP = QN_LL_SIDE_GROUP };
 
 typedef struct side {
   qn_ll *g;
@@ -159,12 +159,31 @@ static void one_tile(side *s, LLVMValueRef row, LLVMValueRef whole) {
   add_lanes(s, qn__ll_gep(g, s->sums, qn__ll_mul(g, row, qn__ll_i64(g, (int64_t)s->columns * WORD))));
 }
 
+static void piece_text(side *s, LLVMValueRef whole) {
+  qn_ll *g = s->g;
+  uint32_t width = s->plan->layout.panel_width;
+  LLVMValueRef first = LLVMBuildICmp(g->b, LLVMIntEQ, s->from, qn__ll_i64(g, 0), "");
+  qn_ll_side_piece p = {.columns = s->columns, .rows = s->rows, .words_apart = width, .room = s->room};
+  p.columns_at = qn__ll_gep(g, s->b, qn__ll_mul(g, s->from, qn__ll_i64(g, width)));
+  p.gathered = s->gathered, p.length = s->length, p.whole = whole;
+  p.rows_at = qn__ll_gep(g, s->a, s->from), p.stride = s->a_stride, p.count = s->count, p.sums = s->sums;
+  LLVMValueRef step = qn__ll_i64(g, (int64_t)s->rows * s->columns * WORD);
+  p.start = LLVMBuildSelect(g->b, first, s->starts, s->sums, "");
+  p.start_step = LLVMBuildSelect(g->b, first, qn__ll_i64(g, 0), step, "");
+  qn__ll_side_columns_text(g, &p);
+  qn__ll_side_rows_text(&s->tile, &p);
+}
+
 static void one_piece(side *s) {
   qn_ll *g = s->g;
   qn_ll_for f;
   LLVMValueRef before_last = qn__ll_sub(g, s->length, qn__ll_i64(g, 1));
   LLVMValueRef whole = LLVMBuildAnd(g->b, before_last, qn__ll_i64(g, -s->vector), "");
   qn_ll_outline columns, tiles;
+  if (qn__ll_side_text_serves(&s->tile)) {
+    piece_text(s, whole);
+    return;
+  }
   qn__ll_outline_begin(g, &columns, "_columns");
   gather(s);
   make_tails(s, whole, qn__ll_sub(g, s->length, whole));
@@ -179,11 +198,13 @@ static void one_piece(side *s) {
 static void all_pieces(side *s) {
   qn_ll *g = s->g;
   qn_ll_for f;
-  uint32_t count = s->rows * s->columns;
-  for (uint32_t i = 0; i < count; i++) {
-    LLVMValueRef x = qn__ll_load_vec(g, g->i32, qn__ll_gep_const(g, s->start, i % s->columns * WORD), 1);
-    qn__ll_store_vec(g, x, qn__ll_gep_const(g, s->starts, (int64_t)i * WORD), 1);
+  uint32_t row = s->columns * WORD;
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, (int64_t)s->rows * row), row, 0, NULL);
+  for (uint32_t at = 0; at < row; at += WORD) {
+    LLVMValueRef x = qn__ll_load_vec(g, g->i32, qn__ll_gep_const(g, s->start, at), 1);
+    qn__ll_store_vec(g, x, qn__ll_gep(g, qn__ll_gep_const(g, s->starts, at), f.i), 1);
   }
+  qn__ll_for_end(g, &f, NULL);
   qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), s->bytes, s->piece, 0, NULL);
   s->from = f.i;
   s->length = qn__ll_min(g, qn__ll_sub(g, s->bytes, f.i), qn__ll_i64(g, s->piece));

@@ -80,14 +80,7 @@ static const char *word_of(const cutter *c, const piece *p) {
   return p == &c->pieces[c->entry] ? "body" : word ? word + 1 : "part";
 }
 
-static void name_piece(cutter *c, piece *p) {
-  char word[16];
-  p->named = true;
-  name_callees(c, p);
-  snprintf(word, sizeof word, "%s", word_of(c, p));
-  qn_ll_digest d;
-  if (!qn__ll_digest(p->fn, c->seed, &d)) fail(c, qn_error_no_memory(c->m->qctx));
-  snprintf(p->name, sizeof p->name, "%s_%016llx%016llx", word, (unsigned long long)d.high, (unsigned long long)d.low);
+static void set_name(cutter *c, piece *p) {
   LLVMValueRef same = LLVMGetNamedFunction(c->m->mod, p->name);
   if (same && same != p->fn) { /* twice in one body */
     LLVMReplaceAllUsesWith(p->fn, same);
@@ -99,6 +92,17 @@ static void name_piece(cutter *c, piece *p) {
     snprintf(section, sizeof section, ".text.%s", p->name);
     LLVMSetSection(p->fn, section);
   }
+}
+
+static void name_piece(cutter *c, piece *p) {
+  char word[16];
+  p->named = true;
+  name_callees(c, p);
+  snprintf(word, sizeof word, "%s", word_of(c, p));
+  qn_ll_digest d;
+  if (!qn__ll_digest(p->fn, c->seed, &d)) fail(c, qn_error_no_memory(c->m->qctx));
+  snprintf(p->name, sizeof p->name, "%s_%016llx%016llx", word, (unsigned long long)d.high, (unsigned long long)d.low);
+  set_name(c, p);
 }
 
 static void name_all(cutter *c) {
@@ -202,10 +206,10 @@ static void make(cutter *c, bool quick) {
 
 /* About what compiling takes, in microseconds: a machine before its first function, an instruction, and the thread that
  * helps before it is as far as this one. */
-static const uint32_t start_time[2] = {900, 300}, instruction_time[2] = {18, 5};
+static const uint32_t start_time[2] = {1700, 300}, instruction_time[2] = {18, 5};
 enum {
   ASSEMBLY_TIME = 300,
-  LETTERS = 14,
+  LETTERS = 11,
   HELPING_TIME = 700,
   MOST_PIECES = 64
 }; /* letters of assembly in a microsecond */
@@ -282,9 +286,12 @@ static uint32_t leave_some(cutter *c) {
   return later_end(&ours, &theirs) < end_of(&alone) ? count : 0;
 }
 
-/* The thread that helps: it makes the module anew, and of it the pieces of these names. */
+/* The thread that helps: it makes the module anew, whose functions are those of the other in the same order, and of it
+ * the pieces of these names. */
 struct help {
   cutter c;
+  const piece *named; /* all of the other's, whose names stay as they are */
+  uint32_t num_named;
   qn_ll_module m;
   qn_context *ctx;
   const qn_aot *aot;
@@ -317,7 +324,14 @@ static void *run_help(void *user) {
   c->m = &h->m, c->aot = h->aot, c->store = h->aot->pieces, c->symbol = h->aot->bodies[0].symbol;
   qn__arena_init(&c->arena, qn_context_allocator(h->ctx));
   if (!list_pieces(c)) return NULL;
-  name_all(c);
+  if (c->count != h->num_named) {
+    c->status = qn_error(h->ctx, QN_DIAG_INTERNAL, qn_place_file(""), "a body was not the same when it was made anew");
+    return NULL;
+  }
+  for (uint32_t i = 0; i < c->count; i++) {
+    memcpy(c->pieces[i].name, h->named[i].name, sizeof c->pieces[i].name);
+    set_name(c, &c->pieces[i]);
+  }
   for (uint32_t i = 0; i < c->count; i++)
     if (c->pieces[i].state == PIECE_OPEN) c->pieces[i].state = is_asked(h, c->pieces[i].name) ? PIECE_OURS : PIECE_DONE;
   if (c->status) return NULL;
@@ -334,7 +348,7 @@ static help *ask_for_help(cutter *c) {
   for (uint32_t i = 0; names && i < c->count; i++)
     if (c->pieces[i].state == PIECE_THEIRS) names[n++] = c->pieces[i].name;
   if (h && names) {
-    *h = (help){.aot = c->aot, .names = names, .count = count};
+    *h = (help){.named = c->pieces, .num_named = c->count, .aot = c->aot, .names = names, .count = count};
     if (qn__thread_start(&h->id, run_help, h)) return h;
   }
   for (uint32_t i = 0; i < c->count; i++)
