@@ -245,9 +245,10 @@ static void fill_outside(window_tile *t) {
   qn_ll *g = t->g;
   const qn_gemm_plan *p = t->plan;
   uint32_t bits = qn__ll_mem_bits(p->a_mem), lanes = p->tile.lanes;
+  uint32_t vectors = p->tile.vectors > p->tile.text_vectors ? p->tile.vectors : p->tile.text_vectors;
   LLVMTypeRef type = LLVMVectorType(LLVMIntTypeInContext(g->ctx, bits), lanes);
-  t->outside = qn__ll_slot(g, g->i8, p->tile.vectors * lanes * bits / 8);
-  for (uint32_t v = 0; v < p->tile.vectors; v++)
+  t->outside = qn__ll_slot(g, g->i8, vectors * lanes * bits / 8);
+  for (uint32_t v = 0; v < vectors; v++)
     qn__ll_store_vec(g, qn__ll_bits(g, type, (uint64_t)p->border),
                      qn__ll_gep_const(g, t->outside, (int64_t)v * lanes * bits / 8), 1);
 }
@@ -271,6 +272,9 @@ qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   for (uint32_t i = 1; i < (qn__window_pads(plan) ? 15 : 12); i++) t->size[i] = qn__ll_arg_size(g, i);
   t->column = LLVMBuildUDiv(g->b, t->size[11], qn__ll_i64(g, plan->shape.dilation[1]), "");
   fill_outside(t);
+  bool done = false;
+  if (qn__ll_window_text_serves(g, plan) && !qn__ll_window_text(t, body, &done)) return qn_error_no_memory(g->qctx);
+  if (done) return QN_OK;
   if (!prepare_results(s)) return qn_error_no_memory(g->qctx);
   all_pixels(s);
   return QN_OK;

@@ -84,6 +84,10 @@ typedef struct qn_window_tile {
   uint32_t pixels, vectors, lanes; /* of a line; of channels; of a vector. pixels * vectors <= QN_WINDOW_SUMS */
   bool unrolled;                   /* all columns that the windows see are few; else pixels is 1 */
   bool fits;                       /* there may be that many channels */
+  /* The same where the tile is written as assembly for AVX-512; 0 elsewhere. And vectors of the channels that
+   * are left over, whether some of those may end within a vector. */
+  uint32_t text_pixels, text_vectors, text_rest;
+  bool text_masks;
 } qn_window_tile;
 
 typedef struct qn_gemm_plan {

@@ -48,12 +48,51 @@ static int64_t even_part(int64_t all, int64_t most) {
   return (all + parts - 1) / parts;
 }
 
+/* The tile of assembly: of those that the registers hold the one that needs the fewest of them for nothing. Beside sums
+ * they hold a line's weights and two columns, or what makes keys of floats. Weights are read less often by long tiles,
+ * images that a second-level cache does not hold are read faster by wide ones. */
+static void choose_text(const qn_isa *isa, qn_gemm_plan *g, int64_t channels, int64_t columns, bool far, bool narrow) {
+  enum {
+    REGISTERS = 32,
+    KEPT = 4,
+    MOST_VECTORS = 4,
+    LONG_VECTORS = 2,
+    MOST_PIXELS = 12,
+    MOST_DOTS = 8,
+    MOST_COLUMNS = 62
+  };
+  const qn_window *w = &g->shape;
+  qn_window_tile *t = &g->tile;
+  bool dot = g->combine == QN_COMBINE_DOT, floats = g->a_mem == QN_F32 && g->acc == QN_F32 && g->y_mem == QN_F32;
+  bool bytes = g->combine == QN_COMBINE_MAX && narrow && qn_scalar_get(g->acc)->storage_bits == 8;
+  if (isa->vector_bits != 512 || isa->num_registers < REGISTERS || !(floats || bytes) || (dot && g->rhs != QN_F32))
+    return;
+  int64_t lanes = t->lanes, span = (w->size[1] - 1) * w->dilation[1] + 1, widest = MOST_VECTORS;
+  int64_t groups = channels > 0 ? (channels + lanes - 1) / lanes : MOST_VECTORS;
+  if (dot && !(far && w->size[1] <= 3)) widest = LONG_VECTORS;
+  double best = 0;
+  for (int64_t v = 1; v <= least(groups, widest); v++) {
+    int64_t most = (REGISTERS - KEPT - (dot ? w->size[1] * v : 0)) / v;
+    most = least(most, least(dot ? MOST_DOTS : MOST_PIXELS, (MOST_COLUMNS - span) / w->stride[1] + 1));
+    if (most < 1 || span > MOST_COLUMNS) continue;
+    int64_t p = even_part(columns, most);
+    double used = columns > 0 ? (double)columns / (double)((columns + p - 1) / p * p) : 1;
+    double worth = far && dot ? (double)v : used * (double)(p * v);
+    if (worth <= best) continue;
+    best = worth;
+    t->text_pixels = (uint32_t)p, t->text_vectors = (uint32_t)v;
+    t->text_rest = (uint32_t)(channels > 0 ? (channels % (v * lanes) + lanes - 1) / lanes : v);
+    t->text_masks = channels <= 0 || channels % lanes;
+  }
+}
+
 /* Pixels that share columns and weights take registers from vectors of channels: more than these, or more columns than
  * there are bits, are not worth it. Where pixels of a line are known to be few, channels fill the registers. */
 static void choose_tile(const qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan *g) {
-  enum { MOST_PIXELS = 8, MOST_COLUMNS = 62, MOST_VECTORS = 8, MOST_STEPS = 128 };
+  enum { MOST_PIXELS = 8, MOST_COLUMNS = 62, MOST_VECTORS = 8, MOST_STEPS = 128, FAR_BYTES = 1 << 20 };
   const qn_window *w = &g->shape;
-  int64_t channels = qn__pshape_of(m, qn_op_operand(m, op, 0)).size[3];
+  const qn__pshape image = qn__pshape_of(m, qn_op_operand(m, op, 0));
+  int64_t channels = image.size[3];
   int64_t columns = qn__pshape_of(m, qn_op_result(m, op, 0)).size[2];
   int64_t bits = qn_scalar_get(g->acc)->storage_bits, span = (w->size[1] - 1) * w->dilation[1] + 1;
   /* Bytes that nothing is computed of fill whole vectors. */
@@ -70,6 +109,9 @@ static void choose_tile(const qn_module *m, qn_op op, const qn_isa *isa, qn_gemm
   t->pixels = (uint32_t)pixels, t->vectors = (uint32_t)vectors, t->lanes = (uint32_t)lanes;
   t->fits = channels < 0 || channels >= vectors * lanes;
   g->whole = channels >= 0 && channels % (vectors * lanes) == 0;
+  bool known = channels > 0 && image.size[1] > 0 && image.size[2] > 0;
+  bool far = known && (double)image.size[1] * (double)image.size[2] * (double)channels * 4 > FAR_BYTES;
+  choose_text(isa, g, channels, columns, far, narrow);
 }
 
 /* The bits of what is below everything. */
@@ -117,7 +159,9 @@ uint64_t qn__window_hash(const qn_gemm_plan *g, uint64_t h) {
   h = qn__mix(h, (uint64_t)g->shape.size[0] | (uint64_t)g->shape.size[1] << 32);
   h = qn__pads_hash(g, steps_hash(&g->shape, h));
   h = qn__mix(h, (uint64_t)g->tile.pixels | (uint64_t)g->tile.vectors << 8 | (uint64_t)g->tile.lanes << 16 |
-                     (uint64_t)g->tile.unrolled << 32 | (uint64_t)g->tile.fits << 33 | (uint64_t)g->whole << 34);
+                     (uint64_t)g->tile.unrolled << 32 | (uint64_t)g->tile.fits << 33 | (uint64_t)g->whole << 34 |
+                     (uint64_t)g->tile.text_masks << 35 | (uint64_t)g->tile.text_vectors << 36 |
+                     (uint64_t)g->tile.text_pixels << 44 | (uint64_t)g->tile.text_rest << 52);
   h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, h);
 }

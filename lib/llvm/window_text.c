@@ -1,0 +1,584 @@
+/* Windows over single channels as assembly for AVX-512: all of the kernel, from the loop over pixels to the results,
+ * but for values by column, which are computed before for some hundred channels at a time. For each group of pixels of
+ * a line:
+ *
+ *   the columns of the image that its windows may read, a bit each
+ *   for each group of channels
+ *     for each line of the windows: its weights, then column after column, each loaded once and combined with the sums
+ *     of all pixels whose windows it is in; from the border's copy where it is outside
+ *     the epilogue, which is a chain, pixel by pixel
+ *
+ * Registers: sums; then a line's weights, two columns, or what makes keys of floats. In the epilogue the last four are
+ * values that are the same for all. */
+#include "assembly.h"
+#include "chain.h"
+#include "window.h"
+
+enum { REGISTERS = 32, LINE = 64, VALUES = QN_LL_CHAIN_VALUES, CHANNELS = 512 };
+enum { SCALARS = REGISTERS - VALUES };                                  /* in the epilogue */
+enum { X = REGISTERS - 2, SHIFT = REGISTERS - 3, LOW = REGISTERS - 4 }; /* a column; the two are for keys */
+
+/* What the assembly finds in memory, eight bytes each, and changes there. */
+enum field {
+  ROWS, /* pixels that are left */
+  Y,
+  Y_PITCH,
+  FIRST_COLUMN, /* of the group, of its line of Y, */
+  COLUMNS,
+  FIRST_LINE,
+  LINES,
+  LINE_AT, /* its windows' first line of the image, at column 0 */
+  LINE_STEP,
+  IMAGE_STEP,
+  GROUP_AT, /* at the group's first column */
+  PIXEL_STEP,
+  TOP, /* the first line of its windows, in the image, and of those of line 0 */
+  FIRST_TOP,
+  LEFT,
+  HEIGHT, /* of the image */
+  WIDTH,
+  DOWN, /* bytes from line to line of a window, from column to column of the image */
+  COLUMN,
+  WEIGHTS,
+  TAP, /* bytes from weight to weight */
+  OUTSIDE,
+  CHANNELS_LEFT,
+  COUNT, /* pixels of the group */
+  READABLE,
+  ALL_READABLE,
+  VALUES_AT, /* values by column */
+  SCALAR,
+  ROW_VALUE = SCALAR + VALUES, /* address and stride */
+  FIELDS = ROW_VALUE + 2 * VALUES
+};
+enum { AT_GROUP = 1, AT_CHANNELS, AT_LINE, AT_SOME, AT_LINE_END, AT_STORED, AT_NEXT_LINE, AT_CHANNELS_END, AT_END };
+
+typedef struct text {
+  qn_ll *g;
+  const qn_gemm_plan *plan;
+  qn_ll_assembly code;
+  qn_ll_chain chain;
+  uint32_t pixels, vectors, lanes, sums;
+  bool pads, keys, weights, masks;
+  int64_t size, y_size; /* bytes of an element */
+  LLVMValueRef fields, table;
+  LLVMValueRef *base, *stride;
+  qn_ll_place *places;
+} text;
+
+#define TEXT(...) qn__buf_fmt(&t->code.text, __VA_ARGS__)
+
+/* ---- whether ---- */
+
+bool qn__ll_window_text_serves(const qn_ll *g, const qn_gemm_plan *p) {
+  return g->x86 && g->isa->vector_bits == 512 && g->isa->num_registers == REGISTERS && g->masked &&
+         p->tile.text_pixels > 0 && p->layout.plain;
+}
+
+/* ---- words ---- */
+
+static void load(text *t, enum field f, const char *reg) {
+  TEXT("movq %d(%%rdi), %%%s\n", 8 * (int)f, reg);
+}
+
+static void store(text *t, const char *reg, enum field f) {
+  TEXT("movq %%%s, %d(%%rdi)\n", reg, 8 * (int)f);
+}
+
+static void add(text *t, const char *reg, enum field f) {
+  TEXT("addq %%%s, %d(%%rdi)\n", reg, 8 * (int)f);
+}
+
+static void label(text *t, int n) {
+  TEXT("%d:\n", n);
+}
+
+static uint32_t sum_at(const text *t, uint32_t pixel, uint32_t v) {
+  return pixel * t->vectors + v;
+}
+
+static uint32_t weight_at(const text *t, uint32_t position, uint32_t v) {
+  return t->sums + position * t->vectors + v;
+}
+
+/* The mask of vector v, where channels may end within it. */
+static void masked(text *t, uint32_t v, bool zero) {
+  if (t->masks) TEXT(zero ? "{%%k%u}{z}" : "{%%k%u}", v + 1);
+}
+
+static const char *moving(const text *t) {
+  return t->size == 1 ? "vmovdqu8" : "vmovups";
+}
+
+/* ---- the group ---- */
+
+/* rcx pixels, and in rdx a bit for each column that may be read. */
+static void begin_group(text *t) {
+  const qn_window *w = &t->plan->shape;
+  label(t, AT_GROUP);
+  load(t, COLUMNS, "rcx");
+  load(t, ROWS, "rdx");
+  TEXT("subq %d(%%rdi), %%rcx\ncmpq %%rdx, %%rcx\ncmovgq %%rdx, %%rcx\n", 8 * FIRST_COLUMN);
+  TEXT("movl $$%u, %%edx\ncmpq %%rdx, %%rcx\ncmovgq %%rdx, %%rcx\n", t->pixels);
+  store(t, "rcx", COUNT);
+  TEXT("leaq -1(%%rcx), %%rax\nimulq $$%lld, %%rax\n", (long long)w->stride[1]);
+  TEXT("addq $$%lld, %%rax\n", (long long)((w->size[1] - 1) * w->dilation[1] + 1));
+  if (t->pads) {
+    load(t, WIDTH, "rdx");
+    TEXT("subq %d(%%rdi), %%rdx\ncmpq %%rdx, %%rax\ncmovgq %%rdx, %%rax\n", 8 * LEFT);
+    TEXT("xorl %%edx, %%edx\ntestq %%rax, %%rax\ncmovsq %%rdx, %%rax\n");
+  }
+  TEXT("movq $$-1, %%rdx\nmovl %%eax, %%ecx\nshlq %%cl, %%rdx\nnotq %%rdx\n");
+  if (t->pads) {
+    load(t, LEFT, "rcx");
+    TEXT("xorl %%eax, %%eax\nnegq %%rcx\ncmovsq %%rax, %%rcx\n");
+    TEXT("movl $$63, %%eax\ncmpq %%rax, %%rcx\ncmovgq %%rax, %%rcx\n");
+    TEXT("movq $$-1, %%rax\nshlq %%cl, %%rax\nandq %%rax, %%rdx\n");
+  }
+  store(t, "rdx", READABLE);
+}
+
+static void end_group(text *t) {
+  load(t, COUNT, "rcx");
+  TEXT("subq %%rcx, %d(%%rdi)\njle %df\n", 8 * ROWS, AT_END);
+  load(t, Y_PITCH, "rax");
+  TEXT("imulq %%rcx, %%rax\n");
+  add(t, "rax", Y);
+  for (uint32_t i = 0; i < t->chain.num_rows; i++) {
+    enum field f = (enum field)(ROW_VALUE + 2 * i);
+    load(t, f + 1, "rax");
+    TEXT("imulq %%rcx, %%rax\n");
+    add(t, "rax", f);
+  }
+  load(t, FIRST_COLUMN, "rax");
+  TEXT("addq %%rcx, %%rax\n");
+  store(t, "rax", FIRST_COLUMN);
+  TEXT("cmpq %d(%%rdi), %%rax\nje %df\n", 8 * COLUMNS, AT_NEXT_LINE);
+  TEXT("imulq $$%lld, %%rcx, %%rax\n", (long long)t->plan->shape.stride[1]);
+  add(t, "rax", LEFT);
+  TEXT("imulq %d(%%rdi), %%rcx\n", 8 * PIXEL_STEP);
+  add(t, "rcx", GROUP_AT);
+  TEXT("jmp %db\n", AT_GROUP);
+}
+
+static void next_line(text *t) {
+  label(t, AT_NEXT_LINE);
+  TEXT("movq $$0, %d(%%rdi)\n", 8 * FIRST_COLUMN);
+  TEXT("movq $$%lld, %d(%%rdi)\n", (long long)-t->plan->shape.pads[1], 8 * LEFT);
+  TEXT("addq $$%lld, %d(%%rdi)\n", (long long)t->plan->shape.stride[0], 8 * TOP);
+  load(t, LINE_AT, "rcx");
+  TEXT("addq %d(%%rdi), %%rcx\n", 8 * LINE_STEP);
+  load(t, FIRST_LINE, "rax");
+  TEXT("incq %%rax\ncmpq %d(%%rdi), %%rax\njne %df\n", 8 * LINES, AT_STORED);
+  load(t, FIRST_TOP, "rax");
+  store(t, "rax", TOP);
+  TEXT("xorl %%eax, %%eax\naddq %d(%%rdi), %%rcx\n", 8 * IMAGE_STEP);
+  label(t, AT_STORED);
+  store(t, "rax", FIRST_LINE);
+  store(t, "rcx", LINE_AT);
+  store(t, "rcx", GROUP_AT);
+  TEXT("jmp %db\n", AT_GROUP);
+}
+
+/* ---- sums ---- */
+
+/* As many channels of each vector as there are, from r10 on. */
+static void find_masks(text *t) {
+  if (!t->masks) return;
+  load(t, CHANNELS_LEFT, "rax");
+  TEXT("subq %%r10, %%rax\nxorl %%edx, %%edx\n");
+  for (uint32_t v = 0; v < t->vectors; v++) {
+    if (v) TEXT("subq $$%u, %%rax\n", t->lanes);
+    TEXT("movl $$%u, %%ecx\nsubq %%rax, %%rcx\ncmovsq %%rdx, %%rcx\n", t->lanes); /* missing */
+    TEXT("movq $$-1, %%rbx\ncmpq $$%u, %%rcx\ncmovgeq %%rdx, %%rbx\n", t->lanes);
+    TEXT("addq $$%u, %%rcx\nshrq %%cl, %%rbx\nkmovq %%rbx, %%k%u\n", 64 - t->lanes, v + 1);
+  }
+}
+
+static void begin_channels(text *t) {
+  find_masks(t);
+  load(t, GROUP_AT, "r8");
+  TEXT("leaq (%%r8,%%r10,%lld), %%r8\n", (long long)t->size);
+  if (t->weights) {
+    load(t, WEIGHTS, "r9");
+    TEXT("leaq (%%r9,%%r10,4), %%r9\n");
+    load(t, TAP, "r13");
+  }
+  load(t, COLUMN, "r11");
+  load(t, READABLE, "rdx");
+  load(t, OUTSIDE, "rsi");
+  load(t, DOWN, "r12");
+  TEXT("movl $$%lld, %%r14d\n", (long long)t->plan->shape.size[0]);
+  if (t->pads) load(t, TOP, "r15");
+  for (uint32_t i = 0; i < t->sums; i++) TEXT("vpxord %%zmm%u, %%zmm%u, %%zmm%u\n", i, i, i);
+  if (t->plan->combine == QN_COMBINE_MAX && t->size == 1 && !qn__ll_mem_unsigned(t->plan->acc)) {
+    TEXT("movl $$-128, %%ecx\n");
+    for (uint32_t i = 0; i < t->sums; i++) TEXT("vpbroadcastb %%ecx, %%zmm%u\n", i);
+  }
+  if (!t->keys) return;
+  TEXT("movl $$0x7F800001, %%ecx\nvpbroadcastd %%ecx, %%zmm%d\n", SHIFT);
+  TEXT("movl $$0x7FFFFFFF, %%ecx\nvpbroadcastd %%ecx, %%zmm%d\n", LOW);
+}
+
+/* Floats as integers in their order and back: bits of negative numbers are turned but for the sign. */
+static void turn(text *t, uint32_t x, uint32_t other) {
+  TEXT("vpsrad $$31, %%zmm%u, %%zmm%u\n", x, other);
+  TEXT("vpternlogd $$0x78, %%zmm%d, %%zmm%u, %%zmm%u\n", LOW, other, x); /* x ^ (other & low) */
+}
+
+/* The position of the window of pixel `p` that column `c` is; -1: none. */
+static int64_t position_of(const text *t, uint32_t p, int64_t c) {
+  const qn_window *w = &t->plan->shape;
+  int64_t at = c - (int64_t)p * w->stride[1];
+  return at >= 0 && at % w->dilation[1] == 0 && at / w->dilation[1] < w->size[1] ? at / w->dilation[1] : -1;
+}
+
+static bool is_used(const text *t, int64_t c) {
+  for (uint32_t p = 0; p < t->pixels; p++)
+    if (position_of(t, p, c) >= 0) return true;
+  return false;
+}
+
+static int64_t columns_of(const text *t) {
+  const qn_window *w = &t->plan->shape;
+  return (t->pixels - 1) * w->stride[1] + (w->size[1] - 1) * w->dilation[1] + 1;
+}
+
+static void combine(text *t, uint32_t pixel, uint32_t v, uint32_t position, uint32_t x) {
+  uint32_t sum = sum_at(t, pixel, v);
+  if (t->weights)
+    TEXT("vfmadd231ps %%zmm%u, %%zmm%u, %%zmm%u\n", weight_at(t, position, v), x, sum);
+  else if (t->plan->combine == QN_COMBINE_SUM)
+    TEXT("vaddps %%zmm%u, %%zmm%u, %%zmm%u\n", x, sum, sum);
+  else
+    TEXT("%s %%zmm%u, %%zmm%u, %%zmm%u\n",
+         t->keys                             ? "vpmaxud"
+         : qn__ll_mem_unsigned(t->plan->acc) ? "vpmaxub"
+                                             : "vpmaxsb",
+         x, sum, sum);
+}
+
+/* Column c of the line, at `from`. */
+static void one_column(text *t, int64_t c, const char *from) {
+  for (uint32_t v = 0; v < t->vectors; v++) {
+    uint32_t x = t->keys ? X : X + v % 2;
+    TEXT("%s %u(%%%s), %%zmm%u", moving(t), v * LINE, from, x);
+    masked(t, v, true);
+    TEXT("\n");
+    if (t->keys) {
+      turn(t, x, X + 1);
+      TEXT("vpaddd %%zmm%d, %%zmm%u, %%zmm%u\n", SHIFT, x, x);
+    }
+    for (uint32_t p = t->pixels; p-- > 0;) {
+      int64_t position = position_of(t, p, c);
+      if (position >= 0) combine(t, p, v, (uint32_t)position, x);
+    }
+  }
+}
+
+/* The columns of a line from rax on: all of them, or those whose bits in rbx say that they are there. */
+static void all_columns(text *t, bool some) {
+  for (int64_t c = 0; c < columns_of(t); c++) {
+    if (is_used(t, c)) {
+      if (some) TEXT("btq $$%lld, %%rbx\nmovq %%rsi, %%rcx\ncmovcq %%rax, %%rcx\n", (long long)c);
+      one_column(t, c, some ? "rcx" : "rax");
+    }
+    if (c + 1 < columns_of(t)) TEXT("addq %%r11, %%rax\n");
+  }
+}
+
+static void all_lines(text *t) {
+  const qn_window *w = &t->plan->shape;
+  label(t, AT_LINE);
+  TEXT("movq %%rdx, %%rbx\nmovq %%r8, %%rax\n");
+  if (t->pads) TEXT("xorl %%ecx, %%ecx\ncmpq %d(%%rdi), %%r15\ncmovaeq %%rcx, %%rbx\n", 8 * HEIGHT);
+  for (int64_t j = 0; t->weights && j < w->size[1]; j++) {
+    for (uint32_t v = 0; v < t->vectors; v++) {
+      TEXT("vmovups %u(%%r9), %%zmm%u", v * LINE, weight_at(t, (uint32_t)j, v));
+      masked(t, v, true);
+      TEXT("\n");
+    }
+    TEXT("addq %%r13, %%r9\n");
+  }
+  TEXT("cmpq %d(%%rdi), %%rbx\njne %df\n", 8 * ALL_READABLE, AT_SOME);
+  all_columns(t, false);
+  TEXT("jmp %df\n", AT_LINE_END);
+  label(t, AT_SOME);
+  all_columns(t, true);
+  label(t, AT_LINE_END);
+  TEXT("addq %%r12, %%r8\n");
+  if (t->pads) TEXT("addq $$%lld, %%r15\n", (long long)w->dilation[0]);
+  TEXT("decl %%r14d\njne %db\n", AT_LINE);
+}
+
+/* ---- results ---- */
+
+static const char *const row_values[VALUES] = {"r8", "r14", "r15", "rdx"};
+
+static void value(text *t, const qn_ll_step *s, uint32_t v) {
+  switch (s->with) {
+  case QN_LL_ALONE: return;
+  case QN_LL_WITH_COLUMN: TEXT("%u(%%r9), ", s->value * CHANNELS * 4 + v * LINE); return;
+  case QN_LL_WITH_ALL: TEXT("%%zmm%u, ", SCALARS + s->value); return;
+  case QN_LL_WITH_ROW: TEXT("(%%%s){1to16}, ", row_values[s->value]); return;
+  case QN_LL_WITH_ELEMENT: TEXT("%u(%%%s), ", v * LINE, row_values[s->value]); return;
+  }
+}
+
+static void step(text *t, const qn_ll_step *s, uint32_t pixel) {
+  for (uint32_t v = 0; v < t->vectors; v++) {
+    uint32_t x = sum_at(t, pixel, v);
+    TEXT("%s ", s->op);
+    if (s->behind) {
+      TEXT("%%zmm%u, %%zmm%u, %%zmm%u\n", x, SCALARS + s->value, x);
+      continue;
+    }
+    value(t, s, v);
+    if (s->where) {
+      TEXT("%%zmm%u, %%k7\nvmovaps %%zmm%u, %%zmm%u{%%k7}\n", x, SCALARS + s->value, x);
+      continue;
+    }
+    TEXT("%%zmm%u, %%zmm%u", x, x);
+    if (s->with == QN_LL_WITH_ELEMENT) masked(t, v, true);
+    TEXT("\n");
+  }
+}
+
+/* Which of a chain's values by row stand for an element each. */
+static bool is_element(const text *t, uint32_t value) {
+  return t->plan->epilogue_extras[t->chain.rows[value] - 1].by_col;
+}
+
+static void begin_results(text *t) {
+  const qn_ll_chain *c = &t->chain;
+  load(t, Y, "rbx");
+  TEXT("leaq (%%rbx,%%r10,%lld), %%rbx\n", (long long)t->y_size);
+  load(t, Y_PITCH, "rax");
+  load(t, COUNT, "rcx");
+  load(t, VALUES_AT, "r9");
+  TEXT("leaq (%%r9,%%r10,4), %%r9\n");
+  for (uint32_t i = 0; i < c->num_all; i++)
+    TEXT("vbroadcastss %d(%%rdi), %%zmm%u\n", 8 * (SCALAR + (int)i), SCALARS + i);
+  for (uint32_t i = 0; i < c->num_rows; i++) {
+    load(t, (enum field)(ROW_VALUE + 2 * i), row_values[i]);
+    if (is_element(t, i)) TEXT("leaq (%%%s,%%r10,4), %%%s\n", row_values[i], row_values[i]);
+  }
+}
+
+static void from_keys(text *t) {
+  for (uint32_t i = 0; t->keys && i < t->sums; i++) {
+    TEXT("vpsubd %%zmm%d, %%zmm%u, %%zmm%u\n", SHIFT, i, i);
+    turn(t, i, X);
+  }
+}
+
+static void results(text *t) {
+  from_keys(t);
+  begin_results(t);
+  for (uint32_t p = 0; p < t->pixels; p++) {
+    if (p) TEXT("cmpq $$%u, %%rcx\nje %df\n", p, AT_STORED);
+    for (uint32_t i = 0; i < t->chain.num_steps; i++) step(t, &t->chain.steps[i], p);
+    for (uint32_t v = 0; v < t->vectors; v++) {
+      TEXT("%s %%zmm%u, %u(%%rbx)", moving(t), sum_at(t, p, v), v * LINE);
+      masked(t, v, false);
+      TEXT("\n");
+    }
+    if (p + 1 == t->pixels) break;
+    TEXT("addq %%rax, %%rbx\n");
+    for (uint32_t i = 0; i < t->chain.num_rows; i++)
+      TEXT("addq %d(%%rdi), %%%s\n", 8 * (ROW_VALUE + 2 * (int)i + 1), row_values[i]);
+  }
+  label(t, AT_STORED);
+}
+
+/* ---- all of it ---- */
+
+/* From channel r10 on, while so many vectors are whole; or those that are left. */
+static void some_channels(text *t, uint32_t vectors, bool rest) {
+  int64_t count = (int64_t)vectors * t->lanes;
+  t->vectors = vectors, t->sums = t->pixels * vectors;
+  t->masks = rest && t->plan->tile.text_masks;
+  label(t, AT_CHANNELS);
+  if (rest)
+    TEXT("cmpq %d(%%rdi), %%r10\njge %df\n", 8 * CHANNELS_LEFT, AT_CHANNELS_END);
+  else
+    TEXT("leaq %lld(%%r10), %%rax\ncmpq %d(%%rdi), %%rax\njg %df\n", (long long)count, 8 * CHANNELS_LEFT,
+         AT_CHANNELS_END);
+  begin_channels(t);
+  all_lines(t);
+  results(t);
+  TEXT("addq $$%lld, %%r10\njmp %db\n", (long long)count, AT_CHANNELS);
+  label(t, AT_CHANNELS_END);
+}
+
+static void write_text(text *t) {
+  const qn_window_tile *tile = &t->plan->tile;
+  TEXT("cmpq $$0, %d(%%rdi)\njle %df\n", 8 * ROWS, AT_END);
+  begin_group(t);
+  TEXT("xorl %%r10d, %%r10d\n");
+  some_channels(t, tile->text_vectors, false);
+  if (tile->text_rest) some_channels(t, tile->text_rest, true);
+  end_group(t);
+  next_line(t);
+  label(t, AT_END);
+  qn__buf_c(&t->code.text, "vzeroupper\n");
+}
+
+static void write_call(text *t, LLVMValueRef fields) {
+  static const char *const used[] = {"rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11",
+                                     "r12", "r13", "r14", "r15", "k1",  "k2", "k3", "k4",  "k7"};
+  qn__ll_assembly_begin(t->g, &t->code);
+  write_text(t);
+  qn__buf_c(&t->code.constraints, "{rdi}");
+  for (size_t i = 0; i < sizeof used / sizeof *used; i++) qn__buf_fmt(&t->code.constraints, ",~{%s}", used[i]);
+  qn__buf_c(&t->code.constraints, ",~{memory},~{flags}");
+  t->code.args[t->code.num_args++] = fields;
+  qn__ll_assembly_call(t->g, &t->code, NULL, 0);
+}
+
+static LLVMValueRef function_of(text *t, const qn_body *body) {
+  qn_ll *g = t->g;
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
+  qn_str name = qn__arena_fmt(g->arena, "%s_window", body->symbol);
+  if (!name.data) g->failed = g->out_of_memory = true;
+  LLVMTypeRef type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
+  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", type));
+  qn__ll_function_quickly(g, fn); /* there is nothing but assembly in it */
+  LLVMSetLinkage(fn, LLVMInternalLinkage);
+  LLVMPositionBuilderAtEnd(g->b, LLVMAppendBasicBlockInContext(g->ctx, fn, ""));
+  write_call(t, LLVMGetParam(fn, 0));
+  LLVMBuildRetVoid(g->b);
+  LLVMPositionBuilderAtEnd(g->b, here);
+  return fn;
+}
+
+/* ---- around it ---- */
+
+static void set(text *t, int f, LLVMValueRef v) {
+  LLVMBuildStore(t->g->b, v, qn__ll_gep_const(t->g, t->fields, (int64_t)f * 8));
+}
+
+/* What is the same for all channels. */
+static void set_common(text *t, const window_tile *w) {
+  qn_ll *g = t->g;
+  const qn_window *shape = &t->plan->shape;
+  set(t, Y_PITCH, w->y_pitch);
+  set(t, COLUMNS, w->size[4]), set(t, LINES, w->size[3]);
+  set(t, LINE_STEP, w->size[8]), set(t, PIXEL_STEP, w->size[9]);
+  set(t, IMAGE_STEP, qn__ll_sub(g, w->size[7], qn__ll_mul(g, w->size[3], w->size[8])));
+  set(t, DOWN, w->size[10]), set(t, COLUMN, w->column);
+  set(t, OUTSIDE, w->outside);
+  set(t, TAP, qn__ll_mul(g, w->size[1], qn__ll_i64(g, 4)));
+  set(t, ALL_READABLE, qn__ll_bits(g, g->i64, (1ull << columns_of(t)) - 1));
+  set(t, VALUES_AT, t->table);
+  if (t->pads) {
+    LLVMValueRef top = qn__ll_mul(g, w->size[14], qn__ll_i64(g, shape->stride[0]));
+    set(t, FIRST_TOP, qn__ll_sub(g, top, qn__ll_i64(g, shape->pads[0])));
+    set(t, HEIGHT, w->size[12]), set(t, WIDTH, w->size[13]);
+  }
+  qn_ll_chain *c = &t->chain;
+  qn__ll_region_load(&c->region, 0, t->places, qn__ll_i64(g, 0), 1, NULL);
+  qn__ll_region_emit(&c->region, 0, 0, 0, 1);
+  for (uint32_t i = 0; i < c->num_all; i++) set(t, SCALAR + (int)i, qn__ll_region_get(&c->region, c->all[i], 1));
+}
+
+/* The first pixel, from channel `first` on. */
+static void set_start(text *t, const window_tile *w, LLVMValueRef first) {
+  qn_ll *g = t->g;
+  const qn_window *shape = &t->plan->shape;
+  LLVMValueRef begin = qn__ll_arg_begin(g, 0), bytes = qn__ll_mul(g, first, qn__ll_i64(g, t->size));
+  LLVMValueRef line = LLVMBuildUDiv(g->b, begin, w->size[4], ""), n = LLVMBuildUDiv(g->b, line, w->size[3], "");
+  LLVMValueRef column = qn__ll_sub(g, begin, qn__ll_mul(g, line, w->size[4]));
+  line = qn__ll_sub(g, line, qn__ll_mul(g, n, w->size[3]));
+  LLVMValueRef down = t->pads ? qn__ll_add(g, line, w->size[14]) : line;
+  LLVMValueRef at = qn__ll_add(g, qn__ll_mul(g, n, w->size[7]), qn__ll_mul(g, down, w->size[8]));
+  if (t->pads) at = qn__ll_sub(g, at, qn__ll_window_origin(g, t->plan));
+  LLVMValueRef from = qn__ll_gep(g, qn__ll_gep(g, w->image, at), bytes);
+  set(t, LINE_AT, from);
+  set(t, GROUP_AT, qn__ll_gep(g, from, qn__ll_mul(g, column, w->size[9])));
+  set(t, FIRST_COLUMN, column), set(t, FIRST_LINE, line);
+  LLVMValueRef top = qn__ll_mul(g, down, qn__ll_i64(g, shape->stride[0]));
+  LLVMValueRef left = qn__ll_mul(g, column, qn__ll_i64(g, shape->stride[1]));
+  set(t, TOP, qn__ll_sub(g, top, qn__ll_i64(g, shape->pads[0])));
+  set(t, LEFT, qn__ll_sub(g, left, qn__ll_i64(g, shape->pads[1])));
+  set(t, ROWS, qn__ll_sub(g, qn__ll_arg_end(g, 0), begin));
+  set(t, WEIGHTS, qn__ll_gep(g, w->weights, qn__ll_mul(g, first, qn__ll_i64(g, 4))));
+  LLVMValueRef y = qn__ll_gep(g, w->y, qn__ll_mul(g, begin, w->y_pitch));
+  set(t, Y, qn__ll_gep(g, y, qn__ll_mul(g, first, qn__ll_i64(g, t->y_size))));
+  for (uint32_t i = 0; i < t->chain.num_rows; i++) {
+    uint32_t extra = t->chain.rows[i] - 1;
+    LLVMValueRef row = qn__ll_gep(g, t->base[extra], qn__ll_mul(g, begin, t->stride[extra]));
+    if (is_element(t, i)) row = qn__ll_gep(g, row, qn__ll_mul(g, first, qn__ll_i64(g, 4)));
+    set(t, ROW_VALUE + 2 * (int)i, row);
+    set(t, ROW_VALUE + 2 * (int)i + 1, t->stride[extra]);
+  }
+}
+
+/* Values by column of `count` channels. */
+static void set_columns(text *t, LLVMValueRef first, LLVMValueRef count) {
+  qn_ll *g = t->g;
+  qn_ll_chain *c = &t->chain;
+  qn_ll_for f;
+  if (c->num_columns == 0) return;
+  LLVMValueRef lanes = qn__ll_i64(g, g->lanes);
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, g->lanes, 0, NULL);
+  LLVMValueRef mask = NULL, to = qn__ll_gep(g, t->table, qn__ll_mul(g, f.i, qn__ll_i64(g, 4)));
+  if (t->plan->tile.text_masks) mask = qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, count, f.i), lanes));
+  qn__ll_region_load(&c->region, QN_LL_BY_LANE, t->places, qn__ll_add(g, first, f.i), g->lanes, mask);
+  qn__ll_region_emit(&c->region, QN_LL_BY_LANE, 0, 0, g->lanes);
+  for (uint32_t i = 0; i < c->num_columns; i++)
+    qn__ll_store_vec(g, qn__ll_region_get(&c->region, c->columns[i], g->lanes),
+                     qn__ll_gep_const(g, to, (int64_t)i * CHANNELS * 4), 4);
+  qn__ll_for_end(g, &f, NULL);
+}
+
+/* Whether the epilogue is a chain of floats, or does nothing to bytes. False when memory runs out. */
+static bool find_chain(text *t, bool *found) {
+  qn_ll *g = t->g;
+  const qn_gemm_plan *p = t->plan;
+  qn_tape *tape = qn__arena_new(g->arena, qn_tape);
+  t->places = qn__arena_array(g->arena, 1 + p->num_epilogue_extras, sizeof *t->places);
+  uint8_t *vary = qn__ll_epilogue_extras(g, p, &t->base, &t->stride);
+  if (!tape || !t->places || !vary || !qn__ll_epilogue_tape(g, p, tape, NULL, NULL)) return false;
+  for (uint32_t i = 0; i < p->num_epilogue_extras; i++) {
+    const qn_extra *x = &p->epilogue_extras[i];
+    t->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, t->base[i], NULL};
+  }
+  *found = qn__ll_chain_find(g, tape, vary, &t->chain) && (t->size == 4 || t->chain.num_steps == 0);
+  return true;
+}
+
+bool qn__ll_window_text(window_tile *w, const qn_body *body, bool *done) {
+  qn_ll *g = w->g;
+  const qn_gemm_plan *p = w->plan;
+  text *t = qn__arena_new(g->arena, text);
+  if (!t) return false;
+  *t = (text){.g = g,
+              .plan = p,
+              .pixels = p->tile.text_pixels,
+              .lanes = p->tile.lanes,
+              .pads = qn__window_pads(p),
+              .weights = p->combine == QN_COMBINE_DOT,
+              .keys = p->combine == QN_COMBINE_MAX && p->acc == QN_F32,
+              .size = qn__ll_mem_bits(p->a_mem) / 8,
+              .y_size = qn__ll_mem_bits(p->y_mem) / 8};
+  if (!find_chain(t, done)) return false;
+  if (!*done) return true;
+  qn__ll_function_quickly(g, g->fn);
+  t->fields = qn__ll_slot(g, g->i64, FIELDS);
+  t->table = qn__ll_slot(g, g->i32, (t->chain.num_columns ? t->chain.num_columns : 1) * CHANNELS);
+  set_common(t, w);
+  LLVMValueRef all = w->size[1], fn = function_of(t, body);
+  uint32_t step = p->tile.text_vectors * t->lanes, most = CHANNELS / step * step;
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), all, 1, 0, NULL);
+  /* Without values by column there is nothing to compute for some channels only. */
+  f.step = t->chain.num_columns ? qn__ll_i64(g, most) : all;
+  LLVMValueRef count = qn__ll_min(g, f.step, qn__ll_sub(g, all, f.i));
+  set(t, CHANNELS_LEFT, count);
+  set_columns(t, f.i, count);
+  set_start(t, w, f.i);
+  LLVMBuildCall2(g->b, LLVMFunctionType(g->void_t, &g->ptr, 1, false), fn, &t->fields, 1, "");
+  qn__ll_for_end(g, &f, NULL);
+  return true;
+}
