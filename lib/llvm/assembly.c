@@ -1,5 +1,6 @@
 /* See assembly.h. */
 #include "assembly.h"
+#include <string.h>
 
 static const qn_ll_wording bytes_wording = {"vmovdqu64", "vpbroadcastd", "vpdpbusd", false};
 static const qn_ll_wording halves_wording = {"vmovdqu64", "vpbroadcastd", "vpdpwssd", true};
@@ -64,4 +65,32 @@ void qn__ll_assembly_end(qn_ll *g, qn_ll_assembly *a) {
   qn__buf_c(&a->constraints, ",~{memory},~{flags}");
   qn__buf_c(&a->text, "vzeroupper\n");
   qn__ll_assembly_call(g, a, NULL, 0);
+}
+
+static void add_attr(qn_ll *g, LLVMValueRef fn, const char *name) {
+  unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+  LLVMAttributeRef attr = LLVMCreateEnumAttribute(g->ctx, kind, 0);
+  LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, attr);
+}
+
+LLVMValueRef qn__ll_assembly_function(qn_ll *g, const char *name, LLVMTypeRef type, qn_buf *text) {
+  static const char nothing[] = "~{memory}";
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
+  LLVMValueRef fn = NULL;
+  if (text->failed) {
+    g->failed = g->out_of_memory = true;
+  } else {
+    fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name, type));
+    add_attr(g, fn, "naked"), qn__ll_function_quickly(g, fn);
+    LLVMSetLinkage(fn, LLVMInternalLinkage);
+    LLVMTypeRef none = LLVMFunctionType(g->void_t, NULL, 0, false);
+    LLVMValueRef code = LLVMGetInlineAsm(none, text->data, text->size, (char *)(uintptr_t)nothing, sizeof nothing - 1,
+                                         true, false, LLVMInlineAsmDialectATT, false);
+    LLVMPositionBuilderAtEnd(g->b, LLVMAppendBasicBlockInContext(g->ctx, fn, ""));
+    LLVMBuildCall2(g->b, none, code, NULL, 0, "");
+    LLVMBuildUnreachable(g->b);
+    LLVMPositionBuilderAtEnd(g->b, here);
+  }
+  qn__buf_free(text);
+  return fn;
 }

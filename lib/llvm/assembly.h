@@ -16,6 +16,10 @@ typedef struct qn_ll_assembly {
 void qn__ll_assembly_begin(qn_ll *g, qn_ll_assembly *a);
 /* Writes the call, gives back what text takes, and puts the first `count` results in `out`. */
 void qn__ll_assembly_call(qn_ll *g, qn_ll_assembly *a, LLVMValueRef *out, uint32_t count);
+/* A function of the module that is nothing but text, and gives that back: arguments and result are where the machine's
+ * convention has them, and the text returns. Where a call would say of each register that the text uses it, which LLVM
+ * takes twenty microseconds to look up by name, the convention says it of all. Null when memory runs out. */
+LLVMValueRef qn__ll_assembly_function(qn_ll *g, const char *name, LLVMTypeRef type, qn_buf *text);
 
 /* Of text that is all that a function does with vectors, whose registers then need not be told of. Operands, by number:
  * registers that change, before the others; what such a one starts as; what else goes in. */

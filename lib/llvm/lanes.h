@@ -4,6 +4,7 @@
  * registers, and then the processor, which looks at a hundred waiting instructions, finds too few that are ready. */
 #ifndef QN_LL_LANES_H
 #define QN_LL_LANES_H
+#include "buf.h"
 #include "ll.h"
 
 enum {
@@ -48,7 +49,7 @@ bool qn__ll_lanes_serve(const qn_ll_lanes *parts, uint32_t count);
 /* An even number of vectors from element `index` on. */
 void qn__ll_lanes_write(const qn_ll_lanes *parts, uint32_t count, uint32_t vectors, LLVMValueRef index);
 
-/* ---- between the two files ---- */
+/* ---- between the files ---- */
 
 /* An operand: a number, and what it numbers. */
 typedef enum qn_ll_lane_kind { QN_LANE_NONE, QN_LANE_TEMP, QN_LANE_FIXED, QN_LANE_SUM } qn_ll_lane_kind;
@@ -98,4 +99,54 @@ typedef struct qn_ll_lane_list {
 
 /* lanes.c: the list for one vector, in the arena; null when it cannot be made, or memory runs out. */
 qn_ll_lane_list *qn__ll_lane_list(const qn_ll_lanes *s);
+/* ---- lanes_loop.c: whole rows, of which everything is in memory, as text ---- */
+
+enum { QN_LANE_CONSTANTS = 256, QN_LANE_OPERANDS = 16 };
+
+/* A frame, of 64-bit fields: elements of a row but for 31, where loops over whole pairs end; the operands' addresses;
+ * then for each stage the memory of its row. That has the operands' addresses in this row, and what `qn_ll_lane_rows`
+ * says. */
+typedef enum qn_ll_lane_frame {
+  QN_LANE_FRAME_LAST,
+  QN_LANE_FRAME_BASES,
+  QN_LANE_FRAME_ROWS = QN_LANE_FRAME_BASES + QN_LANE_OPERANDS
+} qn_ll_lane_frame;
+
+/* Of all loops of a function, in memory. */
+typedef struct qn_ll_lane_constants {
+  uint32_t count, bits[QN_LANE_CONSTANTS];
+  bool failed;
+} qn_ll_lane_constants;
+uint32_t qn__ll_lane_constant(qn_ll_lane_constants *c, uint32_t bits); /* its place, in bytes */
+
+typedef struct qn_ll_lane_rows {
+  uint32_t first, count;          /* stages: parts[k] is of stage first + k */
+  const qn_ll_lanes *parts;       /* places of each are its own, one per operand */
+  const uint32_t *sums_at;        /* per part: where a row's memory has its sums, 64 bytes each */
+  const bool *moves;              /* per operand: rows have their own; those of others are the frame's */
+  const bool *walked;             /* moves, and lies along the row */
+  bool reads_ahead, writes_ahead; /* of rows in no cache: what the first part reads, and the last one writes */
+  uint32_t (*known_at)(const void *user, const qn_ll_lane_fixed *value); /* in the memory of a row */
+  const void *user;
+} qn_ll_lane_rows;
+
+/* Whether there is such a loop, and the loop: from the element in rsi on, which for several parts is 0 and then takes
+ * whole pairs of vectors only; one part alone takes all the row. Sums begin anew where that is 0, and are left in
+ * registers. Where a part counts, eax is not 0 afterwards if what was computed cannot be used. In rdi is the frame, in
+ * rdx the constants, and ebp is not 0 where rows are in no cache; rcx, rax and r8 to r15 are overwritten. Labels below
+ * 10 are used. */
+bool qn__ll_lane_rows_serve(const qn_ll_lane_rows *r);
+bool qn__ll_lane_rows_write(const qn_ll_lane_rows *r, qn_ll_lane_constants *constants, qn_buf *text);
+/* Behind it: the sums to their rows' memory, or which register sum n of a part is in, in its lane order: a reduction's
+ * two, one after the other, then what is carried behind them. */
+void qn__ll_lane_rows_store(const qn_ll_lane_rows *r, qn_ll_lane_constants *constants, qn_buf *text);
+uint32_t qn__ll_lane_rows_sum(const qn_ll_lane_rows *r, uint32_t part, uint32_t n);
+/* 32 partial results, in a register and in another operand, folded by halves: an f32 in that register. Not for NaN
+ * where they are the largest or smallest. */
+void qn__ll_lane_fold(qn_buf *text, uint8_t op, uint32_t reg, const char *other);
+/* The same for numbers of a row instead of vectors: `part` has no sums, its sinks are stored to the row's memory at
+ * r13, and of `r` what is known is used. */
+bool qn__ll_lane_numbers_serve(const qn_ll_lanes *part);
+bool qn__ll_lane_numbers_write(const qn_ll_lanes *part, const qn_ll_lane_rows *r, qn_ll_lane_constants *constants,
+                               qn_buf *text);
 #endif

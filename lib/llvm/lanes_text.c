@@ -1,39 +1,13 @@
 /* Lists of vectors (lanes.h) as assembly, for two vectors at a time. Constants that find no register are read from
  * memory where an instruction has them as its last operand, which takes nothing of what computes. */
-#include "buf.h"
-#include "lanes.h"
+#include "lanes_text.h"
 
-enum { REGISTERS = 31, MOST_PLACES = 8, PAIR = 2, UNKNOWN = 0xFF, MASKS = 7 }; /* one register is left for LLVM */
-enum { MOST_FIXED = QN_LL_LANES_PARTS * QN_LANE_FIXED_MOST };
+enum { REGISTERS = 31, MOST_PLACES = QN_LANE_PLACES, PAIR = QN_LANE_VECTORS, UNKNOWN = 0xFF, MASKS = 7 };
+enum { MOST_FIXED = QN_LANES_FIXED_MOST }; /* REGISTERS: one is left for LLVM */
+typedef qn_ll_lane_part part;
+typedef qn_ll_lane_writer writer;
 
-/* What is done to one pair of vectors, beside what is done to others. */
-typedef struct part {
-  const qn_ll_lanes *s;
-  const qn_ll_lane_list *l;
-  uint32_t first_sum, first_mask;
-  uint16_t fixed[QN_LANE_FIXED_MOST]; /* per operand of the list that is fixed: which of the writer's */
-  uint32_t *last;                     /* per temporary: the instruction that uses it last */
-  uint8_t *at[PAIR];                  /* per temporary: its scratch register */
-} part;
-
-typedef struct writer {
-  qn_ll *g;
-  uint32_t num_parts, num_fixed, num_spilled, num_places, num_sums, num_masks;
-  part parts[QN_LL_LANES_PARTS];
-  struct {
-    const part *of;
-    const qn_ll_lane_fixed *value;
-    bool may_spill;
-    uint8_t spilled;  /* 1 + which of the constants in memory; 0: in a register */
-    uint32_t operand; /* of those in registers, counted from the first of them */
-  } fixed[MOST_FIXED];
-  const qn_ll_place *places[MOST_PLACES];
-  uint32_t scratch; /* registers for temporaries */
-  uint32_t free;    /* of them, a bit each */
-  uint32_t most;    /* that were in use */
-  bool measures;    /* nothing is written */
-  qn_buf text;
-} writer;
+const char *const qn__ll_lane_bases[QN_LANE_PLACES] = {"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
 
 /* ---- what goes where ---- */
 
@@ -86,16 +60,16 @@ static void find_fixed(writer *w, part *p) {
 }
 
 static bool share_registers(writer *w) {
-  uint32_t in_registers = w->num_fixed;
+  uint32_t in_registers = w->num_fixed, most = REGISTERS + w->loop;
   for (uint32_t f = w->num_fixed; f-- > 0;) {
-    if (w->num_sums + w->scratch + in_registers <= REGISTERS) break;
+    if (w->num_sums + w->scratch + in_registers <= most) break;
     if (!w->fixed[f].may_spill) continue;
     w->fixed[f].spilled = (uint8_t)++w->num_spilled;
     in_registers--;
   }
   for (uint32_t f = 0, n = 0; f < w->num_fixed; f++)
     if (!w->fixed[f].spilled) w->fixed[f].operand = n++;
-  return w->num_sums + w->scratch + in_registers <= REGISTERS;
+  return w->num_sums + w->scratch + in_registers <= most;
 }
 
 /* ---- operands, in the order: sums and scratch registers that come out, sums that go in, what is fixed, places, the
@@ -105,15 +79,15 @@ static uint32_t num_in_registers(const writer *w) {
   return w->num_fixed - w->num_spilled;
 }
 
-static uint32_t first_fixed(const writer *w) {
-  return 2 * w->num_sums + w->scratch;
+uint32_t qn__ll_lane_first_fixed(const writer *w) {
+  return (w->loop ? 1 : 2) * w->num_sums + w->scratch;
 }
 
 static uint32_t first_place(const writer *w) {
-  return first_fixed(w) + num_in_registers(w);
+  return qn__ll_lane_first_fixed(w) + num_in_registers(w);
 }
 
-static uint32_t sum_of(const part *p, uint32_t n, uint32_t v) {
+uint32_t qn__ll_lane_sum(const part *p, uint32_t n, uint32_t v) {
   bool shared = (p->s->finds_least || p->s->counts) && n + 1 == p->l->num_sums;
   return p->first_sum + n + (shared ? 0 : v);
 }
@@ -122,21 +96,28 @@ static void put_text(writer *w, const char *s) {
   if (!w->measures) qn__buf_c(&w->text, s);
 }
 
-static void put_spilled(writer *w, uint32_t which) {
-  qn__buf_fmt(&w->text, "%u($%u)", 4 * (which - 1), first_place(w) + w->num_places + 1);
+static void put_reg(writer *w, uint32_t n) {
+  qn__buf_fmt(&w->text, w->numbers ? "%%xmm%u" : w->loop ? "%%zmm%u" : "$%u", n);
+}
+
+static void put_spilled(writer *w, uint32_t f) {
+  if (w->loop)
+    qn__buf_fmt(&w->text, "%u(%%rdx)", qn__ll_lane_constant(w->constants, w->fixed[f].value->bits));
+  else
+    qn__buf_fmt(&w->text, "%u($%u)", 4 * (w->fixed[f].spilled - 1), first_place(w) + w->num_places + 1);
 }
 
 static void put_ref(writer *w, const part *p, qn_ll_lane_ref r, uint32_t v) {
   if (w->measures) return;
   if (r.kind == QN_LANE_TEMP) {
-    qn__buf_fmt(&w->text, "$%u", w->num_sums + p->at[v][r.n]);
+    put_reg(w, w->num_sums + p->at[v][r.n]);
   } else if (r.kind == QN_LANE_SUM) {
-    qn__buf_fmt(&w->text, "$%u", sum_of(p, r.n, v));
+    put_reg(w, qn__ll_lane_sum(p, r.n, v));
   } else if (w->fixed[p->fixed[r.n]].spilled) {
-    put_spilled(w, w->fixed[p->fixed[r.n]].spilled);
-    qn__buf_c(&w->text, "{1to16}");
+    put_spilled(w, p->fixed[r.n]);
+    qn__buf_c(&w->text, w->numbers ? "{1to4}" : "{1to16}");
   } else {
-    qn__buf_fmt(&w->text, "$%u", first_fixed(w) + w->fixed[p->fixed[r.n]].operand);
+    put_reg(w, qn__ll_lane_first_fixed(w) + w->fixed[p->fixed[r.n]].operand);
   }
 }
 
@@ -144,8 +125,16 @@ static void put_memory(writer *w, const qn_ll_place *of, uint32_t vector) {
   uint32_t i = 0, bytes = qn__ll_mem_bits(of->mem) / 8;
   if (w->measures) return;
   while (w->places[i] != of) i++;
-  qn__buf_fmt(&w->text, "%u($%u,$%u,%u)", vector * 16 * bytes, first_place(w) + i, first_place(w) + w->num_places,
-              bytes);
+  if (w->loop)
+    qn__buf_fmt(&w->text, "%u(%%%s,%%rsi,%u)", vector * 16 * bytes, qn__ll_lane_bases[i], bytes);
+  else
+    qn__buf_fmt(&w->text, "%u($%u,$%u,%u)", vector * 16 * bytes, first_place(w) + i, first_place(w) + w->num_places,
+                bytes);
+}
+
+/* What a pair under masks reads and writes in memory, adds up and compares; masks that come of that stand for fewer. */
+static void put_rest_mask(writer *w, uint32_t v, bool zeros) {
+  if (w->rest && !w->measures) qn__buf_fmt(&w->text, " {%%k%u}%s", QN_LANE_REST_MASK + v, zeros ? " {z}" : "");
 }
 
 static void put_mask(writer *w, const part *p, const qn_ll_lane_op *op, uint32_t v) {
@@ -173,9 +162,9 @@ static void take(writer *w, part *p, qn_ll_lane_ref r, uint32_t v) {
 /* ---- instructions ---- */
 
 /* A load whose vector is nothing but the last operand of the instruction behind it is that operand. */
-static bool is_operand(const part *p, uint32_t k) {
+static bool is_operand(const writer *w, const part *p, uint32_t k) {
   const qn_ll_lane_op *load = &p->l->ops[k], *next = load + 1;
-  if (load->form != QN_LANE_LOAD || k + 1 == p->l->num_ops || next->form != QN_LANE_BINARY) return false;
+  if (w->rest || load->form != QN_LANE_LOAD || k + 1 == p->l->num_ops || next->form != QN_LANE_BINARY) return false;
   bool last = next->b.kind == QN_LANE_TEMP && next->b.n == load->dst.n,
        first = next->a.kind == next->b.kind && next->a.n == next->b.n;
   return last && !first && p->last[load->dst.n] == k + 1;
@@ -184,7 +173,7 @@ static bool is_operand(const part *p, uint32_t k) {
 static void put_sources(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) {
   const qn_ll_lane_op *op = &p->l->ops[k];
   if (op->b.kind != QN_LANE_NONE) {
-    if (k && is_operand(p, k - 1))
+    if (k && is_operand(w, p, k - 1))
       put_memory(w, op[-1].place, vector);
     else
       put_ref(w, p, op->b, v);
@@ -202,33 +191,52 @@ static void put_both(writer *w, const part *p, const qn_ll_lane_op *op, uint32_t
   put_ref(w, p, op->dst, 0), put_text(w, "\n");
 }
 
+/* A sink's place tells its register by where it is in the sinks. */
+static void put_number(writer *w, const part *p, const qn_ll_lane_op *op) {
+  uint32_t k = 0;
+  if (w->measures) return;
+  while (p->s->sinks[k].to != op->place) k++;
+  qn__buf_c(&w->text, "vmovss ");
+  put_ref(w, p, op->a, 0);
+  qn__buf_fmt(&w->text, ", %u(%%r13)\n", w->known_at(w->user, &(qn_ll_lane_fixed){.reg = p->s->sinks[k].reg}));
+}
+
 static void put_op(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) {
   const qn_ll_lane_op *op = &p->l->ops[k];
+  if (op->form == QN_LANE_STORE && w->numbers) {
+    put_number(w, p, op);
+    give_back(w, p, op->a, v, k);
+    return;
+  }
   if (op->form == QN_LANE_PAIR) {
     put_both(w, p, op, v);
     return;
   }
-  uint32_t copied = op->form == QN_LANE_MOVE && op->a.kind == QN_LANE_FIXED ? w->fixed[p->fixed[op->a.n]].spilled : 0;
-  if (is_operand(p, k)) return;
+  bool copied = op->form == QN_LANE_MOVE && op->a.kind == QN_LANE_FIXED && w->fixed[p->fixed[op->a.n]].spilled;
+  if (is_operand(w, p, k)) return;
   put_text(w, copied ? "vbroadcastss " : op->name);
   put_text(w, " ");
   if (op->imm >= 0 && !w->measures) qn__buf_fmt(&w->text, "$$%u, ", (unsigned)op->imm);
   if (op->form == QN_LANE_LOAD)
     put_memory(w, op->place, vector);
   else if (copied && !w->measures)
-    put_spilled(w, copied);
+    put_spilled(w, p->fixed[op->a.n]);
   else
     put_sources(w, p, k, v, vector);
   give_back(w, p, op->a, v, k), give_back(w, p, op->b, v, k); /* the result may go where an operand was */
   put_text(w, ", ");
   if (op->form == QN_LANE_STORE) {
     put_memory(w, op->place, vector);
+    put_rest_mask(w, v, false);
   } else if (op->form == QN_LANE_COMPARE) {
     if (!w->measures) qn__buf_fmt(&w->text, "%%k%u", 1u + p->first_mask + PAIR * op->dst.n + v);
+    put_rest_mask(w, v, false);
   } else {
     take(w, p, op->dst, v);
     put_ref(w, p, op->dst, v);
     put_mask(w, p, op, v);
+    if (op->form == QN_LANE_LOAD || (op->dst.kind == QN_LANE_SUM && !op->mask))
+      put_rest_mask(w, v, op->form == QN_LANE_LOAD);
     give_back(w, p, op->dst, v, k);
   }
   put_text(w, "\n");
@@ -245,14 +253,14 @@ static uint32_t next_part(const writer *w, const uint32_t *done) {
   return best;
 }
 
-static void put_pair(writer *w, uint32_t pair) {
+void qn__ll_lane_pair(writer *w, uint32_t pair) {
   uint32_t done[QN_LL_LANES_PARTS] = {0};
   w->free = UINT32_MAX;
   for (uint32_t i = 0; i < w->num_parts; i++)
     for (uint32_t v = 0; v < PAIR; v++)
       for (uint32_t t = 0; t < w->parts[i].l->num_temps; t++) w->parts[i].at[v][t] = UNKNOWN;
   for (uint32_t i = next_part(w, done); i != UINT32_MAX; i = next_part(w, done)) {
-    for (uint32_t v = 0; v < PAIR; v++) put_op(w, &w->parts[i], done[i], v, pair + v);
+    for (uint32_t v = 0; v < (w->numbers ? 1 : PAIR); v++) put_op(w, &w->parts[i], done[i], v, pair + v);
     done[i]++;
   }
 }
@@ -339,33 +347,41 @@ static bool prepare_part(writer *w, part *p, const qn_ll_lanes *s) {
   return find_places(w, p) && w->num_masks <= MASKS;
 }
 
-/* What is written where, but for the text. */
-static bool prepare(writer *w, const qn_ll_lanes *parts, uint32_t count) {
-  *w = (writer){.g = parts[0].region->g, .num_parts = count, .measures = true};
+bool qn__ll_lane_prepare(writer *w, const qn_ll_lanes *parts, uint32_t count, bool loop) {
+  *w = (writer){.g = parts[0].region->g, .num_parts = count, .measures = true, .loop = loop};
   for (uint32_t i = 0; i < count; i++)
     if (!prepare_part(w, &w->parts[i], &parts[i])) return false;
-  put_pair(w, 0);
+  for (uint32_t i = 0; i < (loop && count == 1 ? 2 : 1); i++) {
+    w->rest = i == 1;
+    qn__ll_lane_pair(w, 0);
+  }
   w->scratch = w->most;
-  w->measures = false;
-  return share_registers(w);
+  w->measures = w->rest = false;
+  return share_registers(w) && (!loop || w->num_masks < QN_LANE_REST_MASK);
+}
+
+bool qn__ll_lane_prepare_numbers(writer *w, const qn_ll_lanes *of) {
+  if (!qn__ll_lane_prepare(w, of, 1, true)) return false;
+  w->numbers = true;
+  return true;
 }
 
 bool qn__ll_lanes_serve(const qn_ll_lanes *parts, uint32_t count) {
   writer w;
-  return prepare(&w, parts, count);
+  return qn__ll_lane_prepare(&w, parts, count, false);
 }
 
 void qn__ll_lanes_write(const qn_ll_lanes *parts, uint32_t count, uint32_t vectors, LLVMValueRef index) {
   writer w;
   qn_buf constraints;
   qn_ll *g = parts[0].region->g;
-  if (!prepare(&w, parts, count)) {
+  if (!qn__ll_lane_prepare(&w, parts, count, false)) {
     g->failed = true;
     return;
   }
   qn__buf_init(&w.text, g->arena->allocator);
   qn__buf_init(&constraints, g->arena->allocator);
-  for (uint32_t pair = 0; pair < vectors; pair += PAIR) put_pair(&w, pair);
+  for (uint32_t pair = 0; pair < vectors; pair += PAIR) qn__ll_lane_pair(&w, pair);
   write_constraints(&w, &constraints);
   if (w.text.failed || constraints.failed)
     g->failed = g->out_of_memory = true;
