@@ -56,18 +56,16 @@ static int by_value(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-/* Blocks of about 0.3 ms: long against the clock, short against changes of the machine's speed. `wall` is what a block
- * takes with everything around it. */
-static int calls_for(const contender *c, double *wall) {
+/* Calls in a block, which are as many as take about 0.3 ms: long against the clock, short against changes of the
+ * machine's speed. */
+static int calls_for(const contender *c, double *once) {
   const double block = 300e-6;
   block_of(c, 1);
-  double start = seconds_now(), once = block_of(c, 1);
-  *wall = seconds_now() - start;
-  int calls = once > 0 && once < block ? (int)(block / once) : 1;
+  *once = block_of(c, 1);
+  int calls = *once > 0 && *once < block ? (int)(block / *once) : 1;
   if (calls > 3) { /* the first guess may have met cold caches */
-    once = block_of(c, calls / 2) / (calls / 2);
-    calls = once > 0 && once < block ? (int)(block / once) + 1 : 1;
-    *wall = once * (calls + 1);
+    *once = block_of(c, calls / 2) / (calls / 2);
+    calls = *once > 0 && *once < block ? (int)(block / *once) + 1 : 1;
   }
   return calls;
 }
@@ -84,7 +82,7 @@ static void run_rounds(const contender *c, int n, const plan *p, int from, int t
     for (int i = 0; i < n; i++) {
       times[i][r] = -1;
       if (r % p[i].every) continue;
-      if (p[i].calls > 1) block_of(&c[i], 1); /* its data come back into the cache; long calls bring them themselves */
+      block_of(&c[i], 1); /* what the others have pushed out of the caches comes back */
       times[i][r] = block_of(&c[i], p[i].calls) / p[i].calls;
     }
 }
@@ -115,11 +113,12 @@ static void judge(int n, int rounds, timing *out) {
  * followed by as many again, once: others use the machine. */
 void race(const contender *c, int n, double budget, timing *out) {
   plan p[MAX_CONTENDERS];
-  double round = 0, ours = 0, wall;
+  double round = 0, ours = 0, once;
   for (int i = 0; i < n; i++) {
-    p[i] = (plan){.calls = calls_for(&c[i], &wall), .every = 1};
-    if (i == 0) ours = wall / p[0].calls;
-    if (wall / p[i].calls > 2.5 * ours && wall > 1e-3) p[i].every = 3;
+    p[i] = (plan){.calls = calls_for(&c[i], &once), .every = 1};
+    if (i == 0) ours = once;
+    double wall = once * (p[i].calls + 1);
+    if (once > 2.5 * ours && wall > 1e-3) p[i].every = 3;
     round += wall / p[i].every;
   }
   int rounds = (int)(budget / (round > 1e-9 ? round : 1e-9)) | 1;
