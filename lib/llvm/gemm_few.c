@@ -7,95 +7,68 @@
  *
  * A piece is halved by columns where panels are wide: it is longer for as many bytes, and sums are loaded and stored
  * more rarely. Both halves take turns, since what is read from afar is best read in order. */
-#include "few.h"
-#include "gemm_impl.h"
+#include "strip.h"
 
 enum { LEAST_SUMS = 10, LINE = 64, WORD = 4, FEWEST_LEFT = 16 };
 
 typedef struct few {
+  gemm_state s;
   qn_ll *g;
   const qn_gemm_plan *plan;
-  const qn_body *body;
-  const qn_ll_wording *words;
   uint32_t rows;   /* tallest tile */
   bool low;        /* there are tiles lower by one, too */
   uint32_t halves; /* parts of a panel's columns */
   int64_t b_block, sums_pitch;
   uint32_t left; /* blocks of the last piece */
-  LLVMTypeRef type;
+  qn_ll_strips *strips;
   LLVMValueRef tile[2][2]; /* functions: of tall and low tiles, for whole pieces and the last one */
   LLVMValueRef begin, high_end, end;
-  LLVMValueRef waiting, start, start_pitch; /* sums; what the piece at hand starts from */
+  LLVMValueRef waiting, start; /* sums; what they start from */
 } few;
-
-static const qn_ll_wording *wording_of(const qn_ll *g, const qn_gemm_plan *p) {
-  const qn_ll_dot *dot = qn__ll_dot_find(g, p, true);
-  return dot ? qn__ll_wording_of(g, p, dot) : NULL;
-}
 
 bool qn__ll_gemm_few_serves(const qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *p = &body->plan->u.gemm;
+  const qn_ll_dot *dot = qn__ll_dot_find(g, p, true);
   uint32_t rows = body->rows & (QN_ROWS_MIXED - 1);
-  return p->few && rows * p->few >= LEAST_SUMS && wording_of(g, p) && g->masked;
+  return p->few && rows * p->few >= LEAST_SUMS && dot && qn__ll_wording_of(g, p, dot) && g->masked;
 }
 
-/* ---- a tile's part of a piece, a function ---- */
+/* ---- pieces ---- */
 
+static void shape_tile(few *w, uint32_t rows) {
+  w->s.tile = (qn_ll_tile){.g = w->g, .plan = w->plan, .dot = qn__ll_dot_find(w->g, w->plan, true), .rows = rows};
+  w->s.tile.vectors = w->plan->few, w->s.tile.panels = w->s.tile.sets = 1, w->s.tile.acc_lanes = w->g->lanes;
+}
+
+/* Tiles of `rows` rows, `blocks` of K. */
 static LLVMValueRef tile_function(few *w, uint32_t rows, uint32_t blocks) {
-  qn_ll *g = w->g, outer = *g;
-  const qn_gemm_plan *p = w->plan;
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  qn_str name = qn__arena_fmt(g->arena, "%s_few", w->body->symbol); /* LLVM numbers those after the first */
-  if (!name.data) g->failed = g->out_of_memory = true;
-  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", w->type));
-  LLVMSetLinkage(fn, LLVMInternalLinkage);
-  g->fn = fn;
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
-  LLVMPositionBuilderAtEnd(g->b, g->entry);
-  qn_ll_few f = {.words = w->words,
-                 .rows = rows,
-                 .vectors = p->few,
-                 .num_blocks = blocks,
-                 .num_units = (uint32_t)((QN_FEW_BLOCKS * rows + p->few_rows - 1) / p->few_rows),
-                 .a_pitch = p->few_pitch,
-                 .b_block = w->b_block,
-                 .sums_pitch = w->sums_pitch,
-                 .a = LLVMGetParam(fn, 0),
-                 .b = LLVMGetParam(fn, 1),
-                 .start = LLVMGetParam(fn, 2),
-                 .sums = LLVMGetParam(fn, 3),
-                 .near = LLVMGetParam(fn, 4),
-                 .far = LLVMGetParam(fn, 5),
-                 .start_pitch = LLVMGetParam(fn, 6)};
-  qn__ll_few_text(g, &f);
-  LLVMBuildRetVoid(g->b);
-  g->fn = outer.fn, g->entry = outer.entry, g->args = outer.args;
-  LLVMPositionBuilderAtEnd(g->b, here);
-  return fn;
+  uint32_t all = QN_FEW_BLOCKS * rows, of = (uint32_t)w->plan->few_rows;
+  qn_ll_strip_few of_piece = {blocks, (all + of - 1) / of, all / of, w->plan->few_pitch};
+  shape_tile(w, rows);
+  return qn__ll_strips_few(w->strips, &of_piece);
 }
 
-/* ---- loops ---- */
+static void make_tiles(few *w) {
+  for (uint32_t i = 0; i < (w->low ? 2u : 1u); i++) {
+    w->tile[i][0] = tile_function(w, w->rows - i, QN_FEW_BLOCKS);
+    if (w->left != QN_FEW_BLOCKS) w->tile[i][1] = tile_function(w, w->rows - i, w->left);
+  }
+}
 
-/* Tiles of `rows` rows, from .. to-1, of a part of the panel's columns: what moves from tile to tile is carried, each
- * by what it moves. */
-static void rows_loop(few *w, LLVMValueRef from, LLVMValueRef to, uint32_t rows, LLVMValueRef fn,
-                      LLVMValueRef carried[6]) {
+/* The part's tall tiles, then its low ones. */
+static void run_tiles(few *w, qn_ll_strip_part *part, bool last) {
   qn_ll *g = w->g;
-  const qn_gemm_plan *p = w->plan;
-  int64_t units = (int64_t)rows * QN_FEW_BLOCKS / p->few_rows;
-  LLVMValueRef args[7], sums = qn__ll_i64(g, rows * w->sums_pitch);
-  LLVMValueRef start = qn__ll_mul(g, w->start_pitch, qn__ll_i64(g, rows));
-  qn_ll_for f;
-  qn__ll_for_begin(g, &f, from, to, rows, 6, carried);
-  for (uint32_t i = 0; i < 6; i++) args[i] = carried[i];
-  args[6] = w->start_pitch;
-  LLVMBuildCall2(g->b, w->type, fn, args, 7, "");
-  carried[0] = qn__ll_gep_const(g, carried[0], rows * p->few_pitch);
-  carried[2] = qn__ll_gep(g, carried[2], start);
-  carried[3] = qn__ll_gep(g, carried[3], sums);
-  carried[4] = qn__ll_gep_const(g, carried[4], units * w->b_block);
-  carried[5] = qn__ll_gep_const(g, carried[5], units * p->few * LINE);
-  qn__ll_for_end(g, &f, carried);
+  shape_tile(w, w->rows);
+  part->begin = w->begin, part->end = w->low ? w->high_end : w->end;
+  qn__ll_strips_few_run(w->strips, w->tile[0][last], part);
+  if (!w->low) return;
+  LLVMValueRef tall = qn__ll_sub(g, w->high_end, w->begin);
+  shape_tile(w, w->rows - 1);
+  part->begin = w->high_end, part->end = w->end;
+  part->a = qn__ll_gep(g, part->a, qn__ll_mul(g, tall, qn__ll_i64(g, w->plan->few_pitch)));
+  part->sums = qn__ll_gep(g, part->sums, qn__ll_mul(g, tall, qn__ll_i64(g, w->sums_pitch)));
+  part->near = part->far = NULL;
+  qn__ll_strips_few_run(w->strips, w->tile[1][last], part);
 }
 
 /* All rows of a piece that begins at block `at` of K, in the panel at `panel`. */
@@ -103,23 +76,22 @@ static void piece(few *w, LLVMValueRef a, LLVMValueRef panel, LLVMValueRef at, b
   qn_ll *g = w->g;
   const qn_gemm_plan *p = w->plan;
   uint32_t blocks = last ? w->left : QN_FEW_BLOCKS;
-  LLVMValueRef first = LLVMBuildICmp(g->b, LLVMIntEQ, at, qn__ll_i64(g, 0), "");
   LLVMValueRef b = qn__ll_gep(g, panel, qn__ll_mul(g, at, qn__ll_i64(g, w->b_block)));
-  LLVMValueRef next = qn__ll_gep_const(g, b, blocks * w->b_block), start = w->start;
+  LLVMValueRef next = qn__ll_gep_const(g, b, blocks * w->b_block), end = qn__ll_add(g, at, qn__ll_i64(g, blocks));
   LLVMValueRef far = w->halves > 1 ? next : qn__ll_gep_const(g, next, QN_FEW_BLOCKS * w->b_block);
   a = qn__ll_gep(g, a, qn__ll_mul(g, at, qn__ll_i64(g, WORD)));
-  start = LLVMBuildSelect(g->b, first, w->start, w->waiting, "");
-  w->start_pitch = LLVMBuildSelect(g->b, first, qn__ll_i64(g, 0), qn__ll_i64(g, w->sums_pitch), "");
   for (uint32_t h = 0; h < w->halves; h++) {
     int64_t column = (int64_t)h * p->few * LINE;
-    LLVMValueRef carried[6] = {a,
-                               qn__ll_gep_const(g, b, column),
-                               qn__ll_gep_const(g, start, column),
-                               qn__ll_gep_const(g, w->waiting, column),
-                               h + 1 < w->halves ? qn__ll_gep_const(g, b, column + p->few * LINE) : next,
-                               qn__ll_gep_const(g, far, h * QN_FEW_BLOCKS * w->b_block / w->halves)};
-    rows_loop(w, w->begin, w->low ? w->high_end : w->end, w->rows, w->tile[0][last], carried);
-    if (w->low) rows_loop(w, w->high_end, w->end, w->rows - 1, w->tile[1][last], carried);
+    qn_ll_strip_part part = {.a = a,
+                             .b = qn__ll_gep_const(g, b, column),
+                             .start = qn__ll_gep_const(g, w->start, column),
+                             .sums = qn__ll_gep_const(g, w->waiting, column),
+                             .near = h + 1 < w->halves ? qn__ll_gep_const(g, b, column + p->few * LINE) : next,
+                             .far = qn__ll_gep_const(g, far, h * QN_FEW_BLOCKS * w->b_block / w->halves),
+                             .first = LLVMBuildICmp(g->b, LLVMIntEQ, at, qn__ll_i64(g, 0), ""),
+                             .last = LLVMBuildICmp(g->b, LLVMIntSGE, end, qn__ll_i64(g, p->few_blocks), ""),
+                             .column = h * p->few * g->lanes};
+    run_tiles(w, &part, last);
   }
 }
 
@@ -173,19 +145,9 @@ static LLVMValueRef end_of_high(few *w) {
   return qn__ll_add(g, w->begin, qn__ll_mul(g, tall, high));
 }
 
-static void make_tiles(few *w) {
-  qn_ll *g = w->g;
-  LLVMTypeRef types[7] = {g->ptr, g->ptr, g->ptr, g->ptr, g->ptr, g->ptr, g->i64};
-  w->type = LLVMFunctionType(g->void_t, types, 7, false);
-  for (uint32_t i = 0; i < (w->low ? 2u : 1u); i++) {
-    w->tile[i][0] = tile_function(w, w->rows - i, QN_FEW_BLOCKS);
-    if (w->left != QN_FEW_BLOCKS) w->tile[i][1] = tile_function(w, w->rows - i, w->left);
-  }
-}
-
 qn_status qn__ll_gemm_few(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *p = &body->plan->u.gemm;
-  few w = {.g = g, .plan = p, .body = body, .words = wording_of(g, p), .rows = body->rows & (QN_ROWS_MIXED - 1)};
+  few w = {.s = {.g = g, .plan = p, .body = body}, .g = g, .plan = p, .rows = body->rows & (QN_ROWS_MIXED - 1)};
   uint32_t extra = UINT32_MAX, width = p->layout.panel_width;
   bool minus = false;
   qn_ll_for f;
@@ -199,14 +161,20 @@ qn_status qn__ll_gemm_few(qn_ll *g, const qn_body *body) {
   if (w.low) w.high_end = end_of_high(&w);
   w.waiting = qn__ll_slot(g, g->i8, (uint32_t)w.sums_pitch * QN_FEW_MOST_ROWS);
   w.start = qn__ll_slot(g, g->i8, (uint32_t)w.sums_pitch);
-  LLVMValueRef epilogue = qn__ll_epilogue_function(g, body, p->whole, &extra, &minus);
+  w.s.a_stride = qn__ll_i64(g, p->few_pitch);
+  w.strips = qn__ll_strips_create(&w.s, p->whole, &extra, &minus);
+  if (!w.strips) return QN_OK; /* memory */
+  bool leaves = qn__ll_strips_leave_sums(w.strips);
+  LLVMValueRef epilogue = leaves ? qn__ll_epilogue_function(g, body, p->whole, &extra, &minus) : NULL;
   make_tiles(&w);
   zero_start(&w);
   qn__ll_for_begin(g, &f, qn__ll_arg_begin(g, 1), qn__ll_arg_end(g, 1), 1, 0, NULL);
   LLVMValueRef column = qn__ll_mul(g, f.i, qn__ll_i64(g, width));
   if (extra != UINT32_MAX) take_start(&w, extra, minus, column);
+  w.s.panel = f.i;
+  qn__ll_strips_few_panel(w.strips);
   one_panel(&w, f.i);
-  qn__ll_epilogue_rows(g, epilogue, w.waiting, w.begin, qn__ll_sub(g, w.end, w.begin), column, width);
+  if (leaves) qn__ll_epilogue_rows(g, epilogue, w.waiting, w.begin, qn__ll_sub(g, w.end, w.begin), column, width);
   qn__ll_for_end(g, &f, NULL);
   return QN_OK;
 }

@@ -158,7 +158,7 @@ qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole, uint32_t *start, b
     g->failed = g->out_of_memory = true;
     return NULL;
   }
-  if (!found && !plan->window) return NULL;
+  if (!found && !plan->window && !plan->few) return NULL;
   for (uint32_t i = 0; i < extras; i++) {
     const qn_extra *x = &plan->epilogue_extras[i];
     p->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, p->base[i], NULL};
@@ -337,5 +337,58 @@ LLVMValueRef qn__ll_strips_prepare(qn_ll_strips *p, LLVMValueRef start) {
 void qn__ll_strips_tile(qn_ll_strips *p, LLVMValueRef fn) {
   set_tile(p);
   set(p, QN_STRIP_TILES, qn__ll_i64(p->s->g, 1));
+  call(p, fn);
+}
+
+/* ---- few rows ---- */
+
+LLVMValueRef qn__ll_strips_few(qn_ll_strips *p, const qn_ll_strip_few *few) {
+  p->strip.few = few, p->strip.cuts = true;
+  return function_of(p);
+}
+
+/* The panel's columns that are there. */
+static LLVMValueRef count_columns(qn_ll_strips *p, LLVMValueRef first, uint32_t most) {
+  qn_ll *g = p->s->g;
+  LLVMValueRef count = qn__ll_i64(g, most);
+  return p->strip.whole ? count : qn__ll_min(g, qn__ll_sub(g, qn__ll_arg_size(g, 1), first), count);
+}
+
+void qn__ll_strips_few_panel(qn_ll_strips *p) {
+  qn_ll *g = p->s->g;
+  uint32_t width = p->s->plan->layout.panel_width;
+  LLVMValueRef first = qn__ll_mul(g, p->s->panel, qn__ll_i64(g, width));
+  set_columns(p, first, count_columns(p, first, width));
+}
+
+/* Of the last panel there may be no columns in the part at hand. */
+static LLVMValueRef mask_of(qn_ll_strips *p, LLVMValueRef panel, uint32_t column) {
+  qn_ll *g = p->s->g;
+  LLVMValueRef count = count_columns(p, panel, p->s->plan->layout.panel_width);
+  LLVMValueRef mask = LLVMBuildLShr(g->b, qn__ll_i64(g, -1), qn__ll_sub(g, qn__ll_i64(g, 64), count), "");
+  int64_t part = (int64_t)(UINT64_MAX >> (64 - p->s->tile.vectors * LANES));
+  return LLVMBuildAnd(g->b, LLVMBuildLShr(g->b, mask, qn__ll_i64(g, column), ""), qn__ll_i64(g, part), "");
+}
+
+void qn__ll_strips_few_run(qn_ll_strips *p, LLVMValueRef fn, const qn_ll_strip_part *part) {
+  gemm_state *s = p->s;
+  qn_ll *g = s->g;
+  int64_t bytes = qn__ll_mem_bits(s->plan->y_mem) / 8;
+  LLVMValueRef panel = qn__ll_mul(g, s->panel, qn__ll_i64(g, s->plan->layout.panel_width));
+  LLVMValueRef first = qn__ll_add(g, panel, qn__ll_i64(g, part->column));
+  LLVMValueRef y = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, part->begin, qn__ll_arg_stride(g, 1)));
+  set(p, QN_STRIP_TILES, LLVMBuildUDiv(g->b, qn__ll_sub(g, part->end, part->begin), qn__ll_i64(g, s->tile.rows), ""));
+  set(p, QN_STRIP_A, part->a);
+  set(p, QN_STRIP_B, part->b);
+  set(p, QN_STRIP_START, part->start);
+  set(p, QN_STRIP_SUMS, part->sums);
+  if (part->near) set(p, QN_STRIP_AHEAD, part->near);
+  if (part->far) set(p, QN_STRIP_FAR, part->far);
+  set(p, QN_STRIP_Y, qn__ll_gep(g, y, qn__ll_mul(g, first, qn__ll_i64(g, bytes))));
+  set(p, QN_STRIP_COLUMNS, qn__ll_gep_const(g, p->columns, (int64_t)part->column * 4));
+  set(p, QN_STRIP_MASK, mask_of(p, panel, part->column));
+  set_rows(p, part->begin, first);
+  set_flag(p, QN_STRIP_FIRST, part->first);
+  set_flag(p, QN_STRIP_LAST, part->last);
   call(p, fn);
 }

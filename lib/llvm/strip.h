@@ -30,7 +30,7 @@ typedef enum qn_ll_strip_field {
   QN_STRIP_AHEAD_STEP,
   QN_STRIP_A_STEP,  /* of the rows of the next tile, likewise */
   QN_STRIP_MODE,    /* qn_ll_strip_mode */
-  QN_STRIP_FAR,     /* bytes behind QN_STRIP_AHEAD that are fetched too */
+  QN_STRIP_FAR,     /* bytes behind QN_STRIP_AHEAD that are fetched too; of few rows, where that is */
   QN_STRIP_MASK,    /* of the panel's columns that are there */
   QN_STRIP_PACKED,  /* which chain */
   QN_STRIP_COLUMNS, /* values by column: a panel's width of each */
@@ -68,6 +68,14 @@ enum {
   QN_STRIP_MOST_SUMS = 24 /* registers; in the epilogue the ones behind hold other values */
 };
 
+/* Of few rows: a piece of K of so many blocks; what each tile of it fetches in units of a line for each of its vectors,
+ * into the first level from where the panel has them, into the second without gaps. */
+typedef struct qn_ll_strip_few {
+  uint32_t blocks, units, moved; /* and by how many the next tile goes on */
+  int64_t a_pitch;               /* of rows, in bytes */
+} qn_ll_strip_few;
+enum { QN_STRIP_FEW_TURN = 8 }; /* blocks at least */
+
 typedef struct qn_ll_strip {
   qn_ll *g;
   const qn_gemm_plan *plan;
@@ -78,6 +86,7 @@ typedef struct qn_ll_strip {
   bool modes;                    /* others than QN_STRIP_MANY may be asked for */
   bool window, pads;             /* rows are windows; that may reach over the image */
   bool skips, again;             /* positions outside for all rows are left out; with them again where a sum is -0 */
+  const qn_ll_strip_few *few;    /* null but for few rows */
   uint32_t num_chains;           /* 0: sums are left in memory */
   const qn_ll_chain *chains[2];  /* the second where the first may not be used */
   const qn_ll_narrow *narrow[2]; /* results are bytes, made of 32-bit integers by saturating packs; null: words */
@@ -87,8 +96,8 @@ typedef struct qn_ll_strip {
 void qn__ll_strip_text(const qn_ll_strip *s, LLVMValueRef fields);
 /* strip.c */
 typedef struct qn_ll_strips qn_ll_strips;
-/* Null where the body's epilogue is no chain, but for windows, whose sums then are left in memory. Sums are to start
- * from extra *start, if any, as in qn__ll_epilogue_function. With `whole` all panels are full. */
+/* Null where the body's epilogue is no chain, but for windows and few rows, whose sums then are left in memory. Sums
+ * are to start from extra *start, if any, as in qn__ll_epilogue_function. With `whole` all panels are full. */
 qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole, uint32_t *start, bool *minus);
 /* Whether tiles as s->tile is shaped now, of so many columns, are one vector next to the other of a panel. */
 bool qn__ll_strips_serve(const gemm_state *s, uint32_t columns);
@@ -100,4 +109,15 @@ void qn__ll_strips_run(qn_ll_strips *strips, LLVMValueRef block_begin, LLVMValue
  * function for `tile`, the tile at s->at. */
 LLVMValueRef qn__ll_strips_prepare(qn_ll_strips *strips, LLVMValueRef start);
 void qn__ll_strips_tile(qn_ll_strips *strips, LLVMValueRef fn);
+/* Few rows: the function for tiles as s->tile is shaped now, of some columns of a panel; before its first call for the
+ * panel at hand `panel`. Rows begin .. end-1 from `column` on are whole tiles. What is fetched goes on from the call
+ * before where `near` and `far` are null. */
+typedef struct qn_ll_strip_part {
+  LLVMValueRef begin, end, a, b, start, sums, near, far;
+  LLVMValueRef first, last; /* whether it is the first, the last piece of K */
+  uint32_t column;
+} qn_ll_strip_part;
+LLVMValueRef qn__ll_strips_few(qn_ll_strips *strips, const qn_ll_strip_few *few);
+void qn__ll_strips_few_panel(qn_ll_strips *strips);
+void qn__ll_strips_few_run(qn_ll_strips *strips, LLVMValueRef fn, const qn_ll_strip_part *part);
 #endif

@@ -21,6 +21,8 @@ static void row_operand(writer *w, uint32_t row, int64_t offset) {
   static const char *const within[GROUP] = {"", ",%r9", ",%r9,2"};
   if (w->s->window)
     qn__ll_strip_window_operand(w, row, offset);
+  else if (w->s->few)
+    TEXT("%lld(%%r8)", (long long)(row * w->s->few->a_pitch + offset));
   else
     TEXT("%lld(%%%s%s)", (long long)offset, groups[row / GROUP], within[row % GROUP]);
 }
@@ -31,7 +33,7 @@ void qn__ll_strip_advance(writer *w, uint32_t blocks) {
     TEXT("addq $$%lld, %%rdx\n", (long long)(blocks * w->a_block));
     return;
   }
-  for (uint32_t i = 0; i < (w->rows + GROUP - 1) / GROUP; i++)
+  for (uint32_t i = 0; i < (w->s->few ? 1 : (w->rows + GROUP - 1) / GROUP); i++)
     TEXT("addq $$%lld, %%%s\n", (long long)(blocks * w->a_block), groups[i]);
 }
 
@@ -54,6 +56,12 @@ static void begin_tile(writer *w) {
   }
 }
 
+/* Where they wait, row by row; of few rows a panel's whole width of each. */
+static long long waits_at(const writer *w, uint32_t i) {
+  uint32_t pitch = w->s->few ? w->s->plan->layout.panel_width * 4 : w->vectors * LINE;
+  return (long long)(i / w->vectors) * pitch + i % w->vectors * LINE;
+}
+
 static void start_sums(writer *w) {
   if (w->s->cuts) if_field(w, QN_STRIP_FIRST, 0, "je", LABEL_RESUME);
   load_field(w, QN_STRIP_START, "rcx");
@@ -67,11 +75,11 @@ static void start_sums(writer *w) {
   TEXT("jmp %df\n", LABEL_BEGUN);
   label(w, LABEL_RESUME);
   load_field(w, QN_STRIP_SUMS, "rcx");
-  for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %u(%%rcx), %%zmm%u\n", i * LINE, i);
+  for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %lld(%%rcx), %%zmm%u\n", waits_at(w, i), i);
   label(w, LABEL_BEGUN);
 }
 
-static void load_columns(writer *w, uint32_t j) {
+void qn__ll_strip_columns(writer *w, uint32_t j) {
   for (uint32_t v = 0; v < w->vectors; v++)
     TEXT("%s %lld(%%rsi), %%zmm%u\n", w->words->load, (long long)(j * w->b_block + (int64_t)v * LINE), w->sums + v);
 }
@@ -85,16 +93,18 @@ static uint32_t next_spread(writer *w) {
   return w->first_spread + w->next_spread++ % w->spreads;
 }
 
+void qn__ll_strip_row(writer *w, uint32_t j, uint32_t row) {
+  uint32_t spread = next_spread(w);
+  if (w->s->window) qn__ll_strip_window_row(w, row);
+  TEXT("%s ", w->words->spread);
+  row_operand(w, row, j * w->a_block);
+  TEXT(", %%zmm%u\n", spread);
+  multiply_row(w, row, spread);
+}
+
 static void block(writer *w, uint32_t j) {
-  load_columns(w, j);
-  for (uint32_t r = 0; r < w->rows; r++) {
-    uint32_t spread = next_spread(w);
-    if (w->s->window) qn__ll_strip_window_row(w, r);
-    TEXT("%s ", w->words->spread);
-    row_operand(w, r, j * w->a_block);
-    TEXT(", %%zmm%u\n", spread);
-    multiply_row(w, r, spread);
-  }
+  qn__ll_strip_columns(w, j);
+  for (uint32_t r = 0; r < w->rows; r++) qn__ll_strip_row(w, j, r);
 }
 
 /* ---- fetching ---- */
@@ -177,7 +187,7 @@ void qn__ll_strip_rest(writer *w) {
   if (w->s->plan->lhs_padded || w->s->plan->layout.k_block == 1) return;
   load_field(w, QN_STRIP_TAIL, "rcx");
   TEXT("testq %%rcx, %%rcx\nje %df\nkmovq %%rcx, %%k1\n", LABEL_NO_TAIL);
-  load_columns(w, 0);
+  qn__ll_strip_columns(w, 0);
   for (uint32_t r = 0; r < w->rows; r++) {
     uint32_t spread = next_spread(w);
     if (w->s->window) qn__ll_strip_window_row(w, r);
@@ -312,13 +322,18 @@ static void move_rows(writer *w, uint32_t chain) {
   }
 }
 
+void qn__ll_strip_leave_row(writer *w, uint32_t row) {
+  for (uint32_t i = row * w->vectors; i < (row + 1) * w->vectors; i++)
+    TEXT("vmovdqu64 %%zmm%u, %lld(%%rcx)\n", i, waits_at(w, i));
+}
+
 static void leave_sums(writer *w) {
   load_field(w, QN_STRIP_SUMS, "rcx");
-  for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %%zmm%u, %u(%%rcx)\n", i, i * LINE);
+  for (uint32_t r = 0; r < w->rows; r++) qn__ll_strip_leave_row(w, r);
 }
 
 static void end_sums(writer *w) {
-  if (w->s->cuts) {
+  if (w->s->cuts && !w->s->few) {
     if_field(w, QN_STRIP_LAST, 0, "jne", LABEL_SUMMED);
     leave_sums(w);
     if (!w->s->pads) {
@@ -340,7 +355,10 @@ static void end_sums(writer *w) {
 
 static void end_tile(writer *w) {
   if (w->s->fetches_b) store_field(w, w->s->window ? "rbx" : "r11", QN_STRIP_AHEAD);
-  (w->s->num_chains ? end_sums : leave_sums)(w);
+  if (w->s->num_chains)
+    end_sums(w);
+  else if (!w->s->few)
+    leave_sums(w);
   label(w, LABEL_NEXT);
   if (w->s->cuts) TEXT("addq $$%u, %d(%%rdi)\n", w->rows * w->s->plan->layout.panel_width * 4, 8 * (int)QN_STRIP_SUMS);
   if (w->s->window) {
@@ -359,6 +377,10 @@ static void write_text(writer *w) {
     qn__ll_strip_window_begin(w);
     start_sums(w);
     qn__ll_strip_window_sums(w);
+  } else if (w->s->few) {
+    qn__ll_strip_few_begin(w);
+    start_sums(w);
+    qn__ll_strip_few_sums(w);
   } else {
     begin_tile(w);
     start_sums(w);

@@ -1,4 +1,5 @@
-/* What the writers of a strip's assembly share: strip_text.c, and strip_window.c for windows. */
+/* What the writers of a strip's assembly share: strip_text.c, strip_window.c for windows, strip_few.c for few
+ * rows. */
 #ifndef QN_LL_STRIP_WRITE_H
 #define QN_LL_STRIP_WRITE_H
 #include "strip.h"
@@ -8,6 +9,7 @@ enum { LABEL_TILE = 1, LABEL_RESUME, LABEL_BEGUN, LABEL_SUMMED, LABEL_NEXT, LABE
 enum { LABEL_MODE = 10, LABELS_MODE = 10, ENTRY = 0, ROUND, TURN, ENOUGH }; /* of each mode, from a number on */
 enum { LABEL_ONE = LABEL_MODE + LABELS_MODE * QN_STRIP_MODES, LABEL_NONE, LABEL_NO_TAIL };
 enum { LABEL_AGAIN = LABEL_NO_TAIL + 1, LABEL_SEGMENT, LABEL_LINE, LABEL_SAME, LABEL_SEGMENTS_END };
+enum { LABEL_FEW = LABEL_SEGMENTS_END + 1, LABEL_FEW_LAST };
 
 typedef struct writer {
   const qn_ll_strip *s;
@@ -44,6 +46,16 @@ static inline void label(writer *w, int n) {
 void qn__ll_strip_block(writer *w, uint32_t j, qn_ll_strip_mode mode);
 void qn__ll_strip_rest(writer *w);
 void qn__ll_strip_advance(writer *w, uint32_t blocks);
+
+/* What a block consists of: the panel's part of it, then each row's, multiplied with that. */
+void qn__ll_strip_columns(writer *w, uint32_t j);
+void qn__ll_strip_row(writer *w, uint32_t j, uint32_t row);
+/* Where a row's sums wait, in rcx. */
+void qn__ll_strip_leave_row(writer *w, uint32_t row);
+
+/* strip_few.c: K of the tile; sums that are not to become results are left in memory. */
+void qn__ll_strip_few_begin(writer *w);
+void qn__ll_strip_few_sums(writer *w);
 
 /* strip_window.c. Row's base is in a register, or is to be loaded into rax before. */
 void qn__ll_strip_window_begin(writer *w);
