@@ -1,5 +1,7 @@
 /* quern calibrate, quantize, compare */
 #include "cli.h"
+#include "fileio.h"
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +63,74 @@ int cmd_calibrate(cli *c) {
   return cli_status(status);
 }
 
+/* ---- the report of quantize ---- */
+
+/* Rows as they arrive, with names of their own. */
+typedef struct rows {
+  qn_comparison *list;
+  size_t n, room;
+  bool failed;
+} rows;
+
+static void keep_row(void *user, const qn_comparison *row) {
+  rows *r = user;
+  if (r->n == r->room) {
+    size_t room = r->room ? 2 * r->room : 64;
+    qn_comparison *more = realloc(r->list, room * sizeof *more);
+    if (!more) {
+      r->failed = true;
+      return;
+    }
+    r->list = more, r->room = room;
+  }
+  char *name = malloc(row->name.size + 1);
+  if (!name) {
+    r->failed = true;
+    return;
+  }
+  if (row->name.size) memcpy(name, row->name.data, row->name.size);
+  r->list[r->n] = *row;
+  r->list[r->n++].name = (qn_str){name, row->name.size};
+}
+
+static void free_rows(rows *r) {
+  for (size_t i = 0; i < r->n; i++) free((char *)(uintptr_t)r->list[i].name.data);
+  free(r->list);
+}
+
+static qn_status write_report(cli *c, const qn_quantized *q, const char *path) {
+  qn_writer w;
+  size_t n = strlen(path);
+  qn_status status = qn__writer_open(c->ctx, path, &w);
+  if (status) return status;
+  if (n > 5 && !strcmp(path + n - 5, ".json"))
+    status = qn_report_quantized_json(q, qn__writer_put, &w);
+  else
+    status = qn_report_quantized_html(q, c->positional[0], qn__writer_put, &w);
+  if (!status || w.error) return qn__writer_commit(&w);
+  qn__writer_abandon(&w);
+  return status;
+}
+
+static qn_status report(cli *c, const qn_module *before, const qn_module *after, qn_sample_set *samples,
+                        const qn_quantize_options *options) {
+  const char *path = cli_value(c, "--report", NULL);
+  rows r = {.n = 0};
+  qn_op func = qn_module_function(before, NULL);
+  size_t outputs = func.id ? qn_op_num_operands(before, qn_func_return(before, func)) : 0;
+  qn_quantized q = {.before = before, .after = after, .options = options};
+  qn_status status = QN_OK;
+  if (samples) status = qn_samples_count(samples, before, func, &q.samples);
+  if (samples && !status) status = qn_compare(before, after, samples, options->engine, true, keep_row, &r);
+  if (!status && r.failed) status = qn_error_no_memory(c->ctx);
+  if (outputs > r.n) outputs = r.n;
+  q.outputs = r.list, q.num_outputs = outputs; /* they come first */
+  q.ops = r.list ? r.list + outputs : NULL, q.num_ops = r.n - outputs;
+  if (!status) status = write_report(c, &q, path);
+  free_rows(&r);
+  return status;
+}
+
 int cmd_quantize(cli *c) {
   bool ok = true;
   qn_quantize_options options = {.scheme = cli_value(c, "--scheme", "w8a8"),
@@ -72,14 +142,17 @@ int cmd_quantize(cli *c) {
                                  .engine = cli_value(c, "--engine", NULL)};
   qn_print_options print = {.generic = false};
   if (!ok || need_out(c)) return CLI_USAGE;
-  qn_module *m;
+  qn_module *m, *before = NULL;
   qn_sample_set *samples;
   qn_status status = cli_load(c, c->positional[0], &m);
   if (status) return cli_status(status);
   status = open_samples(c, &samples);
+  if (!status && cli_flag(c, "--report") && !(before = qn_module_clone(m))) status = qn_error_no_memory(c->ctx);
   if (!status) status = qn_quantize(m, samples, &options);
+  if (!status && before) status = report(c, before, m, samples, &options);
   if (!status) status = cli_print_module(c, m, cli_value(c, "-o", NULL), &print);
   qn_samples_close(samples);
+  qn_module_destroy(before);
   qn_module_destroy(m);
   return cli_status(status);
 }
@@ -91,7 +164,6 @@ typedef struct listing {
   int rows;
 } listing;
 
-/* JSON has no infinity: equal results have no noise at all, which is null. */
 static void json_number(double v) {
   if (isfinite(v))
     printf("%.9g", v);
@@ -113,11 +185,11 @@ static void on_row(void *user, const qn_comparison *r) {
   printf("%s{\"name\": ", l->rows++ ? ",\n  " : "");
   qn_report_json_text(r->name, cli_write_stdout, NULL);
   printf(", \"sqnr_db\": ");
-  json_number(r->sqnr_db);
+  json_number(qn_report_decibels(r->sqnr_db));
   printf(", \"cosine\": ");
   json_number(r->cosine);
   printf(", \"max_abs\": ");
-  json_number(r->max_abs);
+  json_number(isfinite(r->max_abs) ? r->max_abs : DBL_MAX);
   printf(", \"top1_agreement\": ");
   if (r->top1_agreement >= 0)
     json_number(r->top1_agreement);

@@ -2,7 +2,7 @@
 #ifndef QUERN_REPORT_H
 #define QUERN_REPORT_H
 
-#include <quern/engine.h>
+#include <quern/driver.h>
 #include <quern/text.h>
 
 #ifdef __cplusplus
@@ -37,6 +37,35 @@ QN_API qn_status qn_report_json_text(qn_str s, qn_write_fn write, void *user);
 
 /* The graph of a function (the first public one when name is null) in graphviz's language. */
 QN_API qn_status qn_report_dot(const qn_module *m, const char *function, qn_write_fn write, void *user);
+
+/* The same as a picture (SVG): boxes in layers, constants in those that read them. More than QN_REPORT_DRAWN ops are a
+ * diagnostic. */
+#define QN_REPORT_DRAWN 2000
+QN_API qn_status qn_report_svg(const qn_module *m, const char *function, qn_write_fn write, void *user);
+
+/* What qn_report_json tells, as a page (HTML) that needs no other file, with the picture of the first public function
+ * where that is not too large. `title` may be null. */
+QN_API qn_status qn_report_html(const qn_module *m, const qn_program *p, const char *title, qn_write_fn write,
+                                void *user);
+
+/* ---- what quantizing did ---- */
+
+typedef struct qn_quantized {
+  const qn_module *before, *after;
+  const qn_quantize_options *options; /* null for none */
+  int64_t samples;                    /* that were compared; 0 for none */
+  size_t num_outputs, num_ops;        /* what qn_compare gave, for outputs and per op */
+  const qn_comparison *outputs, *ops;
+} qn_quantized;
+/* JSON has no infinities: equal results, which have no noise at all, have an sqnr_db of null, and those of which
+ * nothing is left, for which this takes -infinity, one of QN_REPORT_ALL_NOISE. */
+#define QN_REPORT_ALL_NOISE (-1e9)
+QN_API double qn_report_decibels(double sqnr_db);
+/* JSON: the options, before and after (as qn_report_json, without a program), outputs[] and ops[] of name, sqnr_db,
+ * cosine, max_abs (of what is not finite on one side only: the largest double), top1_agreement (null where it has no
+ * meaning). The page is made of that. */
+QN_API qn_status qn_report_quantized_json(const qn_quantized *q, qn_write_fn write, void *user);
+QN_API qn_status qn_report_quantized_html(const qn_quantized *q, const char *title, qn_write_fn write, void *user);
 
 /* ---- how fast it is ---- */
 

@@ -146,11 +146,25 @@ static bool comparable(const side *s, qn_op op, uint32_t result) {
   return qn_type_kind_of(ctx, t) == QN_TYPE_TENSOR && qn_type_memory(ctx, qn_type_elem(ctx, t)) != QN_SCALAR_NONE;
 }
 
+/* Floats, and codes whose type says what they stand for. Integers are compared with integers only: sums of codes come
+ * from where a float product stood, but in units that nothing tells. */
+static bool stands_for_floats(const side *s, qn_op op, uint32_t result) {
+  qn_context *ctx = qn_module_context(s->m);
+  qn_type elem = qn_type_elem(ctx, qn_value_type(s->m, qn_op_result(s->m, op, result)));
+  return qn_type_as_quant(ctx, elem) != NULL || qn_scalar_is_float(qn_type_memory(ctx, elem));
+}
+
+/* What a value is found by; 0 for nothing. */
+static uint64_t key_of(const side *s, key_fn key, qn_op op, uint32_t result) {
+  uint64_t k = comparable(s, op, result) ? key(s, op, result) : 0;
+  return k && stands_for_floats(s, op, result) ? ~k : k;
+}
+
 /* Key -> value id. Of several values with one key the last stands: what an op of the source became in the end. */
 static bool index_values(job *j, const side *s, key_fn key, qn_idmap *map) {
   for (qn_op op = qn_block_first(s->m, qn_func_body(s->m, s->func)); op.id; op = qn_op_next(s->m, op))
     for (uint32_t i = 0; i < qn_op_num_results(s->m, op); i++) {
-      uint64_t k = comparable(s, op, i) ? key(s, op, i) : 0;
+      uint64_t k = key_of(s, key, op, i);
       if (k && !qn__idmap_set(j->allocator, map, k, qn_op_result(s->m, op, i).id)) return false;
     }
   return true;
@@ -189,7 +203,7 @@ static bool match_by(job *j, key_fn key) {
   for (qn_op op = qn_block_first(s->m, qn_func_body(s->m, s->func)); op.id && ok; op = qn_op_next(s->m, op))
     for (uint32_t i = 0; i < qn_op_num_results(s->m, op) && ok; i++) {
       qn_value v = qn_op_result(s->m, op, i);
-      uint64_t k = comparable(s, op, i) ? key(s, op, i) : 0;
+      uint64_t k = key_of(s, key, op, i);
       uint32_t there = k && qn__idmap_get(&a, k) == v.id ? qn__idmap_get(&b, k) : 0;
       if (there) ok = add_match(j, v, (qn_value){there});
     }

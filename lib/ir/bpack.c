@@ -319,7 +319,7 @@ void qn_bpack_pack(const qn_context *ctx, qn_type elem, const qn_bpack_layout *l
   const char *reason;
   int64_t k = codes->shape[transposed], n = codes->shape[!transposed];
   size_t bytes = qn_bpack_matrix_bytes(l, k, n);
-  if (bytes == SIZE_MAX) return;
+  if (bytes == 0 || bytes == SIZE_MAX) return;
   memset(dst, 0, bytes);
   if (!qn_bpack_reader_init(ctx, elem, transposed, codes->shape, l->codes != QN_BPACK_T4, &r, &reason)) return;
   packer p = {.l = l, .r = &r, .codes = codes->data, .k = k, .n = n, .bits = qn_scalar_get(r.memory)->storage_bits};

@@ -1,8 +1,7 @@
 /* A program's contents as JSON, built with cJSON: reports are small next to what they are about. */
 #include "buf.h"
+#include "tree.h"
 #include "utf8.h"
-#include <cjson/cJSON.h>
-#include <quern/report.h>
 #include <string.h>
 
 static void put_json(qn_buf *b, qn_str s) {
@@ -33,14 +32,13 @@ qn_status qn_report_json_text(qn_str s, qn_write_fn write, void *user) {
   return ok ? QN_OK : QN_ERR_IO;
 }
 
-/* cJSON's own strings end at a NUL and may hold any bytes. */
-static bool add_text(cJSON *o, const char *key, qn_str s) {
+bool qn__tree_text(cJSON *object, const char *key, qn_str s) {
   qn_buf b;
   qn_allocator a = qn_allocator_default();
   qn__buf_init(&b, &a);
   put_json(&b, s);
   qn__buf_put(&b, "", 1);
-  bool ok = !b.failed && cJSON_AddRawToObject(o, key, b.data) != NULL;
+  bool ok = !b.failed && cJSON_AddRawToObject(object, key, b.data) != NULL;
   qn__buf_free(&b);
   return ok;
 }
@@ -54,7 +52,7 @@ typedef struct listing {
 static void add_row(void *user, const qn_tally_row *row) {
   listing *l = user;
   cJSON *o = cJSON_CreateObject();
-  bool ok = o && cJSON_AddItemToArray(l->rows, o) && add_text(o, "name", row->name) &&
+  bool ok = o && cJSON_AddItemToArray(l->rows, o) && qn__tree_text(o, "name", row->name) &&
             cJSON_AddNumberToObject(o, "count", (double)row->count);
   if (ok && row->bytes) ok = cJSON_AddNumberToObject(o, "bytes", (double)row->bytes) != NULL;
   if (!ok) l->failed = true;
@@ -66,7 +64,8 @@ static bool add_ports(cJSON *root, const char *key, const qn_program *p, bool in
   for (uint32_t i = 0; i < n && rows; i++) {
     qn_port_info port = inputs ? qn_program_input(p, i) : qn_program_output(p, i);
     cJSON *o = cJSON_CreateObject();
-    if (!o || !cJSON_AddItemToArray(rows, o) || !add_text(o, "name", port.name) || !add_text(o, "type", port.type))
+    if (!o || !cJSON_AddItemToArray(rows, o) || !qn__tree_text(o, "name", port.name) ||
+        !qn__tree_text(o, "type", port.type))
       return false;
   }
   return rows != NULL;
@@ -99,19 +98,37 @@ static bool build(cJSON *root, const qn_module *m, const qn_program *p) {
             cJSON_AddNumberToObject(root, "quantized_values", (double)s.quantized_values) &&
             cJSON_AddNumberToObject(root, "float_values", (double)s.float_values) &&
             cJSON_AddNumberToObject(root, "unfolded_products", (double)s.unfolded) &&
-            cJSON_AddBoolToObject(root, "lowered", s.lowered) && add_text(root, "target", s.target);
+            cJSON_AddBoolToObject(root, "lowered", s.lowered) && qn__tree_text(root, "target", s.target);
   if (ok) ok = !qn_report_ops(m, add_row, &ops) && !qn_report_types(m, add_row, &types) && !ops.failed && !types.failed;
   return ok &&
          (!p || (add_ports(root, "inputs", p, true) && add_ports(root, "outputs", p, false) && add_kernels(root, p)));
 }
 
-qn_status qn_report_json(const qn_module *m, const qn_program *p, qn_write_fn write, void *user) {
-  if (!m || !write) return qn_error_null(qn_module_context(m), __func__);
+cJSON *qn__report_tree(const qn_module *m, const qn_program *p) {
   cJSON *root = cJSON_CreateObject();
-  char *text = root && build(root, m, p) ? cJSON_Print(root) : NULL;
+  if (root && build(root, m, p)) return root;
   cJSON_Delete(root);
-  if (!text) return qn_error_no_memory(qn_module_context(m));
+  return NULL;
+}
+
+qn_status qn__tree_write(qn_context *ctx, cJSON *root, qn_write_fn write, void *user) {
+  char *text = root ? cJSON_Print(root) : NULL;
+  cJSON_Delete(root);
+  if (!text) return qn_error_no_memory(ctx);
   bool ok = write(user, text, strlen(text)) && write(user, "\n", 1);
   cJSON_free(text);
-  return ok ? QN_OK : qn_error(qn_module_context(m), QN_DIAG_IO, qn_place_file(""), "the report could not be written");
+  return ok ? QN_OK : qn_error(ctx, QN_DIAG_IO, qn_place_file(""), "the report could not be written");
+}
+
+cJSON *qn__tree_read(cJSON *root) {
+  char *text = root ? cJSON_PrintUnformatted(root) : NULL;
+  cJSON_Delete(root);
+  root = text ? cJSON_Parse(text) : NULL;
+  cJSON_free(text);
+  return root;
+}
+
+qn_status qn_report_json(const qn_module *m, const qn_program *p, qn_write_fn write, void *user) {
+  if (!m || !write) return qn_error_null(qn_module_context(m), __func__);
+  return qn__tree_write(qn_module_context(m), qn__report_tree(m, p), write, user);
 }

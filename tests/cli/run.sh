@@ -143,10 +143,20 @@ each() {
   $check "$@" quantize "$in/model.onnx" --data "$in/samples.npz" -o "$output"
   for kind in $kinds; do $check "$@" compile "$in/int8.mlir" --dim n=2 --emit $kind -o "$output"; done
   [ -z "$save" ] || $check "$@" compile "$in/int8.mlir" --save -o "$output"
-  $check "$@" inspect "$in/int8.mlir" --dot "$output"
+  for file in dot svg html; do $check "$@" inspect "$in/int8.mlir" --$file "$output"; done
 }
 
+works quantize "$in/model.onnx" --data "$in/samples.npz" -o int8.mlir --report report.html
+grep -q '^<tr><td>' report.html || complain "no rows" "quantize --report"
+works quantize "$in/model.onnx" --data "$in/samples.npz" -o int8.mlir --report report.json
+python3 -c 'import json; r = json.load(open("report.json")); exit(not (r["outputs"][0]["sqnr_db"] > 20 and r["before"]["constant_bytes"] > r["after"]["constant_bytes"]))' || complain "not what is expected" "quantize --report report.json"
+works quantize "$in/model.onnx" --scheme w8a8-dynamic -o int8.mlir --report report.html
+grep -q 'Without samples' report.html || complain "says nothing" "quantize --report without samples"
+rm -f int8.* report.*
+
 mkdir folder
+fails 1 "folder: error: " quantize "$in/model.onnx" --data "$in/samples.npz" -o int8.mlir --report folder
+[ ! -e int8.mlir ] || complain "a program without its report" "quantize --report folder"
 each fails folder 1 "folder: error: "
 each fails no/such 1 "No such file or directory"
 for kind in $kinds; do

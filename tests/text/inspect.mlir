@@ -5,6 +5,8 @@
 // RUN: quern inspect %s --kernels --engine interp | FileCheck %s --check-prefix=INTERP
 // RUN: quern inspect %s | FileCheck %s --check-prefix=SUMMARY
 // RUN: quern inspect %s --dot - | FileCheck %s --check-prefix=DOT
+// RUN: quern inspect %s --svg - | FileCheck %s --check-prefix=SVG
+// RUN: quern inspect %s --html - --engine interp | FileCheck %s --check-prefix=HTML
 
 // For each kernel: its tile, the instruction set, what is fused into it, and why nothing faster serves.
 // AVX2: kern.gemm
@@ -30,6 +32,16 @@
 
 // SUMMARY: functions 1
 // SUMMARY: kernels 0
+
+// SVG: <svg xmlns=
+// SVG: <title>quern.matmul
+// SVG: </svg>
+
+// HTML: <!DOCTYPE html>
+// HTML: <h2>Inputs</h2>
+// HTML: <h2>Ops</h2>
+// HTML: <h2>Graph</h2>
+// HTML: </html>
 
 // DOT: digraph program {
 // DOT: label="quern.matmul"

@@ -214,6 +214,23 @@ static void refusals(void **state) {
   qn_samples_close(s);
 }
 
+/* Sums of codes stand where a product of floats stood, in units that nothing tells: they are no match for it, what has
+ * the same place and stands for floats is. */
+static void sums_are_no_floats(void **state) {
+  (void)state;
+  static const char floats[] = HEAD "tensor<?x4xf32> {\n  %p = quern.neg %x : (tensor<?x4xf32>) -> tensor<?x4xf32> "
+                                    "loc(\"p\")\n  %y = quern.neg %p : (tensor<?x4xf32>) -> tensor<?x4xf32>\n"
+                                    "  return %y : tensor<?x4xf32>\n}\n";
+  static const char codes[] =
+      HEAD "tensor<?x4xf32> {\n  %n = quern.neg %x : (tensor<?x4xf32>) -> tensor<?x4xf32> loc(\"p\")\n"
+           "  %p = quern.cast %n : (tensor<?x4xf32>) -> tensor<?x4xi32> loc(\"p\")\n"
+           "  %y = quern.neg %n : (tensor<?x4xf32>) -> tensor<?x4xf32>\n  return %y : tensor<?x4xf32>\n}\n";
+  rows r = compare(floats, codes, "interp", true);
+  const qn_comparison *p = row(&r, "p");
+  assert_true(isinf(p->sqnr_db) && p->sqnr_db > 0);
+  assert_int_equal(r.n, 2);
+}
+
 /* ---- memory running out anywhere ---- */
 
 static void count_rows(void *user, const qn_comparison *c) {
@@ -250,7 +267,7 @@ static void memory_runs_out(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {T(measures),     T(special_values), T(quantized_values), T(outputs_by_name),
-                                     T(inner_values), T(refusals),       T(memory_runs_out)};
+  const struct CMUnitTest tests[] = {T(measures),     T(special_values),     T(quantized_values), T(outputs_by_name),
+                                     T(inner_values), T(sums_are_no_floats), T(refusals),         T(memory_runs_out)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
