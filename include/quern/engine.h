@@ -64,7 +64,7 @@ typedef struct qn_compile_options {
  * behind and used from the moment it is there. Results are the same bits, so it makes no difference when that is.
  * qn_program_prepare waits for it. A body that one of the two cannot compile runs on the other's code; where that is
  * libtcc's for good, the kernel's slow_reason says why, and it is a warning, once, when something is next done with the
- * program on the context's thread: compiling and running it, preparing a call, destroying it. */
+ * program on the context's thread: compiling and running it, preparing a call, waiting for it, destroying it. */
 
 /* Compiles a lowered module: kern ops only (`lower-kernels` makes them). The interpreter takes ops of every level. The
  * module may be changed or destroyed afterwards. An op that the engine cannot compile is a diagnostic naming it. */
@@ -123,6 +123,9 @@ QN_API qn_status qn_program_call(const qn_program *p, const DLTensor *in, DLTens
  * they never wait for it, and waits for what is being made. Only ndim and shape of `in` are read. Any thread may ask.
  */
 QN_API qn_status qn_program_prepare(const qn_program *p, const DLTensor *in, qn_call_error *error);
+/* Waits for the code that is being made behind this program's back, and makes none besides: afterwards its kernels tell
+ * all that is known of them (qn_program_kernel). On the context's thread. */
+QN_API qn_status qn_program_wait(const qn_program *p);
 
 /* ---- prepared calls ---- */
 

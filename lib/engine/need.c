@@ -171,3 +171,20 @@ qn_status qn_program_prepare(const qn_program *p, const DLTensor *in, qn_call_er
   qn__arena_free(&scratch);
   return status;
 }
+
+qn_status qn_program_wait(const qn_program *p) {
+  if (!p) return qn_error_null(NULL, __func__);
+  qn_allocator own = qn_allocator_default();
+  size_t bytes = (p->num_bodies + 1u) * sizeof(qn_unit *);
+  qn_unit **list = p->tiers ? qn__alloc(&own, bytes) : NULL;
+  if (p->tiers && !list) return qn_error_no_memory(p->ctx);
+  uint32_t n = 0;
+  for (uint32_t i = 0; p->tiers && i < p->num_bodies; i++) {
+    qn_unit_state state = qn__unit_state(p->tiers[i].best);
+    if (state == QN_UNIT_QUEUED || state == QN_UNIT_RUNNING) list[n++] = p->tiers[i].best;
+  }
+  if (n) qn__units_make(p->units, n, list, p->threads);
+  qn__free(&own, list, bytes);
+  qn__tell_news(p);
+  return QN_OK;
+}

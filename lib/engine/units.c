@@ -139,7 +139,8 @@ void qn__units_report(qn_units *units, qn_context *ctx) {
   qn_cache *c = units->cache;
   if (!c) return;
   pthread_mutex_lock(&c->lock);
-  if (c->note[0] && !c->told) qn_trace(ctx, "cache folder %s is not used: %s", c->folder, c->note);
+  if (c->note[0] && !c->told)
+    qn_trace(ctx, "cache folder %s is %s: %s", c->folder, c->readable ? "read, not written" : "not used", c->note);
   c->told |= c->note[0] != 0;
   pthread_mutex_unlock(&c->lock);
 }

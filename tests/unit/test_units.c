@@ -531,6 +531,33 @@ static void slow_code_is_told_of(void **state) {
   qn_context_destroy(ctx);
 }
 
+/* Those who only look need not guess how long code takes to fail: waiting ends when that is known. */
+static void waiting_is_enough(void **state) {
+  (void)state;
+  if (!both_built_in()) skip();
+  told t = {.warnings = 0};
+  qn_context_options options = {.on_diag = keep_told, .on_diag_user = &t};
+  qn_context *ctx = qn_context_create(&options);
+  qn_program *p = product(ctx, QN_DYNAMIC, (qn_compile_options){.engine = "auto"});
+  assert_int_equal(qn_program_wait(p), QN_OK); /* nothing is being made */
+  assert_int_equal(count(p, QN_UNIT_DONE) + count(p, QN_UNIT_FAILED), 0);
+  for (uint32_t i = 0; i < p->num_bodies; i++)
+    if (p->bodies[i].part == QN_PART_TILES) spoil(p->tiers[i].best);
+  assert_true(call_with(p, 4, NULL));
+  assert_int_equal(qn_program_wait(p), QN_OK);
+  assert_int_equal(count(p, QN_UNIT_QUEUED) + count(p, QN_UNIT_RUNNING), 0);
+  assert_true(count(p, QN_UNIT_FAILED) > 0);
+  assert_true(count(p, QN_UNIT_IDLE) > 0); /* what no call needed */
+  assert_int_equal(t.warnings, 1);
+  qn_kernel_info k;
+  uint32_t slow = 0;
+  for (size_t i = 0; qn_program_kernel(p, i, &k); i++) slow += k.slow_reason != NULL;
+  assert_int_equal(slow, 1);
+  qn_program_destroy(p);
+  assert_int_equal(t.warnings, 1);
+  qn_context_destroy(ctx);
+}
+
 /* A build with one code generator has one tier. */
 static void automatic_is_the_first_engine(void **state) {
   (void)state;
@@ -544,14 +571,22 @@ static void automatic_is_the_first_engine(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(bodies_come_when_needed),    cmocka_unit_test(known_sizes_are_ready),
-      cmocka_unit_test(programs_share_bodies),      cmocka_unit_test(failure_is_a_call_error),
-      cmocka_unit_test(threads_need_the_same_body), cmocka_unit_test(any_order_will_do),
-      cmocka_unit_test(both_paths_refuse),          cmocka_unit_test(misaligned_is_fine),
-      cmocka_unit_test(the_better_code_takes_over), cmocka_unit_test(the_quick_code_answers),
-      cmocka_unit_test(small_stacks_will_do),       cmocka_unit_test(long_work_waits),
-      cmocka_unit_test(destroyed_while_compiling),  cmocka_unit_test(either_stands_in),
-      cmocka_unit_test(slow_code_is_told_of),       cmocka_unit_test(automatic_is_the_first_engine)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(bodies_come_when_needed),
+                                     cmocka_unit_test(known_sizes_are_ready),
+                                     cmocka_unit_test(programs_share_bodies),
+                                     cmocka_unit_test(failure_is_a_call_error),
+                                     cmocka_unit_test(threads_need_the_same_body),
+                                     cmocka_unit_test(any_order_will_do),
+                                     cmocka_unit_test(both_paths_refuse),
+                                     cmocka_unit_test(misaligned_is_fine),
+                                     cmocka_unit_test(the_better_code_takes_over),
+                                     cmocka_unit_test(the_quick_code_answers),
+                                     cmocka_unit_test(small_stacks_will_do),
+                                     cmocka_unit_test(long_work_waits),
+                                     cmocka_unit_test(destroyed_while_compiling),
+                                     cmocka_unit_test(either_stands_in),
+                                     cmocka_unit_test(slow_code_is_told_of),
+                                     cmocka_unit_test(waiting_is_enough),
+                                     cmocka_unit_test(automatic_is_the_first_engine)};
   return cmocka_run_group_tests(tests, set_up, NULL);
 }
