@@ -195,6 +195,8 @@ void qn_program_destroy(qn_program *p) {
     qn__free(&p->allocator, p->file, sizeof(qn_file));
   }
   qn__plans_release(p->plans);
+  qn_allocator own = qn_allocator_default();
+  qn__free(&own, atomic_load(&p->chains), p->num_steps * sizeof(uint32_t));
   qn__arena_free(&p->arena);
   qn_allocator a = p->allocator;
   qn__free(&a, p, sizeof *p);
@@ -256,16 +258,30 @@ qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s) {
                           .place = k->place};
 }
 
-/* The number of the chain that a step is in, where sizes are known. */
-static uint32_t chain_of(const qn_program *p, uint32_t step) {
-  if (!p->frozen || !p->may_chain) return 0;
-  qn_chain *c = qn__alloc(&p->allocator, sizeof *c);
+/* The numbers of the chains that steps are in, where sizes are known: worked out once, by whoever asks first. */
+static const uint32_t *chain_numbers(const qn_program *p) {
+  qn_program *mine = (qn_program *)(uintptr_t)p;
+  uint32_t *numbers = atomic_load_explicit(&mine->chains, memory_order_acquire), *before = NULL;
+  if (numbers) return numbers;
+  qn_allocator own = qn_allocator_default(); /* any thread may ask */
+  qn_chain *c = qn__alloc(&own, sizeof *c);
+  numbers = c ? qn__alloc_zero(&own, p->num_steps * sizeof *numbers) : NULL;
   uint32_t number = 0;
   bool blocks = false;
-  for (uint32_t at = 0; c && at <= step; number += blocks)
-    at += qn__chain_steps(c, p, &p->frozen->bound, at, 1, &blocks);
-  qn__free(&p->allocator, c, sizeof *c);
-  return blocks ? number : 0;
+  for (uint32_t at = 0, n; numbers && at < p->num_steps; at += n) {
+    n = qn__chain_steps(c, p, &p->frozen->bound, at, 1, &blocks);
+    number += blocks;
+    for (uint32_t i = at; blocks && i < at + n && i < p->num_steps; i++) numbers[i] = number;
+  }
+  qn__free(&own, c, sizeof *c);
+  if (!numbers || atomic_compare_exchange_strong(&mine->chains, &before, numbers)) return numbers;
+  qn__free(&own, numbers, p->num_steps * sizeof *numbers);
+  return before;
+}
+
+static uint32_t chain_of(const qn_program *p, uint32_t step) {
+  const uint32_t *numbers = p->frozen && p->may_chain ? chain_numbers(p) : NULL;
+  return numbers ? numbers[step] : 0;
 }
 
 bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {

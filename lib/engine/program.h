@@ -84,15 +84,16 @@ struct qn_program {
   qn_str *input_names, *output_names;
   qn_body *bodies;
   qn_plans *plans;
-  qn_units *units;       /* null before linking */
-  qn_tiers *tiers;       /* per body */
-  bool tiered;           /* some bodies may run on a quick code generator until the best one's are there */
-  bool patient;          /* tiered, but a call would take longer on quick code than the better is in the making */
-  uint32_t threads;      /* to compile on */
-  qn_frozen *frozen;     /* null unless every size is known */
-  bool foreign;          /* of a row that this machine cannot run: no code is ever made */
-  bool may_chain;        /* steps may run as chains: calls need room for one */
-  const char *constants; /* one block, aligned to 64 */
+  qn_units *units;            /* null before linking */
+  qn_tiers *tiers;            /* per body */
+  bool tiered;                /* some bodies may run on a quick code generator until the best one's are there */
+  bool patient;               /* tiered, but a call would take longer on quick code than the better is in the making */
+  uint32_t threads;           /* to compile on */
+  qn_frozen *frozen;          /* null unless every size is known */
+  bool foreign;               /* of a row that this machine cannot run: no code is ever made */
+  _Atomic(uint32_t *) chains; /* for those who look: program.c */
+  bool may_chain;             /* steps may run as chains: calls need room for one */
+  const char *constants;      /* one block, aligned to 64 */
   size_t constants_bytes;
   void *constants_alloc; /* what to free; null when the block belongs to a mapped file */
   size_t constants_alloc_bytes;

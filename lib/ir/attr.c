@@ -163,19 +163,29 @@ qn_attr qn_attr_type(qn_module *m, qn_type v) {
 
 /* ---- several values ---- */
 
-/* Raises *depth to hold `a`; false for null and for nesting that is too deep. */
-static bool deepen(const qn_module *m, qn_attr a, uint8_t *depth) {
+static uint64_t entries_of(const qn_module *m, qn_attr a) {
   const qn__attr_rec *r = qn__attr_get(m, a);
-  if (r->kind == QN_ATTR_NULL || r->depth + 1 > QN__ATTR_MAX_DEPTH) return false;
-  if (r->depth + 1 > *depth) *depth = (uint8_t)(r->depth + 1);
+  const qn__dense *d = qn__attr_dense(m, a);
+  if (r->kind == QN_ATTR_ARRAY || r->kind == QN_ATTR_DICT) return r->all;
+  if (d) return 1 + (d->key.id ? 0 : d->bytes / 64);
+  return 1 + (qn__attr_has_payload(r) ? qn__attr_payload(r) / 64 : 0);
+}
+
+bool qn__attr_extend(const qn_module *m, qn_attr a, qn__attr_extent *e) {
+  const qn__attr_rec *r = qn__attr_get(m, a);
+  uint64_t entries = e->entries + entries_of(m, a);
+  if (r->kind == QN_ATTR_NULL || r->depth + 1 > QN__ATTR_MAX_DEPTH || entries > QN__ATTR_MAX_ENTRIES) return false;
+  if (r->depth + 1u > e->depth) e->depth = r->depth + 1u;
+  e->entries = (uint32_t)entries;
   return true;
 }
 
 qn_attr qn_attr_array(qn_module *m, uint32_t n, const qn_attr *v) {
-  uint8_t depth = 1;
+  qn__attr_extent e = {1, 1};
   for (uint32_t i = 0; i < n; i++)
-    if (!deepen(m, v[i], &depth)) return (qn_attr){0};
-  return intern(m, &(qn__attr_rec){.kind = QN_ATTR_ARRAY, .depth = depth, .size = n, .v.p = v});
+    if (!qn__attr_extend(m, v[i], &e)) return (qn_attr){0};
+  qn__attr_rec rec = {.kind = QN_ATTR_ARRAY, .depth = (uint8_t)e.depth, .size = n, .all = e.entries, .v.p = v};
+  return intern(m, &rec);
 }
 
 int qn__name_order(const qn_context *ctx, qn_name a, qn_name b) {
@@ -215,10 +225,11 @@ static bool ascending(const qn_context *ctx, const qn_named_attr *v, uint32_t n)
 }
 
 static qn_attr sorted_dict(qn_module *m, const qn_named_attr *v, uint32_t n) {
-  uint8_t depth = 1;
+  qn__attr_extent e = {1, 1};
   for (uint32_t i = 0; i < n; i++)
-    if (!v[i].name.id || !deepen(m, v[i].attr, &depth)) return (qn_attr){0};
-  return intern(m, &(qn__attr_rec){.kind = QN_ATTR_DICT, .depth = depth, .size = n, .v.p = v});
+    if (!v[i].name.id || !qn__attr_extend(m, v[i].attr, &e)) return (qn_attr){0};
+  qn__attr_rec rec = {.kind = QN_ATTR_DICT, .depth = (uint8_t)e.depth, .size = n, .all = e.entries, .v.p = v};
+  return intern(m, &rec);
 }
 
 qn_attr qn_attr_dict(qn_module *m, uint32_t n, const qn_named_attr *v) {

@@ -9,6 +9,10 @@
  * attribute is bounded. */
 enum { QN__ATTR_MAX_DEPTH = 128 };
 
+/* Aliases let a few lines of text stand for lists that no disk could hold: what would be written out, in entries and in
+ * pieces of 64 bytes of data, is bounded, too. */
+enum { QN__ATTR_MAX_ENTRIES = 1 << 24 };
+
 /* Dense data up to this size is interned by content; larger data is equal only to itself. */
 enum { QN__ATTR_INTERN_BYTES = 64 * 1024 };
 
@@ -27,6 +31,7 @@ typedef struct qn__attr_rec {
   bool splat;
   uint32_t type; /* bool int float dense type: a type's id; dialect: its name's id */
   uint32_t size; /* array dict ints: entries; string symbol dialect: bytes */
+  uint32_t all;  /* array dict: entries of entries, too */
   union {
     int64_t i;     /* int: its value, sign-extended unless unsigned; bool */
     uint64_t bits; /* float: the bits of its own type */
@@ -58,6 +63,12 @@ size_t qn__attr_payload(const qn__attr_rec *r);
 /* Add a record whose payload lies in the module already: for itself, or found again under a hash. */
 qn_attr qn__attr_add(qn_module *m, const qn__attr_rec *rec);
 qn_attr qn__attr_add_hashed(qn_module *m, const qn__attr_rec *rec, uint32_t hash);
+/* What arrays and dictionaries come to: depth, and entries of entries. */
+typedef struct qn__attr_extent {
+  uint32_t depth, entries;
+} qn__attr_extent;
+/* Adds one entry. False for null, and for one too many or too deep. */
+bool qn__attr_extend(const qn_module *m, qn_attr a, qn__attr_extent *e);
 /* The order of dictionaries: by text. */
 int qn__name_order(const qn_context *ctx, qn_name a, qn_name b);
 

@@ -126,8 +126,16 @@ static bool parse_ints(qn__parser *p, qn_attr *out) {
 
 /* ---- lists ---- */
 
+/* Why a list or dictionary could not be made, when that is not for want of memory. */
+static bool too_large(qn__parser *p, const qn__token *start) {
+  return qn__fail(p, start, QN_DIAG_LIMIT,
+                  "with what its aliases stand for this has more than %d entries, or more than %d levels",
+                  QN__ATTR_MAX_ENTRIES, QN__ATTR_MAX_DEPTH);
+}
+
 static bool parse_array(qn__parser *p, qn_attr *out) {
   uint32_t base = p->items.size;
+  qn__token start = p->tok;
   qn__advance(p);
   bool ok = true;
   if (!qn__at(p, ']')) {
@@ -137,8 +145,11 @@ static bool parse_array(qn__parser *p, qn_attr *out) {
       if (ok && !qn__push(p->allocator, &p->items, item)) ok = qn__out_of_memory(p);
     } while (ok && qn__take(p, ','));
   }
-  ok = ok && qn__expect(p, ']', "',' or ']' in the list of attributes") &&
-       made(p, out, qn_attr_array(p->m, p->items.size - base, qn__above(&p->items, base)));
+  ok = ok && qn__expect(p, ']', "',' or ']' in the list of attributes");
+  if (ok) {
+    *out = qn_attr_array(p->m, p->items.size - base, qn__above(&p->items, base));
+    if (!out->id) ok = qn_module_failed(p->m) ? qn__out_of_memory(p) : too_large(p, &start);
+  }
   p->items.size = base;
   return ok;
 }
@@ -186,6 +197,13 @@ bool qn__parse_attr_entries(qn__parser *p, uint32_t base) {
   return qn__expect(p, '}', "',' or '}' in the attributes");
 }
 
+static bool fits(const qn__parser *p, uint32_t base) {
+  qn__attr_extent e = {1, 1};
+  for (uint32_t i = base; i < p->attrs.size; i++)
+    if (!qn__attr_extend(p->m, p->attrs.data[i].attr, &e)) return false;
+  return true;
+}
+
 bool qn__parse_dict(qn__parser *p, qn_attr *out) {
   uint32_t base = p->attrs.size;
   qn__token start = p->tok;
@@ -193,7 +211,8 @@ bool qn__parse_dict(qn__parser *p, qn_attr *out) {
   if (ok) {
     *out = qn_attr_dict(p->m, p->attrs.size - base, qn__above(&p->attrs, base));
     if (!out->id && !qn_module_failed(p->m))
-      ok = qn__fail(p, &start, QN_DIAG_REDEFINED, "an attribute is given twice in this dictionary");
+      ok = fits(p, base) ? qn__fail(p, &start, QN_DIAG_REDEFINED, "an attribute is given twice in this dictionary")
+                         : too_large(p, &start);
     else if (!out->id)
       ok = qn__out_of_memory(p);
   }
