@@ -376,6 +376,15 @@ static qn_value grouped_weights(conv *s, int64_t r) {
 
 /* ---- the product ---- */
 
+/* Windows of one channel step over the border by themselves, where the image is read as it is; but for those of quads
+ * that overlap more and are no short ones: they read it more often than it takes to pad it, and look for the border
+ * each time. */
+static bool steps_over_alone(const qn_window *w) {
+  enum { SHORT = 7 };
+  bool plain = w->dilation[0] == 1 && w->dilation[1] == 1 && w->size[0] <= SHORT && w->size[1] <= SHORT;
+  return w->stride[1] > 1 || plain;
+}
+
 static qn_value product(conv *s, qn_type y) {
   lowering *l = s->l;
   qn_window *w = &s->c.window;
@@ -391,9 +400,7 @@ static qn_value product(conv *s, qn_type y) {
     /* Vectors of bytes take four positions of 64 channels at once, or of two pixels with half as many. */
     bool quads = s->lhs == QN_UI8 && s->acc == QN_I32 && qn_str_eq(qn_str_of(s->layout), qn_str_of("k4n64"));
     const char *layout = !quads ? NULL : outputs <= 32 ? "k4n32" : s->layout;
-    /* Windows step over the border by themselves, where the image is read as it is; but for those of quads that overlap
-     * more: they read it more often than it takes to pad it, and look for the border each time. */
-    if (!quads || (outputs > 32 && w->stride[1] > 1)) qn__leave_out_pads(&s->image, &each);
+    if (!quads || (outputs > 32 && steps_over_alone(w))) qn__leave_out_pads(&s->image, &each);
     qn_value x = qn__make_image(l, &s->b, &s->image), weights = weight_view(s, 2, matrix);
     if (quads) weights = pack(s, weights, layout);
     qn_value sum = qn__make_window(l, &s->b, "dot", x, weights, layout, &each, s->acc, y);

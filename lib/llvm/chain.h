@@ -2,7 +2,7 @@
  * a column, for a row, or for all, or lies beside the result. Those are written as assembly (strip_text.c). */
 #ifndef QN_LL_CHAIN_H
 #define QN_LL_CHAIN_H
-#include "ll.h"
+#include "narrow.h"
 
 enum { QN_LL_CHAIN_STEPS = 12, QN_LL_CHAIN_VALUES = 4 };
 
@@ -33,4 +33,14 @@ typedef struct qn_ll_chain {
 /* Whether the tape's only output is made of its input 0 by a chain. `vary` is of inputs, as qn__ll_epilogue_extras has
  * it. */
 bool qn__ll_chain_find(qn_ll *g, const qn_tape *tape, const uint8_t *vary, qn_ll_chain *out);
+
+/* The chain to words; or two to bytes that are packed: with the packs' own limits, which not all multipliers allow,
+ * then with the tape's, or the latter alone. */
+typedef struct qn_ll_chains {
+  uint32_t count;
+  bool bytes;
+  qn_ll_chain chain[2];
+  qn_ll_narrow narrow[2];
+} qn_ll_chains;
+bool qn__ll_chains_find(qn_ll *g, const qn_tape *tape, const uint8_t *vary, qn_scalar mem, qn_ll_chains *out);
 #endif

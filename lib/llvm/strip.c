@@ -4,8 +4,7 @@
 struct qn_ll_strips {
   gemm_state *s;
   qn_ll_strip strip; /* of the tile at hand */
-  qn_ll_chain chains[2];
-  qn_ll_narrow narrow[2];
+  qn_ll_chains all;
   LLVMValueRef fields, columns; /* memory */
   LLVMValueRef *base, *stride;  /* of the epilogue's extras */
   qn_ll_place *places;
@@ -33,53 +32,13 @@ bool qn__ll_strips_serve(const gemm_state *s, uint32_t columns) {
 
 /* ---- chains ---- */
 
-static const qn_tape *tape_to(qn_ll *g, const qn_tape *tape, const qn_ll_narrow *n) {
-  qn_tape *t = qn__arena_copy(g->arena, tape, sizeof *tape);
-  uint32_t *outputs = qn__arena_array(g->arena, 1, sizeof *outputs);
-  qn_tinst *insts = qn__arena_array(g->arena, tape->num_insts, sizeof *insts);
-  if (!t || !outputs || !insts) return NULL;
-  for (uint32_t i = 0; i < tape->num_insts; i++) insts[i] = tape->insts[i];
-  if (n->scaled) insts[n->convert].a = n->convert_from;
-  outputs[0] = n->reg;
-  t->insts = insts, t->outputs = outputs, t->num_outputs = 1;
-  return t;
-}
-
-/* The chain to what is packed, whose registers are those of the tape. */
-static bool find_packed(qn_ll_strips *p, const qn_tape *tape, const uint8_t *vary, uint32_t i) {
-  const qn_tape *t = tape_to(p->s->g, tape, &p->narrow[i]);
-  if (!t || !qn__ll_chain_find(p->s->g, t, vary, &p->chains[i])) return false;
-  return p->chains[i].region.tape->num_insts == tape->num_insts;
-}
-
-/* Bytes by packs: with the packs' own limits where multipliers allow it, else with the tape's, too. */
-static bool find_bytes(qn_ll_strips *p, const qn_tape *tape, const uint8_t *vary) {
-  qn_ll *g = p->s->g;
-  qn_scalar mem = p->s->plan->y_mem;
-  uint32_t n = 0;
-  qn_ll_narrow *scaled = &p->narrow[0];
-  if (qn__ll_narrow_find(g, tape, mem, scaled) && scaled->scaled && find_packed(p, tape, vary, 0) &&
-      !(p->chains[0].region.vary[scaled->multiplier] & QN_LL_BY_ROW))
-    n++;
-  if (!qn__ll_narrow_find_plain(g, tape, mem, &p->narrow[n]) || !find_packed(p, tape, vary, n)) return false;
-  p->strip.num_chains = n + 1;
-  return true;
-}
-
 static bool find_chains(qn_ll_strips *p, const qn_tape *tape, const uint8_t *vary) {
-  qn_ll *g = p->s->g;
-  uint32_t bits = qn__ll_mem_bits(p->s->plan->y_mem);
-  qn_treg type = tape->insts[tape->outputs[0]].type;
-  if (bits == 8) {
-    if (!find_bytes(p, tape, vary)) return false;
-  } else {
-    bool words = bits == 32 && (type == QN_TI32 || type == QN_TF32);
-    if (!words || !qn__ll_chain_find(g, tape, vary, &p->chains[0])) return false;
-    p->strip.num_chains = 1;
-  }
-  for (uint32_t i = 0; i < p->strip.num_chains; i++) {
-    p->strip.chains[i] = &p->chains[i];
-    p->strip.narrow[i] = bits == 8 ? &p->narrow[i] : NULL;
+  qn_scalar mem = p->s->plan->y_mem;
+  if (!qn__ll_chains_find(p->s->g, tape, vary, mem, &p->all)) return false;
+  p->strip.num_chains = p->all.count;
+  for (uint32_t i = 0; i < p->all.count; i++) {
+    p->strip.chains[i] = &p->all.chain[i];
+    p->strip.narrow[i] = p->all.bytes ? &p->all.narrow[i] : NULL;
   }
   return true;
 }
@@ -102,7 +61,7 @@ static void set_flag(qn_ll_strips *p, uint32_t f, LLVMValueRef i1) {
 static void set_common(qn_ll_strips *p) {
   qn_ll *g = p->s->g;
   for (uint32_t c = 0; c < p->strip.num_chains; c++) {
-    qn_ll_chain *chain = &p->chains[c];
+    qn_ll_chain *chain = &p->all.chain[c];
     qn__ll_region_load(&chain->region, 0, p->places, qn__ll_i64(g, 0), 1, NULL);
     qn__ll_region_emit(&chain->region, 0, 0, 0, 1);
     for (uint32_t i = 0; i < chain->num_all; i++)
@@ -163,7 +122,7 @@ qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole, uint32_t *start, b
     const qn_extra *x = &plan->epilogue_extras[i];
     p->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, p->base[i], NULL};
   }
-  for (uint32_t c = 0; c < p->strip.num_chains; c++) columns += p->chains[c].num_columns;
+  for (uint32_t c = 0; c < p->strip.num_chains; c++) columns += p->all.chain[c].num_columns;
   p->fields = qn__ll_slot(g, g->i64, QN_STRIP_FIELDS);
   p->columns = qn__ll_slot(g, g->i32, (columns ? columns : 1) * plan->layout.panel_width);
   set_common(p);
@@ -188,7 +147,7 @@ static void set_columns(qn_ll_strips *p, LLVMValueRef first, LLVMValueRef count)
   LLVMValueRef column = qn__ll_add(g, first, f.i), mask = NULL;
   if (!p->strip.whole) mask = qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, count, f.i), lanes));
   for (uint32_t c = 0; c < p->strip.num_chains; c++) {
-    qn_ll_chain *chain = &p->chains[c];
+    qn_ll_chain *chain = &p->all.chain[c];
     qn__ll_region_load(&chain->region, QN_LL_BY_LANE, p->places, column, LANES, mask);
     qn__ll_region_emit(&chain->region, QN_LL_BY_LANE, 0, 0, LANES);
     for (uint32_t i = 0; i < chain->num_columns; i++) {
@@ -199,7 +158,7 @@ static void set_columns(qn_ll_strips *p, LLVMValueRef first, LLVMValueRef count)
     before += chain->num_columns;
   }
   if (check) {
-    LLVMValueRef m = qn__ll_region_get(&p->chains[0].region, p->narrow[0].multiplier, LANES);
+    LLVMValueRef m = qn__ll_region_get(&p->all.chain[0].region, p->all.narrow[0].multiplier, LANES);
     LLVMValueRef ok = LLVMBuildZExt(g->b, qn__ll_narrow_check(g, 1, &m), g->i64, "");
     good = LLVMBuildAnd(g->b, good, ok, "");
   }
@@ -210,8 +169,8 @@ static void set_columns(qn_ll_strips *p, LLVMValueRef first, LLVMValueRef count)
 static void set_rows(qn_ll_strips *p, LLVMValueRef row, LLVMValueRef first) {
   qn_ll *g = p->s->g;
   for (uint32_t c = 0; c < p->strip.num_chains; c++)
-    for (uint32_t i = 0; i < p->chains[c].num_rows; i++) {
-      uint32_t extra = p->chains[c].rows[i] - 1, at = QN_STRIP_ROWS + 2 * (c * QN_LL_CHAIN_VALUES + i);
+    for (uint32_t i = 0; i < p->all.chain[c].num_rows; i++) {
+      uint32_t extra = p->all.chain[c].rows[i] - 1, at = QN_STRIP_ROWS + 2 * (c * QN_LL_CHAIN_VALUES + i);
       LLVMValueRef from = qn__ll_gep(g, p->base[extra], qn__ll_mul(g, row, p->stride[extra]));
       if (p->s->plan->epilogue_extras[extra].by_col) from = qn__ll_gep(g, from, qn__ll_mul(g, first, qn__ll_i64(g, 4)));
       set(p, at, from);

@@ -4,7 +4,7 @@
 #include "window.h"
 #include "tile.h"
 
-enum { SHORT_EPILOGUE = 8 };
+enum { SHORT_EPILOGUE = 8, LINE_BITS = 512 };
 
 typedef struct window_state {
   window_tile tile;
@@ -246,6 +246,7 @@ static void fill_outside(window_tile *t) {
   const qn_gemm_plan *p = t->plan;
   uint32_t bits = qn__ll_mem_bits(p->a_mem), lanes = p->tile.lanes;
   uint32_t vectors = p->tile.vectors > p->tile.text_vectors ? p->tile.vectors : p->tile.text_vectors;
+  if (vectors * lanes * bits < LINE_BITS) vectors = (LINE_BITS + lanes * bits - 1) / (lanes * bits);
   LLVMTypeRef type = LLVMVectorType(LLVMIntTypeInContext(g->ctx, bits), lanes);
   t->outside = qn__ll_slot(g, g->i8, vectors * lanes * bits / 8);
   for (uint32_t v = 0; v < vectors; v++)
@@ -255,7 +256,8 @@ static void fill_outside(window_tile *t) {
 
 qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *plan = &body->plan->u.gemm;
-  if (qn__ll_depthwise_serves(g, plan)) return qn__ll_depthwise(g, body);
+  bool bytes = qn__ll_depthwise_serves(g, plan), done = false;
+  if (bytes && !qn__ll_depthwise_text_serves(g, plan)) return qn__ll_depthwise(g, body);
   if (plan->layout.k_block > 64 || (!plan->layout.plain && plan->layout.panel_width % g->lanes))
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "panels of weights must be as wide as vectors, or a multiple of them");
   window_state *s = qn__arena_new(g->arena, window_state);
@@ -272,7 +274,8 @@ qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   for (uint32_t i = 1; i < (qn__window_pads(plan) ? 15 : 12); i++) t->size[i] = qn__ll_arg_size(g, i);
   t->column = LLVMBuildUDiv(g->b, t->size[11], qn__ll_i64(g, plan->shape.dilation[1]), "");
   fill_outside(t);
-  bool done = false;
+  if (bytes && !qn__ll_depthwise_text(t, body, &done)) return qn_error_no_memory(g->qctx);
+  if (bytes) return done ? QN_OK : qn__ll_depthwise(g, body);
   if (qn__ll_window_text_serves(g, plan) && !qn__ll_window_text(t, body, &done)) return qn_error_no_memory(g->qctx);
   if (done) return QN_OK;
   if (!prepare_results(s)) return qn_error_no_memory(g->qctx);

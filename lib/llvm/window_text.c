@@ -10,63 +10,10 @@
  *
  * Registers: sums; then a line's weights, two columns, or what makes keys of floats. In the epilogue the last four are
  * values that are the same for all. */
-#include "assembly.h"
-#include "chain.h"
-#include "window.h"
+#include "window_write.h"
 
-enum { REGISTERS = 32, LINE = 64, VALUES = QN_LL_CHAIN_VALUES, CHANNELS = 512 };
 enum { SCALARS = REGISTERS - VALUES };                                  /* in the epilogue */
 enum { X = REGISTERS - 2, SHIFT = REGISTERS - 3, LOW = REGISTERS - 4 }; /* a column; the two are for keys */
-
-/* What the assembly finds in memory, eight bytes each, and changes there. */
-enum field {
-  ROWS, /* pixels that are left */
-  Y,
-  Y_PITCH,
-  FIRST_COLUMN, /* of the group, of its line of Y, */
-  COLUMNS,
-  FIRST_LINE,
-  LINES,
-  LINE_AT, /* its windows' first line of the image, at column 0 */
-  LINE_STEP,
-  IMAGE_STEP,
-  GROUP_AT, /* at the group's first column */
-  PIXEL_STEP,
-  TOP, /* the first line of its windows, in the image, and of those of line 0 */
-  FIRST_TOP,
-  LEFT,
-  HEIGHT, /* of the image */
-  WIDTH,
-  DOWN, /* bytes from line to line of a window, from column to column of the image */
-  COLUMN,
-  WEIGHTS,
-  TAP, /* bytes from weight to weight */
-  OUTSIDE,
-  CHANNELS_LEFT,
-  COUNT, /* pixels of the group */
-  READABLE,
-  ALL_READABLE,
-  VALUES_AT, /* values by column */
-  SCALAR,
-  ROW_VALUE = SCALAR + VALUES, /* address and stride */
-  FIELDS = ROW_VALUE + 2 * VALUES
-};
-enum { AT_GROUP = 1, AT_CHANNELS, AT_LINE, AT_SOME, AT_LINE_END, AT_STORED, AT_NEXT_LINE, AT_CHANNELS_END, AT_END };
-
-typedef struct text {
-  qn_ll *g;
-  const qn_gemm_plan *plan;
-  qn_ll_assembly code;
-  qn_ll_chain chain;
-  uint32_t pixels, vectors, lanes, sums;
-  bool pads, keys, weights, masks;
-  int64_t size, y_size; /* bytes of an element */
-  LLVMValueRef fields, table;
-  LLVMValueRef *base, *stride;
-  qn_ll_place *places;
-} text;
-
-#define TEXT(...) qn__buf_fmt(&t->code.text, __VA_ARGS__)
 
 /* ---- whether ---- */
 
@@ -76,22 +23,6 @@ bool qn__ll_window_text_serves(const qn_ll *g, const qn_gemm_plan *p) {
 }
 
 /* ---- words ---- */
-
-static void load(text *t, enum field f, const char *reg) {
-  TEXT("movq %d(%%rdi), %%%s\n", 8 * (int)f, reg);
-}
-
-static void store(text *t, const char *reg, enum field f) {
-  TEXT("movq %%%s, %d(%%rdi)\n", reg, 8 * (int)f);
-}
-
-static void add(text *t, const char *reg, enum field f) {
-  TEXT("addq %%%s, %d(%%rdi)\n", reg, 8 * (int)f);
-}
-
-static void label(text *t, int n) {
-  TEXT("%d:\n", n);
-}
 
 static uint32_t sum_at(const text *t, uint32_t pixel, uint32_t v) {
   return pixel * t->vectors + v;
@@ -140,11 +71,11 @@ static void begin_group(text *t) {
 
 static void end_group(text *t) {
   load(t, COUNT, "rcx");
-  TEXT("subq %%rcx, %d(%%rdi)\njle %df\n", 8 * ROWS, AT_END);
+  TEXT("subq %%rcx, %d(%%rdi)\njle %df\n", 8 * ROWS, AT_PIXELS_END);
   load(t, Y_PITCH, "rax");
   TEXT("imulq %%rcx, %%rax\n");
   add(t, "rax", Y);
-  for (uint32_t i = 0; i < t->chain.num_rows; i++) {
+  for (uint32_t i = 0; i < t->all.chain[0].num_rows; i++) {
     enum field f = (enum field)(ROW_VALUE + 2 * i);
     load(t, f + 1, "rax");
     TEXT("imulq %%rcx, %%rax\n");
@@ -183,8 +114,7 @@ static void next_line(text *t) {
 /* ---- sums ---- */
 
 /* As many channels of each vector as there are, from r10 on. */
-static void find_masks(text *t) {
-  if (!t->masks) return;
+void qn__ll_window_masks(text *t) {
   load(t, CHANNELS_LEFT, "rax");
   TEXT("subq %%r10, %%rax\nxorl %%edx, %%edx\n");
   for (uint32_t v = 0; v < t->vectors; v++) {
@@ -196,7 +126,7 @@ static void find_masks(text *t) {
 }
 
 static void begin_channels(text *t) {
-  find_masks(t);
+  if (t->masks) qn__ll_window_masks(t);
   load(t, GROUP_AT, "r8");
   TEXT("leaq (%%r8,%%r10,%lld), %%r8\n", (long long)t->size);
   if (t->weights) {
@@ -239,7 +169,7 @@ static bool is_used(const text *t, int64_t c) {
   return false;
 }
 
-static int64_t columns_of(const text *t) {
+int64_t qn__ll_window_columns(const text *t) {
   const qn_window *w = &t->plan->shape;
   return (t->pixels - 1) * w->stride[1] + (w->size[1] - 1) * w->dilation[1] + 1;
 }
@@ -278,12 +208,12 @@ static void one_column(text *t, int64_t c, const char *from) {
 
 /* The columns of a line from rax on: all of them, or those whose bits in rbx say that they are there. */
 static void all_columns(text *t, bool some) {
-  for (int64_t c = 0; c < columns_of(t); c++) {
+  for (int64_t c = 0; c < qn__ll_window_columns(t); c++) {
     if (is_used(t, c)) {
       if (some) TEXT("btq $$%lld, %%rbx\nmovq %%rsi, %%rcx\ncmovcq %%rax, %%rcx\n", (long long)c);
       one_column(t, c, some ? "rcx" : "rax");
     }
-    if (c + 1 < columns_of(t)) TEXT("addq %%r11, %%rax\n");
+    if (c + 1 < qn__ll_window_columns(t)) TEXT("addq %%r11, %%rax\n");
   }
 }
 
@@ -346,11 +276,11 @@ static void step(text *t, const qn_ll_step *s, uint32_t pixel) {
 
 /* Which of a chain's values by row stand for an element each. */
 static bool is_element(const text *t, uint32_t value) {
-  return t->plan->epilogue_extras[t->chain.rows[value] - 1].by_col;
+  return t->plan->epilogue_extras[t->all.chain[0].rows[value] - 1].by_col;
 }
 
 static void begin_results(text *t) {
-  const qn_ll_chain *c = &t->chain;
+  const qn_ll_chain *c = &t->all.chain[0];
   load(t, Y, "rbx");
   TEXT("leaq (%%rbx,%%r10,%lld), %%rbx\n", (long long)t->y_size);
   load(t, Y_PITCH, "rax");
@@ -377,7 +307,7 @@ static void results(text *t) {
   begin_results(t);
   for (uint32_t p = 0; p < t->pixels; p++) {
     if (p) TEXT("cmpq $$%u, %%rcx\nje %df\n", p, AT_STORED);
-    for (uint32_t i = 0; i < t->chain.num_steps; i++) step(t, &t->chain.steps[i], p);
+    for (uint32_t i = 0; i < t->all.chain[0].num_steps; i++) step(t, &t->all.chain[0].steps[i], p);
     for (uint32_t v = 0; v < t->vectors; v++) {
       TEXT("%s %%zmm%u, %u(%%rbx)", moving(t), sum_at(t, p, v), v * LINE);
       masked(t, v, false);
@@ -385,7 +315,7 @@ static void results(text *t) {
     }
     if (p + 1 == t->pixels) break;
     TEXT("addq %%rax, %%rbx\n");
-    for (uint32_t i = 0; i < t->chain.num_rows; i++)
+    for (uint32_t i = 0; i < t->all.chain[0].num_rows; i++)
       TEXT("addq %d(%%rdi), %%%s\n", 8 * (ROW_VALUE + 2 * (int)i + 1), row_values[i]);
   }
   label(t, AT_STORED);
@@ -411,24 +341,28 @@ static void some_channels(text *t, uint32_t vectors, bool rest) {
   label(t, AT_CHANNELS_END);
 }
 
-static void write_text(text *t) {
+static void all_channels(text *t) {
   const qn_window_tile *tile = &t->plan->tile;
-  TEXT("cmpq $$0, %d(%%rdi)\njle %df\n", 8 * ROWS, AT_END);
-  begin_group(t);
   TEXT("xorl %%r10d, %%r10d\n");
   some_channels(t, tile->text_vectors, false);
   if (tile->text_rest) some_channels(t, tile->text_rest, true);
-  end_group(t);
-  next_line(t);
-  label(t, AT_END);
-  qn__buf_c(&t->code.text, "vzeroupper\n");
 }
 
-static void write_call(text *t, LLVMValueRef fields) {
+void qn__ll_window_groups(text *t) {
+  TEXT("cmpq $$0, %d(%%rdi)\njle %df\n", 8 * ROWS, AT_PIXELS_END);
+  begin_group(t);
+  t->channels(t);
+  end_group(t);
+  next_line(t);
+  label(t, AT_PIXELS_END);
+}
+
+static void write_call(text *t, LLVMValueRef fields, void (*write)(text *t)) {
   static const char *const used[] = {"rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11",
                                      "r12", "r13", "r14", "r15", "k1",  "k2", "k3", "k4",  "k7"};
   qn__ll_assembly_begin(t->g, &t->code);
-  write_text(t);
+  write(t);
+  qn__buf_c(&t->code.text, "vzeroupper\n");
   qn__buf_c(&t->code.constraints, "{rdi}");
   for (size_t i = 0; i < sizeof used / sizeof *used; i++) qn__buf_fmt(&t->code.constraints, ",~{%s}", used[i]);
   qn__buf_c(&t->code.constraints, ",~{memory},~{flags}");
@@ -436,7 +370,7 @@ static void write_call(text *t, LLVMValueRef fields) {
   qn__ll_assembly_call(t->g, &t->code, NULL, 0);
 }
 
-static LLVMValueRef function_of(text *t, const qn_body *body) {
+static LLVMValueRef function_of(text *t, const qn_body *body, void (*write)(text *t)) {
   qn_ll *g = t->g;
   LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
   qn_str name = qn__arena_fmt(g->arena, "%s_window", body->symbol);
@@ -446,7 +380,7 @@ static LLVMValueRef function_of(text *t, const qn_body *body) {
   qn__ll_function_quickly(g, fn); /* there is nothing but assembly in it */
   LLVMSetLinkage(fn, LLVMInternalLinkage);
   LLVMPositionBuilderAtEnd(g->b, LLVMAppendBasicBlockInContext(g->ctx, fn, ""));
-  write_call(t, LLVMGetParam(fn, 0));
+  write_call(t, LLVMGetParam(fn, 0), write);
   LLVMBuildRetVoid(g->b);
   LLVMPositionBuilderAtEnd(g->b, here);
   return fn;
@@ -468,18 +402,20 @@ static void set_common(text *t, const window_tile *w) {
   set(t, IMAGE_STEP, qn__ll_sub(g, w->size[7], qn__ll_mul(g, w->size[3], w->size[8])));
   set(t, DOWN, w->size[10]), set(t, COLUMN, w->column);
   set(t, OUTSIDE, w->outside);
-  set(t, TAP, qn__ll_mul(g, w->size[1], qn__ll_i64(g, 4)));
-  set(t, ALL_READABLE, qn__ll_bits(g, g->i64, (1ull << columns_of(t)) - 1));
-  set(t, VALUES_AT, t->table);
+  set(t, TAP, t->prepared ? t->prepared : qn__ll_mul(g, w->size[1], qn__ll_i64(g, 4)));
+  set(t, ALL_READABLE, qn__ll_bits(g, g->i64, (1ull << qn__ll_window_columns(t)) - 1));
   if (t->pads) {
     LLVMValueRef top = qn__ll_mul(g, w->size[14], qn__ll_i64(g, shape->stride[0]));
     set(t, FIRST_TOP, qn__ll_sub(g, top, qn__ll_i64(g, shape->pads[0])));
     set(t, HEIGHT, w->size[12]), set(t, WIDTH, w->size[13]);
   }
-  qn_ll_chain *c = &t->chain;
-  qn__ll_region_load(&c->region, 0, t->places, qn__ll_i64(g, 0), 1, NULL);
-  qn__ll_region_emit(&c->region, 0, 0, 0, 1);
-  for (uint32_t i = 0; i < c->num_all; i++) set(t, SCALAR + (int)i, qn__ll_region_get(&c->region, c->all[i], 1));
+  for (uint32_t k = 0; k < t->all.count; k++) {
+    qn_ll_chain *c = &t->all.chain[k];
+    qn__ll_region_load(&c->region, 0, t->places, qn__ll_i64(g, 0), 1, NULL);
+    qn__ll_region_emit(&c->region, 0, 0, 0, 1);
+    for (uint32_t i = 0; i < c->num_all; i++)
+      set(t, (int)(SCALAR + k * VALUES + i), qn__ll_region_get(&c->region, c->all[i], 1));
+  }
 }
 
 /* The first pixel, from channel `first` on. */
@@ -502,11 +438,12 @@ static void set_start(text *t, const window_tile *w, LLVMValueRef first) {
   set(t, TOP, qn__ll_sub(g, top, qn__ll_i64(g, shape->pads[0])));
   set(t, LEFT, qn__ll_sub(g, left, qn__ll_i64(g, shape->pads[1])));
   set(t, ROWS, qn__ll_sub(g, qn__ll_arg_end(g, 0), begin));
-  set(t, WEIGHTS, qn__ll_gep(g, w->weights, qn__ll_mul(g, first, qn__ll_i64(g, 4))));
+  set(t, VALUES_AT, t->table);
+  set(t, WEIGHTS, qn__ll_gep(g, w->weights, qn__ll_mul(g, first, qn__ll_i64(g, t->weight_bytes))));
   LLVMValueRef y = qn__ll_gep(g, w->y, qn__ll_mul(g, begin, w->y_pitch));
   set(t, Y, qn__ll_gep(g, y, qn__ll_mul(g, first, qn__ll_i64(g, t->y_size))));
-  for (uint32_t i = 0; i < t->chain.num_rows; i++) {
-    uint32_t extra = t->chain.rows[i] - 1;
+  for (uint32_t i = 0; i < t->all.chain[0].num_rows; i++) {
+    uint32_t extra = t->all.chain[0].rows[i] - 1;
     LLVMValueRef row = qn__ll_gep(g, t->base[extra], qn__ll_mul(g, begin, t->stride[extra]));
     if (is_element(t, i)) row = qn__ll_gep(g, row, qn__ll_mul(g, first, qn__ll_i64(g, 4)));
     set(t, ROW_VALUE + 2 * (int)i, row);
@@ -514,26 +451,66 @@ static void set_start(text *t, const window_tile *w, LLVMValueRef first) {
   }
 }
 
-/* Values by column of `count` channels. */
-static void set_columns(text *t, LLVMValueRef first, LLVMValueRef count) {
-  qn_ll *g = t->g;
-  qn_ll_chain *c = &t->chain;
-  qn_ll_for f;
-  if (c->num_columns == 0) return;
-  LLVMValueRef lanes = qn__ll_i64(g, g->lanes);
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, g->lanes, 0, NULL);
-  LLVMValueRef mask = NULL, to = qn__ll_gep(g, t->table, qn__ll_mul(g, f.i, qn__ll_i64(g, 4)));
-  if (t->plan->tile.text_masks) mask = qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, count, f.i), lanes));
-  qn__ll_region_load(&c->region, QN_LL_BY_LANE, t->places, qn__ll_add(g, first, f.i), g->lanes, mask);
-  qn__ll_region_emit(&c->region, QN_LL_BY_LANE, 0, 0, g->lanes);
-  for (uint32_t i = 0; i < c->num_columns; i++)
-    qn__ll_store_vec(g, qn__ll_region_get(&c->region, c->columns[i], g->lanes),
-                     qn__ll_gep_const(g, to, (int64_t)i * CHANNELS * 4), 4);
-  qn__ll_for_end(g, &f, NULL);
+/* Of 64 channels that stand apart vector j has those of 16 L + 4 j .. + 3 in its 128-bit lane L. */
+static void store_apart(qn_ll *g, LLVMValueRef v, LLVMValueRef values, LLVMValueRef at) {
+  LLVMValueRef within = LLVMBuildAnd(g->b, at, qn__ll_i64(g, 63), "");
+  LLVMValueRef block = qn__ll_mul(g, qn__ll_sub(g, at, within), qn__ll_i64(g, 4));
+  LLVMValueRef to = qn__ll_gep(g, values, qn__ll_add(g, block, within));
+  for (uint32_t j = 0; j < 4; j++) {
+    LLVMValueRef picks[4];
+    for (uint32_t i = 0; i < 4; i++) picks[i] = qn__ll_i32(g, 4 * j + i);
+    LLVMValueRef lane = LLVMBuildShuffleVector(g->b, v, v, LLVMConstVector(picks, 4), "");
+    qn__ll_store_vec(g, lane, qn__ll_gep_const(g, to, j * LINE), 4);
+  }
 }
 
-/* Whether the epilogue is a chain of floats, or does nothing to bytes. False when memory runs out. */
-static bool find_chain(text *t, bool *found) {
+static uint32_t count_columns(const text *t) {
+  return t->all.chain[0].num_columns + (t->all.count > 1 ? t->all.chain[1].num_columns : 0);
+}
+
+/* Those of a vector, from `first` + f.i on; whether packs may be used for it, if there is a question. */
+static LLVMValueRef vector_columns(text *t, LLVMValueRef first, LLVMValueRef at, LLVMValueRef mask, bool apart) {
+  qn_ll *g = t->g;
+  uint32_t before = 0;
+  for (uint32_t k = 0; k < t->all.count; k++) {
+    qn_ll_chain *c = &t->all.chain[k];
+    qn__ll_region_load(&c->region, QN_LL_BY_LANE, t->places, qn__ll_add(g, first, at), g->lanes, mask);
+    qn__ll_region_emit(&c->region, QN_LL_BY_LANE, 0, 0, g->lanes);
+    for (uint32_t i = 0; i < c->num_columns; i++, before++) {
+      LLVMValueRef v = qn__ll_region_get(&c->region, c->columns[i], g->lanes);
+      LLVMValueRef values = qn__ll_gep_const(g, t->table, (int64_t)before * CHANNELS * 4);
+      if (apart)
+        store_apart(g, v, values, at);
+      else
+        qn__ll_store_vec(g, v, qn__ll_gep(g, values, qn__ll_mul(g, at, qn__ll_i64(g, 4))), 4);
+    }
+  }
+  if (t->all.count < 2) return NULL;
+  LLVMValueRef m = qn__ll_region_get(&t->all.chain[0].region, t->all.narrow[0].multiplier, g->lanes);
+  return qn__ll_narrow_check(g, 1, &m);
+}
+
+/* Values by column of `count` channels: in a function that is compiled slowly, as they are a good part of a small
+ * image. */
+static void set_columns(text *t, LLVMValueRef first, LLVMValueRef count, bool apart) {
+  qn_ll *g = t->g;
+  qn_ll_outline o;
+  qn_ll_for f;
+  bool check = t->all.count > 1;
+  if (count_columns(t) == 0 && !check) return;
+  qn__ll_outline_begin(g, &o, "columns");
+  LLVMValueRef lanes = qn__ll_i64(g, g->lanes), good = qn__ll_i64(g, 1);
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, g->lanes, check ? 1 : 0, &good);
+  LLVMValueRef mask = NULL;
+  if (t->plan->tile.text_masks) mask = qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, count, f.i), lanes));
+  LLVMValueRef fits = vector_columns(t, first, f.i, mask, apart);
+  if (check) good = LLVMBuildAnd(g->b, good, LLVMBuildZExt(g->b, fits, g->i64, ""), "");
+  qn__ll_for_end(g, &f, &good);
+  if (check) set(t, PACKED, good);
+  qn__ll_outline_end(g, &o);
+}
+
+bool qn__ll_window_chains(text *t, bool *found) {
   qn_ll *g = t->g;
   const qn_gemm_plan *p = t->plan;
   qn_tape *tape = qn__arena_new(g->arena, qn_tape);
@@ -544,8 +521,37 @@ static bool find_chain(text *t, bool *found) {
     const qn_extra *x = &p->epilogue_extras[i];
     t->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, t->base[i], NULL};
   }
-  *found = qn__ll_chain_find(g, tape, vary, &t->chain) && (t->size == 4 || t->chain.num_steps == 0);
+  if (p->combine == QN_COMBINE_MAX && t->size == 1) { /* stored as they are found */
+    t->all = (qn_ll_chains){.count = 1};
+    *found = qn__ll_chain_find(g, tape, vary, &t->all.chain[0]) && t->all.chain[0].num_steps == 0;
+  } else {
+    *found = qn__ll_chains_find(g, tape, vary, p->y_mem, &t->all);
+  }
   return true;
+}
+
+static void write_all(text *t) {
+  qn__ll_window_groups(t);
+}
+
+void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void (*write)(text *t), bool apart) {
+  qn_ll *g = t->g;
+  uint32_t columns = count_columns(t), step = apart ? 64 : t->plan->tile.text_vectors * t->lanes;
+  qn__ll_function_quickly(g, g->fn);
+  t->fields = qn__ll_slot(g, g->i64, FIELDS);
+  t->table = qn__ll_slot(g, g->i32, (columns ? columns : 1) * CHANNELS);
+  set_common(t, w);
+  LLVMValueRef all = w->size[1], fn = function_of(t, body, write);
+  qn_ll_for f;
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), all, 1, 0, NULL);
+  /* Without values by column there is nothing to compute for some channels only. */
+  f.step = columns || t->all.count > 1 ? qn__ll_i64(g, CHANNELS / step * step) : all;
+  LLVMValueRef count = qn__ll_min(g, f.step, qn__ll_sub(g, all, f.i));
+  set(t, CHANNELS_LEFT, count);
+  set_columns(t, f.i, count, apart);
+  set_start(t, w, f.i);
+  LLVMBuildCall2(g->b, LLVMFunctionType(g->void_t, &g->ptr, 1, false), fn, &t->fields, 1, "");
+  qn__ll_for_end(g, &f, NULL);
 }
 
 bool qn__ll_window_text(window_tile *w, const qn_body *body, bool *done) {
@@ -555,6 +561,8 @@ bool qn__ll_window_text(window_tile *w, const qn_body *body, bool *done) {
   if (!t) return false;
   *t = (text){.g = g,
               .plan = p,
+              .channels = all_channels,
+              .weight_bytes = 4,
               .pixels = p->tile.text_pixels,
               .lanes = p->tile.lanes,
               .pads = qn__window_pads(p),
@@ -562,23 +570,7 @@ bool qn__ll_window_text(window_tile *w, const qn_body *body, bool *done) {
               .keys = p->combine == QN_COMBINE_MAX && p->acc == QN_F32,
               .size = qn__ll_mem_bits(p->a_mem) / 8,
               .y_size = qn__ll_mem_bits(p->y_mem) / 8};
-  if (!find_chain(t, done)) return false;
-  if (!*done) return true;
-  qn__ll_function_quickly(g, g->fn);
-  t->fields = qn__ll_slot(g, g->i64, FIELDS);
-  t->table = qn__ll_slot(g, g->i32, (t->chain.num_columns ? t->chain.num_columns : 1) * CHANNELS);
-  set_common(t, w);
-  LLVMValueRef all = w->size[1], fn = function_of(t, body);
-  uint32_t step = p->tile.text_vectors * t->lanes, most = CHANNELS / step * step;
-  qn_ll_for f;
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), all, 1, 0, NULL);
-  /* Without values by column there is nothing to compute for some channels only. */
-  f.step = t->chain.num_columns ? qn__ll_i64(g, most) : all;
-  LLVMValueRef count = qn__ll_min(g, f.step, qn__ll_sub(g, all, f.i));
-  set(t, CHANNELS_LEFT, count);
-  set_columns(t, f.i, count);
-  set_start(t, w, f.i);
-  LLVMBuildCall2(g->b, LLVMFunctionType(g->void_t, &g->ptr, 1, false), fn, &t->fields, 1, "");
-  qn__ll_for_end(g, &f, NULL);
+  if (!qn__ll_window_chains(t, done)) return false;
+  if (*done) qn__ll_window_body(t, w, body, write_all, false);
   return true;
 }

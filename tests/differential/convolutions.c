@@ -24,6 +24,7 @@ static conv any_conv(void) {
     c.o = c.groups * (1 + pick(pick(3) ? 40 : 140));
     if (depthwise) {
       c.c = pick(3) == 0 ? 32 * (1 + pick(4)) : 1 + pick(80);
+      if (pick(8) == 0) c.c = 500 + pick(150), c.h = 1 + pick(4), c.w = 1 + pick(5); /* more than are done at once */
       c.groups = c.c;
       c.o = c.c * (pick(5) ? 1 : 2);
     }

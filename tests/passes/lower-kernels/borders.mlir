@@ -1,8 +1,8 @@
 // RUN: quern opt %s -p 'lower-kernels{target=avx512vnni},canonicalize,dce' --verify-each --check-each | FileCheck %s
 // RUN: quern opt %s -p 'lower-kernels{target=avx2},canonicalize,dce' | FileCheck %s --check-prefix AVX2
 
-// Windows two apart step over the border by themselves where bytes are multiplied four at once; the border is the zero
-// point.
+// Windows two apart, and short ones, step over the border by themselves where bytes are multiplied four at once; the
+// border is the zero point.
 // CHECK-LABEL: func.func @strided
 // CHECK-NOT:   kern.pad
 // CHECK:       kern.window
@@ -15,7 +15,16 @@ func.func @strided(%x: tensor<1x8x8x40x!quant.uniform<u8:f32, 0.5:130>>) -> tens
   return %y : tensor<1x4x4x40xi32>
 }
 
-// Those that overlap, and images whose codes change on the way, are padded beforehand.
+// CHECK-LABEL: func.func @short
+// CHECK-NOT:   kern.pad
+// CHECK:       {acc = i32, border = 130, combine = "dot", layout = "k4n64", pads = array<i64: 1, 1, 1, 1>, window = array<i64: 3, 3, 1, 1, 1, 1>}
+func.func @short(%x: tensor<1x8x8x40x!quant.uniform<u8:f32, 0.5:130>>) -> tensor<1x8x8x40xi32> {
+  %w = arith.constant dense<3> : tensor<3x3x1x40x!quant.uniform<i8:f32, 0.5>>
+  %y = quern.conv2d %x, %w {groups = 40, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x40x!quant.uniform<u8:f32, 0.5:130>>, tensor<3x3x1x40x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8x8x40xi32>
+  return %y : tensor<1x8x8x40xi32>
+}
+
+// Others that overlap, and images whose codes change on the way, are padded beforehand.
 // CHECK-LABEL: func.func @kept
 // CHECK:       kern.pad
 // CHECK:       kern.window
@@ -25,7 +34,7 @@ func.func @strided(%x: tensor<1x8x8x40x!quant.uniform<u8:f32, 0.5:130>>) -> tens
 // CHECK-NOT:   border
 func.func @kept(%x: tensor<1x8x8x40x!quant.uniform<u8:f32, 0.5:130>>, %s: tensor<1x8x8x40x!quant.uniform<i8:f32, 0.5:2>>) -> (tensor<1x8x8x40xi32>, tensor<1x4x4x40xi32>) {
   %w = arith.constant dense<3> : tensor<3x3x1x40x!quant.uniform<i8:f32, 0.5>>
-  %y = quern.conv2d %x, %w {groups = 40, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x40x!quant.uniform<u8:f32, 0.5:130>>, tensor<3x3x1x40x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8x8x40xi32>
+  %y = quern.conv2d %x, %w {groups = 40, dilations = array<i64: 2, 2>, pads = array<i64: 2, 2, 2, 2>} : (tensor<1x8x8x40x!quant.uniform<u8:f32, 0.5:130>>, tensor<3x3x1x40x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x8x8x40xi32>
   %z = quern.conv2d %s, %w {groups = 40, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 2, 2>} : (tensor<1x8x8x40x!quant.uniform<i8:f32, 0.5:2>>, tensor<3x3x1x40x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x4x4x40xi32>
   return %y, %z : tensor<1x8x8x40xi32>, tensor<1x4x4x40xi32>
 }

@@ -1,0 +1,105 @@
+/* What the writers of windows' assembly share: window_text.c, and depthwise_text.c for products of bytes. */
+#ifndef QN_LL_WINDOW_WRITE_H
+#define QN_LL_WINDOW_WRITE_H
+#include "assembly.h"
+#include "chain.h"
+#include "window.h"
+
+enum { REGISTERS = 32, LINE = 64, VALUES = QN_LL_CHAIN_VALUES, CHANNELS = 512 };
+
+/* What the assembly finds in memory, eight bytes each, and changes there. */
+enum field {
+  ROWS, /* pixels that are left */
+  Y,
+  FIRST_COLUMN, /* of the group, of its line of Y, */
+  FIRST_LINE,
+  LINE_AT,  /* its windows' first line of the image, at column 0, */
+  GROUP_AT, /* at the group's first column */
+  TOP,      /* the first line of its windows, the first column, in the image */
+  LEFT,
+  START, /* the same eight, as they are in the beginning */
+  Y_PITCH = START + 8,
+  COLUMNS,
+  LINES,
+  LINE_STEP,
+  IMAGE_STEP,
+  PIXEL_STEP,
+  FIRST_TOP, /* of windows of line 0 */
+  HEIGHT,    /* of the image */
+  WIDTH,
+  DOWN, /* bytes from line to line of a window, from column to column of the image */
+  COLUMN,
+  WEIGHTS,
+  TAP, /* bytes from weight to weight, or where prepared weights are */
+  OUTSIDE,
+  CHANNELS_LEFT,
+  COUNT, /* pixels of the group */
+  READABLE,
+  ALL_READABLE,
+  VALUES_AT, /* values by column */
+  PACKED,    /* which chain of bytes */
+  SCALAR,
+  ROW_VALUE = SCALAR + 2 * VALUES, /* of the first chain: address and stride */
+  FIELDS = ROW_VALUE + 2 * VALUES
+};
+enum {
+  AT_GROUP = 1,
+  AT_CHANNELS,
+  AT_LINE,
+  AT_SOME,
+  AT_LINE_END,
+  AT_STORED,
+  AT_NEXT_LINE,
+  AT_CHANNELS_END,
+  AT_PIXELS_END,
+  AT_OTHER,
+  AT_SMALL,
+  AT_PANEL,
+  AT_END
+};
+
+typedef struct text {
+  qn_ll *g;
+  const qn_gemm_plan *plan;
+  qn_ll_assembly code;
+  qn_ll_chains all;
+  void (*channels)(struct text *t); /* writes what is done with the channels of a group of pixels */
+  uint32_t pixels, vectors, lanes, sums;
+  bool pads, keys, weights, masks;
+  int64_t size, y_size, weight_bytes; /* of an element, of a channel's weights up to the next one's */
+  LLVMValueRef fields, table;
+  LLVMValueRef prepared; /* memory for weights, of products of bytes; else null */
+  LLVMValueRef *base, *stride;
+  qn_ll_place *places;
+} text;
+
+#define TEXT(...) qn__buf_fmt(&t->code.text, __VA_ARGS__)
+
+static inline void load(text *t, enum field f, const char *reg) {
+  TEXT("movq %d(%%rdi), %%%s\n", 8 * (int)f, reg);
+}
+
+static inline void store(text *t, const char *reg, enum field f) {
+  TEXT("movq %%%s, %d(%%rdi)\n", reg, 8 * (int)f);
+}
+
+static inline void add(text *t, const char *reg, enum field f) {
+  TEXT("addq %%%s, %d(%%rdi)\n", reg, 8 * (int)f);
+}
+
+static inline void label(text *t, int n) {
+  TEXT("%d:\n", n);
+}
+
+/* window_text.c. Masks of what channels there are, from r10 on, in k1 and those after it. */
+void qn__ll_window_masks(text *t);
+/* Columns that the windows of the group see. */
+int64_t qn__ll_window_columns(const text *t);
+/* All groups of pixels, from the fields as they are. */
+void qn__ll_window_groups(text *t);
+/* The body, whose assembly is `write`; the chains are known, others of its fields are set. Values by column stand as
+ * `apart` says. */
+void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void (*write)(text *t), bool apart);
+/* Finds chains; false when memory runs out. */
+bool qn__ll_window_chains(text *t, bool *found);
+#endif
