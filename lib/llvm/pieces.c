@@ -67,8 +67,10 @@ static void name_piece(cutter *c, piece *p);
 static void name_callees(cutter *c, piece *p) {
   for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(p->fn); b; b = LLVMGetNextBasicBlock(b)) {
     for (LLVMValueRef i = LLVMGetFirstInstruction(b); i; i = LLVMGetNextInstruction(i)) {
-      piece *callee = LLVMIsACallInst(i) ? find_piece(c, LLVMGetCalledValue(i)) : NULL;
-      if (callee && !callee->named) name_piece(c, callee);
+      for (unsigned k = 0; k < (unsigned)LLVMGetNumOperands(i); k++) { /* called, or handed on */
+        piece *callee = LLVMIsAFunction(LLVMGetOperand(i, k)) ? find_piece(c, LLVMGetOperand(i, k)) : NULL;
+        if (callee && !callee->named) name_piece(c, callee);
+      }
     }
   }
 }

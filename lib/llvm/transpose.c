@@ -31,6 +31,10 @@ void qn__ll_square_turn(const qn_ll_square *s, LLVMValueRef from, LLVMValueRef f
                         LLVMValueRef to_stride) {
   qn_ll *g = s->n->g;
   LLVMValueRef v[MOST];
+  if (qn__ll_transpose_has_text(s)) {
+    qn__ll_transpose_turn(s, s->side, s->side, from, from_stride, to, to_stride);
+    return;
+  }
   for (uint32_t i = 0; i < s->side; i++)
     v[i] = qn__ll_load_vec(g, s->vector, qn__ll_gep(g, from, times(g, from_stride, i)), 1);
   turn_around(g, v, s->side);
@@ -143,6 +147,10 @@ void qn__ll_transpose(qn_ll_nest *n) {
   s.vector = LLVMVectorType(qn__ll_mem_type(g, s.mem), s.side);
   s.in_stride = n->stride[loops - 1];
   s.out_stride = n->stride[loops + n->tiled];
+  if (s.plain && !n->stream && qn__ll_transpose_has_text(&s)) {
+    qn__ll_transpose_by_text(&s);
+    return;
+  }
   s.room_in = qn__ll_slot(g, s.vector, s.side);
   s.room_out = qn__ll_slot(g, s.vector, s.side);
   if (!n->stream) {

@@ -82,15 +82,19 @@ static void write_row(const turning *t, LLVMValueRef row, LLVMValueRef to, LLVMV
   qn__ll_if_end(g, &goes_on);
 }
 
+static void fetch_row(qn_ll *g, LLVMValueRef at) {
+  LLVMValueRef args[4] = {at, qn__ll_i32(g, 0), qn__ll_i32(g, 2), qn__ll_i32(g, 1)};
+  LLVMTypeRef type = g->ptr;
+  qn__ll_intrinsic(g, "llvm.prefetch", 1, &type, 4, args);
+}
+
 static void fetch(const turning *t, LLVMValueRef from, uint32_t rows) {
   qn_ll *g = t->s->n->g;
   LLVMValueRef ahead = qn__ll_gep(g, from, times(g, t->s->in_stride, RUNS_AHEAD * t->rows));
-  for (uint32_t i = 0; i < rows; i++) {
-    LLVMValueRef args[4] = {qn__ll_gep(g, ahead, times(g, t->s->in_stride, i)), qn__ll_i32(g, 0), qn__ll_i32(g, 2),
-                            qn__ll_i32(g, 1)};
-    LLVMTypeRef type = g->ptr;
-    qn__ll_intrinsic(g, "llvm.prefetch", 1, &type, 4, args);
-  }
+  qn_ll_for f;
+  qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, rows), 1, 0, NULL);
+  fetch_row(g, qn__ll_gep(g, ahead, qn__ll_mul(g, t->s->in_stride, f.i)));
+  qn__ll_for_end(g, &f, NULL);
 }
 
 /* Small elements: a whole line of each of as many rows as 16 bytes have elements, of which every quarter of a vector is
@@ -139,13 +143,16 @@ static void turn_squares(const turning *t, LLVMValueRef from, LLVMValueRef to) {
 
 static void turn_around(const turning *t, LLVMValueRef from) {
   qn_ll *g = t->s->n->g;
-  uint32_t step = by_quarters(t) ? 16 / t->size : t->s->side;
+  bool text = qn__ll_transpose_has_text(t->s) && t->size != 2; /* of which quarters are a little faster */
+  uint32_t step = text ? LINE / t->size : by_quarters(t) ? 16 / t->size : t->s->side;
   qn_ll_for along;
   qn__ll_do_begin(g, &along, qn__ll_i64(g, 0), qn__ll_i64(g, t->rows), step, 0, NULL);
   LLVMValueRef here = qn__ll_gep(g, from, qn__ll_mul(g, along.i, t->s->in_stride));
   LLVMValueRef there = qn__ll_gep(g, qn__ll_gep_const(g, t->room, t->bytes), times(g, along.i, t->size));
   fetch(t, here, step);
-  if (by_quarters(t))
+  if (text)
+    qn__ll_transpose_turn(t->s, step, t->columns, here, t->s->in_stride, there, qn__ll_i64(g, t->pitch));
+  else if (by_quarters(t))
     turn_quarters(t, here, there);
   else
     turn_squares(t, here, there);
