@@ -268,10 +268,8 @@ static LLVMValueRef count_steps(loops *l) {
   qn_ll *g = l->s.g;
   LLVMValueRef count = qn__ll_sub(g, qn__ll_arg_end(g, 0), qn__ll_arg_begin(g, 0));
   if (!l->low) return count;
-  /* The fewest tiles that cover the rows, as many of them low as it takes. */
-  LLVMValueRef high = qn__ll_i64(g, l->rows);
-  LLVMValueRef tiles = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, l->rows - 1)), high, "");
-  l->high_tiles = qn__ll_sub(g, tiles, qn__ll_sub(g, qn__ll_mul(g, tiles, high), count));
+  LLVMValueRef tiles;
+  l->high_tiles = qn__ll_gemm_tall(g, count, l->rows, &tiles);
   return tiles;
 }
 

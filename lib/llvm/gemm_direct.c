@@ -478,13 +478,10 @@ static void all_panels(direct *d) {
   qn__ll_if_end(g, &some);
 }
 
-/* The fewest tiles that cover the rows, as many of them low as it takes. */
 static LLVMValueRef end_of_high(direct *d) {
   qn_ll *g = d->g;
-  LLVMValueRef count = qn__ll_sub(g, d->end[0], d->begin[0]), high = qn__ll_i64(g, d->rows);
-  LLVMValueRef tiles = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, d->rows - 1)), high, "");
-  LLVMValueRef tall = qn__ll_sub(g, tiles, qn__ll_sub(g, qn__ll_mul(g, tiles, high), count));
-  return qn__ll_add(g, d->begin[0], qn__ll_mul(g, tall, high));
+  LLVMValueRef tiles, tall = qn__ll_gemm_tall(g, qn__ll_sub(g, d->end[0], d->begin[0]), d->rows, &tiles);
+  return qn__ll_add(g, d->begin[0], qn__ll_mul(g, tall, qn__ll_i64(g, d->rows)));
 }
 
 static direct begin(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {

@@ -136,13 +136,10 @@ static void one_panel(few *w, LLVMValueRef panel) {
   if (whole < p->few_blocks) piece(w, a, b, qn__ll_i64(g, whole), true);
 }
 
-/* The fewest tiles that cover the rows, as many of them low as it takes. */
 static LLVMValueRef end_of_high(few *w) {
   qn_ll *g = w->g;
-  LLVMValueRef count = qn__ll_sub(g, w->end, w->begin), high = qn__ll_i64(g, w->rows);
-  LLVMValueRef tiles = LLVMBuildUDiv(g->b, qn__ll_add(g, count, qn__ll_i64(g, w->rows - 1)), high, "");
-  LLVMValueRef tall = qn__ll_sub(g, tiles, qn__ll_sub(g, qn__ll_mul(g, tiles, high), count));
-  return qn__ll_add(g, w->begin, qn__ll_mul(g, tall, high));
+  LLVMValueRef tiles, tall = qn__ll_gemm_tall(g, qn__ll_sub(g, w->end, w->begin), w->rows, &tiles);
+  return qn__ll_add(g, w->begin, qn__ll_mul(g, tall, qn__ll_i64(g, w->rows)));
 }
 
 qn_status qn__ll_gemm_few(qn_ll *g, const qn_body *body) {

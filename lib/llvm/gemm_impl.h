@@ -92,6 +92,9 @@ typedef struct gemm_sums {
   LLVMValueRef *given[GEMM_MOST], *kept[GEMM_MOST]; /* fields of the state */
 } gemm_sums;
 
+/* Of the fewest tiles of `rows` rows, and of one less, that cover `count` rows: how many are tall; *tiles, all. */
+LLVMValueRef qn__ll_gemm_tall(qn_ll *g, LLVMValueRef count, uint32_t rows, LLVMValueRef *tiles);
+
 /* For tiles of `rows` rows as s->tile is shaped now. */
 void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows);
 /* Calls `rows` for each piece of the panel at hand, to take all rows of a block that begins at `begin`, and so many of

@@ -1,6 +1,12 @@
 /* A tile's sums as a function, and calls of it. */
 #include "gemm_impl.h"
 
+LLVMValueRef qn__ll_gemm_tall(qn_ll *g, LLVMValueRef count, uint32_t rows, LLVMValueRef *tiles) {
+  LLVMValueRef tall = qn__ll_i64(g, rows), up = qn__ll_i64(g, rows - 1);
+  *tiles = LLVMBuildUDiv(g->b, qn__ll_add(g, count, up), tall, "");
+  return qn__ll_sub(g, *tiles, qn__ll_sub(g, qn__ll_mul(g, *tiles, tall), count));
+}
+
 LLVMValueRef qn__ll_gemm_columns(gemm_state *s, LLVMValueRef panel) {
   int64_t bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
   return qn__ll_gep(s->g, panel, qn__ll_mul(s->g, s->column, qn__ll_i64(s->g, bytes)));
