@@ -42,7 +42,7 @@ static void shape_tile(few *w, uint32_t rows) {
 
 /* Tiles of `rows` rows, `blocks` of K. */
 static LLVMValueRef tile_function(few *w, uint32_t rows, uint32_t blocks) {
-  uint32_t all = QN_FEW_BLOCKS * rows, of = (uint32_t)w->plan->few_rows;
+  uint32_t all = w->plan->few_piece * rows, of = (uint32_t)w->plan->few_rows;
   qn_ll_strip_few of_piece = {blocks, (all + of - 1) / of, all / of, w->plan->few_pitch};
   shape_tile(w, rows);
   return qn__ll_strips_few(w->strips, &of_piece);
@@ -50,8 +50,8 @@ static LLVMValueRef tile_function(few *w, uint32_t rows, uint32_t blocks) {
 
 static void make_tiles(few *w) {
   for (uint32_t i = 0; i < (w->low ? 2u : 1u); i++) {
-    w->tile[i][0] = tile_function(w, w->rows - i, QN_FEW_BLOCKS);
-    if (w->left != QN_FEW_BLOCKS) w->tile[i][1] = tile_function(w, w->rows - i, w->left);
+    w->tile[i][0] = tile_function(w, w->rows - i, w->plan->few_piece);
+    if (w->left != w->plan->few_piece) w->tile[i][1] = tile_function(w, w->rows - i, w->left);
   }
 }
 
@@ -75,10 +75,10 @@ static void run_tiles(few *w, qn_ll_strip_part *part, bool last) {
 static void piece(few *w, LLVMValueRef a, LLVMValueRef panel, LLVMValueRef at, bool last) {
   qn_ll *g = w->g;
   const qn_gemm_plan *p = w->plan;
-  uint32_t blocks = last ? w->left : QN_FEW_BLOCKS;
+  uint32_t blocks = last ? w->left : p->few_piece;
   LLVMValueRef b = qn__ll_gep(g, panel, qn__ll_mul(g, at, qn__ll_i64(g, w->b_block)));
   LLVMValueRef next = qn__ll_gep_const(g, b, blocks * w->b_block), end = qn__ll_add(g, at, qn__ll_i64(g, blocks));
-  LLVMValueRef far = w->halves > 1 ? next : qn__ll_gep_const(g, next, QN_FEW_BLOCKS * w->b_block);
+  LLVMValueRef far = w->halves > 1 ? next : qn__ll_gep_const(g, next, p->few_piece * w->b_block);
   a = qn__ll_gep(g, a, qn__ll_mul(g, at, qn__ll_i64(g, WORD)));
   for (uint32_t h = 0; h < w->halves; h++) {
     int64_t column = (int64_t)h * p->few * LINE;
@@ -87,7 +87,7 @@ static void piece(few *w, LLVMValueRef a, LLVMValueRef panel, LLVMValueRef at, b
                              .start = qn__ll_gep_const(g, w->start, column),
                              .sums = qn__ll_gep_const(g, w->waiting, column),
                              .near = h + 1 < w->halves ? qn__ll_gep_const(g, b, column + p->few * LINE) : next,
-                             .far = qn__ll_gep_const(g, far, h * QN_FEW_BLOCKS * w->b_block / w->halves),
+                             .far = qn__ll_gep_const(g, far, h * p->few_piece * w->b_block / w->halves),
                              .first = LLVMBuildICmp(g->b, LLVMIntEQ, at, qn__ll_i64(g, 0), ""),
                              .last = LLVMBuildICmp(g->b, LLVMIntSGE, end, qn__ll_i64(g, p->few_blocks), ""),
                              .column = h * p->few * g->lanes};
@@ -126,10 +126,10 @@ static void one_panel(few *w, LLVMValueRef panel) {
   const qn_gemm_plan *p = w->plan;
   LLVMValueRef a = qn__ll_gep(g, qn__ll_arg_ptr(g, 0), qn__ll_mul(g, w->begin, qn__ll_i64(g, p->few_pitch)));
   LLVMValueRef b = qn__ll_gep(g, qn__ll_arg_ptr(g, 1), qn__ll_mul(g, panel, qn__ll_i64(g, p->few_blocks * w->b_block)));
-  int64_t whole = p->few_blocks - (w->left == QN_FEW_BLOCKS ? 0 : w->left);
+  int64_t whole = p->few_blocks - (w->left == p->few_piece ? 0 : w->left);
   qn_ll_for f;
   if (whole) {
-    qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, whole), QN_FEW_BLOCKS, 0, NULL);
+    qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, whole), p->few_piece, 0, NULL);
     piece(w, a, b, f.i, false);
     qn__ll_for_end(g, &f, NULL);
   }
@@ -152,8 +152,8 @@ qn_status qn__ll_gemm_few(qn_ll *g, const qn_body *body) {
   w.halves = width / (p->few * g->lanes);
   w.b_block = w.sums_pitch = (int64_t)width * WORD;
   /* A last piece that is too short for its fetches is one with the piece before. */
-  w.left = (uint32_t)(p->few_blocks % QN_FEW_BLOCKS);
-  if (w.left < FEWEST_LEFT) w.left += QN_FEW_BLOCKS;
+  w.left = (uint32_t)(p->few_blocks % p->few_piece);
+  if (w.left < FEWEST_LEFT) w.left += p->few_piece;
   w.begin = qn__ll_arg_begin(g, 0), w.end = qn__ll_arg_end(g, 0);
   if (w.low) w.high_end = end_of_high(&w);
   w.waiting = qn__ll_slot(g, g->i8, (uint32_t)w.sums_pitch * QN_FEW_MOST_ROWS);

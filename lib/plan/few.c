@@ -37,6 +37,13 @@ static bool rows_collide(int64_t rows, int64_t pitch) {
   return rows * (power < LEVEL ? power : LEVEL) > TOGETHER * LEVEL;
 }
 
+/* Blocks of K in a piece. Longer ones load and store sums more rarely, up to what stays in the first level until the
+ * last tile has it; a last one that is much shorter than the others costs more than that. */
+enum { PIECE = 64, LONG_PIECE = 96 };
+static uint32_t piece_of(int64_t blocks) {
+  return blocks % LONG_PIECE == 0 ? LONG_PIECE : PIECE;
+}
+
 void qn__plan_few(const qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan *g) {
   qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0)), y = qn__pshape_of(m, qn_op_result(m, op, 0));
   if (g->direct || g->window || g->tiles || g->sums16 || g->side || !g->lhs_padded || !g->fetch) return;
@@ -50,12 +57,13 @@ void qn__plan_few(const qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan 
   }
   if (!vectors || rows < LEAST_ROWS || k < 1 || k > INT32_MAX / MOST_ROWS / 4 || n < 1 || n > INT32_MAX) return;
   int64_t kb = g->layout.k_block, blocks = (k + kb - 1) / kb, width = g->layout.panel_width;
-  if (blocks < QN_FEW_BLOCKS) return;
+  if (blocks < PIECE) return;
   int64_t bytes = (n + width - 1) / width * width * blocks * WORD;
   if (bytes <= (int64_t)g->outside_bytes || (rows < FAR_ROWS && (uint64_t)bytes > g->far_bytes)) return;
   g->few = vectors;
   g->few_rows = rows;
   g->few_blocks = blocks;
+  g->few_piece = piece_of(blocks);
   g->rows = tallest_of(vectors);
   /* Then they are copied. */
   g->has_prologue |= rows_collide(rows, blocks * WORD);

@@ -129,6 +129,7 @@ typedef struct qn_gemm_plan {
    * known, and the code may rely on K and on bytes from row to row of A, which calls tell all the same (few.c). */
   uint32_t few;
   int64_t few_rows, few_blocks, few_pitch; /* M; K in blocks; bytes */
+  uint32_t few_piece;                      /* blocks that are taken at once */
   qn_combine combine;                      /* of WINDOW; DOT for GEMM */
   qn_window_tile tile;
   uint32_t num_prologue_extras, num_epilogue_extras;
@@ -136,7 +137,7 @@ typedef struct qn_gemm_plan {
   qn_tape prologue; /* inputs: A's element, then the extras; one output of type lhs */
   qn_tape epilogue; /* inputs: the sum (type acc), then the extras; one output of type y_mem */
 } qn_gemm_plan;
-enum { QN_FEW_BLOCKS = 64, QN_FEW_MOST_ROWS = 26 }; /* of K, that a piece of `few` has; of M */
+enum { QN_FEW_MOST_ROWS = 26 }; /* of `few` */
 /* Bytes from row to row of the codes that a prologue makes, of k elements rounded up to the layout's blocks. With `few`
  * never so many that all rows share places of a first-level cache. */
 static inline int64_t qn__codes_pitch(const qn_gemm_plan *g, int64_t k_padded) {
