@@ -48,10 +48,11 @@ typedef enum qn_choice_key {
 
 /* Kernels that choices are for. */
 typedef enum qn_tuned_kind {
-  QN_TUNED_GEMM = 1 << 0,  /* kern.gemm of matrices */
-  QN_TUNED_CONV = 1 << 1,  /* kern.gemm over windows */
-  QN_TUNED_BLOCK = 1 << 2, /* kern.block_gemm */
-  QN_TUNED_LOOP = 1 << 3   /* kern.map, kern.row: by the machine's constants only */
+  QN_TUNED_GEMM = 1 << 0,     /* kern.gemm of matrices */
+  QN_TUNED_CONV = 1 << 1,     /* kern.gemm over windows */
+  QN_TUNED_BLOCK = 1 << 2,    /* kern.block_gemm */
+  QN_TUNED_LOOP = 1 << 3,     /* kern.map, kern.row: by the machine's constants only */
+  QN_TUNED_ATTENTION = 1 << 4 /* kern.attention */
 } qn_tuned_kind;
 
 /* A row of choices.def. */
@@ -73,9 +74,10 @@ QN_API qn_choice qn_choice_none(void);
 typedef struct qn_tuned {
   qn_tuned_kind kind;
   char isa[24];            /* row of isa.def */
-  char types[48];          /* "ui8,i8,i32": left, right, sum; of BLOCK "i8,LAYOUT": left, layout of the weights */
-  int64_t n, k;            /* columns and depth of the right side */
-  int64_t m_least, m_most; /* rows: 0 and INT64_MAX for any, and for products whose rows are not known */
+  char types[48];          /* "ui8,i8,i32": left, right, sum; of BLOCK "i8,LAYOUT": left, layout of the weights; of
+                              ATTENTION "f32,f32,64": queries, keys, keys of a block */
+  int64_t n, k;            /* columns and depth of the right side; of ATTENTION: keys, and elements of each */
+  int64_t m_least, m_most; /* rows (queries): 0 and INT64_MAX for any, and for products whose rows are not known */
   qn_choice choice;
   double gain; /* times as fast as without, when it was found */
 } qn_tuned;

@@ -81,6 +81,16 @@ static void tile_shapes(list *l, const qn_tuned *t) {
   }
 }
 
+/* Queries that take their steps together. */
+static void query_tiles(list *l, const qn_tuned *t) {
+  int64_t last = 0;
+  for (int64_t rows = tallest_of(t->m_least); rows >= 1; rows--) {
+    int64_t tiles = (t->m_least + rows - 1) / rows;
+    if (tiles != last && (rows > 1 || t->m_least == 1)) add_one(l, QN_CHOICE_ROWS, rows);
+    last = tiles;
+  }
+}
+
 static void inner_loop(list *l, const qn_tuned *t) {
   static const int64_t ahead[] = {0, 2304, 4608, 9216, 13824, 18432, 36864};
   if (t->kind == QN_TUNED_BLOCK) {
@@ -149,6 +159,11 @@ static void thread_parts(list *l, const qn_tuned *t, uint32_t threads) {
 
 size_t qn__tune_candidates(uint32_t stage, const qn_tuned *product, uint32_t threads, qn_choice *out) {
   list l = {&product->choice, out, 0};
+  if (product->kind == QN_TUNED_ATTENTION) {
+    if (stage == 0) query_tiles(&l, product);
+    if (stage == 6) thread_parts(&l, product, threads);
+    return l.n;
+  }
   switch (stage) {
   case 0:
     if (product->kind != QN_TUNED_BLOCK) tile_shapes(&l, product);

@@ -420,7 +420,8 @@ uint32_t qn__cost_parts(const qn_program *p, double cost, const qn_parallel *par
 size_t qn__job_parts(const qn_program *p, const qn_job *job, const qn_parallel *parallel) {
   uint32_t parts = qn__cost_parts(p, job->cost, parallel);
   if (parts == 1) return 1;
-  if (job->step->plan->parts > 1 && job->part == QN_PART_TILES) parts *= job->step->plan->parts;
+  if (job->step->plan->parts > 1 && (job->part == QN_PART_TILES || job->part == QN_PART_ATTENTION))
+    parts *= job->step->plan->parts;
   int64_t units = ceil_div(job->extent[0], job->grain);
   if (job->step->plan->kind == QN_KERNEL_BLOCK_GEMM) {
     units = job->extent[1];

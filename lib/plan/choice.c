@@ -54,7 +54,8 @@ const char *qn_choice_text(const qn_choice *choice, char *text, size_t size) {
 static const struct kind {
   const char *name;
   qn_tuned_kind kind;
-} kinds[] = {{"gemm", QN_TUNED_GEMM}, {"conv", QN_TUNED_CONV}, {"block", QN_TUNED_BLOCK}};
+} kinds[] = {
+    {"gemm", QN_TUNED_GEMM}, {"conv", QN_TUNED_CONV}, {"block", QN_TUNED_BLOCK}, {"attention", QN_TUNED_ATTENTION}};
 enum { NUM_KINDS = sizeof kinds / sizeof *kinds };
 
 const char *qn__tuned_kind_name(qn_tuned_kind kind) {
@@ -116,7 +117,7 @@ static bool is_text(const char *s, size_t room) {
 }
 
 const char *qn__tuned_problem(const qn_tuned *t) {
-  if (!*qn__tuned_kind_name(t->kind)) return "the kernel is none of gemm, conv and block";
+  if (!*qn__tuned_kind_name(t->kind)) return "the kernel is none of gemm, conv, block and attention";
   if (!is_text(t->isa, sizeof t->isa) || !qn_isa_find(qn_str_of(t->isa)) ||
       strcmp(qn_isa_find(qn_str_of(t->isa))->name, t->isa))
     return "'isa' is no row of the instruction set table; 'quern isa' lists them";

@@ -1,5 +1,6 @@
 /* Plans of attention. */
 #include "attention_attrs.h"
+#include "choice.h"
 #include "plan_util.h"
 #include "recipe.h"
 #include <stdio.h>
@@ -134,10 +135,17 @@ static qn_status plan_regions(qn_module *m, qn_op op, qn_arena *arena, qn_attent
 
 /* Steps that rows take together, of which some have to wait for each other, are worth more rows than registers hold
  * sums of. */
-static void plan_rows(const qn_isa *isa, qn_attention_plan *p) {
+static qn_status plan_rows(qn_module *m, qn_op op, qn_kernel_plan *out) {
   enum { AT_ONCE = 2 };
+  qn_attention_plan *p = &out->u.attention;
+  const qn_isa *isa = out->isa;
+  qn_choice c;
+  qn_status s = qn__choice_of_op(m, op, QN_TUNED_ATTENTION, &c, out->tuned, sizeof out->tuned);
+  if (s) return s;
   p->sums = p->codes && isa->int8_rows < isa->float_rows ? isa->int8_rows : isa->float_rows;
-  p->rows = p->sums * AT_ONCE;
+  p->rows = c.value[QN_CHOICE_ROWS] > 0 ? (uint32_t)c.value[QN_CHOICE_ROWS] : p->sums * AT_ONCE;
+  out->parts = c.value[QN_CHOICE_PARTS] > 0 ? (uint32_t)c.value[QN_CHOICE_PARTS] : 1;
+  return QN_OK;
 }
 
 static bool is_const(const qn_tape *t, uint32_t reg, float value) {
@@ -192,8 +200,8 @@ qn_status qn__plan_attention(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_
   if (!s) s = plan_sizes(m, op, p);
   if (!s) s = plan_extras(m, op, arena, p);
   if (!s) s = plan_regions(m, op, arena, p);
+  if (!s) s = plan_rows(m, op, out);
   if (s) return s;
-  plan_rows(out->isa, p);
   p->exponential = is_exponential(p);
   if (!out->isa->has_fma)
     out->slow_reason =

@@ -52,12 +52,25 @@ static bool of_block(const qn_module *m, qn_op op, qn_tuned *t) {
   return set_sizes(&right, &y, t);
 }
 
+static bool of_attention(const qn_module *m, qn_op op, qn_tuned *t) {
+  qn_value q = qn_op_operand(m, op, 0), v = qn_op_operand(m, op, 2);
+  qn__pshape left = qn__pshape_of(m, q), values = qn__pshape_of(m, v);
+  if (left.rank < 2 || values.rank < 2) return false;
+  t->kind = QN_TUNED_ATTENTION;
+  snprintf(t->types, sizeof t->types, "%s,%s,%lld", text_of(qn__mem_of(m, q)),
+           text_of(qn__mem_of(m, qn_op_operand(m, op, 1))), (long long)qn_op_get_int(m, op, "key_block"));
+  t->m_least = t->m_most = left.size[left.rank - 2];
+  t->n = values.size[values.rank - 2], t->k = left.size[left.rank - 1];
+  return t->n > 0 && t->k > 0;
+}
+
 bool qn_tuned_of_op(const qn_module *m, qn_op op, const qn_isa *isa, qn_tuned *out) {
   *out = (qn_tuned){.choice = qn_choice_none()};
   snprintf(out->isa, sizeof out->isa, "%s", isa->name);
   switch (qn_op_kind_of(m, op)) {
   case QN_OP_GEMM: return of_gemm(m, op, out);
   case QN_OP_BLOCK_GEMM: return of_block(m, op, out);
+  case QN_OP_KERN_ATTENTION: return of_attention(m, op, out);
   case QN_OP_MAP:
   case QN_OP_ROW: out->kind = QN_TUNED_LOOP; return true;
   default: return false;

@@ -184,8 +184,8 @@ static qn_status read_row(reader *r, qn_str kind, qn_str rest) {
   uint32_t has = 0;
   bool chosen = false;
   if (!t.kind)
-    return bad(r, SYNTAX, kind, "expected NAME = VALUE, or one of gemm, conv and block, not '%.*s'", shown(kind),
-               kind.data);
+    return bad(r, SYNTAX, kind, "expected NAME = VALUE, or one of gemm, conv, block and attention, not '%.*s'",
+               shown(kind), kind.data);
   while ((rest = trimmed(rest)).size) {
     if (rest.data[0] == ':' && !chosen) {
       chosen = true;

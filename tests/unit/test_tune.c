@@ -49,11 +49,8 @@ static void candidates(void **state) {
   static const struct {
     qn_tuned_kind kind;
     const char *types;
-  } kinds[] = {{QN_TUNED_GEMM, "ui8,i8,i32"},
-               {QN_TUNED_GEMM, "f32,f32,f32"},
-               {QN_TUNED_GEMM, "f64,f64,f64"},
-               {QN_TUNED_CONV, "ui8,i8,i32"},
-               {QN_TUNED_BLOCK, "i8,b32p32i4f16"}};
+  } kinds[] = {{QN_TUNED_GEMM, "ui8,i8,i32"}, {QN_TUNED_GEMM, "f32,f32,f32"},     {QN_TUNED_GEMM, "f64,f64,f64"},
+               {QN_TUNED_CONV, "ui8,i8,i32"}, {QN_TUNED_BLOCK, "i8,b32p32i4f16"}, {QN_TUNED_ATTENTION, "f32,f32,64"}};
   static const int64_t rows[] = {1, 2, 5, 16, 64, 1000, 1 << 20};
   qn_context *ctx = qn_context_create(NULL);
   qn_choice out[QN__TUNE_CANDIDATES];

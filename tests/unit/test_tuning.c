@@ -102,7 +102,7 @@ static void refuses(void **state) {
       {"version = 1\n\nkept_bytes = 5000\nkept_bytes = 5000\n", "given twice", 4, 1},
       {"version = 1\ncpu = another\ncpu = a third\n", "named twice", 3, 7},
       {"version = 1\nkept_bytes\n", "expected NAME = VALUE", 2, 1},
-      {"version = 1\nmap isa=avx2\n", "one of gemm, conv and block", 2, 1},
+      {"version = 1\nmap isa=avx2\n", "one of gemm, conv, block and attention", 2, 1},
       {"version = 1\n\x01\n", "no text", 2, 1},
       {ROW "m=1 n=2 : rows=1\n", "are all needed", 2, 1},
       {ROW "m=1 n=2 k=3 k=3 : rows=1\n", "given twice", 2, 44},

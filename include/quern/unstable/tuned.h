@@ -10,9 +10,9 @@
 extern "C" {
 #endif
 
-/* Kernel, types and sizes of a kern.gemm or kern.block_gemm, its rows in m_least and m_most (-1 where they are not
- * known); nothing chosen. For kern.map and kern.row the kind only. False for other ops, and where columns or depth are
- * not known. */
+/* Kernel, types and sizes of a kern.gemm, kern.block_gemm or kern.attention, its rows in m_least and m_most (-1 where
+ * they are not known); nothing chosen. For kern.map and kern.row the kind only. False for other ops, and where columns
+ * or depth are not known. */
 QN_API bool qn_tuned_of_op(const qn_module *m, qn_op op, const qn_isa *isa, qn_tuned *out);
 
 #ifdef __cplusplus

@@ -4,6 +4,7 @@
 // RUN: quern opt %s -p 'lower-kernels{target=avx2}' --tuning %t.txt | FileCheck %s --check-prefix=AVX2
 // RUN: quern opt %s -p 'lower-kernels{target=avx512vnni},canonicalize,cse,pack-constants,dce,plan-buffers' --tuning %t.txt > %t.mlir
 // RUN: %if llvm %{ quern inspect %t.mlir --function known --kernels --engine llvm | FileCheck %s --check-prefix=INSPECT %}
+// RUN: %if llvm %{ quern inspect %t.mlir --function attention --kernels --engine llvm | FileCheck %s --check-prefix=SCORES %}
 // RUN: %if llvm %{ quern inspect %t.mlir --function known --json --engine llvm | FileCheck %s --check-prefix=JSON %}
 // RUN: quern opt %s -p 'lower-kernels{target=avx512vnni}' --tuning %S/Inputs/tuning.txt 2>%t.err | FileCheck %s --check-prefix=PLAIN
 // RUN: FileCheck %s --check-prefix=FOREIGN < %t.err
@@ -43,4 +44,16 @@ func.func @open(%x: tensor<?x768xui8>, %w: tensor<768x768xi8>) -> tensor<?x768xi
 func.func @loop(%x: tensor<8xf32>) -> tensor<8xf32> {
   %y = quern.relu %x : (tensor<8xf32>) -> tensor<8xf32>
   return %y : tensor<8xf32>
+}
+
+// Attention: how many queries take their steps together.
+// CHECK-LABEL: func.func @attention
+// CHECK: kern.attention
+// CHECK: quern.choice = {parts = 2, rows = 3}
+// SCORES: kern.attention
+// SCORES: tile 3 queries x 64 keys
+// SCORES: tuned rows=3 parts=2
+func.func @attention(%q: tensor<2x50x8xf32>, %k: tensor<2x128x8xf32>, %v: tensor<2x128x3xf32>) -> tensor<2x50x3xf32> {
+  %y = quern.attention %q, %k, %v : (tensor<2x50x8xf32>, tensor<2x128x8xf32>, tensor<2x128x3xf32>) -> tensor<2x50x3xf32>
+  return %y : tensor<2x50x3xf32>
 }
