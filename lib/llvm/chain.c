@@ -1,5 +1,6 @@
 /* Finding chains. */
 #include "chain.h"
+#include <string.h>
 
 enum { OGT = 2, OLT = 4, OLE = 5 };
 
@@ -16,7 +17,7 @@ static const struct {
 } binaries[] = {{QN_T_IADD, QN_TI32, "vpaddd", true},  {QN_T_ISUB, QN_TI32, "vpsubd", false},
                 {QN_T_SMAX, QN_TI32, "vpmaxsd", true}, {QN_T_SMIN, QN_TI32, "vpminsd", true},
                 {QN_T_FADD, QN_TF32, "vaddps", true},  {QN_T_FSUB, QN_TF32, "vsubps", false},
-                {QN_T_FMUL, QN_TF32, "vmulps", true}};
+                {QN_T_FMUL, QN_TF32, "vmulps", true},  {QN_T_FDIV, QN_TF32, "vdivps", false}};
 
 /* The needed instructions that read a register: how many, the first two of them. */
 static uint32_t readers(const finder *f, uint32_t reg, uint32_t which[2]) {
@@ -112,6 +113,12 @@ static bool next_step(finder *f) {
   uint32_t count = readers(f, f->at, which);
   if (count == 1) return unary(f, which[0]) || binary(f, which[0]);
   return count == 2 && selection(f, which[0], which[1]);
+}
+
+bool qn__ll_chain_divides(const qn_ll_chain *c) {
+  for (uint32_t i = 0; i < c->num_steps; i++)
+    if (!strcmp(c->steps[i].op, "vdivps")) return true;
+  return false;
 }
 
 bool qn__ll_chain_find(qn_ll *g, const qn_tape *tape, const uint8_t *vary, qn_ll_chain *out) {

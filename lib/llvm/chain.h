@@ -33,6 +33,9 @@ typedef struct qn_ll_chain {
 /* Whether the tape's only output is made of its input 0 by a chain. `vary` is of inputs, as qn__ll_epilogue_extras has
  * it. */
 bool qn__ll_chain_find(qn_ll *g, const qn_tape *tape, const uint8_t *vary, qn_ll_chain *out);
+/* Whether a step divides: by what is the same for a vector that is done faster by products (divide.c), but beside
+ * windows that are combined. */
+bool qn__ll_chain_divides(const qn_ll_chain *c);
 
 /* The chain to words; or two to bytes that are packed: with the packs' own limits, which not all multipliers allow,
  * then with the tape's, or the latter alone. */

@@ -35,6 +35,8 @@ bool qn__ll_strips_serve(const gemm_state *s, uint32_t columns) {
 static bool find_chains(qn_ll_strips *p, const qn_tape *tape, const uint8_t *vary) {
   qn_scalar mem = p->s->plan->y_mem;
   if (!qn__ll_chains_find(p->s->g, tape, vary, mem, &p->all)) return false;
+  for (uint32_t i = 0; i < p->all.count; i++)
+    if (qn__ll_chain_divides(&p->all.chain[i])) return false;
   p->strip.num_chains = p->all.count;
   for (uint32_t i = 0; i < p->all.count; i++) {
     p->strip.chains[i] = &p->all.chain[i];

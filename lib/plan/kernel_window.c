@@ -50,7 +50,8 @@ static int64_t even_part(int64_t all, int64_t most) {
 
 /* The tile of assembly: of those that the registers hold the one that needs the fewest of them for nothing. Beside sums
  * they hold a line's weights and two columns, or what makes keys of floats. Weights are read less often by long tiles,
- * images that a second-level cache does not hold are read faster by wide ones. */
+ * images that a second-level cache does not hold are read faster by wide ones, and large ones where nothing else takes
+ * time. */
 static void choose_text(const qn_isa *isa, qn_gemm_plan *g, int64_t channels, int64_t columns, bool far, bool narrow) {
   enum {
     REGISTERS = 32,
@@ -74,6 +75,7 @@ static void choose_text(const qn_isa *isa, qn_gemm_plan *g, int64_t channels, in
   double best = 0;
   for (int64_t v = 1; v <= least(groups, widest); v++) {
     int64_t most = (REGISTERS - KEPT - (dot ? w->size[1] * v : 0)) / v;
+    most = far && g->combine == QN_COMBINE_MAX ? most : least(most, QN_WINDOW_SUMS / v);
     most = least(most, least(dot ? MOST_DOTS : MOST_PIXELS, (MOST_COLUMNS - span) / w->stride[1] + 1));
     if (most < 1 || span > MOST_COLUMNS) continue;
     int64_t p = even_part(columns, most);

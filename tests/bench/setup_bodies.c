@@ -67,7 +67,21 @@ static const conv_case convs[] = {
     {"u8 convolution 1x1", {IMAGE(14, 64, 64), KERNEL(1, 0), OF_BYTES}},
     {"u8 convolution 7x7, 3 channels", {IMAGE(28, 3, 64), KERNEL(7, 3), OF_BYTES, .strides = {2, 2}}},
     {"u8 convolution depthwise", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_BYTES, .groups = 64}},
+    {"u8 convolution depthwise, stride 2",
+     {IMAGE(14, 64, 64), KERNEL(3, 1), OF_BYTES, .groups = 64, .strides = {2, 2}}},
+    {"u8 convolution depthwise, 32 channels", {IMAGE(14, 32, 32), KERNEL(3, 1), OF_BYTES, .groups = 32}},
+    {"u8 convolution depthwise 5x5, 100 channels", {IMAGE(14, 100, 100), KERNEL(5, 2), OF_BYTES, .groups = 100}},
+    {"u8 to f32 convolution 3x3", {IMAGE(14, 64, 64), KERNEL(3, 1), .x = QN_UI8, .w = QN_I8, .y = QN_F32}},
+    {"s8 convolution 3x3", {IMAGE(14, 64, 64), KERNEL(3, 1), .x = QN_I8, .w = QN_I8, .y = QN_I8}},
+    {"u8 convolution 5x5, 100 columns", {IMAGE(14, 64, 100), KERNEL(5, 2), OF_BYTES}},
+    {"u8 convolution 3x3, 4 groups", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_BYTES, .groups = 4}},
+    {"u8 convolution 3x3, a row", {IMAGE(3, 64, 64), KERNEL(3, 0), OF_BYTES}},
     {"f32 convolution 3x3", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_FLOATS}},
+    {"f32 convolution 3x3, 4 groups", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_FLOATS, .groups = 4}},
+    {"f32 convolution 7x7, 3 channels", {IMAGE(28, 3, 64), KERNEL(7, 3), OF_FLOATS, .strides = {2, 2}}},
+    {"f32 convolution depthwise 5x5, stride 2",
+     {IMAGE(14, 144, 144), KERNEL(5, 2), OF_FLOATS, .groups = 144, .strides = {2, 2}}},
+    {"f32 convolution depthwise 7x7", {IMAGE(14, 96, 96), KERNEL(7, 3), OF_FLOATS, .groups = 96}},
     {"f32 convolution depthwise", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_FLOATS, .groups = 64}},
 };
 
@@ -84,6 +98,18 @@ typedef struct text_case {
   "xf32> {\n%y = quern.attention %q, %k, %v : (tensor<" #heads "x" #queries "x" #d "x" q ">, tensor<" #heads "x" #keys \
   "x" #d "x" kv ">, tensor<" #heads "x" #keys "x" #d "x" kv ">) -> tensor<" #heads "x" #queries "x" #d                 \
   "xf32>\nreturn %y : tensor<" #heads "x" #queries "x" #d "xf32>\n}\n"
+#define PADS "pads = array<i64: 1, 1, 1, 1>, "
+#define POOL(op, pads, type, size, to, kernel, strides)                                                                \
+  "func.func @main(%x: tensor<1x" #size "x" #size "x64x" type ">) -> tensor<1x" #to "x" #to "x64x" type                \
+  "> {\n%y = quern." op " %x {" pads "kernel = array<i64: " kernel ">, strides = array<i64: " strides                  \
+  ">} : (tensor<1x" #size "x" #size "x64x" type ">) -> tensor<1x" #to "x" #to "x64x" type                              \
+  ">\nreturn %y : tensor<1x" #to "x" #to "x64x" type ">\n}\n"
+#define CONV(type, size, c, each, o, k, pad, groups)                                                                   \
+  "func.func @main(%x: tensor<1x" #size "x" #size "x" #c "x" type ">, %w: tensor<" #k "x" #k "x" #each "x" #o "x" type \
+  ">) -> tensor<1x" #size "x" #size "x" #o "x" type "> {\n%y = quern.conv2d %x, %w {groups = " #groups                 \
+  ", pads = array<i64: " #pad ", " #pad ", " #pad ", " #pad ">} : (tensor<1x" #size "x" #size "x" #c "x" type          \
+  ">, tensor<" #k "x" #k "x" #each "x" #o "x" type ">) -> tensor<1x" #size "x" #size "x" #o "x" type                   \
+  ">\nreturn %y : tensor<1x" #size "x" #size "x" #o "x" type ">\n}\n"
 #define CODES "!quant.uniform<u8:f32, 0.02:117>"
 static const text_case texts[] = {
     {"dynamic quantize, product, bias, gelu 64x64x1024",
@@ -131,9 +157,15 @@ static const text_case texts[] = {
      "func.func @main(%x: tensor<64x1024xf32>, %w: tensor<1024x64xf32>) -> tensor<64x64xf32> {\n"
      "%y = quern.matmul %x, %w : (tensor<64x1024xf32>, tensor<1024x64xf32>) -> tensor<64x64xf32>\n"
      "return %y : tensor<64x64xf32>\n}\n"},
-    {"max pool", "func.func @main(%x: tensor<1x28x28x64xf32>) -> tensor<1x14x14x64xf32> {\n"
-                 "%y = quern.max_pool %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : "
-                 "(tensor<1x28x28x64xf32>) -> tensor<1x14x14x64xf32>\nreturn %y : tensor<1x14x14x64xf32>\n}\n"},
+    {"max pool", POOL("max_pool", "", "f32", 28, 14, "2, 2", "2, 2")},
+    {"max pool 3x3 with pads", POOL("max_pool", PADS, "f32", 28, 14, "3, 3", "2, 2")},
+    {"max pool of codes", POOL("max_pool", PADS, CODES, 28, 14, "3, 3", "2, 2")},
+    {"average pool", POOL("average_pool", "", "f32", 28, 14, "2, 2", "2, 2")},
+    {"average pool 3x3 with pads", POOL("average_pool", PADS, "f32", 28, 28, "3, 3", "1, 1")},
+    {"max pool of i8 codes", POOL("max_pool", PADS, "!quant.uniform<i8:f32, 0.02:17>", 28, 14, "3, 3", "2, 2")},
+    {"max pool of f16", POOL("max_pool", PADS, "f16", 28, 14, "3, 3", "2, 2")},
+    {"f16 convolution 3x3", CONV("f16", 14, 64, 64, 64, 3, 1, 1)},
+    {"f16 convolution depthwise", CONV("f16", 14, 64, 1, 64, 3, 1, 64)},
 };
 
 /* ---- what bodies take, from a line of trace: `compiled for llvm ROW in T ms: N of M bodies are ready` ---- */
