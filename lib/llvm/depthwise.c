@@ -7,7 +7,9 @@
  *
  * Pixels are taken in pairs where windows lie one position apart. With 64 channels both pixels use the same interleaved
  * positions: four columns of a line of the window, with weights that are shifted by one for the second pixel. With 32
- * channels that fill their pixels, 64 bytes are the same position of both pixels' windows. */
+ * channels that fill their pixels, 64 bytes are the same position of both pixels' windows.
+ *
+ * Most windows of 64 channels and more are written as assembly instead (depthwise_text.c). */
 #include "tile.h"
 
 enum { CHANNELS = 64, VECTORS = 4, PIXELS = 16, MAX_TAPS = 49, MAX_QUADS = (MAX_TAPS + 3) / 4 };

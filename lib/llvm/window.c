@@ -1,6 +1,7 @@
 /* WINDOW: the positions of a window combined one channel at a time, many pixels and channels at once (window_tile.c).
  * What the epilogue computes of the sums is done while they are in registers where that is little, else for one pixel
- * after the other. */
+ * after the other. Where it is a chain, all of
+ * it is assembly on rows with AVX-512 (window_text.c). */
 #include "window.h"
 #include "tile.h"
 
