@@ -123,8 +123,26 @@ static LLVMValueRef block_of_k(body *w) {
   return qn__ll_gep(g, w->k, qn__ll_mul(g, panel, w->k_panel));
 }
 
+/* Of few queries products are functions of their own, so that the rest can be compiled quickly. Calling them takes a
+ * few hundredths of the time of a tile of more queries, or of codes that are multiplied where they lie. */
+typedef void (*product_fn)(body *w, LLVMValueRef row, uint32_t rows, void *user);
+static bool calls_products(const body *w) {
+  return w->t.rows <= QN_ATTENTION_DIRECT_ROWS && !w->direct;
+}
+
+static void product(body *w, product_fn fn, LLVMValueRef row, uint32_t rows, void *user) {
+  qn_ll_outline o;
+  if (!calls_products(w)) {
+    fn(w, row, rows, user);
+    return;
+  }
+  qn__ll_outline_begin(w->t.g, &o, "attention_product");
+  fn(w, row, rows, user);
+  qn__ll_outline_end(w->t.g, &o);
+}
+
 /* Calls fn for groups of the tile's rows, no more in each than there are registers for sums, and none much lower. */
-static void by_sums(body *w, void (*fn)(body *w, LLVMValueRef row, uint32_t rows, void *user), void *user) {
+static void by_sums(body *w, product_fn fn, void *user) {
   qn_ll *g = w->t.g;
   uint32_t rows = w->t.rows, groups = (rows + w->t.plan->sums - 1) / w->t.plan->sums;
   const uint32_t heights[2] = {rows / groups + 1, rows / groups}, counts[2] = {rows % groups, groups - rows % groups};
@@ -137,7 +155,7 @@ static void by_sums(body *w, void (*fn)(body *w, LLVMValueRef row, uint32_t rows
       qn__ll_do_begin(g, &f, at, qn__ll_i64(g, row), heights[i], 0, NULL);
       at = f.i;
     }
-    if (counts[i]) fn(w, at, heights[i], user);
+    if (counts[i]) product(w, fn, at, heights[i], user);
     if (counts[i] > 1) qn__ll_for_end(g, &f, NULL);
   }
 }
@@ -318,26 +336,21 @@ static void values(body *w, LLVMValueRef count) {
   qn__ll_if_begin(g, &crossed, LLVMBuildICmp(g->b, LLVMIntSLT, common, count, ""));
   qn__ll_for_begin(g, &rows, qn__ll_i64(g, 1), qn__ll_i64(g, w->t.rows), 1, 0, NULL);
   LLVMValueRef end = qn__ll_min(g, count, qn__ll_attention_left(&w->t, rows.i, w->t.block));
-  values_of(w, &(span){common, larger(g, end, common), rows.i, false}, 1);
+  product(w, common_values, rows.i, 1, &(span){common, larger(g, end, common), rows.i, false});
   qn__ll_for_end(g, &rows, NULL);
   qn__ll_if_end(g, &crossed);
 }
 
 /* ---- tiles ---- */
 
-static void fill(body *w, int64_t at, int64_t floats, LLVMValueRef value) {
-  qn_ll *g = w->t.g;
-  for (int64_t i = 0; i < floats; i++) qn__ll_store_vec(g, value, qn__ll_gep_const(g, w->t.memory, at + i * 4), 4);
-}
-
-/* Zeros: rows of o and l, which fill whole vectors. */
-static void clear(body *w, int64_t at, int64_t bytes) {
+/* Floats of one value: rows of o and l, and numbers of rows, fill whole vectors. */
+static void fill(body *w, int64_t at, int64_t bytes, uint32_t bits) {
   qn_ll *g = w->t.g;
   int64_t step = (int64_t)g->lanes * 4;
   LLVMTypeRef type = qn__ll_lanes(g->f32, g->lanes);
   qn_ll_for f;
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, bytes), step, 0, NULL);
-  qn__ll_store_vec(g, LLVMConstNull(type), qn__ll_gep(g, qn__ll_gep_const(g, w->t.memory, at), f.i), 4);
+  qn__ll_store_vec(g, qn__ll_bits(g, type, bits), qn__ll_gep(g, qn__ll_gep_const(g, w->t.memory, at), f.i), 4);
   qn__ll_for_end(g, &f, NULL);
 }
 
@@ -357,20 +370,19 @@ static LLVMValueRef keys_of(body *w) {
 
 /* Numbers of which each row has one, in whole vectors of any length. */
 static int64_t rows_room(const qn_ll_attention *t) {
-  return (t->rows + 15) & ~15u;
+  return (t->room + 15) & ~15u;
 }
 
 static int64_t partials_bytes(const qn_ll_attention *t) {
-  return t->plan->codes ? rows_room(t) * 4 : (int64_t)t->rows * 32 * 4;
+  return t->plan->codes ? rows_room(t) * 4 : (int64_t)t->room * 32 * 4;
 }
 
 static void begin_tile(body *w) {
-  qn_ll *g = w->t.g;
   const qn_ll_scratch *at = &w->t.at;
-  clear(w, at->out, (int64_t)w->t.rows * w->t.plan->dv_room * 4);
-  clear(w, at->partials, partials_bytes(&w->t));
-  fill(w, at->max, rows_room(&w->t), qn__ll_bits(g, g->f32, 0xFF7FFFFFu)); /* -FLT_MAX, behind the rows too */
-  clear(w, at->factor, rows_room(&w->t) * 4);
+  fill(w, at->out, (int64_t)w->t.rows * w->t.plan->dv_room * 4, 0);
+  fill(w, at->partials, partials_bytes(&w->t), 0);
+  fill(w, at->max, rows_room(&w->t) * 4, 0xFF7FFFFFu); /* -FLT_MAX, behind the rows too */
+  fill(w, at->factor, rows_room(&w->t) * 4, 0);
 }
 
 /* The present block's weights, or then its values, of tile i. It may see none of the keys. */
@@ -463,7 +475,7 @@ static void all_tiles(body *w, LLVMValueRef begin, LLVMValueRef end) {
 
 static void place_scratch(qn_ll_attention *t) {
   const qn_attention_plan *p = t->plan;
-  int64_t at = 0, rows = t->rows;
+  int64_t at = 0, rows = t->room;
   t->at.scores = at;
   at += rows * p->key_block * 4;
   t->at.codes = at;
@@ -502,6 +514,7 @@ qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
   qn_ll_attention *t = &w.t;
   qn_status status = check(g, t->plan, of->rows);
   if (status != QN_OK) return status;
+  t->room = 2 * t->rows > t->plan->rows ? t->plan->rows : t->rows;
   place_scratch(t);
   w.softmax = qn__ll_attention_softmax(t);
   w.finish = qn__ll_attention_finish(t);
@@ -517,5 +530,6 @@ qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
   t->causal_more = qn__ll_arg_size(g, 4);
   w.q_row = qn__ll_arg_stride(g, 0), w.k_panel = qn__ll_arg_stride(g, 2), w.v_panel = qn__ll_arg_stride(g, 3);
   all_tiles(&w, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0));
+  if (calls_products(&w)) qn__ll_function_quickly(g, g->fn);
   return QN_OK;
 }

@@ -22,6 +22,7 @@ typedef struct qn_ll_attention {
   const qn_attention_plan *plan;
   const char *symbol;
   uint32_t rows;
+  uint32_t room; /* rows that there is memory for: the same for tiles of about the same height, which then share code */
   qn_ll_scratch at;
   LLVMValueRef memory;                 /* the scratch */
   LLVMValueRef keys, causal_more;      /* sizes 1 and 4 */

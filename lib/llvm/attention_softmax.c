@@ -320,7 +320,7 @@ static void all_scores(softmax *s, bool part) {
   qn_ll_for rows;
   s->by_key = s->group == s->t.plan->key_block && s->group == g->lanes * s->at_once;
   if (s->by_key) score_keys(s, qn__ll_i64(g, 0), part);
-  qn__ll_for_begin(g, &rows, qn__ll_i64(g, 0), qn__ll_i64(g, s->t.rows), 1, 0, NULL);
+  qn__ll_for_begin(g, &rows, qn__ll_i64(g, 0), qn__ll_arg_size(g, 7), 1, 0, NULL);
   begin_row(s, rows.i);
   place_row(s);
   LLVMValueRef old = qn__ll_load_vec(g, g->f32, row_at(&s->t, s->t.at.max, s->row, 4), 4);
@@ -333,7 +333,7 @@ static void all_scores(softmax *s, bool part) {
 static LLVMValueRef folded(softmax *s, uint32_t first, LLVMTypeRef elem, qn_ll_fold how) {
   qn_ll *g = s->t.g;
   LLVMValueRef at = qn__ll_gep_const(g, s->t.memory, s->t.at.lanes + (int64_t)first * g->lanes * 4);
-  return qn__ll_attention_fold_rows(g, at, elem, s->t.rows - first, how);
+  return qn__ll_attention_fold_rows(g, at, elem, s->t.room - first, how);
 }
 
 /* c of every row at once: 1 where the maximum stays, else the weight of the old one against the new. The places behind
@@ -341,7 +341,7 @@ static LLVMValueRef folded(softmax *s, uint32_t first, LLVMTypeRef elem, qn_ll_f
 static void all_factors(softmax *s) {
   qn_ll *g = s->t.g;
   LLVMTypeRef type = qn__ll_lanes(g->f32, g->lanes);
-  for (uint32_t r = 0; r < s->t.rows; r += g->lanes) {
+  for (uint32_t r = 0; r < s->t.room; r += g->lanes) {
     LLVMValueRef m = qn__ll_gep_const(g, s->t.memory, s->t.at.max + (int64_t)r * 4);
     LLVMValueRef c = qn__ll_gep_const(g, s->t.memory, s->t.at.factor + (int64_t)r * 4);
     LLVMValueRef old = qn__ll_load_vec(g, type, m, 4), max = folded(s, r, g->f32, QN_LL_FOLD_MAX);
@@ -359,7 +359,7 @@ static void all_factors(softmax *s) {
 static void all_weights(softmax *s, bool part) {
   qn_ll *g = s->t.g;
   qn_ll_for rows;
-  qn__ll_for_begin(g, &rows, qn__ll_i64(g, 0), qn__ll_i64(g, s->t.rows), 1, 0, NULL);
+  qn__ll_for_begin(g, &rows, qn__ll_i64(g, 0), qn__ll_arg_size(g, 7), 1, 0, NULL);
   begin_row(s, rows.i);
   LLVMValueRef max = qn__ll_load_vec(g, g->f32, row_at(&s->t, s->t.at.max, s->row, 4), 4);
   if (s->t.plan->codes)
@@ -373,7 +373,7 @@ static void all_weights(softmax *s, bool part) {
 static void all_sums(softmax *s) {
   qn_ll *g = s->t.g;
   LLVMTypeRef type = qn__ll_lanes(g->f32, g->lanes);
-  for (uint32_t r = 0; r < s->t.rows; r += g->lanes) {
+  for (uint32_t r = 0; r < s->t.room; r += g->lanes) {
     LLVMValueRef at = qn__ll_gep_const(g, s->t.memory, s->t.at.partials + (int64_t)r * 4);
     LLVMValueRef c = qn__ll_gep_const(g, s->t.memory, s->t.at.factor + (int64_t)r * 4);
     LLVMValueRef sums = LLVMBuildSIToFP(g->b, folded(s, r, g->i32, QN_LL_FOLD_ADD), type, "");
@@ -457,7 +457,7 @@ LLVMValueRef qn__ll_attention_finish(qn_ll_attention *outer) {
     LLVMValueRef y_row = qn__ll_arg_stride(g, 1), dv = qn__ll_arg_size(g, 3);
     qn__ll_region_emit(&s.region, 0, 0, 0, 1);
     qn_ll_for rows;
-    qn__ll_for_begin(g, &rows, qn__ll_i64(g, 0), qn__ll_i64(g, s.t.rows), 1, 0, NULL);
+    qn__ll_for_begin(g, &rows, qn__ll_i64(g, 0), qn__ll_arg_size(g, 7), 1, 0, NULL);
     s.o = row_at(&s.t, s.t.at.out, rows.i, (int64_t)s.t.plan->dv_room * 4);
     s.y = qn__ll_gep(g, y, qn__ll_mul(g, qn__ll_add(g, s.t.first_row, rows.i), y_row));
     qn__ll_region_set_input(&s.region, 1, sum_of_weights(&s, rows.i));
@@ -465,5 +465,6 @@ LLVMValueRef qn__ll_attention_finish(qn_ll_attention *outer) {
     qn__ll_span(g, qn__ll_i64(g, 0), dv, columns, &s);
     qn__ll_for_end(g, &rows, NULL);
   }
+  if (outer->rows <= QN_ATTENTION_DIRECT_ROWS) qn__ll_function_quickly(g, f.fn); /* once for all keys */
   return end(g, &f);
 }

@@ -147,6 +147,16 @@ static const text_case texts[] = {
     {"transpose", "func.func @main(%x: tensor<64x1024xf32>) -> tensor<1024x64xf32> {\n%y = quern.transpose %x {perm = "
                   "array<i64: 1, 0>} : (tensor<64x1024xf32>) -> tensor<1024x64xf32>\n"
                   "return %y : tensor<1024x64xf32>\n}\n"},
+    {"transpose of bytes",
+     "func.func @main(%x: tensor<64x1024xui8>) -> tensor<1024x64xui8> {\n%y = quern.transpose %x {perm "
+     "= array<i64: 1, 0>} : (tensor<64x1024xui8>) -> tensor<1024x64xui8>\n"
+     "return %y : tensor<1024x64xui8>\n}\n"},
+    {"transpose of four axes",
+     "func.func @main(%x: tensor<1x28x28x64xf32>) -> tensor<1x64x28x28xf32> {\n%y = quern.transpose %x {perm = "
+     "array<i64: 0, 3, 1, 2>} : (tensor<1x28x28x64xf32>) -> tensor<1x64x28x28xf32>\n"
+     "return %y : tensor<1x64x28x28xf32>\n}\n"},
+    {"softmax of halves", "func.func @main(%x: tensor<64x1024xf16>) -> tensor<64x1024xf16> {\n%y = quern.softmax %x : "
+                          "(tensor<64x1024xf16>) -> tensor<64x1024xf16>\nreturn %y : tensor<64x1024xf16>\n}\n"},
     {"attention of one query", ATTENTION(8, 1, 1024, 64, "f32", "f32")},
     {"attention of many queries", ATTENTION(2, 64, 128, 64, "f32", "f32")},
     {"attention of codes, one query",
