@@ -73,15 +73,21 @@ static uint32_t size_of(const qn_ll_square *s) {
   return qn__ll_mem_bits(s->mem) / 8;
 }
 
+/* Bodies of one module share those of one form. */
 static LLVMValueRef function(const qn_ll_square *s, bool wide) {
   qn_ll *g = s->n->g;
-  const char *name = wide ? "square_lines" : "square_lanes";
-  LLVMValueRef fn = LLVMGetNamedFunction(g->mod, name);
+  bool ahead = s->plain && !s->n->stream;
+  qn_str name = qn__arena_fmt(g->arena, "square%u%s_%s", size_of(s), ahead ? "ahead" : "", wide ? "lines" : "lanes");
+  if (!name.data) {
+    g->failed = g->out_of_memory = true;
+    return NULL;
+  }
+  LLVMValueRef fn = LLVMGetNamedFunction(g->mod, name.data);
   qn_buf text;
   if (fn) return fn;
   qn__buf_init(&text, g->arena->allocator);
-  write_text(&text, size_of(s), wide ? 4 : 1, s->plain && !s->n->stream);
-  return qn__ll_assembly_function(g, name, signature(g), &text);
+  write_text(&text, size_of(s), wide ? 4 : 1, ahead);
+  return qn__ll_assembly_function(g, name.data, signature(g), &text);
 }
 
 /* Blocks are 16 or 64 bytes along the output. */
