@@ -194,8 +194,8 @@ static bool find_numbers(texts *t, uint32_t pass, numbers *out) {
 static bool works_at(const qn_ll_region *r, uint32_t ready) {
   for (uint32_t i = 0; i < r->tape->num_insts; i++) {
     uint8_t op = r->tape->insts[i].op;
-    if (op == QN_T_CONST || (r->vary[i] & QN_LL_BY_LANE) || qn__ll_is_reduction(op)) continue;
-    if (r->needed[i] && r->ready[i] == ready) return true;
+    bool one = op != QN_T_CONST && !(r->vary[i] & QN_LL_BY_LANE) && !qn__ll_is_reduction(op);
+    if (one && r->needed[i] && r->ready[i] == ready) return true;
   }
   return false;
 }
@@ -291,7 +291,6 @@ enum { LABEL_DIVIDE = LABEL_SKIP + 1, LABEL_STORE, LABEL_FOLDED };
 static int at_field(uint32_t f) {
   return (int)(8 * f);
 }
-
 static uint32_t constant(texts *t, uint32_t bits) {
   return qn__ll_lane_constant(&t->constants, bits);
 }
@@ -385,7 +384,6 @@ static uint32_t reductions(const texts *t, uint32_t p) {
   for (uint32_t i = 0; i < t->row.tape->num_insts; i++) n += 2 * qn__ll_row_ends_in(&t->s[p], i);
   return n;
 }
-
 static void go_to_row(texts *t, uint32_t p) {
   TEXT("movq %d(%%rbx), %%r13\n", at_field(QN_LANE_FRAME_ROWS + p));
 }
@@ -480,9 +478,22 @@ static void alone(texts *t, uint32_t p) {
   TEXT("%d:\n", LABEL_SKIP);
 }
 
+/* While folds are waited for, the first lines of the rows that will be written come nearer. More of them are slower. */
+static void fetch_results(texts *t) {
+  enum { LINES = 16, ELEMENTS = LINES * LINE / 4 };
+  TEXT("cmpq $$%d, %d(%%rbx)\njl %df\n", ELEMENTS, at_field(QN_LANE_FRAME_LAST), LABEL_SKIP);
+  for (uint32_t o = t->n->plan->num_inputs; o < t->n->num_operands; o++) {
+    if (!t->walked[o] || !t->moves[o]) continue;
+    TEXT("movq %d(%%rbx), %%rax\nmovq %u(%%rax), %%rax\n", at_field(QN_LANE_FRAME_ROWS + t->count - 1), 8 * o);
+    for (uint32_t line = 0; line < LINES; line++) TEXT("prefetchw %u(%%rax)\n", line * LINE);
+  }
+  TEXT("%d:\n", LABEL_SKIP);
+}
+
 static void write_turn(texts *t) {
   move_on(t);
   begin_row(t);
+  fetch_results(t);
   find_several(t);
   for (uint32_t first = 0; first < t->count; first++)
     for (uint32_t end = first + 2; end <= t->count; end++) several(t, first, end);
@@ -514,8 +525,8 @@ static LLVMValueRef table(const texts *t) {
   qn_ll *g = t->n->g;
   LLVMValueRef all[QN_LANE_CONSTANTS];
   for (uint32_t i = 0; i < t->constants.count; i++) all[i] = qn__ll_i32(g, t->constants.bits[i]);
-  LLVMValueRef init = LLVMConstArray(g->i32, all, t->constants.count);
-  LLVMValueRef v = LLVMAddGlobal(g->mod, LLVMTypeOf(init), "lanes");
+  LLVMValueRef init = LLVMConstArray(g->i32, all, t->constants.count), v;
+  v = LLVMAddGlobal(g->mod, LLVMTypeOf(init), "lanes");
   LLVMSetInitializer(v, init);
   LLVMSetGlobalConstant(v, true);
   LLVMSetLinkage(v, LLVMPrivateLinkage);
@@ -580,9 +591,9 @@ void qn__ll_row_texts(qn_ll_nest *n, const row_state *first) {
   qn__buf_init(&t.text, g->arena->allocator);
   constant(&t, 0); /* an address needs something there */
   write_text(&t);
-  if (t.constants.failed) g->failed = true;
+  g->failed = g->failed || t.constants.failed;
   LLVMTypeRef type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
   LLVMValueRef fn = qn__ll_assembly_function(g, "row_rows", type, &t.text), frame = make_frame(&t);
-  if (fn) LLVMBuildCall2(g->b, type, fn, &frame, 1, "");
   qn__ll_function_quickly(g, g->fn); /* it is run through once */
+  if (fn) LLVMBuildCall2(g->b, type, fn, &frame, 1, "");
 }
