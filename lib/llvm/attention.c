@@ -12,7 +12,10 @@ typedef struct body {
   LLVMValueRef q_head, first_tile; /* of the present head; of the present tiles */
   qn_ll_tile tile;                 /* of the present product */
   LLVMValueRef softmax, finish;
-  bool direct;                                 /* k and v are multiplied where they lie */
+  bool direct;       /* k and v are multiplied where they lie */
+  bool texts;        /* products are functions that are text */
+  LLVMValueRef fill; /* with texts */
+  LLVMTypeRef fill_type;
   LLVMValueRef pack_k, pack_v, room_k, room_v; /* null where k and v come packed */
   LLVMValueRef q, k, v;                        /* of the present tile and head */
   LLVMValueRef q_row, k_panel, v_panel;        /* strides */
@@ -127,7 +130,7 @@ static LLVMValueRef block_of_k(body *w) {
  * few hundredths of the time of a tile of more queries, or of codes that are multiplied where they lie. */
 typedef void (*product_fn)(body *w, LLVMValueRef row, uint32_t rows, void *user);
 static bool calls_products(const body *w) {
-  return w->t.rows <= QN_ATTENTION_DIRECT_ROWS && !w->direct;
+  return w->t.rows <= QN_ATTENTION_DIRECT_ROWS && !w->direct && !w->texts;
 }
 
 static void product(body *w, product_fn fn, LLVMValueRef row, uint32_t rows, void *user) {
@@ -186,14 +189,19 @@ static void scores_of(body *w, LLVMValueRef row, uint32_t rows, void *user) {
     column = columns.i;
   }
   t->b[0] = qn__ll_gep(g, base, qn__ll_mul(g, column, qn__ll_i64(g, (int64_t)kb * qn__ll_mem_bits(p->scores.rhs) / 8)));
-  for (uint32_t i = 0; i < t->acc_rows * t->vectors; i++) t->acc[i] = LLVMConstNull(t->acc_type);
-  sum_up(t, qn__ll_i64(g, 0), full, exact ? NULL : all);
-  for (uint32_t r = 0; r < t->rows; r++)
-    for (uint32_t v = 0; v < t->vectors; v++) {
-      int64_t at = w->t.at.scores + ((int64_t)r * width + (int64_t)v * t->acc_lanes) * 4;
-      LLVMValueRef to = qn__ll_gep(g, qn__ll_gep_const(g, sums, at), qn__ll_mul(g, column, qn__ll_i64(g, 4)));
-      qn__ll_store_vec(g, t->acc[r * t->vectors + v], to, 4);
+  sums = qn__ll_gep(g, qn__ll_gep_const(g, sums, w->t.at.scores), qn__ll_mul(g, column, qn__ll_i64(g, 4)));
+  if (w->texts) {
+    qn_ll_product text = {.rows = q, .step = w->q_row, .panels = t->b[0], .count = all, .sums = sums};
+    text.sums_bytes = (int64_t)width * 4;
+    qn__ll_attention_text(t, &text);
+  } else {
+    for (uint32_t i = 0; i < t->acc_rows * t->vectors; i++) t->acc[i] = LLVMConstNull(t->acc_type);
+    sum_up(t, qn__ll_i64(g, 0), full, exact ? NULL : all);
+    for (uint32_t i = 0; i < t->rows * t->vectors; i++) {
+      int64_t at = ((int64_t)(i / t->vectors) * width + (int64_t)(i % t->vectors) * t->acc_lanes) * 4;
+      qn__ll_store_vec(g, t->acc[i], qn__ll_gep_const(g, sums, at), 4);
     }
+  }
   if (!single) qn__ll_for_end(g, &columns, NULL);
 }
 
@@ -223,29 +231,12 @@ typedef struct span {
   bool rescale;            /* o is multiplied by c first */
 } span;
 
-/* One tile: `panels` panels of v from `panel` on, columns from `column` of each. */
-static void value_tile(body *w, const span *s, LLVMValueRef panel, LLVMValueRef column) {
+/* Of the tile at column `first`. */
+static void sum_values(body *w, const span *s, LLVMValueRef first) {
   qn_ll *g = w->t.g;
   const qn_attention_plan *p = w->t.plan;
   qn_ll_tile *t = &w->tile;
-  uint32_t count = t->rows * t->vectors, kb = p->values.layout.k_block, width = p->values.layout.panel_width;
-  int64_t elem = qn__ll_mem_bits(p->values.rhs) / 8, weight = p->codes ? 1 : 4;
-  LLVMValueRef first = qn__ll_add(g, qn__ll_mul(g, panel, qn__ll_i64(g, width)), column);
-  LLVMValueRef key = qn__ll_mul(g, s->start, qn__ll_i64(g, kb)), v = w->v, v_panel = w->v_panel;
-  if (w->room_v)
-    v = w->room_v, v_panel = qn__ll_i64(g, qn__ll_attention_panel(p));
-  else
-    key = qn__ll_add(g, w->t.block, key);
-  for (uint32_t r = 0; r < t->rows; r++) {
-    int64_t at = (p->codes ? w->t.at.codes : w->t.at.scores) + (int64_t)r * p->key_block * weight;
-    t->a[r] = qn__ll_gep_const(g, w->t.memory, at);
-    t->a[r] = qn__ll_gep(g, t->a[r], qn__ll_mul(g, s->row, qn__ll_i64(g, p->key_block * weight)));
-  }
-  for (uint32_t i = 0; i < t->panels; i++) {
-    LLVMValueRef at = qn__ll_gep(g, v, qn__ll_mul(g, qn__ll_add(g, panel, qn__ll_i64(g, i)), v_panel));
-    at = qn__ll_gep(g, at, qn__ll_mul(g, key, qn__ll_i64(g, width * elem)));
-    t->b[i] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, kb * elem)));
-  }
+  uint32_t count = t->rows * t->vectors;
   LLVMTypeRef floats = qn__ll_lanes(g->f32, t->acc_lanes);
   LLVMValueRef factor[QN_LL_MAX_ROWS];
   for (uint32_t r = 0; r < t->rows && s->rescale; r++)
@@ -265,6 +256,41 @@ static void value_tile(body *w, const span *s, LLVMValueRef panel, LLVMValueRef 
     }
     qn__ll_store_vec(g, o, at, 4);
   }
+}
+
+/* One tile: `panels` panels of v from `panel` on, columns from `column` of each. */
+static void value_tile(body *w, const span *s, LLVMValueRef panel, LLVMValueRef column) {
+  qn_ll *g = w->t.g;
+  const qn_attention_plan *p = w->t.plan;
+  qn_ll_tile *t = &w->tile;
+  uint32_t kb = p->values.layout.k_block, width = p->values.layout.panel_width;
+  int64_t elem = qn__ll_mem_bits(p->values.rhs) / 8, weight = p->codes ? 1 : 4;
+  LLVMValueRef first = qn__ll_add(g, qn__ll_mul(g, panel, qn__ll_i64(g, width)), column);
+  LLVMValueRef key = qn__ll_mul(g, s->start, qn__ll_i64(g, kb)), v = w->v, v_panel = w->v_panel;
+  if (w->room_v)
+    v = w->room_v, v_panel = qn__ll_i64(g, qn__ll_attention_panel(p));
+  else
+    key = qn__ll_add(g, w->t.block, key);
+  for (uint32_t r = 0; r < t->rows; r++) {
+    int64_t at = (p->codes ? w->t.at.codes : w->t.at.scores) + (int64_t)r * p->key_block * weight;
+    t->a[r] = qn__ll_gep_const(g, w->t.memory, at);
+    t->a[r] = qn__ll_gep(g, t->a[r], qn__ll_mul(g, s->row, qn__ll_i64(g, p->key_block * weight)));
+  }
+  for (uint32_t i = 0; i < t->panels; i++) {
+    LLVMValueRef at = qn__ll_gep(g, v, qn__ll_mul(g, qn__ll_add(g, panel, qn__ll_i64(g, i)), v_panel));
+    at = qn__ll_gep(g, at, qn__ll_mul(g, key, qn__ll_i64(g, width * elem)));
+    t->b[i] = qn__ll_gep(g, at, qn__ll_mul(g, column, qn__ll_i64(g, kb * elem)));
+  }
+  if (w->texts) {
+    qn_ll_product text = {.row_bytes = p->key_block * weight, .step = v_panel, .panels = t->b[0]};
+    text.how = p->codes ? QN_LL_SUMS_OF_CODES : s->rescale ? QN_LL_SUMS_SCALED : QN_LL_SUMS_MORE;
+    text.rows = qn__ll_gep(g, t->a[0], qn__ll_mul(g, s->start, qn__ll_i64(g, kb * weight)));
+    text.count = qn__ll_sub(g, s->end, s->start), text.factors = factor_at(w, s->row, 0);
+    text.sums = out_at(w, s->row, 0, 0, first), text.sums_bytes = (int64_t)p->dv_room * 4;
+    qn__ll_attention_text(t, &text);
+    return;
+  }
+  sum_values(w, s, first);
 }
 
 /* Panels start .. end-1 of v, `panels` at a time. */
@@ -349,6 +375,11 @@ static void fill(body *w, int64_t at, int64_t bytes, uint32_t bits) {
   int64_t step = (int64_t)g->lanes * 4;
   LLVMTypeRef type = qn__ll_lanes(g->f32, g->lanes);
   qn_ll_for f;
+  if (w->fill) {
+    LLVMValueRef args[3] = {qn__ll_gep_const(g, w->t.memory, at), qn__ll_i64(g, bytes), qn__ll_i32(g, bits)};
+    LLVMBuildCall2(g->b, w->fill_type, w->fill, args, 3, "");
+    return;
+  }
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, bytes), step, 0, NULL);
   qn__ll_store_vec(g, qn__ll_bits(g, type, bits), qn__ll_gep(g, qn__ll_gep_const(g, w->t.memory, at), f.i), 4);
   qn__ll_for_end(g, &f, NULL);
@@ -519,6 +550,8 @@ qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
   w.softmax = qn__ll_attention_softmax(t);
   w.finish = qn__ll_attention_finish(t);
   w.direct = qn__ll_attention_direct(t);
+  w.texts = !w.direct && qn__ll_attention_text_serves(t);
+  if (w.texts) w.fill = qn__ll_attention_fill_text(g, &w.fill_type);
   if (t->plan->k_rows && !w.direct) w.pack_k = qn__ll_attention_pack(t, false);
   if (t->plan->v_rows && !w.direct) w.pack_v = qn__ll_attention_pack(t, true);
   if (g->failed) return QN_OK; /* told by the caller */
@@ -530,6 +563,6 @@ qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
   t->causal_more = qn__ll_arg_size(g, 4);
   w.q_row = qn__ll_arg_stride(g, 0), w.k_panel = qn__ll_arg_stride(g, 2), w.v_panel = qn__ll_arg_stride(g, 3);
   all_tiles(&w, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0));
-  if (calls_products(&w)) qn__ll_function_quickly(g, g->fn);
+  if (calls_products(&w) || w.texts) qn__ll_function_quickly(g, g->fn);
   return QN_OK;
 }

@@ -53,6 +53,24 @@ LLVMValueRef qn__ll_attention_fold_vectors(qn_ll *g, LLVMValueRef *v,
 LLVMValueRef qn__ll_attention_fold(qn_ll *g, LLVMValueRef v, uint32_t lanes, qn_ll_fold how);
 LLVMValueRef qn__ll_attention_larger(qn_ll *g, LLVMValueRef x, LLVMValueRef m); /* m where x is NaN */
 
+/* attention_text.c: a product of t's rows, panels and vectors, as a function that is text; and void(at, bytes, bits),
+ * which fills whole lines of memory. */
+typedef enum qn_ll_summing { QN_LL_SUMS_NEW, QN_LL_SUMS_MORE, QN_LL_SUMS_SCALED, QN_LL_SUMS_OF_CODES } qn_ll_summing;
+typedef struct qn_ll_product {
+  qn_ll_summing how;   /* new ones; added to what there is, or to that times the row's factor, as floats then */
+  LLVMValueRef rows;   /* what is multiplied: the first of rows that are row_bytes apart, or else `step` */
+  int64_t row_bytes;   /* 0: `step` */
+  LLVMValueRef step;   /* from row to row, or else from panel to panel */
+  LLVMValueRef panels; /* the first */
+  LLVMValueRef count;  /* blocks of the summed axis */
+  LLVMValueRef sums;   /* where they go, in rows sums_bytes apart */
+  int64_t sums_bytes;
+  LLVMValueRef factors; /* of the rows, or null */
+} qn_ll_product;
+bool qn__ll_attention_text_serves(const qn_ll_attention *t);
+void qn__ll_attention_text(qn_ll_tile *t, const qn_ll_product *p);
+LLVMValueRef qn__ll_attention_fill_text(qn_ll *g, LLVMTypeRef *type);
+
 /* attention_direct.c: what one or two queries add of the present block without bringing it into layouts. */
 bool qn__ll_attention_direct(const qn_ll_attention *t);
 void qn__ll_attention_direct_scores(qn_ll_attention *t, LLVMValueRef q, LLVMValueRef q_row, LLVMValueRef k);
