@@ -3,6 +3,7 @@
 #include "lanes.h"
 
 enum { OGT = 2, OLT = 4, ORD = 7, UNO = 14, PREDICATES = 16 };
+enum { NEAREST = 0, UNORDERED = 3, AND_OR = 0xEA }; /* of vcvtps2ph, vcmpps and vpternlogd: dst & a | b */
 
 /* Of vcmpps, for predicates as tapes number them; quiet ones. */
 static const uint8_t compare_imm[PREDICATES] = {0x0B, 0x00, 0x1E, 0x1D, 0x11, 0x12, 0x0C, 0x07,
@@ -25,6 +26,7 @@ typedef struct builder {
   qn_ll_lane_ref *at;    /* per register that varies by lane */
   uint32_t *op_of;       /* per register: how many instructions there were when it was made */
   uint16_t counted;      /* the instruction that collects bits */
+  uint8_t nan_mask;      /* 1 + that of halves that are NaN; they all use one */
   uint8_t (*mask_of)[2]; /* per comparison, as it is and reversed: 1 + its mask */
 } builder;
 
@@ -303,25 +305,83 @@ static bool is_wide(const qn_tinst *i) {
   return i->type == QN_TF32 || i->type == QN_TI32;
 }
 
-static qn_ll_lane_ref load(builder *b, const qn_ll_place *p) {
+static qn_ll_lane_ref load(builder *b, const qn_ll_place *p, bool halves) {
   qn_ll_lane_ref dst = temp(b);
-  if (p->access != QN_ACCESS_DENSE || (p->mem != QN_F32 && qn__ll_mem_bits(p->mem) != 32)) b->l->failed = true;
-  put(b, (qn_ll_lane_op){.name = "vmovups", .form = QN_LANE_LOAD, .imm = -1, .dst = dst, .place = p});
+  if (p->access != QN_ACCESS_DENSE || qn__ll_mem_bits(p->mem) != (halves ? 16 : 32)) b->l->failed = true;
+  const char *name = halves ? "vcvtph2ps" : "vmovups";
+  put(b, (qn_ll_lane_op){.name = name, .form = QN_LANE_LOAD, .imm = -1, .dst = dst, .place = p});
   return dst;
+}
+
+/* ---- halves: a register of 16 bits is what will be converted to it where it is used, or not loaded yet ---- */
+
+static bool is_halves(const builder *b, uint32_t reg) {
+  return b->tape->insts[reg].op == QN_T_HALF_OUT && by_lane(b, reg);
+}
+
+static qn_ll_lane_ref put_halves(builder *b, qn_ll_lane_ref x) {
+  qn_ll_lane_ref dst = temp(b);
+  put(b, (qn_ll_lane_op){
+             .name = "vcvtps2ph", .form = QN_LANE_UNARY, .imm = NEAREST, .to_halves = true, .dst = dst, .a = x});
+  return dst;
+}
+
+/* From memory, or rounded on the way. */
+static qn_ll_lane_ref put_half_in(builder *b, const qn_tinst *inst) {
+  const qn_tinst *of = &b->tape->insts[inst->b];
+  drop(b, inst->a);
+  if (of->op == QN_T_INPUT && by_lane(b, inst->b)) {
+    drop(b, inst->b);
+    return load(b, &b->s->places[of->a], true);
+  }
+  if (!is_halves(b, inst->b)) b->l->failed = true;
+  qn_ll_lane_ref x = put_halves(b, use(b, inst->b)), dst = temp(b);
+  put(b, (qn_ll_lane_op){.name = "vcvtph2ps", .form = QN_LANE_UNARY, .imm = -1, .of_halves = true, .dst = dst, .a = x});
+  return dst;
+}
+
+/* A NaN loses what it carries; the rest is left to the conversion. */
+static qn_ll_lane_ref put_half_out(builder *b, const qn_tinst *inst) {
+  drop(b, inst->a);
+  qn_ll_lane_ref x = use(b, inst->b), to;
+  if (!b->nan_mask && b->l->num_masks == QN_LANE_MASKS) b->l->failed = true;
+  if (!b->nan_mask) b->nan_mask = (uint8_t)++b->l->num_masks;
+  put(b, (qn_ll_lane_op){.name = "vcmpps",
+                         .form = QN_LANE_COMPARE,
+                         .imm = UNORDERED,
+                         .dst = {QN_LANE_NONE, (uint16_t)(b->nan_mask - 1)},
+                         .a = x,
+                         .b = x});
+  to = is_over(b, x) ? x : copied(b, x);
+  put(b, (qn_ll_lane_op){.name = "vpternlogd",
+                         .form = QN_LANE_FMA_213,
+                         .imm = AND_OR,
+                         .mask = b->nan_mask,
+                         .dst = to,
+                         .a = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0xFF800000u}),
+                         .b = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0x00400000u})});
+  return to;
 }
 
 static void put_inst(builder *b, uint32_t i) {
   const qn_tinst *inst = &b->tape->insts[i], *of;
   qn_ll_lane_ref none = {QN_LANE_NONE, 0}, x, y;
   if (is_kept(b, i)) {
-    b->at[i] = load(b, b->s->kept_at);
+    b->at[i] = load(b, b->s->kept_at, false);
   } else if (inst->op == QN_T_FCMP) {
     b->at[i] = none; /* written where it is used */
     return;
+  } else if (inst->op == QN_T_INPUT && inst->type == QN_TI16) {
+    b->at[i] = none; /* loaded where it is widened */
+    return;
+  } else if (inst->op == QN_T_HALF_OUT) {
+    b->at[i] = put_half_out(b, inst);
   } else if (!is_wide(inst)) {
     b->l->failed = true;
+  } else if (inst->op == QN_T_HALF_IN) {
+    b->at[i] = put_half_in(b, inst);
   } else if (inst->op == QN_T_INPUT) {
-    b->at[i] = load(b, &b->s->places[inst->a]);
+    b->at[i] = load(b, &b->s->places[inst->a], false);
   } else if (inst->op == QN_T_BITCAST) {
     of = &b->tape->insts[inst->a];
     if (!is_wide(of)) b->l->failed = true;
@@ -365,12 +425,15 @@ static void put_reduction(builder *b, const qn_ll_lanes_sink *k) {
 }
 
 static void put_store(builder *b, const qn_ll_lanes_sink *k) {
-  if (k->to->access != QN_ACCESS_DENSE || qn__ll_mem_bits(k->to->mem) != 32) b->l->failed = true;
-  put(b, (qn_ll_lane_op){.name = b->s->region->g->past_caches ? "vmovntps" : "vmovups",
-                         .form = QN_LANE_STORE,
-                         .imm = -1,
-                         .a = use(b, k->reg),
-                         .place = k->to});
+  bool past = b->s->region->g->past_caches, halves = is_halves(b, k->reg);
+  if (k->to->access != QN_ACCESS_DENSE || qn__ll_mem_bits(k->to->mem) != (halves ? 16 : 32)) b->l->failed = true;
+  qn_ll_lane_op op = {
+      .name = past ? "vmovntps" : "vmovups", .form = QN_LANE_STORE, .imm = -1, .a = use(b, k->reg), .place = k->to};
+  if (halves && past)
+    op.a = put_halves(b, op.a), op.of_halves = true;
+  else if (halves)
+    op.name = "vcvtps2ph", op.imm = NEAREST;
+  put(b, op);
 }
 
 static void put_sinks(builder *b) {

@@ -1,7 +1,8 @@
-/* Straight code over vectors of f32 next to each other, as assembly for AVX-512. Of a tape's instructions, lanes.c
- * makes a list for one vector; lanes_text.c writes it for two vectors at a time, an instruction of the one and then the
- * same of the other. That order is what it is for: LLVM's scheduler puts long chains one behind the other to save
- * registers, and then the processor, which looks at a hundred waiting instructions, finds too few that are ready. */
+/* Straight code over vectors of f32 next to each other, as assembly for AVX-512; in memory they may be f16, which are
+ * converted as they are read and written. Of a tape's instructions, lanes.c makes a list for one vector; lanes_text.c
+ * writes it for two vectors at a time, an instruction of the one and then the same of the other. That order is what it
+ * is for: LLVM's scheduler puts long chains one behind the other to save registers, and then the processor, which looks
+ * at a hundred waiting instructions, finds too few that are ready. */
 #ifndef QN_LL_LANES_H
 #define QN_LL_LANES_H
 #include "buf.h"
@@ -18,7 +19,7 @@ enum { QN_LL_LANES_SINKS = 4, QN_LL_LANES_PARTS = 4 };
 /* Where a register goes: to memory, or into a reduction's partial results. */
 typedef struct qn_ll_lanes_sink {
   uint32_t reg;
-  const qn_ll_place *to; /* f32, dense; null for a reduction: */
+  const qn_ll_place *to; /* f32 or f16, dense; null for a reduction: */
   uint32_t reduction;    /* its register */
 } qn_ll_lanes_sink;
 
@@ -74,9 +75,10 @@ typedef enum qn_ll_lane_form {
 typedef struct qn_ll_lane_op {
   const char *name;
   uint8_t form;
-  int16_t imm;  /* below 0: none */
-  uint8_t mask; /* 1 + the mask under which it is done, of which vectors have their own; 0: none */
-  bool zeros;   /* lanes outside the mask are 0, else what they were */
+  int16_t imm;               /* below 0: none */
+  uint8_t mask;              /* 1 + the mask under which it is done, of which vectors have their own; 0: none */
+  bool zeros;                /* lanes outside the mask are 0, else what they were */
+  bool to_halves, of_halves; /* the result, or operand a, is of 16 bits a lane: half a register */
   qn_ll_lane_ref dst, a, b;
   const qn_ll_place *place;
 } qn_ll_lane_op;
@@ -118,6 +120,8 @@ typedef struct qn_ll_lane_constants {
   bool failed;
 } qn_ll_lane_constants;
 uint32_t qn__ll_lane_constant(qn_ll_lane_constants *c, uint32_t bits); /* its place, in bytes */
+/* The memory they are in: at most QN_LANE_CONSTANTS of them. */
+LLVMValueRef qn__ll_lane_table(qn_ll *g, const uint32_t *bits, uint32_t count);
 
 typedef struct qn_ll_lane_rows {
   uint32_t first, count;          /* stages: parts[k] is of stage first + k */

@@ -5,7 +5,7 @@
  *   where rows are in no cache */
 #include "lanes_text.h"
 
-enum { VECTOR = 16, STEP = QN_LANE_VECTORS * VECTOR, VECTOR_BYTES = 64 };
+enum { VECTOR = 16, STEP = QN_LANE_VECTORS * VECTOR, VECTOR_BYTES = 64, LINE = 64 };
 enum { LABEL_LOOP = 1, LABEL_NEAR, LABEL_END, LABEL_DONE, LABEL_ANEW, LABEL_BEGIN };
 
 typedef struct looping {
@@ -140,9 +140,10 @@ static void fetch_part(looping *l, uint32_t part, qn_ll_lane_form form, const ch
     uint32_t i = 0;
     if (op->form != form || !l->r->walked[operand_of(p, op->place)]) continue;
     while (w->places[i] != op->place) i++;
-    TEXT("leaq (%%%s,%%rsi,4), %%rax\n", qn__ll_lane_bases[i]);
-    for (uint32_t line = 0; line < QN_LANE_VECTORS; line++)
-      TEXT("%s %u(%%rax,%%rcx,4)\n", fetch, line * VECTOR_BYTES + 4 * (STEP - 1));
+    uint32_t bytes = qn__ll_mem_bits(op->place->mem) / 8;
+    TEXT("leaq (%%%s,%%rsi,%u), %%rax\n", qn__ll_lane_bases[i], bytes);
+    for (uint32_t line = 0; line < STEP * bytes; line += LINE)
+      TEXT("%s %u(%%rax,%%rcx,%u)\n", fetch, line + bytes * (STEP - 1), bytes);
   }
 }
 

@@ -96,8 +96,9 @@ static void put_text(writer *w, const char *s) {
   if (!w->measures) qn__buf_c(&w->text, s);
 }
 
-static void put_reg(writer *w, uint32_t n) {
-  qn__buf_fmt(&w->text, w->numbers ? "%%xmm%u" : w->loop ? "%%zmm%u" : "$%u", n);
+static void put_reg(writer *w, uint32_t n, bool halves) {
+  const char *named = halves ? "%%ymm%u" : "%%zmm%u", *given = halves ? "${%u:t}" : "$%u";
+  qn__buf_fmt(&w->text, w->numbers ? "%%xmm%u" : w->loop ? named : given, n);
 }
 
 static void put_spilled(writer *w, uint32_t f) {
@@ -107,18 +108,22 @@ static void put_spilled(writer *w, uint32_t f) {
     qn__buf_fmt(&w->text, "%u($%u)", 4 * (w->fixed[f].spilled - 1), first_place(w) + w->num_places + 1);
 }
 
-static void put_ref(writer *w, const part *p, qn_ll_lane_ref r, uint32_t v) {
+static void put_operand(writer *w, const part *p, qn_ll_lane_ref r, uint32_t v, bool halves) {
   if (w->measures) return;
   if (r.kind == QN_LANE_TEMP) {
-    put_reg(w, w->num_sums + p->at[v][r.n]);
+    put_reg(w, w->num_sums + p->at[v][r.n], halves);
   } else if (r.kind == QN_LANE_SUM) {
-    put_reg(w, qn__ll_lane_sum(p, r.n, v));
+    put_reg(w, qn__ll_lane_sum(p, r.n, v), halves);
   } else if (w->fixed[p->fixed[r.n]].spilled) {
     put_spilled(w, p->fixed[r.n]);
     qn__buf_c(&w->text, w->numbers ? "{1to4}" : "{1to16}");
   } else {
-    put_reg(w, qn__ll_lane_first_fixed(w) + w->fixed[p->fixed[r.n]].operand);
+    put_reg(w, qn__ll_lane_first_fixed(w) + w->fixed[p->fixed[r.n]].operand, halves);
   }
+}
+
+static void put_ref(writer *w, const part *p, qn_ll_lane_ref r, uint32_t v) {
+  put_operand(w, p, r, v, false);
 }
 
 static void put_memory(writer *w, const qn_ll_place *of, uint32_t vector) {
@@ -164,7 +169,8 @@ static void take(writer *w, part *p, qn_ll_lane_ref r, uint32_t v) {
 /* A load whose vector is nothing but the last operand of the instruction behind it is that operand. */
 static bool is_operand(const writer *w, const part *p, uint32_t k) {
   const qn_ll_lane_op *load = &p->l->ops[k], *next = load + 1;
-  if (w->rest || load->form != QN_LANE_LOAD || k + 1 == p->l->num_ops || next->form != QN_LANE_BINARY) return false;
+  if (w->rest || load->form != QN_LANE_LOAD || qn__ll_mem_bits(load->place->mem) != 32) return false;
+  if (k + 1 == p->l->num_ops || next->form != QN_LANE_BINARY) return false;
   bool last = next->b.kind == QN_LANE_TEMP && next->b.n == load->dst.n,
        first = next->a.kind == next->b.kind && next->a.n == next->b.n;
   return last && !first && p->last[load->dst.n] == k + 1;
@@ -179,7 +185,7 @@ static void put_sources(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vec
       put_ref(w, p, op->b, v);
     put_text(w, ", ");
   }
-  put_ref(w, p, op->a, v);
+  put_operand(w, p, op->a, v, op->of_halves);
 }
 
 /* Once, with the second vector. */
@@ -233,7 +239,7 @@ static void put_op(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) 
     put_rest_mask(w, v, false);
   } else {
     take(w, p, op->dst, v);
-    put_ref(w, p, op->dst, v);
+    put_operand(w, p, op->dst, v, op->to_halves);
     put_mask(w, p, op, v);
     if (op->form == QN_LANE_LOAD || (op->dst.kind == QN_LANE_SUM && !op->mask))
       put_rest_mask(w, v, op->form == QN_LANE_LOAD);
@@ -291,17 +297,22 @@ static LLVMValueRef fixed_value(const writer *w, uint32_t f) {
   return LLVMBuildBitCast(r->g->b, v, LLVMVectorType(r->g->f32, 16), "");
 }
 
-static LLVMValueRef spilled_values(const writer *w) {
-  qn_ll *g = w->g;
-  LLVMValueRef all[MOST_FIXED];
-  for (uint32_t f = 0; f < w->num_fixed; f++)
-    if (w->fixed[f].spilled) all[w->fixed[f].spilled - 1] = qn__ll_i32(g, w->fixed[f].value->bits);
-  LLVMValueRef init = LLVMConstArray(g->i32, all, w->num_spilled), v = LLVMAddGlobal(g->mod, LLVMTypeOf(init), "lanes");
+LLVMValueRef qn__ll_lane_table(qn_ll *g, const uint32_t *bits, uint32_t count) {
+  LLVMValueRef all[QN_LANE_CONSTANTS];
+  for (uint32_t i = 0; i < count; i++) all[i] = qn__ll_i32(g, bits[i]);
+  LLVMValueRef init = LLVMConstArray(g->i32, all, count), v = LLVMAddGlobal(g->mod, LLVMTypeOf(init), "lanes");
   LLVMSetInitializer(v, init);
   LLVMSetGlobalConstant(v, true);
   LLVMSetLinkage(v, LLVMPrivateLinkage);
   LLVMSetUnnamedAddress(v, LLVMGlobalUnnamedAddr);
   return v;
+}
+
+static LLVMValueRef spilled_values(const writer *w) {
+  uint32_t bits[MOST_FIXED];
+  for (uint32_t f = 0; f < w->num_fixed; f++)
+    if (w->fixed[f].spilled) bits[w->fixed[f].spilled - 1] = w->fixed[f].value->bits;
+  return qn__ll_lane_table(w->g, bits, w->num_spilled);
 }
 
 enum { MOST_OPERANDS = 2 * REGISTERS + MOST_PLACES + 2 };

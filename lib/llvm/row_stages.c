@@ -7,6 +7,7 @@
  * Stages that are all assembly are in row_text.c, others here and in row_turn.c: these are one row apart, as more rows
  * in the first-level cache are slower. */
 #include "row_stages.h"
+#include <string.h>
 
 enum { MAX_WORK = 24, MAX_TEXT_WORK = 96, MOST_KNOWN = 32, FAR = 8 << 20 };
 
@@ -14,35 +15,66 @@ static bool operands_fit(const qn_ll_nest *n) {
   for (uint32_t o = 0; o < n->num_operands; o++) {
     const qn_ll_place *p = &n->places[o];
     bool output = o >= n->plan->num_inputs;
-    if (output && (p->access != QN_ACCESS_DENSE || qn__ll_mem_bits(p->mem) != 32)) return false;
+    uint32_t bits = qn__ll_mem_bits(p->mem);
+    if (output && (p->access != QN_ACCESS_DENSE || (bits != 32 && p->mem != QN_F16))) return false;
     if (output && qn__ll_row_reduced(n, o - n->plan->num_inputs)) return false;
-    if (p->access == QN_ACCESS_STRIDED || qn__ll_mem_bits(p->mem) < 8) return false;
+    if (p->access == QN_ACCESS_STRIDED || bits < 8) return false;
   }
   return true;
 }
 
 /* ---- a stage as assembly ---- */
 
+static void add_sink(qn_ll_lanes *l, qn_ll_lanes_sink sink) {
+  if (l->num_sinks < QN_LL_LANES_SINKS) l->sinks[l->num_sinks] = sink;
+  l->num_sinks++;
+}
+
 qn_ll_lanes qn__ll_stage_lanes(const row_state *s, const qn_ll_region *r) {
   const qn_ll_nest *n = s->n;
   const qn_ll_place *outputs = n->places + n->plan->num_inputs;
+  const qn_ll_place *keeper = s->own_room ? &n->places[n->num_operands] : s->keeps ? &outputs[s->keeper] : NULL;
   bool last = qn__ll_row_last_pass(s), keeps_here = s->keeps && s->pass + 2 == n->region.num_passes;
   qn_ll_lanes l = {.region = r, .places = n->places};
-  if (last && s->keeps) l.kept_at = &outputs[s->keeper], l.kept = s->kept;
+  if (last && s->keeps) l.kept_at = keeper, l.kept = s->kept;
   if (qn__ll_share_here(s)) l.finds_least = true, l.least_of = s->kept, l.least_but = s->share.mask;
   for (uint32_t i = 0; i < n->region.tape->num_insts; i++) {
     if (!qn__ll_row_ends_in(s, i)) continue;
-    qn_ll_lanes_sink sink = {.reg = n->region.tape->insts[i].a, .reduction = i};
-    if (l.num_sinks < QN_LL_LANES_SINKS) l.sinks[l.num_sinks] = sink;
-    l.num_sinks++;
+    add_sink(&l, (qn_ll_lanes_sink){.reg = n->region.tape->insts[i].a, .reduction = i});
   }
-  for (uint32_t i = 0; i < n->plan->num_outputs && (last || keeps_here); i++) {
-    if (!last && i != s->keeper) continue;
-    qn_ll_lanes_sink sink = {.reg = last ? n->region.tape->outputs[i] : s->kept, .to = &outputs[i]};
-    if (l.num_sinks < QN_LL_LANES_SINKS) l.sinks[l.num_sinks] = sink;
-    l.num_sinks++;
-  }
+  if (keeps_here) add_sink(&l, (qn_ll_lanes_sink){.reg = s->kept, .to = keeper});
+  for (uint32_t i = 0; i < n->plan->num_outputs && last; i++)
+    add_sink(&l, (qn_ll_lanes_sink){.reg = n->region.tape->outputs[i], .to = &outputs[i]});
   return l;
+}
+
+/* ---- of rows as a whole ---- */
+
+bool qn__ll_stage_uses(const qn_ll_region *r, uint32_t i) {
+  for (uint32_t k = i + 1; k < r->tape->num_insts; k++) {
+    uint32_t args[3] = {0}, n = qn__ll_args(&r->tape->insts[k], args);
+    bool later = (r->vary[k] & QN_LL_BY_LANE) || r->ready[k] > r->ready[i];
+    for (uint32_t a = 0; a < n && r->needed[k] && later; a++)
+      if (args[a] == i) return true;
+  }
+  return false;
+}
+
+bool qn__ll_stage_works(const qn_ll_region *r, uint32_t ready) {
+  for (uint32_t i = 0; i < r->tape->num_insts; i++) {
+    uint8_t op = r->tape->insts[i].op;
+    bool one = op != QN_T_CONST && !(r->vary[i] & QN_LL_BY_LANE) && !qn__ll_is_reduction(op);
+    if (one && r->needed[i] && r->ready[i] == ready) return true;
+  }
+  return false;
+}
+
+qn_ll_place *qn__ll_stage_places(const qn_ll_nest *n) {
+  qn_ll_place *p = qn__arena_array(n->g->arena, n->num_operands + 1u, sizeof *p);
+  if (!p) return NULL;
+  memcpy(p, n->places, n->num_operands * sizeof *p);
+  p[n->num_operands] = (qn_ll_place){.mem = QN_F32, .access = QN_ACCESS_DENSE};
+  return p;
 }
 
 /* ---- whether ---- */
@@ -76,10 +108,23 @@ static uint32_t lane_work(const qn_ll_region *r) {
   return work;
 }
 
-static bool prepare(row_state *s, qn_ll_nest *n) {
+static bool prepare(row_state *s, qn_ll_nest *n, bool in_room) {
   *s = (row_state){.n = n};
-  if (!qn__ll_row_find_nans(s) || !qn__ll_row_keep(s, true)) return false;
+  if (!qn__ll_row_find_nans(s) || !qn__ll_row_keep(s, in_room)) return false;
   qn__ll_share_find(s);
+  return true;
+}
+
+/* Rows that are too long for the room do without. */
+static bool has_texts(qn_ll_nest *n, const row_state *first) {
+  row_state without;
+  if (!qn__ll_row_has_texts(n, first)) return false;
+  return !first->own_room || (prepare(&without, n, false) && qn__ll_row_has_texts(n, &without));
+}
+
+static bool are_wide(const qn_ll_nest *n) {
+  for (uint32_t i = 0; i < n->plan->num_outputs; i++)
+    if (qn__ll_mem_bits(n->places[n->plan->num_inputs + i].mem) != 32) return false;
   return true;
 }
 
@@ -90,17 +135,17 @@ bool qn__ll_row_in_stages(const qn_ll_nest *n) {
   uint32_t sums = 0, values = 0;
   const qn_ll_region *r = &n->region;
   if (!n->pairs || n->stream || r->num_passes > QN_LL_STAGES || n->num_operands > QN_LANE_OPERANDS ||
-      !operands_fit(n) || !prepare(&s, &probe))
+      !operands_fit(n) || !prepare(&s, &probe, true))
     return false;
-  if (s.own_room || !reductions_fit(&s) || !divisions_fit(&s)) return false;
+  if (!reductions_fit(&s) || !divisions_fit(&s)) return false;
   for (; s.pass + 1 < r->num_passes; s.pass++) sums += qn__ll_row_start(&s, queue);
   for (uint32_t i = 0; i < r->tape->num_insts; i++)
     values += r->needed[i] && !(r->vary[i] & QN_LL_BY_LANE) && r->ready[i] > 0;
   if (sums + 1 > QN_LL_MAX_CARRIED || values > MOST_KNOWN || values * (r->num_passes - 1u) > QN_LL_MAX_CARRIED)
     return false;
-  bool must = s.keeps || s.share.found; /* only worth it so */
+  bool must = s.keeps || s.share.found || !are_wide(n); /* only worth it so */
   s.pass = 0;
-  if (qn__ll_row_has_texts(&probe, &s)) return lane_work(r) <= MAX_TEXT_WORK;
+  if (has_texts(&probe, &s)) return lane_work(r) <= MAX_TEXT_WORK;
   return !must && lane_work(r) <= MAX_WORK;
 }
 
@@ -112,7 +157,7 @@ static bool stages_init(qn_ll_stages *t, qn_ll_nest *n, const row_state *first) 
   for (uint32_t p = 0; p < t->count; p++) {
     LLVMValueRef queue[QN_LL_MAX_CARRIED];
     t->nests[p] = *n;
-    t->nests[p].places = qn__arena_copy(g->arena, n->places, n->num_operands * sizeof *n->places);
+    t->nests[p].places = qn__ll_stage_places(n);
     t->nests[p].region.v = qn__ll_values(g, n->region.tape->num_insts);
     if (!t->nests[p].places || !t->nests[p].region.v) return false;
     t->s[p] = *first, t->s[p].n = &t->nests[p], t->s[p].pass = p;
@@ -181,12 +226,37 @@ static void all_turns(qn_ll_stages *t) {
   qn__ll_for_close(g, &f, carried);
 }
 
+static void texts_of(qn_ll_nest *n, bool in_room) {
+  row_state first;
+  if (prepare(&first, n, in_room))
+    qn__ll_row_texts(n, &first);
+  else
+    n->g->failed = n->g->out_of_memory = true;
+}
+
+static void texts_by_length(qn_ll_nest *n) {
+  qn_ll *g = n->g;
+  LLVMValueRef fits = LLVMBuildICmp(g->b, LLVMIntSLE, n->end, qn__ll_i64(g, QN_LL_ROOM), "");
+  if (LLVMIsAConstantInt(fits)) {
+    texts_of(n, LLVMConstIntGetZExtValue(fits));
+    return;
+  }
+  for (uint32_t k = 0; k < 2; k++) {
+    qn_ll_if some;
+    qn__ll_if_begin(g, &some, k ? LLVMBuildNot(g->b, fits, "") : fits);
+    texts_of(n, !k);
+    qn__ll_if_end(g, &some);
+  }
+}
+
 void qn__ll_row_stages(qn_ll_nest *n) {
   qn_ll_stages t;
   row_state first;
-  if (!prepare(&first, n))
+  if (!prepare(&first, n, true))
     n->g->failed = n->g->out_of_memory = true;
-  else if (qn__ll_row_has_texts(n, &first))
+  else if (first.own_room)
+    texts_by_length(n);
+  else if (has_texts(n, &first))
     qn__ll_row_texts(n, &first);
   else if (stages_init(&t, n, &first))
     all_turns(&t);

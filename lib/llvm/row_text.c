@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 enum { FAR = 8 << 20, MOST_TO_WAIT = 8, LINE = 64, KNOWN = 32 }; /* turns, after exponentials that underflow */
+enum { ROOM_BYTES = 4 * QN_LL_ROOM + 2048 };                     /* not the same places in pages */
 
 /* What is known of a row: a register, or what a division needs of its divisor. */
 typedef struct known {
@@ -21,7 +22,7 @@ enum { USUAL = QN_LANE_REST + 1 };
 
 typedef struct texts {
   qn_ll_nest *n;
-  uint32_t count;
+  uint32_t count, addresses;      /* stages; of operands, and of what is kept where it has memory of its own */
   qn_ll_nest nests[QN_LL_STAGES]; /* places are told apart by stage */
   row_state s[QN_LL_STAGES];
   qn_ll_region row; /* of the row that begins, or is folded */
@@ -35,19 +36,9 @@ typedef struct texts {
 
 /* ---- what a row's memory has ---- */
 
-static bool is_used_later(const qn_ll_region *r, uint32_t i) {
-  for (uint32_t k = i + 1; k < r->tape->num_insts; k++) {
-    uint32_t args[3] = {0}, n = qn__ll_args(&r->tape->insts[k], args);
-    bool later = (r->vary[k] & QN_LL_BY_LANE) || r->ready[k] > r->ready[i];
-    for (uint32_t a = 0; a < n && r->needed[k] && later; a++)
-      if (args[a] == i) return true;
-  }
-  return false;
-}
-
 static bool add_known(texts *t, uint32_t pass, uint32_t reg, uint8_t value) {
   if (t->num_known == KNOWN) return false;
-  t->known[t->num_known] = (known){pass, reg, 8 * t->n->num_operands + 4 * t->num_known, value};
+  t->known[t->num_known] = (known){pass, reg, 8 * t->addresses + 4 * t->num_known, value};
   t->num_known++;
   return true;
 }
@@ -57,7 +48,7 @@ static bool find_known(texts *t, const qn_ll_share *share) {
   for (uint32_t i = 0; i < r->tape->num_insts; i++) {
     const qn_tinst *inst = &r->tape->insts[i];
     if (!r->needed[i] || (r->vary[i] & QN_LL_BY_LANE) || inst->op == QN_T_CONST) continue;
-    if (!qn__ll_is_reduction(inst->op) && !is_used_later(r, i)) continue;
+    if (!qn__ll_is_reduction(inst->op) && !qn__ll_stage_uses(r, i)) continue;
     if (inst->type != QN_TF32 && inst->type != QN_TI32) return false;
     if (!add_known(t, r->ready[i], i, QN_LANE_REGISTER)) return false;
   }
@@ -67,7 +58,7 @@ static bool find_known(texts *t, const qn_ll_share *share) {
 }
 
 static void place_row(texts *t) {
-  uint32_t at = (8 * t->n->num_operands + 4 * t->num_known + LINE - 1) / LINE * LINE;
+  uint32_t at = (8 * t->addresses + 4 * t->num_known + LINE - 1) / LINE * LINE;
   LLVMValueRef queue[QN_LL_MAX_CARRIED];
   for (uint32_t p = 0; p < t->count; p++) {
     t->sums_at[p] = at;
@@ -90,8 +81,9 @@ static bool init(texts *t, qn_ll_nest *n, const row_state *first) {
   qn_ll *g = n->g;
   uint32_t loops = n->plan->num_loops;
   *t = (texts){.n = n, .count = n->region.num_passes, .row = n->region};
-  t->moves = qn__arena_array(g->arena, n->num_operands, sizeof *t->moves);
-  t->walked = qn__arena_array(g->arena, n->num_operands, sizeof *t->walked);
+  t->addresses = n->num_operands + first->own_room;
+  t->moves = qn__arena_array(g->arena, t->addresses, sizeof *t->moves);
+  t->walked = qn__arena_array(g->arena, t->addresses, sizeof *t->walked);
   t->row.v = qn__ll_values(g, n->region.tape->num_insts);
   t->row.divisors = qn__arena_array(g->arena, n->region.tape->num_insts, sizeof *t->row.divisors);
   bool good = t->moves && t->walked && t->row.v && t->row.divisors;
@@ -101,11 +93,12 @@ static bool init(texts *t, qn_ll_nest *n, const row_state *first) {
   }
   for (uint32_t p = 0; p < t->count && good; p++) {
     t->nests[p] = *n;
-    t->nests[p].places = qn__arena_copy(g->arena, n->places, n->num_operands * sizeof *n->places);
+    t->nests[p].places = qn__ll_stage_places(n);
     t->s[p] = *first, t->s[p].n = &t->nests[p], t->s[p].pass = p;
     if (p + 1 == t->count && first->keeps) t->nests[p].region.needed = first->last_needs;
     good = t->nests[p].places;
   }
+  if (first->own_room && good) t->moves[n->num_operands] = true;
   if (!good) g->failed = g->out_of_memory = true;
   return good;
 }
@@ -191,15 +184,6 @@ static bool find_numbers(texts *t, uint32_t pass, numbers *out) {
 
 /* ---- functions of LLVM's, where they are not ---- */
 
-static bool works_at(const qn_ll_region *r, uint32_t ready) {
-  for (uint32_t i = 0; i < r->tape->num_insts; i++) {
-    uint8_t op = r->tape->insts[i].op;
-    bool one = op != QN_T_CONST && !(r->vary[i] & QN_LL_BY_LANE) && !qn__ll_is_reduction(op);
-    if (one && r->needed[i] && r->ready[i] == ready) return true;
-  }
-  return false;
-}
-
 static void store_known(texts *t, uint32_t pass, LLVMValueRef at) {
   qn_ll *g = t->n->g;
   for (uint32_t i = 0; i < t->num_known; i++) {
@@ -243,7 +227,7 @@ static void write_finish(texts *t, uint32_t pass, LLVMValueRef at) {
 static LLVMValueRef numbers_function(texts *t, uint32_t pass) {
   qn_ll *g = t->n->g;
   numbers text;
-  if (!works_at(&t->row, pass) || find_numbers(t, pass, &text)) return NULL;
+  if (!qn__ll_stage_works(&t->row, pass) || find_numbers(t, pass, &text)) return NULL;
   qn_ll outer = *g;
   LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
   LLVMTypeRef type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
@@ -276,6 +260,7 @@ typedef enum field {
   RESTS,                                    /* all bits: there are more */
   IS_FAR,                                   /* not 0: rows are in no cache */
   RING,
+  ROOM, /* of what is kept, for two rows */
   TABLE,
   WAIT, /* turns in which exponentials are not taken for usual */
   ALL,  /* stages that have a row, a bit each */
@@ -316,6 +301,12 @@ static void move_on(texts *t) {
   TEXT("leal (%%rcx,%%r8,2), %%ecx\nandl $$%u, %%ecx\nmovl %%ecx, %d(%%rbx)\n", (1u << t->count) - 1, at_field(ALL));
 }
 
+/* One stage makes what is kept, and the next, of the row before, uses it: two rows. */
+static void find_room(texts *t) {
+  TEXT("movl %d(%%rbx), %%ecx\nandl $$1, %%ecx\nimulq $$%d, %%rcx, %%rcx\n", at_field(TURN), ROOM_BYTES);
+  TEXT("addq %d(%%rbx), %%rcx\nmovq %%rcx, %u(%%r12)\n", at_field(ROOM), 8 * t->n->num_operands);
+}
+
 /* Where there is no new row, the first is looked at again, which is there. */
 static void begin_row(texts *t) {
   TEXT("testl $$1, %%ecx\ncmoveq %d(%%rbx), %%rax\n", at_field(BEGIN));
@@ -324,6 +315,7 @@ static void begin_row(texts *t) {
     TEXT("movq %d(%%rbx), %%rcx\nimulq %%rax, %%rcx\n", at_field(STRIDES + o));
     TEXT("addq %d(%%rbx), %%rcx\nmovq %%rcx, %u(%%r12)\n", at_field(QN_LANE_FRAME_BASES + o), 8 * o);
   }
+  if (t->addresses > t->n->num_operands) find_room(t);
   if (t->begins) call(t, 0, "r12");
 }
 
@@ -352,7 +344,7 @@ static void follow(texts *t, uint32_t p, const char *least) {
   if (qn__ll_share_here(&t->s[p])) fold_divisor(t, least);
   if (t->finishes[p])
     call(t, p + 1, "r13");
-  else if (works_at(&t->row, p + 1) && find_numbers(t, p + 1, &x))
+  else if (qn__ll_stage_works(&t->row, p + 1) && find_numbers(t, p + 1, &x))
     qn__ll_lane_numbers_write(&x.part, &l.rows, &t->constants, &t->text);
 }
 
@@ -480,12 +472,13 @@ static void alone(texts *t, uint32_t p) {
 
 /* While folds are waited for, the first lines of the rows that will be written come nearer. More of them are slower. */
 static void fetch_results(texts *t) {
-  enum { LINES = 16, ELEMENTS = LINES * LINE / 4 };
+  enum { ELEMENTS = 256 };
   TEXT("cmpq $$%d, %d(%%rbx)\njl %df\n", ELEMENTS, at_field(QN_LANE_FRAME_LAST), LABEL_SKIP);
   for (uint32_t o = t->n->plan->num_inputs; o < t->n->num_operands; o++) {
     if (!t->walked[o] || !t->moves[o]) continue;
     TEXT("movq %d(%%rbx), %%rax\nmovq %u(%%rax), %%rax\n", at_field(QN_LANE_FRAME_ROWS + t->count - 1), 8 * o);
-    for (uint32_t line = 0; line < LINES; line++) TEXT("prefetchw %u(%%rax)\n", line * LINE);
+    uint32_t bytes = ELEMENTS * qn__ll_mem_bits(t->n->places[o].mem) / 8;
+    for (uint32_t at = 0; at < bytes; at += LINE) TEXT("prefetchw %u(%%rax)\n", at);
   }
   TEXT("%d:\n", LABEL_SKIP);
 }
@@ -521,19 +514,6 @@ static void write_text(texts *t) {
 
 /* ---- the body ---- */
 
-static LLVMValueRef table(const texts *t) {
-  qn_ll *g = t->n->g;
-  LLVMValueRef all[QN_LANE_CONSTANTS];
-  for (uint32_t i = 0; i < t->constants.count; i++) all[i] = qn__ll_i32(g, t->constants.bits[i]);
-  LLVMValueRef init = LLVMConstArray(g->i32, all, t->constants.count), v;
-  v = LLVMAddGlobal(g->mod, LLVMTypeOf(init), "lanes");
-  LLVMSetInitializer(v, init);
-  LLVMSetGlobalConstant(v, true);
-  LLVMSetLinkage(v, LLVMPrivateLinkage);
-  LLVMSetUnnamedAddress(v, LLVMGlobalUnnamedAddr);
-  return v;
-}
-
 static void set(texts *t, LLVMValueRef frame, uint32_t f, LLVMValueRef value) {
   LLVMBuildStore(t->n->g->b, value, qn__ll_gep_const(t->n->g, frame, at_field(f)));
 }
@@ -567,9 +547,10 @@ static LLVMValueRef make_frame(texts *t) {
   set(t, frame, TURNS, LLVMBuildSelect(g->b, some, turns, n->rows_begin, ""));
   LLVMValueRef ring = qn__ll_slot(g, g->i8, t->rows * t->row_bytes);
   set(t, frame, RING, ring);
+  if (t->addresses > n->num_operands) set(t, frame, ROOM, qn__ll_slot(g, g->i8, 2 * ROOM_BYTES));
   for (uint32_t p = 0; p < t->count; p++) set(t, frame, QN_LANE_FRAME_ROWS + p, ring);
   set(t, frame, ALL, qn__ll_i64(g, 0));
-  set(t, frame, TABLE, table(t));
+  set(t, frame, TABLE, qn__ll_lane_table(g, t->constants.bits, t->constants.count));
   set(t, frame, WAIT, qn__ll_i64(g, 0));
   if (t->begins) set(t, frame, CALLS, t->begins);
   for (uint32_t p = 0; p + 1 < t->count; p++)

@@ -1,6 +1,7 @@
 /* Rows, and long chains of elementwise ops, on every row of the instruction set table, against the interpreter, bit for
  * bit but for NaN: numbers of rows that are no multiple of those done at once, lengths around those of vectors,
- * exponentials that underflow or nearly do, and rows with NaN and infinities in one place or everywhere. */
+ * exponentials that underflow or nearly do, and rows with NaN and infinities in one place or everywhere. Of f32, and of
+ * f16, whose NaN carry nothing. */
 #include "unit.h"
 #include <math.h>
 #include <quern/quern.h>
@@ -45,6 +46,7 @@ typedef struct row_case {
 } row_case;
 
 #define T "tensor<?x?xf32, #quern.dims<\"r\",\"c\">>"
+#define H "tensor<?x?xf16, #quern.dims<\"r\",\"c\">>"
 #define Q "tensor<?x?x!quant.uniform<u8:f32, 0.004:3>, #quern.dims<\"r\",\"c\">>"
 static const row_case cases[] = {
     {"softmax", "%y = quern.softmax %x : (" T ") -> " T "\n"},
@@ -64,13 +66,38 @@ static const row_case cases[] = {
      "%a = quern.tanh %x : (" T ") -> " T "\n%b = quern.maximum %a, %x : (" T ", " T ") -> " T
      "\n%c = quern.sqrt %b : (" T ") -> " T "\n%d = quern.mul %c, %a : (" T ", " T ") -> " T
      "\n%y = quern.sub %d, %x : (" T ", " T ") -> " T "\n"},
+    {"softmax of halves", "%y = quern.softmax %x : (" H ") -> " H "\n"},
+    {"softmax of halves, then its root",
+     "%s = quern.softmax %x : (" H ") -> " H "\n%y = quern.sqrt %s : (" H ") -> " H "\n"},
+    {"layer_norm of halves, doubled before and after",
+     "%d = quern.add %x, %x : (" H ", " H ") -> " H "\n%n = quern.layer_norm %d : (" H ") -> " H
+     "\n%y = quern.add %n, %x : (" H ", " H ") -> " H "\n"},
+    {"gelu of halves", "%y = quern.gelu %x : (" H ") -> " H "\n"},
 };
+
+static bool of_halves(const row_case *c) {
+  return strstr(c->body, H) != NULL;
+}
+
+/* Cut off; too large ones are the largest. */
+static uint16_t half_of(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  uint32_t sign = bits >> 16 & 0x8000u;
+  float size = fabsf(x);
+  if (isnan(x)) return (uint16_t)(sign | 0x7D23u);
+  if (isinf(x)) return (uint16_t)(sign | 0x7C00u);
+  if (size >= 65504) return (uint16_t)(sign | 0x7BFFu);
+  if (size < 0x1p-14f) return (uint16_t)(sign | (uint32_t)(size * 0x1p24f));
+  return (uint16_t)(sign | (((bits & 0x7FFFFFFFu) >> 13) - (112u << 10)));
+}
 
 static qn_program *compile(qn_context *ctx, const row_case *c, const char *engine, const char *isa) {
   char text[2048], pipeline[80];
   qn_module *m = NULL;
   qn_program *p = NULL;
-  snprintf(text, sizeof text, "func.func @f(%%x: " T ") -> " T " {\n%sreturn %%y : " T "\n}\n", c->body);
+  const char *type = of_halves(c) ? H : T;
+  snprintf(text, sizeof text, "func.func @f(%%x: %s) -> %s {\n%sreturn %%y : %s\n}\n", type, type, c->body, type);
   snprintf(pipeline, sizeof pipeline, "lower-kernels{target=%s}", isa);
   assert_int_equal(qn_parse_text(ctx, qn_str_of(text), c->name, NULL, &m), QN_OK);
   assert_int_equal(qn_run_pipeline(m, pipeline), QN_OK);
@@ -80,11 +107,11 @@ static qn_program *compile(qn_context *ctx, const row_case *c, const char *engin
   return p;
 }
 
-static void call(const qn_program *p, float *x, float *y, int rows, int columns) {
+static void call(const qn_program *p, void *x, void *y, int bits, int rows, int columns) {
   int64_t shape[2] = {rows, columns};
   DLTensor in = {.data = x, .ndim = 2, .shape = shape}, out = {.data = y, .ndim = 2, .shape = shape};
   in.device.device_type = out.device.device_type = kDLCPU;
-  in.dtype = out.dtype = (DLDataType){kDLFloat, 32, 1};
+  in.dtype = out.dtype = (DLDataType){kDLFloat, (uint8_t)bits, 1};
   qn_call_error error;
   size_t bytes = qn_program_workspace_size(p, &in);
   void *workspace = malloc(bytes + 1);
@@ -93,12 +120,31 @@ static void call(const qn_program *p, float *x, float *y, int rows, int columns)
   free(workspace);
 }
 
-static void compare(const qn_program *ours, const qn_program *interp, const char *what, int rows, int columns,
-                    int kind) {
+static bool same_half(uint16_t y, uint16_t want) {
+  bool nan = (want & 0x7FFF) > 0x7C00;
+  return nan ? (y & 0x7FFF) == 0x7E00 : y == want;
+}
+
+static void compare_halves(const qn_program *ours, const qn_program *interp, const char *what, int rows, int columns,
+                           int kind) {
+  static float x[MOST];
+  static uint16_t of[MOST], y[MOST], want[MOST];
+  fill(x, rows, columns, kind);
+  for (int i = 0; i < rows * columns; i++) of[i] = half_of(x[i]);
+  call(interp, of, want, 16, rows, columns);
+  call(ours, of, y, 16, rows, columns);
+  for (int i = 0; i < rows * columns; i++)
+    if (!same_half(y[i], want[i]))
+      fail_msg("%s, %dx%d, row %d (kind %d), %d: %x, expected %x", what, rows, columns, i / columns,
+               (kind + i / columns) % 8, i % columns, y[i], want[i]);
+}
+
+static void compare_floats(const qn_program *ours, const qn_program *interp, const char *what, int rows, int columns,
+                           int kind) {
   static float x[MOST], y[MOST], want[MOST];
   fill(x, rows, columns, kind);
-  call(interp, x, want, rows, columns);
-  call(ours, x, y, rows, columns);
+  call(interp, x, want, 32, rows, columns);
+  call(ours, x, y, 32, rows, columns);
   for (int i = 0; i < rows * columns; i++) {
     bool same = !memcmp(&y[i], &want[i], sizeof *y) || (isnan(y[i]) && isnan(want[i]));
     if (!same)
@@ -117,6 +163,8 @@ static void as_interpreted(void **unused) {
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
       char what[100];
       snprintf(what, sizeof what, "%s on %s", cases[c].name, isa);
+      void (*compare)(const qn_program *, const qn_program *, const char *, int, int, int) =
+          of_halves(&cases[c]) ? compare_halves : compare_floats;
       qn_program *ours = compile(ctx, &cases[c], "llvm", isa), *interp = compile(ctx, &cases[c], "interp", isa);
       for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
         for (int rows = 1; rows <= 7; rows += rows == 3 ? 4 : 1) compare(ours, interp, what, rows, columns[k], rows);
