@@ -397,10 +397,12 @@ static qn_value product(conv *s, qn_type y) {
     matrix[0] = taps;
     qn_window each = *w;
     each.groups = 1;
-    /* Vectors of bytes take four positions of 64 channels at once, or of two pixels with half as many. */
+    /* Vectors of bytes take four positions of 64 channels at once, or of half as many. */
     bool quads = s->lhs == QN_UI8 && s->acc == QN_I32 && qn_str_eq(qn_str_of(s->layout), qn_str_of("k4n64"));
     const char *layout = !quads ? NULL : outputs <= 32 ? "k4n32" : s->layout;
-    if (!quads || (outputs > 32 && steps_over_alone(w))) qn__leave_out_pads(&s->image, &each);
+    /* Those of pairs of pixels that are side by side do not either. */
+    bool pairs = outputs == 32 && w->stride[1] == 1;
+    if (!quads || (!pairs && steps_over_alone(w))) qn__leave_out_pads(&s->image, &each);
     qn_value x = qn__make_image(l, &s->b, &s->image), weights = weight_view(s, 2, matrix);
     if (quads) weights = pack(s, weights, layout);
     qn_value sum = qn__make_window(l, &s->b, "dot", x, weights, layout, &each, s->acc, y);

@@ -9,7 +9,7 @@
  * positions: four columns of a line of the window, with weights that are shifted by one for the second pixel. With 32
  * channels that fill their pixels, 64 bytes are the same position of both pixels' windows.
  *
- * Most windows of 64 channels and more are written as assembly instead (depthwise_text.c). */
+ * Most windows are written as assembly instead (depthwise_text.c), but for such pairs with 32 channels. */
 #include "tile.h"
 
 enum { CHANNELS = 64, VECTORS = 4, PIXELS = 16, MAX_TAPS = 49, MAX_QUADS = (MAX_TAPS + 3) / 4 };

@@ -1,6 +1,7 @@
-/* WINDOW products of bytes as assembly for AVX-512 with dot products of bytes, 64 channels at a time: the idea is that
- * of depthwise.c, windows are read where they are. For each panel of channels its weights are brought into the order
- * that sums have, and then for all groups of four pixels, or two:
+/* WINDOW products of bytes as assembly for AVX-512 with dot products of bytes, a panel of 64 channels at a time, or of
+ * 32, whose vectors are half as wide: they have as many bytes as the panel has channels. The idea is that of
+ * depthwise.c, windows are read where they are. For each panel of channels its weights are brought into the order that
+ * sums have, and then for all groups of four pixels, or two:
  *
  *   for each line of the windows: column after column, two by two, then four by four interleaved by bytes, and
  *   multiplied for all pixels whose windows have any of the four, with weights that are shifted accordingly
@@ -14,53 +15,69 @@
 #include "tile.h"
 #include "window_write.h"
 
-enum { PANEL = 64, VECTORS = 4, PIXELS = 4, FEW_PIXELS = 2, MOST_TAPS = 49 };
-enum { PAIRS = 16, FOURS = 20, LOADED = 24, MOVED = 16 };        /* registers */
-enum { SCALARS = 24, LEAST = 28, MOST = 29, ADD = 30 };          /* in the epilogue */
-enum { ORDERED = 0, SHIFTED = (MOST_TAPS + 3) / 4 * PANEL * 4 }; /* of prepared weights, which follow */
+enum { MOST_CHANNELS = 64, VECTORS = 4, PIXELS = 4, FEW_PIXELS = 2, MOST_TAPS = 49 };
+enum { PAIRS = 16, FOURS = 20, LOADED = 24, MOVED = 16 };                /* registers */
+enum { SCALARS = 24, LEAST = 28, MOST = 29, ADD = 30 };                  /* in the epilogue */
+enum { ORDERED = 0, SHIFTED = (MOST_TAPS + 3) / 4 * MOST_CHANNELS * 4 }; /* of prepared weights, which follow */
 
 typedef struct weights {
   int64_t width, height, unit; /* of the window; pixels of a unit */
   int64_t fours;               /* that a line of the windows of a unit has */
+  int64_t panel;               /* channels, and bytes of a vector */
 } weights;
 
 static weights weights_of(const qn_gemm_plan *p) {
-  weights w = {.width = p->shape.size[1], .height = p->shape.size[0], .unit = p->shape.stride[1] == 1 ? 2 : 1};
+  weights w = {.width = p->shape.size[1],
+               .height = p->shape.size[0],
+               .unit = p->shape.stride[1] == 1 ? 2 : 1,
+               .panel = p->layout.panel_width};
   w.fours = (w.width + w.unit - 1 + 3) / 4;
   return w;
 }
 
 /* Bytes of prepared weights of a line. */
 static int64_t line_bytes(const weights *w) {
-  return w->fours * w->unit * PANEL * 4;
+  return w->fours * w->unit * w->panel * 4;
 }
 
+/* Where 32 channels fill their pixels, whole vectors take two of those that lie one position apart (depthwise.c), which
+ * is faster. */
 bool qn__ll_depthwise_text_serves(const qn_ll *g, const qn_gemm_plan *p) {
   const qn_window *w = &p->shape;
-  return qn__ll_depthwise_serves(g, p) && p->layout.panel_width == PANEL && w->dilation[0] == 1 &&
-         w->dilation[1] == 1 && w->stride[1] <= 2 && w->size[1] <= 7 && w->size[0] <= 7;
+  bool pairs = p->layout.panel_width < MOST_CHANNELS && !p->tile.text_masks && w->stride[1] == 1;
+  return qn__ll_depthwise_serves(g, p) && !pairs && w->dilation[0] == 1 && w->dilation[1] == 1 && w->stride[1] <= 2 &&
+         w->size[1] <= 7 && w->size[0] <= 7;
+}
+
+static bool is_wide(const text *t) {
+  return t->lanes == MOST_CHANNELS;
 }
 
 /* ---- weights ---- */
 
-/* Lanes of 128 bits of four vectors in zmm0 .. 3 change places with vectors: into zmm8 .. 11. */
-static void turn_lanes(text *t, uint32_t from, uint32_t through, uint32_t to) {
+static void turn_some(text *t, int low, int high, uint32_t a, uint32_t b, uint32_t to, bool upper) {
+  TEXT("vshufi32x4 $$%d, %%%cmm%u, %%%cmm%u, %%%cmm%u\n", upper ? high : low, t->kind, b, t->kind, a, t->kind, to);
+}
+
+/* Lanes of 128 bits of four vectors change places with vectors. */
+static void turn_wide(text *t, uint32_t from, uint32_t through, uint32_t to) {
+  for (uint32_t i = 0; i < 4; i++) turn_some(t, 0x44, 0xEE, from + i % 2 * 2, from + i % 2 * 2 + 1, through + i, i / 2);
   for (uint32_t i = 0; i < 4; i++)
-    TEXT("vshufi32x4 $$%u, %%zmm%u, %%zmm%u, %%zmm%u\n", i / 2 ? 0xEEu : 0x44u, from + i % 2 * 2 + 1, from + i % 2 * 2,
-         through + i);
-  for (uint32_t i = 0; i < 4; i++)
-    TEXT("vshufi32x4 $$%u, %%zmm%u, %%zmm%u, %%zmm%u\n", i % 2 ? 0xDDu : 0x88u, through + i / 2 * 2 + 1,
-         through + i / 2 * 2, to + i);
+    turn_some(t, 0x88, 0xDD, through + i / 2 * 2, through + i / 2 * 2 + 1, to + i, i % 2);
 }
 
 /* The panel's at rcx, four positions each: into rdx, in the order of sums. */
 static void order_weights(text *t, const weights *w) {
+  uint32_t wide = (uint32_t)w->panel;
   TEXT("movl $$%lld, %%eax\n", (long long)((w->width * w->height + 3) / 4));
   label(t, AT_LINE);
-  for (uint32_t i = 0; i < VECTORS; i++) TEXT("vmovdqu64 %u(%%rcx), %%zmm%u\n", i * LINE, i);
-  turn_lanes(t, 0, 4, 8);
-  for (uint32_t i = 0; i < VECTORS; i++) TEXT("vmovdqu64 %%zmm%u, %u(%%rdx)\n", 8 + i, i * LINE);
-  TEXT("addq $$%d, %%rcx\naddq $$%d, %%rdx\ndecl %%eax\njne %db\n", PANEL * 4, PANEL * 4, AT_LINE);
+  for (uint32_t i = 0; i < VECTORS; i++) TEXT("vmovdqu64 %u(%%rcx), %%%cmm%u\n", i * wide, t->kind, i);
+  if (is_wide(t))
+    turn_wide(t, 0, 4, 8);
+  else
+    for (uint32_t i = 0; i < VECTORS; i++) turn_some(t, 0, 3, i / 2, i / 2 + 2, 8 + i, i % 2);
+  for (uint32_t i = 0; i < VECTORS; i++) TEXT("vmovdqu64 %%%cmm%u, %u(%%rdx)\n", t->kind, 8 + i, i * wide);
+  TEXT("addq $$%u, %%rcx\naddq $$%u, %%rdx\ndecl %%eax\njne %db\n", wide * 4, wide * 4, AT_LINE);
 }
 
 /* Those of four columns for pixel `v` of a unit, of one vector at rdx: bytes of two groups of four that follow. */
@@ -73,23 +90,26 @@ static void shift_weights(text *t, const weights *w, int64_t line, int64_t four,
     count++;
   }
   if (count == 0) {
-    TEXT("vpxord %%zmm0, %%zmm0, %%zmm0\nvmovdqu64 %%zmm0, %lld(%%rdx)\n", (long long)to);
+    TEXT("vpxord %%%cmm0, %%%cmm0, %%%cmm0\nvmovdqu64 %%%cmm0, %lld(%%rdx)\n", t->kind, t->kind, t->kind, t->kind,
+         (long long)to);
     return;
   }
-  int64_t tap = line * w->width + 4 * four + first - v, at = ORDERED + tap / 4 * PANEL * 4, skip = tap % 4;
-  TEXT("vmovdqu64 %lld(%%rdx), %%zmm0\n", (long long)at);
-  if (skip) TEXT("vpsrld $$%lld, %%zmm0, %%zmm0\n", (long long)(8 * skip));
+  int64_t tap = line * w->width + 4 * four + first - v, at = ORDERED + tap / 4 * w->panel * 4, skip = tap % 4;
+  TEXT("vmovdqu64 %lld(%%rdx), %%%cmm0\n", (long long)at, t->kind);
+  if (skip) TEXT("vpsrld $$%lld, %%%cmm0, %%%cmm0\n", (long long)(8 * skip), t->kind, t->kind);
   if (skip + count > 4) {
-    TEXT("vmovdqu64 %lld(%%rdx), %%zmm1\n", (long long)(at + PANEL * 4));
-    TEXT("vpslld $$%lld, %%zmm1, %%zmm1\nvpord %%zmm1, %%zmm0, %%zmm0\n", (long long)(8 * (4 - skip)));
+    TEXT("vmovdqu64 %lld(%%rdx), %%%cmm1\n", (long long)(at + w->panel * 4), t->kind);
+    TEXT("vpslld $$%lld, %%%cmm1, %%%cmm1\nvpord %%%cmm1, %%%cmm0, %%%cmm0\n", (long long)(8 * (4 - skip)), t->kind,
+         t->kind, t->kind, t->kind, t->kind);
   }
-  if (count < 4) TEXT("vpslld $$%lld, %%zmm0, %%zmm0\n", (long long)(8 * (4 - count)));
-  if (count + first < 4) TEXT("vpsrld $$%lld, %%zmm0, %%zmm0\n", (long long)(8 * (4 - count - first)));
-  TEXT("vmovdqu64 %%zmm0, %lld(%%rdx)\n", (long long)to);
+  if (count < 4) TEXT("vpslld $$%lld, %%%cmm0, %%%cmm0\n", (long long)(8 * (4 - count)), t->kind, t->kind);
+  if (count + first < 4)
+    TEXT("vpsrld $$%lld, %%%cmm0, %%%cmm0\n", (long long)(8 * (4 - count - first)), t->kind, t->kind);
+  TEXT("vmovdqu64 %%%cmm0, %lld(%%rdx)\n", t->kind, (long long)to);
 }
 
 static int64_t shifted_at(const weights *w, int64_t line, int64_t four, int64_t v) {
-  return SHIFTED + line * line_bytes(w) + (four * w->unit + v) * PANEL * 4;
+  return SHIFTED + line * line_bytes(w) + (four * w->unit + v) * w->panel * 4;
 }
 
 static void prepare_weights(text *t, const weights *w) {
@@ -102,7 +122,7 @@ static void prepare_weights(text *t, const weights *w) {
   for (int64_t line = 0; line < w->height; line++)
     for (int64_t four = 0; four < w->fours; four++)
       for (int64_t v = 0; v < w->unit; v++) shift_weights(t, w, line, four, v, shifted_at(w, line, four, v));
-  TEXT("addq $$%d, %%rdx\ndecl %%eax\njne %db\n", LINE, AT_SOME);
+  TEXT("addq $$%lld, %%rdx\ndecl %%eax\njne %db\n", (long long)w->panel, AT_SOME);
 }
 
 /* ---- sums ---- */
@@ -121,7 +141,7 @@ static const char *find_column(text *t, int64_t c, bool some) {
 }
 
 static void load_column(text *t, const char *from, uint32_t to) {
-  TEXT("vmovdqu8 (%%%s), %%zmm%u%s\n", from, to, t->masks ? "{%k1}{z}" : "");
+  TEXT("vmovdqu8 (%%%s), %%%cmm%u%s\n", from, t->kind, to, t->masks ? "{%k1}{z}" : "");
 }
 
 /* Columns 2 i and 2 i + 1 of the line, interleaved; there are `count` columns. */
@@ -133,8 +153,8 @@ static void load_pair(text *t, int64_t i, int64_t count, bool some) {
     load_column(t, find_column(t, 2 * i + 1, some), high = LOADED + 1);
     TEXT("addq %%r11, %%rax\n");
   }
-  TEXT("vpunpcklbw %%zmm%u, %%zmm%d, %%zmm%u\n", high, LOADED, to);
-  TEXT("vpunpckhbw %%zmm%u, %%zmm%d, %%zmm%u\n", high, LOADED, to + 1);
+  TEXT("vpunpcklbw %%%cmm%u, %%%cmm%d, %%%cmm%u\n", t->kind, high, t->kind, LOADED, t->kind, to);
+  TEXT("vpunpckhbw %%%cmm%u, %%%cmm%d, %%%cmm%u\n", t->kind, high, t->kind, LOADED, t->kind, to + 1);
 }
 
 /* Pairs i and i + 1 as four columns, for all units that have them so. */
@@ -142,14 +162,15 @@ static void multiply(text *t, const weights *w, int64_t i, uint32_t pixels) {
   uint32_t a = PAIRS + (uint32_t)(i % 2) * 2, b = PAIRS + (uint32_t)((i + 1) % 2) * 2;
   for (uint32_t half = 0; half < 2; half++)
     for (uint32_t high = 0; high < 2; high++)
-      TEXT("vpunpck%cwd %%zmm%u, %%zmm%u, %%zmm%u\n", high ? 'h' : 'l', b + half, a + half, FOURS + 2 * half + high);
+      TEXT("vpunpck%cwd %%%cmm%u, %%%cmm%u, %%%cmm%u\n", high ? 'h' : 'l', t->kind, b + half, t->kind, a + half,
+           t->kind, FOURS + 2 * half + high);
   for (int64_t four = 0; four < w->fours; four++) {
     int64_t unit = i - 2 * four;
     if (unit < 0 || unit >= pixels / w->unit) continue;
     for (int64_t v = 0; v < w->unit; v++)
       for (int64_t j = 0; j < VECTORS; j++)
-        TEXT("vpdpbusd %lld(%%r9), %%zmm%lld, %%zmm%lld\n", (long long)(shifted_at(w, 0, four, v) + j * LINE),
-             (long long)(FOURS + j), (long long)((unit * w->unit + v) * VECTORS + j));
+        TEXT("vpdpbusd %lld(%%r9), %%%cmm%lld, %%%cmm%lld\n", (long long)(shifted_at(w, 0, four, v) + j * w->panel),
+             t->kind, (long long)(FOURS + j), t->kind, (long long)((unit * w->unit + v) * VECTORS + j));
   }
 }
 
@@ -181,7 +202,8 @@ static void sums(text *t, const weights *w, uint32_t pixels) {
   load(t, DOWN, "r12");
   TEXT("movl $$%lld, %%r14d\n", (long long)w->height);
   if (t->pads) load(t, TOP, "r15");
-  for (uint32_t i = 0; i < pixels * VECTORS; i++) TEXT("vpxord %%zmm%u, %%zmm%u, %%zmm%u\n", i, i, i);
+  for (uint32_t i = 0; i < pixels * VECTORS; i++)
+    TEXT("vpxord %%%cmm%u, %%%cmm%u, %%%cmm%u\n", t->kind, i, t->kind, i, t->kind, i);
   label(t, AT_LINE);
   TEXT("movq %%rdx, %%rbx\nmovq %%r8, %%rax\n");
   if (t->pads) TEXT("xorl %%ecx, %%ecx\ncmpq %d(%%rdi), %%r15\ncmovaeq %%rcx, %%rbx\n", 8 * HEIGHT);
@@ -200,8 +222,8 @@ static void sums(text *t, const weights *w, uint32_t pixels) {
 
 static void value(text *t, uint32_t chain, const qn_ll_step *s, uint32_t v) {
   uint32_t before = chain ? t->all.chain[0].num_columns : 0;
-  if (s->with == QN_LL_WITH_COLUMN) TEXT("%u(%%r9), ", (before + s->value) * CHANNELS * 4 + v * LINE);
-  if (s->with == QN_LL_WITH_ALL) TEXT("%%zmm%u, ", SCALARS + s->value);
+  if (s->with == QN_LL_WITH_COLUMN) TEXT("%u(%%r9), ", (before + s->value) * CHANNELS * 4 + v * t->lanes);
+  if (s->with == QN_LL_WITH_ALL) TEXT("%%%cmm%u, ", t->kind, SCALARS + s->value);
 }
 
 static void step(text *t, uint32_t chain, const qn_ll_step *s, uint32_t pixel) {
@@ -209,40 +231,50 @@ static void step(text *t, uint32_t chain, const qn_ll_step *s, uint32_t pixel) {
     uint32_t x = pixel * VECTORS + v;
     TEXT("%s ", s->op);
     if (s->behind) {
-      TEXT("%%zmm%u, %%zmm%u, %%zmm%u\n", x, SCALARS + s->value, x);
+      TEXT("%%%cmm%u, %%%cmm%u, %%%cmm%u\n", t->kind, x, t->kind, SCALARS + s->value, t->kind, x);
       continue;
     }
     value(t, chain, s, v);
     if (s->where)
-      TEXT("%%zmm%u, %%k7\nvmovaps %%zmm%u, %%zmm%u{%%k7}\n", x, SCALARS + s->value, x);
+      TEXT("%%%cmm%u, %%k7\nvmovaps %%%cmm%u, %%%cmm%u{%%k7}\n", t->kind, x, t->kind, SCALARS + s->value, t->kind, x);
     else
-      TEXT("%%zmm%u, %%zmm%u\n", x, x);
+      TEXT("%%%cmm%u, %%%cmm%u\n", t->kind, x, t->kind, x);
   }
 }
 
 static void pack(text *t, const char *op, uint32_t high, uint32_t low) {
-  TEXT("%s %%zmm%u, %%zmm%u, %%zmm%u\n", op, high, low, low);
+  TEXT("%s %%%cmm%u, %%%cmm%u, %%%cmm%u\n", op, t->kind, high, t->kind, low, t->kind, low);
 }
 
 /* Packs take from each lane of 128 bits: sums that stand apart come out in their order. */
 static void store_bytes(text *t, const qn_ll_narrow *n, uint32_t pixel) {
   uint32_t x = pixel * VECTORS;
-  for (uint32_t v = 0; v < VECTORS && n->floats; v++) TEXT("vcvtps2dq %%zmm%u, %%zmm%u\n", x + v, x + v);
+  for (uint32_t v = 0; v < VECTORS && n->floats; v++)
+    TEXT("vcvtps2dq %%%cmm%u, %%%cmm%u\n", t->kind, x + v, t->kind, x + v);
   for (uint32_t p = 0; p < VECTORS; p += 2) {
     pack(t, "vpackssdw", x + p + 1, x + p);
-    if (n->add) TEXT("vpaddsw %%zmm%d, %%zmm%u, %%zmm%u\n", ADD, x + p, x + p);
+    if (n->add) TEXT("vpaddsw %%%cmm%d, %%%cmm%u, %%%cmm%u\n", t->kind, ADD, t->kind, x + p, t->kind, x + p);
   }
   pack(t, n->is_unsigned ? "vpackuswb" : "vpacksswb", x + 2, x);
   if (n->limits && n->least > (n->is_unsigned ? 0 : -128)) pack(t, n->is_unsigned ? "vpmaxub" : "vpmaxsb", LEAST, x);
   if (n->limits && n->most < (n->is_unsigned ? 255 : 127)) pack(t, n->is_unsigned ? "vpminub" : "vpminsb", MOST, x);
-  TEXT("vmovdqu8 %%zmm%u, (%%r10)%s\n", x, t->masks ? "{%k1}" : "");
+  TEXT("vmovdqu8 %%%cmm%u, (%%r10)%s\n", t->kind, x, t->masks ? "{%k1}" : "");
+}
+
+/* Brings the sums of a pixel into their order; the first of their registers then. */
+static uint32_t turn_back(text *t, uint32_t x) {
+  if (is_wide(t)) {
+    turn_wide(t, x, MOVED, x);
+    return x;
+  }
+  for (uint32_t i = 0; i < VECTORS; i++) turn_some(t, 0, 3, x + i % 2 * 2, x + i % 2 * 2 + 1, MOVED + i, i / 2);
+  return MOVED;
 }
 
 static void store_words(text *t, uint32_t pixel) {
-  uint32_t x = pixel * VECTORS;
-  turn_lanes(t, x, MOVED, x);
+  uint32_t x = turn_back(t, pixel * VECTORS);
   for (uint32_t v = 0; v < VECTORS; v++) {
-    TEXT("vmovups %%zmm%u, %u(%%r10)", x + v, v * LINE);
+    TEXT("vmovups %%%cmm%u, %u(%%r10)", t->kind, x + v, v * t->lanes);
     if (t->masks) TEXT("{%%k%u}", v + 1);
     TEXT("\n");
   }
@@ -251,12 +283,12 @@ static void store_words(text *t, uint32_t pixel) {
 static void prepare_results(text *t, uint32_t chain) {
   const qn_ll_narrow *n = &t->all.narrow[chain];
   for (uint32_t i = 0; i < t->all.chain[chain].num_all; i++)
-    TEXT("vbroadcastss %u(%%rdi), %%zmm%u\n", 8 * (SCALAR + chain * VALUES + i), SCALARS + i);
+    TEXT("vbroadcastss %u(%%rdi), %%%cmm%u\n", 8 * (SCALAR + chain * VALUES + i), t->kind, SCALARS + i);
   if (!t->all.bytes) return;
-  if (n->add) TEXT("movl $$%d, %%ecx\nvpbroadcastw %%ecx, %%zmm%d\n", n->add, ADD);
+  if (n->add) TEXT("movl $$%d, %%ecx\nvpbroadcastw %%ecx, %%%cmm%d\n", n->add, t->kind, ADD);
   if (!n->limits) return;
-  TEXT("movl $$%d, %%ecx\nvpbroadcastb %%ecx, %%zmm%d\n", n->least, LEAST);
-  TEXT("movl $$%d, %%ecx\nvpbroadcastb %%ecx, %%zmm%d\n", n->most, MOST);
+  TEXT("movl $$%d, %%ecx\nvpbroadcastb %%ecx, %%%cmm%d\n", n->least, t->kind, LEAST);
+  TEXT("movl $$%d, %%ecx\nvpbroadcastb %%ecx, %%%cmm%d\n", n->most, t->kind, MOST);
 }
 
 static void chain_results(text *t, uint32_t chain, uint32_t pixels) {
@@ -302,23 +334,27 @@ static void some_pixels(text *t) {
   label(t, AT_CHANNELS_END);
 }
 
+static void step_field(text *t, int field, int64_t by) {
+  TEXT("addq $$%lld, %d(%%rdi)\n", (long long)by, 8 * field);
+}
+
 static void write_panels(text *t) {
   const weights w = weights_of(t->plan);
-  int64_t quads = (w.width * w.height + 3) / 4;
+  int64_t quads = (w.width * w.height + 3) / 4, panel = w.panel;
   TEXT("vmovdqu64 %d(%%rdi), %%zmm0\nvmovdqu64 %%zmm0, %d(%%rdi)\n", 8 * ROWS, 8 * START);
   label(t, AT_PANEL);
   prepare_weights(t, &w);
   if (t->masks) {
     TEXT("xorl %%r10d, %%r10d\n");
     qn__ll_window_masks(t);
-    for (uint32_t v = 1; v < VECTORS; v++) TEXT("kshiftrq $$16, %%k%u, %%k%u\n", v, v + 1);
+    for (uint32_t v = 1; v < VECTORS; v++)
+      TEXT("kshiftrq $$%lld, %%k%u, %%k%u\n", (long long)(panel / VECTORS), v, v + 1);
   }
   qn__ll_window_groups(t);
-  TEXT("subq $$%d, %d(%%rdi)\njle %df\n", PANEL, 8 * CHANNELS_LEFT, AT_END);
-  TEXT("addq $$%d, %d(%%rdi)\naddq $$%d, %d(%%rdi)\n", PANEL, 8 * (START + LINE_AT), PANEL, 8 * (START + GROUP_AT));
-  TEXT("addq $$%lld, %d(%%rdi)\n", (long long)(PANEL * t->y_size), 8 * (START + Y));
-  TEXT("addq $$%lld, %d(%%rdi)\naddq $$%d, %d(%%rdi)\n", (long long)(quads * PANEL * 4), 8 * WEIGHTS, PANEL * 4,
-       8 * VALUES_AT);
+  TEXT("subq $$%lld, %d(%%rdi)\njle %df\n", (long long)panel, 8 * CHANNELS_LEFT, AT_END);
+  step_field(t, START + LINE_AT, panel), step_field(t, START + GROUP_AT, panel);
+  step_field(t, START + Y, panel * t->y_size), step_field(t, WEIGHTS, quads * panel * 4);
+  step_field(t, VALUES_AT, panel * 4);
   TEXT("vmovdqu64 %d(%%rdi), %%zmm0\nvmovdqu64 %%zmm0, %d(%%rdi)\n", 8 * START, 8 * ROWS);
   TEXT("jmp %db\n", AT_PANEL);
   label(t, AT_END);
@@ -341,7 +377,8 @@ bool qn__ll_depthwise_text(window_tile *w, const qn_body *body, bool *done) {
               .channels = some_pixels,
               .pixels = PIXELS,
               .vectors = 1,
-              .lanes = PANEL,
+              .lanes = p->layout.panel_width,
+              .kind = p->layout.panel_width == MOST_CHANNELS ? 'z' : 'y',
               .pads = qn__window_pads(p),
               .masks = p->tile.text_masks,
               .size = 1,
@@ -354,6 +391,6 @@ bool qn__ll_depthwise_text(window_tile *w, const qn_body *body, bool *done) {
   }
   uint32_t bytes = (uint32_t)(SHIFTED + shape.height * line_bytes(&shape));
   t->prepared = qn__ll_slot(g, g->i8, bytes);
-  qn__ll_window_body(t, w, body, write_panels, true);
+  qn__ll_window_body(t, w, body, write_panels, t->lanes);
   return true;
 }

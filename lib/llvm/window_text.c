@@ -451,16 +451,17 @@ static void set_start(text *t, const window_tile *w, LLVMValueRef first) {
   }
 }
 
-/* Of 64 channels that stand apart vector j has those of 16 L + 4 j .. + 3 in its 128-bit lane L. */
-static void store_apart(qn_ll *g, LLVMValueRef v, LLVMValueRef values, LLVMValueRef at) {
-  LLVMValueRef within = LLVMBuildAnd(g->b, at, qn__ll_i64(g, 63), "");
+/* Of a panel whose channels stand apart vector j has those of 16 L + 4 j .. + 3 in its 128-bit lane L; it has a byte
+ * for each channel. */
+static void store_apart(qn_ll *g, LLVMValueRef v, LLVMValueRef values, LLVMValueRef at, uint32_t panel) {
+  LLVMValueRef within = LLVMBuildAnd(g->b, at, qn__ll_i64(g, (int64_t)panel - 1), "");
   LLVMValueRef block = qn__ll_mul(g, qn__ll_sub(g, at, within), qn__ll_i64(g, 4));
   LLVMValueRef to = qn__ll_gep(g, values, qn__ll_add(g, block, within));
   for (uint32_t j = 0; j < 4; j++) {
     LLVMValueRef picks[4];
     for (uint32_t i = 0; i < 4; i++) picks[i] = qn__ll_i32(g, 4 * j + i);
     LLVMValueRef lane = LLVMBuildShuffleVector(g->b, v, v, LLVMConstVector(picks, 4), "");
-    qn__ll_store_vec(g, lane, qn__ll_gep_const(g, to, j * LINE), 4);
+    qn__ll_store_vec(g, lane, qn__ll_gep_const(g, to, (int64_t)j * panel), 4);
   }
 }
 
@@ -469,7 +470,7 @@ static uint32_t count_columns(const text *t) {
 }
 
 /* Those of a vector, from `first` + f.i on; whether packs may be used for it, if there is a question. */
-static LLVMValueRef vector_columns(text *t, LLVMValueRef first, LLVMValueRef at, LLVMValueRef mask, bool apart) {
+static LLVMValueRef vector_columns(text *t, LLVMValueRef first, LLVMValueRef at, LLVMValueRef mask, uint32_t apart) {
   qn_ll *g = t->g;
   uint32_t before = 0;
   for (uint32_t k = 0; k < t->all.count; k++) {
@@ -480,7 +481,7 @@ static LLVMValueRef vector_columns(text *t, LLVMValueRef first, LLVMValueRef at,
       LLVMValueRef v = qn__ll_region_get(&c->region, c->columns[i], g->lanes);
       LLVMValueRef values = qn__ll_gep_const(g, t->table, (int64_t)before * CHANNELS * 4);
       if (apart)
-        store_apart(g, v, values, at);
+        store_apart(g, v, values, at, apart);
       else
         qn__ll_store_vec(g, v, qn__ll_gep(g, values, qn__ll_mul(g, at, qn__ll_i64(g, 4))), 4);
     }
@@ -492,17 +493,24 @@ static LLVMValueRef vector_columns(text *t, LLVMValueRef first, LLVMValueRef at,
 
 /* Values by column of `count` channels: in a function that is compiled slowly, as they are a good part of a small
  * image. */
-static void set_columns(text *t, LLVMValueRef first, LLVMValueRef count, bool apart) {
+static void set_columns(text *t, LLVMValueRef first, LLVMValueRef count, uint32_t apart) {
   qn_ll *g = t->g;
   qn_ll_outline o;
   qn_ll_for f;
   bool check = t->all.count > 1;
   if (count_columns(t) == 0 && !check) return;
   qn__ll_outline_begin(g, &o, "columns");
-  LLVMValueRef lanes = qn__ll_i64(g, g->lanes), good = qn__ll_i64(g, 1);
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), count, g->lanes, check ? 1 : 0, &good);
+  LLVMValueRef lanes = qn__ll_i64(g, g->lanes), good = qn__ll_i64(g, 1), end = count;
+  /* All of a panel is computed with: what is past its channels must not be such as takes long, which tiny floats do. */
+  if (apart)
+    end = LLVMBuildAnd(g->b, qn__ll_add(g, count, qn__ll_i64(g, apart - 1)), qn__ll_i64(g, -(int64_t)apart), "");
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), end, g->lanes, check ? 1 : 0, &good);
   LLVMValueRef mask = NULL;
-  if (t->plan->tile.text_masks) mask = qn__ll_mask(g, qn__ll_min(g, qn__ll_sub(g, count, f.i), lanes));
+  if (t->plan->tile.text_masks) {
+    LLVMValueRef left = qn__ll_sub(g, count, f.i), zero = qn__ll_i64(g, 0);
+    left = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, left, zero, ""), left, zero, "");
+    mask = qn__ll_mask(g, qn__ll_min(g, left, lanes));
+  }
   LLVMValueRef fits = vector_columns(t, first, f.i, mask, apart);
   if (check) good = LLVMBuildAnd(g->b, good, LLVMBuildZExt(g->b, fits, g->i64, ""), "");
   qn__ll_for_end(g, &f, &good);
@@ -534,9 +542,9 @@ static void write_all(text *t) {
   qn__ll_window_groups(t);
 }
 
-void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void (*write)(text *t), bool apart) {
+void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void (*write)(text *t), uint32_t apart) {
   qn_ll *g = t->g;
-  uint32_t columns = count_columns(t), step = apart ? 64 : t->plan->tile.text_vectors * t->lanes;
+  uint32_t columns = count_columns(t), step = apart ? apart : t->plan->tile.text_vectors * t->lanes;
   qn__ll_function_quickly(g, g->fn);
   t->fields = qn__ll_slot(g, g->i64, FIELDS);
   t->table = qn__ll_slot(g, g->i32, (columns ? columns : 1) * CHANNELS);
@@ -571,6 +579,6 @@ bool qn__ll_window_text(window_tile *w, const qn_body *body, bool *done) {
               .size = qn__ll_mem_bits(p->a_mem) / 8,
               .y_size = qn__ll_mem_bits(p->y_mem) / 8};
   if (!qn__ll_window_chains(t, done)) return false;
-  if (*done) qn__ll_window_body(t, w, body, write_all, false);
+  if (*done) qn__ll_window_body(t, w, body, write_all, 0);
   return true;
 }

@@ -66,6 +66,7 @@ typedef struct text {
   void (*channels)(struct text *t); /* writes what is done with the channels of a group of pixels */
   uint32_t pixels, vectors, lanes, sums;
   bool pads, keys, weights, masks;
+  char kind;                          /* the letter of vector registers, of products of bytes */
   int64_t size, y_size, weight_bytes; /* of an element, of a channel's weights up to the next one's */
   LLVMValueRef fields, table;
   LLVMValueRef prepared; /* memory for weights, of products of bytes; else null */
@@ -97,9 +98,9 @@ void qn__ll_window_masks(text *t);
 int64_t qn__ll_window_columns(const text *t);
 /* All groups of pixels, from the fields as they are. */
 void qn__ll_window_groups(text *t);
-/* The body, whose assembly is `write`; the chains are known, others of its fields are set. Values by column stand as
- * `apart` says. */
-void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void (*write)(text *t), bool apart);
+/* The body, whose assembly is `write`; the chains are known, others of its fields are set. Values by column stand in
+ * their order, or as sums of panels of so many channels stand `apart`. */
+void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void (*write)(text *t), uint32_t apart);
 /* Finds chains; false when memory runs out. */
 bool qn__ll_window_chains(text *t, bool *found);
 #endif
