@@ -129,16 +129,17 @@ typedef struct qn_ll_lane_rows {
   const uint32_t *sums_at;        /* per part: where a row's memory has its sums, 64 bytes each */
   const bool *moves;              /* per operand: rows have their own; those of others are the frame's */
   const bool *walked;             /* moves, and lies along the row */
+  bool rests;                     /* takes all of a row, as one part alone does */
   bool reads_ahead, writes_ahead; /* of rows in no cache: what the first part reads, and the last one writes */
   uint32_t (*known_at)(const void *user, const qn_ll_lane_fixed *value); /* in the memory of a row */
   const void *user;
 } qn_ll_lane_rows;
 
-/* Whether there is such a loop, and the loop: from the element in rsi on, which for several parts is 0 and then takes
- * whole pairs of vectors only; one part alone takes all the row. Sums begin anew where that is 0, and are left in
- * registers. Where a part counts, eax is not 0 afterwards if what was computed cannot be used. In rdi is the frame, in
- * rdx the constants, and ebp is not 0 where rows are in no cache; rcx, rax and r8 to r15 are overwritten. Labels below
- * 10 are used. */
+/* Whether there is such a loop, and the loop: from the element in rsi on, which for several parts is 0 and, but
+ * with `rests`, takes whole pairs of vectors only; one part alone takes all the row. Sums begin anew where that is 0,
+ * and are left in registers. Where a part counts, eax is not 0 afterwards if what was computed cannot be used. In rdi
+ * is the frame, in rdx the constants, and ebp is not 0 where rows are in no cache; rcx, rax and r8 to r15 are
+ * overwritten. Labels below 10 are used. */
 bool qn__ll_lane_rows_serve(const qn_ll_lane_rows *r);
 bool qn__ll_lane_rows_write(const qn_ll_lane_rows *r, qn_ll_lane_constants *constants, qn_buf *text);
 /* Behind it: the sums to their rows' memory, or which register sum n of a part is in, in its lane order: a reduction's

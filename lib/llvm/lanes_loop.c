@@ -6,7 +6,7 @@
 #include "lanes_text.h"
 
 enum { VECTOR = 16, STEP = QN_LANE_VECTORS * VECTOR, VECTOR_BYTES = 64, LINE = 64 };
-enum { LABEL_LOOP = 1, LABEL_NEAR, LABEL_END, LABEL_DONE, LABEL_ANEW, LABEL_BEGIN };
+enum { LABEL_LOOP = 1, LABEL_NEAR, LABEL_END, LABEL_DONE, LABEL_ANEW, LABEL_BEGIN, LABEL_TWO };
 
 typedef struct looping {
   const qn_ll_lane_rows *r;
@@ -163,9 +163,19 @@ static void whole_pairs(looping *l) {
   TEXT(".p2align 4\naddq $$%d, %%rsi\ncmpq %%rcx, %%rsi\njl %db\n%d:\n", STEP, LABEL_LOOP, LABEL_END);
 }
 
+/* Where the second vector of a pair would be empty. */
+static void one_vector(looping *l) {
+  TEXT("cmpl $$%d, %%ecx\njg %df\nkmovd %%eax, %%k%d\n", VECTOR, LABEL_TWO, QN_LANE_REST_MASK);
+  l->w.rest = l->w.single = true;
+  qn__ll_lane_pair(&l->w, 0);
+  l->w.rest = l->w.single = false;
+  TEXT("jmp %df\n%d:\n", LABEL_DONE, LABEL_TWO);
+}
+
 static void rest_of_row(looping *l) {
   TEXT("subq %%rsi, %%rcx\naddq $$%d, %%rcx\njle %df\n", STEP - 1, LABEL_DONE);
   TEXT("movl $$-1, %%eax\nbzhil %%ecx, %%eax, %%eax\n");
+  if (l->r->rests) one_vector(l);
   TEXT("kmovd %%eax, %%k%d\nshrl $$16, %%eax\nkmovd %%eax, %%k%d\n", QN_LANE_REST_MASK, QN_LANE_REST_MASK + 1);
   l->w.rest = true;
   qn__ll_lane_pair(&l->w, 0);
@@ -184,25 +194,29 @@ static void begin_sums(looping *l) {
   if (alone) TEXT("%d:\n", LABEL_BEGIN);
 }
 
+static qn_ll_lane_use use_of(const qn_ll_lane_rows *r) {
+  return r->count == 1 || r->rests ? QN_LANE_PAIRS_AND_REST : QN_LANE_PAIRS;
+}
+
 static void write_text(looping *l) {
   TEXT("movq %u(%%rdi), %%rcx\n", 8 * QN_LANE_FRAME_LAST);
   for (uint32_t i = 0; i < l->r->count; i++) load_part(l, i);
   load_constants(l);
   begin_sums(l);
   whole_pairs(l);
-  if (l->r->count == 1) rest_of_row(l);
+  if (use_of(l->r) == QN_LANE_PAIRS_AND_REST) rest_of_row(l);
   for (uint32_t i = 0; i < l->r->count; i++)
     if (l->r->parts[i].counts) end_counting(l, sum_of(&l->w.parts[i], l->w.parts[i].l->num_sums - 1));
 }
 
 bool qn__ll_lane_rows_serve(const qn_ll_lane_rows *r) {
   qn_ll_lane_writer w;
-  return qn__ll_lane_prepare(&w, r->parts, r->count, true);
+  return qn__ll_lane_prepare(&w, r->parts, r->count, use_of(r));
 }
 
 static bool begin(looping *l, const qn_ll_lane_rows *r, qn_ll_lane_constants *constants, qn_buf *text) {
   *l = (looping){.r = r};
-  if (!qn__ll_lane_prepare(&l->w, r->parts, r->count, true)) return false;
+  if (!qn__ll_lane_prepare(&l->w, r->parts, r->count, use_of(r))) return false;
   l->w.constants = constants;
   l->w.text = *text;
   return true;
@@ -225,7 +239,7 @@ void qn__ll_lane_rows_store(const qn_ll_lane_rows *r, qn_ll_lane_constants *cons
 
 uint32_t qn__ll_lane_rows_sum(const qn_ll_lane_rows *r, uint32_t part, uint32_t n) {
   looping l = {.r = r};
-  return qn__ll_lane_prepare(&l.w, r->parts, r->count, true) ? sum_of(&l.w.parts[part], n).reg : 0;
+  return qn__ll_lane_prepare(&l.w, r->parts, r->count, use_of(r)) ? sum_of(&l.w.parts[part], n).reg : 0;
 }
 
 /* ---- folding ---- */

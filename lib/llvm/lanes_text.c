@@ -188,9 +188,19 @@ static void put_sources(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vec
   put_operand(w, p, op->a, v, op->of_halves);
 }
 
+/* Bits are collected. */
+static void put_masked(writer *w, const part *p, const qn_ll_lane_op *op, uint32_t v) {
+  if (w->measures) return;
+  qn__buf_c(&w->text, "vpord ");
+  put_ref(w, p, op->a, v), put_text(w, ", ");
+  put_ref(w, p, op->dst, 0), put_text(w, ", ");
+  put_ref(w, p, op->dst, 0), put_rest_mask(w, v, false), put_text(w, "\n");
+}
+
 /* Once, with the second vector. */
 static void put_both(writer *w, const part *p, const qn_ll_lane_op *op, uint32_t v) {
-  if (!v || w->measures) return;
+  if (w->rest) put_masked(w, p, op, v);
+  if (!v || w->measures || w->rest) return;
   qn__buf_fmt(&w->text, "%s $$%u, ", op->name, (unsigned)op->imm);
   put_ref(w, p, op->a, 1), put_text(w, ", ");
   put_ref(w, p, op->a, 0), put_text(w, ", ");
@@ -266,7 +276,7 @@ void qn__ll_lane_pair(writer *w, uint32_t pair) {
     for (uint32_t v = 0; v < PAIR; v++)
       for (uint32_t t = 0; t < w->parts[i].l->num_temps; t++) w->parts[i].at[v][t] = UNKNOWN;
   for (uint32_t i = next_part(w, done); i != UINT32_MAX; i = next_part(w, done)) {
-    for (uint32_t v = 0; v < (w->numbers ? 1 : PAIR); v++) put_op(w, &w->parts[i], done[i], v, pair + v);
+    for (uint32_t v = 0; v < (w->numbers || w->single ? 1 : PAIR); v++) put_op(w, &w->parts[i], done[i], v, pair + v);
     done[i]++;
   }
 }
@@ -358,11 +368,12 @@ static bool prepare_part(writer *w, part *p, const qn_ll_lanes *s) {
   return find_places(w, p) && w->num_masks <= MASKS;
 }
 
-bool qn__ll_lane_prepare(writer *w, const qn_ll_lanes *parts, uint32_t count, bool loop) {
+bool qn__ll_lane_prepare(writer *w, const qn_ll_lanes *parts, uint32_t count, qn_ll_lane_use use) {
+  bool loop = use != QN_LANE_IN_CODE;
   *w = (writer){.g = parts[0].region->g, .num_parts = count, .measures = true, .loop = loop};
   for (uint32_t i = 0; i < count; i++)
     if (!prepare_part(w, &w->parts[i], &parts[i])) return false;
-  for (uint32_t i = 0; i < (loop && count == 1 ? 2 : 1); i++) {
+  for (uint32_t i = 0; i < (use == QN_LANE_PAIRS_AND_REST ? 2 : 1); i++) {
     w->rest = i == 1;
     qn__ll_lane_pair(w, 0);
   }
@@ -372,21 +383,21 @@ bool qn__ll_lane_prepare(writer *w, const qn_ll_lanes *parts, uint32_t count, bo
 }
 
 bool qn__ll_lane_prepare_numbers(writer *w, const qn_ll_lanes *of) {
-  if (!qn__ll_lane_prepare(w, of, 1, true)) return false;
+  if (!qn__ll_lane_prepare(w, of, 1, QN_LANE_PAIRS_AND_REST)) return false;
   w->numbers = true;
   return true;
 }
 
 bool qn__ll_lanes_serve(const qn_ll_lanes *parts, uint32_t count) {
   writer w;
-  return qn__ll_lane_prepare(&w, parts, count, false);
+  return qn__ll_lane_prepare(&w, parts, count, QN_LANE_IN_CODE);
 }
 
 void qn__ll_lanes_write(const qn_ll_lanes *parts, uint32_t count, uint32_t vectors, LLVMValueRef index) {
   writer w;
   qn_buf constraints;
   qn_ll *g = parts[0].region->g;
-  if (!qn__ll_lane_prepare(&w, parts, count, false)) {
+  if (!qn__ll_lane_prepare(&w, parts, count, QN_LANE_IN_CODE)) {
     g->failed = true;
     return;
   }

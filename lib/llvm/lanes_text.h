@@ -23,6 +23,7 @@ typedef struct qn_ll_lane_writer {
   qn_ll *g;
   bool loop;    /* registers are named, in the order: sums, scratch registers, what is fixed */
   bool rest;    /* a pair under masks */
+  bool single;  /* of it, the first vector */
   bool numbers; /* not vectors, but a number each, in the lowest lane; stored where the row has it, at r13 */
   uint32_t (*known_at)(const void *user, const qn_ll_lane_fixed *value);
   const void *user;
@@ -44,8 +45,9 @@ typedef struct qn_ll_lane_writer {
   qn_buf text;
 } qn_ll_lane_writer;
 
-/* What goes where, but for the text. A loop of a part alone has a rest. */
-bool qn__ll_lane_prepare(qn_ll_lane_writer *w, const qn_ll_lanes *parts, uint32_t count, bool loop);
+/* What goes where, but for the text. */
+typedef enum qn_ll_lane_use { QN_LANE_IN_CODE, QN_LANE_PAIRS, QN_LANE_PAIRS_AND_REST } qn_ll_lane_use;
+bool qn__ll_lane_prepare(qn_ll_lane_writer *w, const qn_ll_lanes *parts, uint32_t count, qn_ll_lane_use use);
 bool qn__ll_lane_prepare_numbers(qn_ll_lane_writer *w, const qn_ll_lanes *part);
 void qn__ll_lane_pair(qn_ll_lane_writer *w, uint32_t pair);
 /* Sum n of a part, of vector v: which of the writer's. */

@@ -271,7 +271,7 @@ typedef enum field {
   FIELDS = STRIDES + QN_LANE_OPERANDS
 } field;
 enum { LABEL_TURN = 20, LABEL_END, LABEL_USUAL, LABEL_NOW, LABEL_NEXT, LABEL_GOOD, LABEL_DONE, LABEL_OVER, LABEL_SKIP };
-enum { LABEL_DIVIDE = LABEL_SKIP + 1, LABEL_STORE, LABEL_FOLDED };
+enum { LABEL_DIVIDE = LABEL_SKIP + 1, LABEL_STORE, LABEL_RUN, LABEL_FOLDED };
 
 static int at_field(uint32_t f) {
   return (int)(8 * f);
@@ -416,7 +416,6 @@ static void compare_usual(texts *t) {
  * underflowed, or with an unusual divisor. */
 static void find_several(texts *t) {
   TEXT("movl %d(%%rbx), %%ecx\nmovl %%ecx, %d(%%rbx)\n", at_field(ALL), at_field(TODO));
-  TEXT("cmpq $$0, %d(%%rbx)\nje %df\n", at_field(WHOLE), LABEL_DONE);
   if (t->s[0].share.found) {
     compare_usual(t);
     TEXT("jne %df\ntestl $$%u, %%ecx\nje %df\n", LABEL_USUAL, 1u << (t->count - 1), LABEL_USUAL);
@@ -427,12 +426,15 @@ static void find_several(texts *t) {
   TEXT("decq %d(%%rbx)\nxorl %%ecx, %%ecx\n%d:\n", at_field(WAIT), LABEL_NOW);
 }
 
-/* Stages [first, end) where they are those in ecx. Their sums are folded as they are, but where there are rests, or
- * what was counted on does not hold. */
+/* Stages [first, end) where they are those in ecx; all of them take the rest of the row along. Their sums are folded as
+ * they are, but where a rest is left, or what was counted on does not hold. */
 static void several(texts *t, uint32_t first, uint32_t end) {
   loop l;
   make_loop(t, first, end, true, &l);
+  l.rows.rests = end - first == t->count;
+  if (l.rows.rests && !qn__ll_lane_rows_serve(&l.rows)) l.rows.rests = false;
   if (!qn__ll_lane_rows_serve(&l.rows)) return;
+  if (!l.rows.rests) TEXT("cmpq $$0, %d(%%rbx)\nje %df\n", at_field(WHOLE), LABEL_DONE);
   TEXT("cmpl $$%u, %%ecx\njne %df\nxorl %%esi, %%esi\n", (1u << end) - (1u << first), LABEL_NEXT);
   qn__ll_lane_rows_write(&l.rows, &t->constants, &t->text);
   TEXT("movl $$0, %d(%%rbx)\n", at_field(TODO));
@@ -441,10 +443,11 @@ static void several(texts *t, uint32_t first, uint32_t end) {
     TEXT("testl %%eax, %%eax\nje %df\nmovl $$%u, %d(%%rbx)\n", LABEL_GOOD, 1u << (first + p), at_field(TODO));
     TEXT("movq $$%u, %d(%%rbx)\njmp %df\n%d:\n", MOST_TO_WAIT, at_field(WAIT), LABEL_STORE, LABEL_GOOD);
   }
-  TEXT("cmpl $$0, %d(%%rbx)\njne %df\n", at_field(RESTS), LABEL_STORE);
+  if (!l.rows.rests) TEXT("cmpl $$0, %d(%%rbx)\njne %df\n", at_field(RESTS), LABEL_STORE);
   fold_loop(t, &l);
   TEXT("jmp %df\n%d:\n", LABEL_FOLDED, LABEL_STORE);
   qn__ll_lane_rows_store(&l.rows, &t->constants, &t->text);
+  if (l.rows.rests) TEXT("movl %d(%%rbx), %%eax\njmp %df\n", at_field(TODO), LABEL_RUN);
   TEXT("jmp %df\n%d:\n", LABEL_DONE, LABEL_NEXT);
 }
 
@@ -488,10 +491,13 @@ static void write_turn(texts *t) {
   begin_row(t);
   fetch_results(t);
   find_several(t);
+  several(t, 0, t->count);
   for (uint32_t first = 0; first < t->count; first++)
-    for (uint32_t end = first + 2; end <= t->count; end++) several(t, first, end);
+    for (uint32_t end = first + 2; end <= t->count; end++)
+      if (end - first < t->count) several(t, first, end);
   TEXT("%d:\nmovl %d(%%rbx), %%eax\nandl %d(%%rbx), %%eax\n", LABEL_DONE, at_field(ALL), at_field(RESTS));
-  TEXT("orl %d(%%rbx), %%eax\nje %df\nmovl %%eax, %d(%%rbx)\n", at_field(TODO), LABEL_OVER, at_field(RUN));
+  TEXT("orl %d(%%rbx), %%eax\nje %df\n", at_field(TODO), LABEL_OVER);
+  TEXT("%d:\nmovl %%eax, %d(%%rbx)\n", LABEL_RUN, at_field(RUN));
   for (uint32_t p = 0; p < t->count; p++) alone(t, p);
   TEXT("%d:\n", LABEL_OVER);
   fold_all(t);
