@@ -170,6 +170,15 @@ static const text_case texts[] = {
      ATTENTION(8, 1, 1024, 64, "!quant.uniform<u8:f32, 0.02:128>", "!quant.uniform<i8:f32, 0.02>")},
     {"attention of codes, many queries",
      ATTENTION(2, 64, 128, 64, "!quant.uniform<u8:f32, 0.02:128>", "!quant.uniform<i8:f32, 0.02>")},
+    {"attention with a mask, many queries",
+     "func.func @main(%q: tensor<2x64x64xf32>, %k: tensor<2x128x64xf32>, %v: tensor<2x128x64xf32>, %m: "
+     "tensor<64x128xf32>) -> tensor<2x64x64xf32> {\n%y = quern.attention %q, %k, %v, %m {causal = \"bottom_right\"} : "
+     "(tensor<2x64x64xf32>, tensor<2x128x64xf32>, tensor<2x128x64xf32>, tensor<64x128xf32>) -> tensor<2x64x64xf32>\n"
+     "return %y : tensor<2x64x64xf32>\n}\n"},
+    {"attention of f16, many queries",
+     "func.func @main(%q: tensor<2x64x64xf16>, %k: tensor<2x128x64xf16>, %v: tensor<2x128x64xf16>) -> "
+     "tensor<2x64x64xf16> {\n%y = quern.attention %q, %k, %v : (tensor<2x64x64xf16>, tensor<2x128x64xf16>, "
+     "tensor<2x128x64xf16>) -> tensor<2x64x64xf16>\nreturn %y : tensor<2x64x64xf16>\n}\n"},
     {"product of two inputs, f32 64x64x1024",
      "func.func @main(%x: tensor<64x1024xf32>, %w: tensor<1024x64xf32>) -> tensor<64x64xf32> {\n"
      "%y = quern.matmul %x, %w : (tensor<64x1024xf32>, tensor<1024x64xf32>) -> tensor<64x64xf32>\n"
