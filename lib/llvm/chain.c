@@ -72,6 +72,11 @@ static bool unary(finder *f, uint32_t i) {
   uint32_t next[2];
   if (x->op == QN_T_SITOFP && x->type == QN_TF32 && from->type == QN_TI32)
     return add_step(f, (qn_ll_step){.op = "vcvtdq2ps"}, i);
+  if (x->op == QN_T_HALF_OUT && x->a == f->at && from->type == QN_TF32 && i == f->t->outputs[0]) {
+    f->c->halves = true;
+    f->at = i;
+    return true;
+  }
   if (x->op != QN_T_FROUND || x->type != QN_TF32 || readers(f, i, next) != 1) return false;
   const qn_tinst *y = &f->t->insts[next[0]];
   return y->op == QN_T_FPTOSI && y->type == QN_TI32 && add_step(f, (qn_ll_step){.op = "vcvtps2dq"}, next[0]);

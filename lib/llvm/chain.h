@@ -25,6 +25,7 @@ typedef struct qn_ll_step {
 typedef struct qn_ll_chain {
   qn_ll_region region; /* of the tape, by whose code values that do not change from row to row are computed */
   uint32_t num_steps, num_columns, num_all, num_rows;
+  bool halves; /* what the last step makes is stored as f16, whatever NaN as the quiet one of its sign */
   qn_ll_step steps[QN_LL_CHAIN_STEPS];
   uint32_t columns[QN_LL_CHAIN_VALUES], all[QN_LL_CHAIN_VALUES]; /* registers */
   uint32_t rows[QN_LL_CHAIN_VALUES];                             /* inputs */

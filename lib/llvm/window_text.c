@@ -12,7 +12,8 @@
  * values that are the same for all. */
 #include "window_write.h"
 
-enum { SCALARS = REGISTERS - VALUES };                                  /* in the epilogue */
+enum { SCALARS = REGISTERS - VALUES };                                                 /* in the epilogue */
+enum { SIGN = REGISTERS - 2, QUIET = REGISTERS - 1, MOST_BESIDE_HALVES = VALUES - 2 }; /* there, for halves */
 enum { X = REGISTERS - 2, SHIFT = REGISTERS - 3, LOW = REGISTERS - 4 }; /* a column; the two are for keys */
 
 /* ---- whether ---- */
@@ -106,8 +107,7 @@ static void next_line(text *t) {
   TEXT("xorl %%eax, %%eax\naddq %d(%%rdi), %%rcx\n", 8 * IMAGE_STEP);
   label(t, AT_STORED);
   store(t, "rax", FIRST_LINE);
-  store(t, "rcx", LINE_AT);
-  store(t, "rcx", GROUP_AT);
+  store(t, "rcx", LINE_AT), store(t, "rcx", GROUP_AT);
   TEXT("jmp %db\n", AT_GROUP);
 }
 
@@ -174,6 +174,10 @@ int64_t qn__ll_window_columns(const text *t) {
   return (t->pixels - 1) * w->stride[1] + (w->size[1] - 1) * w->dilation[1] + 1;
 }
 
+static const char *largest(const text *t) {
+  return t->keys ? "vpmaxud" : qn__ll_mem_unsigned(t->plan->acc) ? "vpmaxub" : "vpmaxsb";
+}
+
 static void combine(text *t, uint32_t pixel, uint32_t v, uint32_t position, uint32_t x) {
   uint32_t sum = sum_at(t, pixel, v);
   if (t->weights)
@@ -181,11 +185,7 @@ static void combine(text *t, uint32_t pixel, uint32_t v, uint32_t position, uint
   else if (t->plan->combine == QN_COMBINE_SUM)
     TEXT("vaddps %%zmm%u, %%zmm%u, %%zmm%u\n", x, sum, sum);
   else
-    TEXT("%s %%zmm%u, %%zmm%u, %%zmm%u\n",
-         t->keys                             ? "vpmaxud"
-         : qn__ll_mem_unsigned(t->plan->acc) ? "vpmaxub"
-                                             : "vpmaxsb",
-         x, sum, sum);
+    TEXT("%s %%zmm%u, %%zmm%u, %%zmm%u\n", largest(t), x, sum, sum);
 }
 
 /* Column c of the line, at `from`. */
@@ -281,6 +281,10 @@ static bool is_element(const text *t, uint32_t value) {
 
 static void begin_results(text *t) {
   const qn_ll_chain *c = &t->all.chain[0];
+  if (c->halves) {
+    TEXT("movl $$0xFF800000, %%edx\nvpbroadcastd %%edx, %%zmm%d\n", SIGN);
+    TEXT("movl $$0x00400000, %%edx\nvpbroadcastd %%edx, %%zmm%d\n", QUIET);
+  }
   load(t, Y, "rbx");
   TEXT("leaq (%%rbx,%%r10,%lld), %%rbx\n", (long long)t->y_size);
   load(t, Y_PITCH, "rax");
@@ -302,17 +306,24 @@ static void from_keys(text *t) {
   }
 }
 
+static void store_vector(text *t, uint32_t x, uint32_t v) {
+  if (t->all.chain[0].halves) {
+    TEXT("vcmpunordps %%zmm%u, %%zmm%u, %%k7\n", x, x);
+    TEXT("vpternlogd $$0xEA, %%zmm%d, %%zmm%d, %%zmm%u{%%k7}\n", QUIET, SIGN, x); /* (x & sign) | quiet */
+    TEXT("vcvtps2ph $$4, %%zmm%u, %u(%%rbx)", x, v * LINE / 2);
+  } else
+    TEXT("%s %%zmm%u, %u(%%rbx)", moving(t), x, v * LINE);
+  masked(t, v, false);
+  TEXT("\n");
+}
+
 static void results(text *t) {
   from_keys(t);
   begin_results(t);
   for (uint32_t p = 0; p < t->pixels; p++) {
     if (p) TEXT("cmpq $$%u, %%rcx\nje %df\n", p, AT_STORED);
     for (uint32_t i = 0; i < t->all.chain[0].num_steps; i++) step(t, &t->all.chain[0].steps[i], p);
-    for (uint32_t v = 0; v < t->vectors; v++) {
-      TEXT("%s %%zmm%u, %u(%%rbx)", moving(t), sum_at(t, p, v), v * LINE);
-      masked(t, v, false);
-      TEXT("\n");
-    }
+    for (uint32_t v = 0; v < t->vectors; v++) store_vector(t, sum_at(t, p, v), v);
     if (p + 1 == t->pixels) break;
     TEXT("addq %%rax, %%rbx\n");
     for (uint32_t i = 0; i < t->all.chain[0].num_rows; i++)
@@ -532,6 +543,10 @@ bool qn__ll_window_chains(text *t, bool *found) {
   if (p->combine == QN_COMBINE_MAX && t->size == 1) { /* stored as they are found */
     t->all = (qn_ll_chains){.count = 1};
     *found = qn__ll_chain_find(g, tape, vary, &t->all.chain[0]) && t->all.chain[0].num_steps == 0;
+  } else if (p->y_mem == QN_F16) {
+    const qn_ll_chain *c = &t->all.chain[0];
+    t->all = (qn_ll_chains){.count = 1};
+    *found = qn__ll_chain_find(g, tape, vary, &t->all.chain[0]) && c->halves && c->num_all <= MOST_BESIDE_HALVES;
   } else {
     *found = qn__ll_chains_find(g, tape, vary, p->y_mem, &t->all);
   }

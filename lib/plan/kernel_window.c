@@ -64,7 +64,8 @@ static void choose_text(const qn_isa *isa, qn_gemm_plan *g, int64_t channels, in
   };
   const qn_window *w = &g->shape;
   qn_window_tile *t = &g->tile;
-  bool dot = g->combine == QN_COMBINE_DOT, floats = g->a_mem == QN_F32 && g->acc == QN_F32 && g->y_mem == QN_F32;
+  bool dot = g->combine == QN_COMBINE_DOT, floats = g->a_mem == QN_F32 && g->acc == QN_F32;
+  floats &= g->y_mem == QN_F32 || g->y_mem == QN_F16;
   bool bytes = g->combine == QN_COMBINE_MAX && narrow && qn_scalar_get(g->acc)->storage_bits == 8;
   if (!g->layout.plain) t->text_masks = channels <= 0 || channels % g->layout.panel_width; /* of products of bytes */
   if (isa->vector_bits != 512 || isa->num_registers < REGISTERS || !(floats || bytes) || (dot && g->rhs != QN_F32))
