@@ -262,10 +262,10 @@ typedef enum field {
   RING,
   ROOM, /* of what is kept, for two rows */
   TABLE,
-  WAIT, /* turns in which exponentials are not taken for usual */
-  ALL,  /* stages that have a row, a bit each */
-  TODO, /* those whose row is still to be done */
-  RUN,  /* the same, and those with a rest */
+  WAIT,    /* turns in which exponentials are not taken for usual */
+  ALL,     /* stages that have a row, a bit each */
+  PENDING, /* those whose row is still to be done */
+  RUN,     /* the same, and those with a rest */
   CALLS,
   STRIDES = CALLS + QN_LL_STAGES,
   FIELDS = STRIDES + QN_LANE_OPERANDS
@@ -415,7 +415,7 @@ static void compare_usual(texts *t) {
 /* In ecx the stages that may be done side by side, if there is a loop for those: none after exponentials that
  * underflowed, or with an unusual divisor. */
 static void find_several(texts *t) {
-  TEXT("movl %d(%%rbx), %%ecx\nmovl %%ecx, %d(%%rbx)\n", at_field(ALL), at_field(TODO));
+  TEXT("movl %d(%%rbx), %%ecx\nmovl %%ecx, %d(%%rbx)\n", at_field(ALL), at_field(PENDING));
   if (t->s[0].share.found) {
     compare_usual(t);
     TEXT("jne %df\ntestl $$%u, %%ecx\nje %df\n", LABEL_USUAL, 1u << (t->count - 1), LABEL_USUAL);
@@ -437,17 +437,17 @@ static void several(texts *t, uint32_t first, uint32_t end) {
   if (!l.rows.rests) TEXT("cmpq $$0, %d(%%rbx)\nje %df\n", at_field(WHOLE), LABEL_DONE);
   TEXT("cmpl $$%u, %%ecx\njne %df\nxorl %%esi, %%esi\n", (1u << end) - (1u << first), LABEL_NEXT);
   qn__ll_lane_rows_write(&l.rows, &t->constants, &t->text);
-  TEXT("movl $$0, %d(%%rbx)\n", at_field(TODO));
+  TEXT("movl $$0, %d(%%rbx)\n", at_field(PENDING));
   for (uint32_t p = 0; p < end - first; p++) {
     if (!l.parts[p].counts) continue;
-    TEXT("testl %%eax, %%eax\nje %df\nmovl $$%u, %d(%%rbx)\n", LABEL_GOOD, 1u << (first + p), at_field(TODO));
+    TEXT("testl %%eax, %%eax\nje %df\nmovl $$%u, %d(%%rbx)\n", LABEL_GOOD, 1u << (first + p), at_field(PENDING));
     TEXT("movq $$%u, %d(%%rbx)\njmp %df\n%d:\n", MOST_TO_WAIT, at_field(WAIT), LABEL_STORE, LABEL_GOOD);
   }
   if (!l.rows.rests) TEXT("cmpl $$0, %d(%%rbx)\njne %df\n", at_field(RESTS), LABEL_STORE);
   fold_loop(t, &l);
   TEXT("jmp %df\n%d:\n", LABEL_FOLDED, LABEL_STORE);
   qn__ll_lane_rows_store(&l.rows, &t->constants, &t->text);
-  if (l.rows.rests) TEXT("movl %d(%%rbx), %%eax\njmp %df\n", at_field(TODO), LABEL_RUN);
+  if (l.rows.rests) TEXT("movl %d(%%rbx), %%eax\njmp %df\n", at_field(PENDING), LABEL_RUN);
   TEXT("jmp %df\n%d:\n", LABEL_DONE, LABEL_NEXT);
 }
 
@@ -456,7 +456,7 @@ static void alone(texts *t, uint32_t p) {
   bool divides = p + 1 == t->count && t->s[0].share.found;
   loop l;
   TEXT("testl $$%u, %d(%%rbx)\nje %df\n", 1u << p, at_field(RUN), LABEL_SKIP);
-  TEXT("xorl %%esi, %%esi\ntestl $$%u, %d(%%rbx)\n", 1u << p, at_field(TODO));
+  TEXT("xorl %%esi, %%esi\ntestl $$%u, %d(%%rbx)\n", 1u << p, at_field(PENDING));
   TEXT("cmoveq %d(%%rbx), %%rsi\n", at_field(WHOLE));
   if (divides) {
     compare_usual(t);
@@ -496,7 +496,7 @@ static void write_turn(texts *t) {
     for (uint32_t end = first + 2; end <= t->count; end++)
       if (end - first < t->count) several(t, first, end);
   TEXT("%d:\nmovl %d(%%rbx), %%eax\nandl %d(%%rbx), %%eax\n", LABEL_DONE, at_field(ALL), at_field(RESTS));
-  TEXT("orl %d(%%rbx), %%eax\nje %df\n", at_field(TODO), LABEL_OVER);
+  TEXT("orl %d(%%rbx), %%eax\nje %df\n", at_field(PENDING), LABEL_OVER);
   TEXT("%d:\nmovl %%eax, %d(%%rbx)\n", LABEL_RUN, at_field(RUN));
   for (uint32_t p = 0; p < t->count; p++) alone(t, p);
   TEXT("%d:\n", LABEL_OVER);
