@@ -9,8 +9,9 @@
 #include "gemm_impl.h"
 #include "narrow.h"
 
+enum { QN_STRIP_MORE_ROWS = 4 }; /* of windows, whose bases no register is left for */
+
 /* What the assembly finds in memory, eight bytes each; it moves on some of them from tile to tile. */
-enum { QN_STRIP_MORE_ROWS = 4 };
 typedef enum qn_ll_strip_field {
   QN_STRIP_A,
   QN_STRIP_A_STRIDE,
