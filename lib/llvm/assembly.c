@@ -2,6 +2,9 @@
 #include "assembly.h"
 #include <string.h>
 
+static const char effects[] = ",~{memory},~{flags}";
+static const char leave_vectors[] = "vzeroupper\n"; /* as LLVM leaves functions that it knows to use vectors */
+
 static const qn_ll_wording bytes_wording = {"vmovdqu64", "vpbroadcastd", "vpdpbusd", false};
 static const qn_ll_wording halves_wording = {"vmovdqu64", "vpbroadcastd", "vpdpwssd", true};
 static const qn_ll_wording floats_wording = {"vmovups", "vbroadcastss", "vfmadd231ps", true};
@@ -44,6 +47,27 @@ void qn__ll_assembly_call(qn_ll *g, qn_ll_assembly *a, LLVMValueRef *out, uint32
 
 /* ---- text that is all of a function ---- */
 
+void qn__ll_assembly_frame_begin(qn_ll *g, qn_ll_inner *f, qn_ll_assembly *a, const char *symbol, const char *what) {
+  qn_str name = qn__arena_fmt(g->arena, "%s_%s", symbol, what);
+  qn__ll_inner_begin(g, f, name.data, LLVMFunctionType(g->void_t, &g->ptr, 1, false));
+  qn__ll_function_quickly(g, f->fn);
+  qn__ll_assembly_begin(g, a);
+}
+
+/* Vector registers are any function's to overwrite: to be told of each takes LLVM 14 us. */
+LLVMValueRef qn__ll_assembly_frame_end(qn_ll *g, const qn_ll_inner *f, qn_ll_assembly *a) {
+  static const char *const used[] = {"rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11",
+                                     "r12", "r13", "r14", "r15", "k1",  "k2", "k3", "k4",  "k7"};
+  qn__buf_c(&a->text, leave_vectors);
+  qn__buf_c(&a->constraints, "{rdi}");
+  for (size_t i = 0; i < sizeof used / sizeof *used; i++) qn__buf_fmt(&a->constraints, ",~{%s}", used[i]);
+  qn__buf_c(&a->constraints, effects);
+  a->args[a->num_args++] = LLVMGetParam(f->fn, 0);
+  qn__ll_assembly_call(g, a, NULL, 0);
+  qn__ll_inner_end(g, f);
+  return f->fn;
+}
+
 uint32_t qn__ll_assembly_changed(qn_ll_assembly *a, LLVMTypeRef type) {
   qn__buf_c(&a->constraints, a->num_results ? ",=&r" : "=&r");
   a->results[a->num_results] = type;
@@ -62,8 +86,8 @@ uint32_t qn__ll_assembly_in(qn_ll_assembly *a, LLVMValueRef v) {
 }
 
 void qn__ll_assembly_end(qn_ll *g, qn_ll_assembly *a) {
-  qn__buf_c(&a->constraints, ",~{memory},~{flags}");
-  qn__buf_c(&a->text, "vzeroupper\n");
+  qn__buf_c(&a->constraints, effects);
+  qn__buf_c(&a->text, leave_vectors);
   qn__ll_assembly_call(g, a, NULL, 0);
 }
 

@@ -21,6 +21,12 @@ void qn__ll_assembly_call(qn_ll *g, qn_ll_assembly *a, LLVMValueRef *out, uint32
  * takes twenty microseconds to look up by name, the convention says it of all. Null when memory runs out. */
 LLVMValueRef qn__ll_assembly_function(qn_ll *g, const char *name, LLVMTypeRef type, qn_buf *text);
 
+/* A function of the module whose argument is memory that rdi has, and which is nothing but text, written between the
+ * two: it may change all registers but rdi, rbp and rsp, leaves none in use that LLVM is not told of, and does not
+ * return. */
+void qn__ll_assembly_frame_begin(qn_ll *g, qn_ll_inner *f, qn_ll_assembly *a, const char *symbol, const char *what);
+LLVMValueRef qn__ll_assembly_frame_end(qn_ll *g, const qn_ll_inner *f, qn_ll_assembly *a);
+
 /* Of text that is all that a function does with vectors, whose registers then need not be told of. Operands, by number:
  * registers that change, before the others; what such a one starts as; what else goes in. */
 uint32_t qn__ll_assembly_changed(qn_ll_assembly *a, LLVMTypeRef type);

@@ -46,20 +46,12 @@ static void pack(qn_ll_attention *t, LLVMValueRef fn, bool values) {
 LLVMValueRef qn__ll_attention_pack(qn_ll_attention *outer, bool values) {
   qn_ll *g = outer->g;
   char name[96];
-  LLVMValueRef kept_fn = g->fn, kept_args = g->args;
-  LLVMBasicBlockRef kept_entry = g->entry, kept_at = LLVMGetInsertBlock(g->b);
+  qn_ll_inner f;
   snprintf(name, sizeof name, "%s_%s", outer->symbol, values ? "values" : "keys");
-  LLVMValueRef fn = LLVMAddFunction(g->mod, name, signature(g));
-  LLVMSetLinkage(fn, LLVMInternalLinkage);
-  qn__ll_function_attrs(g, fn);
-  g->fn = fn;
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
-  LLVMPositionBuilderAtEnd(g->b, g->entry);
-  pack(outer, fn, values);
-  LLVMBuildRetVoid(g->b);
-  g->fn = kept_fn, g->args = kept_args, g->entry = kept_entry;
-  LLVMPositionBuilderAtEnd(g->b, kept_at);
-  return fn;
+  qn__ll_inner_begin(g, &f, name, signature(g));
+  pack(outer, f.fn, values);
+  qn__ll_inner_end(g, &f);
+  return f.fn;
 }
 
 void qn__ll_attention_pack_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef room, LLVMValueRef rows, LLVMValueRef count,

@@ -22,38 +22,18 @@ typedef struct softmax {
 
 /* ---- functions of their own ---- */
 
-typedef struct function {
-  LLVMValueRef fn, outer_fn, outer_args;
-  LLVMBasicBlockRef outer_entry, here;
-} function;
-
-static void begin(qn_ll_attention *t, const qn_ll_attention *outer, const char *what, function *f) {
+static void begin(qn_ll_attention *t, const qn_ll_attention *outer, const char *what, qn_ll_inner *f) {
   qn_ll *g = outer->g;
   *t = *outer;
   qn_str name = qn__arena_fmt(g->arena, "%s_%s", outer->symbol, what);
-  if (!name.data) g->failed = g->out_of_memory = true;
-  *f = (function){.outer_fn = g->fn, .outer_args = g->args, .outer_entry = g->entry, .here = LLVMGetInsertBlock(g->b)};
-  f->fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", qn__ll_attention_signature(g)));
-  LLVMSetLinkage(f->fn, LLVMInternalLinkage);
-  g->fn = f->fn;
+  qn__ll_inner_begin(g, f, name.data, qn__ll_attention_signature(g));
   g->args = LLVMGetParam(f->fn, 0);
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, f->fn, "");
-  LLVMPositionBuilderAtEnd(g->b, g->entry);
   t->memory = LLVMGetParam(f->fn, 1);
   t->first_row = LLVMGetParam(f->fn, 2);
   t->head = LLVMGetParam(f->fn, 3);
   t->block = LLVMGetParam(f->fn, 4);
   t->keys = qn__ll_arg_size(g, 1);
   t->causal_more = qn__ll_arg_size(g, 4);
-}
-
-static LLVMValueRef end(qn_ll *g, const function *f) {
-  LLVMBuildRetVoid(g->b);
-  g->fn = f->outer_fn;
-  g->args = f->outer_args;
-  g->entry = f->outer_entry;
-  LLVMPositionBuilderAtEnd(g->b, f->here);
-  return f->fn;
 }
 
 /* Row r of what lies at byte `at` of the tile's memory with so many bytes a row. */
@@ -413,12 +393,13 @@ LLVMValueRef qn__ll_attention_softmax(qn_ll_attention *outer) {
   qn_ll *g = outer->g;
   softmax s = {.group = outer->plan->key_block % 64 == 0 && g->lanes >= 8 ? 64 : 32};
   uint32_t vectors = s.group / g->lanes;
-  function f;
+  qn_ll_inner f;
   s.at_once = vectors < QN_LL_MAX_GROUP ? vectors : QN_LL_MAX_GROUP;
   begin(&s.t, outer, "softmax", &f);
   s.exist = qn__ll_sub(g, s.t.keys, s.t.block);
   if (!g->failed && prepare(&s)) all_rows(&s);
-  return end(g, &f);
+  qn__ll_inner_end(g, &f);
+  return f.fn;
 }
 
 /* ---- results ---- */
@@ -449,7 +430,7 @@ static LLVMValueRef sum_of_weights(results *s, LLVMValueRef r) {
 LLVMValueRef qn__ll_attention_finish(qn_ll_attention *outer) {
   qn_ll *g = outer->g;
   results s = {.o = NULL};
-  function f;
+  qn_ll_inner f;
   begin(&s.t, outer, "finish", &f);
   const uint8_t vary[2] = {QN_LL_BY_LANE | QN_LL_BY_ROW, QN_LL_BY_ROW};
   if (!g->failed && qn__ll_region_init(&s.region, g, &s.t.plan->epilogue, vary)) {
@@ -466,5 +447,6 @@ LLVMValueRef qn__ll_attention_finish(qn_ll_attention *outer) {
     qn__ll_for_end(g, &rows, NULL);
   }
   if (outer->rows <= QN_ATTENTION_DIRECT_ROWS) qn__ll_function_quickly(g, f.fn); /* once for all keys */
-  return end(g, &f);
+  qn__ll_inner_end(g, &f);
+  return f.fn;
 }

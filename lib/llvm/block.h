@@ -101,6 +101,12 @@ typedef struct qn_ll_block_codes {
   LLVMValueRef scales, zeros, **sums;
 } qn_ll_block_codes;
 bool qn__ll_block_text_serves(const qn_ll_block *s);
+/* How scales become floats: the instruction that reads a vector of them, and how far bits are to move up then. */
+typedef struct qn_ll_block_scale {
+  const char *load;
+  uint32_t shift;
+} qn_ll_block_scale;
+const qn_ll_block_scale *qn__ll_block_scale(qn_scalar type);
 /* Whether there are registers for sums of floats beside those of all blocks. */
 bool qn__ll_block_text_scales(const qn_ll_block *s, uint32_t rows, uint32_t blocks);
 void qn__ll_block_text(qn_ll_block *s, const qn_ll_block_codes *c);

@@ -114,17 +114,12 @@ static LLVMValueRef table_of(qn_ll_block *s) {
 /* ---- blocks ---- */
 
 static void load_scales(writer *w) {
-  const qn_scalar type = w->l->scales;
-  const char *load = type == QN_F32    ? "vmovups"
-                     : type == QN_F16  ? "vcvtph2ps"
-                     : type == QN_BF16 ? "vpmovzxwd"
-                                       : "vpmovzxbd";
+  const qn_ll_block_scale *s = qn__ll_block_scale(w->l->scales);
   for (uint32_t v = 0; v < V; v++) {
     uint32_t to = SCALES + v;
-    qn__buf_fmt(&w->code.text, "%s %u($%u), %%zmm%u\n", load, v * QN_BPACK_PAIRS * qn_bpack_scale_bytes(w->l),
+    qn__buf_fmt(&w->code.text, "%s %u($%u), %%zmm%u\n", s->load, v * QN_BPACK_PAIRS * qn_bpack_scale_bytes(w->l),
                 w->scales, to);
-    if (type != QN_F32 && type != QN_F16)
-      qn__buf_fmt(&w->code.text, "vpslld $$%u, %%zmm%u, %%zmm%u\n", type == QN_BF16 ? 16 : 23, to, to);
+    if (s->shift) qn__buf_fmt(&w->code.text, "vpslld $$%u, %%zmm%u, %%zmm%u\n", s->shift, to, to);
   }
 }
 

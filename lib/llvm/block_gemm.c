@@ -137,7 +137,7 @@ static void tile_text(qn_ll_block *s, uint32_t rows) {
   LLVMValueRef a = qn__ll_gep(g, s->a, qn__ll_mul(g, s->row, s->a_stride));
   LLVMValueRef codes = qn__ll_gep(g, s->b, qn__ll_mul(g, s->panel, s->b_stride));
   qn__ll_outline_begin(g, &tile, "_block");
-  qn__ll_function_quickly(g, tile.fn);
+  qn__ll_function_quickly(g, tile.inner.fn);
   qn__ll_block_floats_text(s, rows, a, codes, s->sums);
   qn__ll_outline_end(g, &tile);
 }

@@ -112,7 +112,7 @@ static void multiply(slab *l, LLVMValueRef tile, uint32_t rows) {
 static void outlined(slab *l, LLVMValueRef tile, uint32_t rows) {
   qn_ll_outline o;
   qn__ll_outline_begin(l->s->g, &o, "_tile");
-  if (l->text) qn__ll_function_quickly(l->s->g, o.fn);
+  if (l->text) qn__ll_function_quickly(l->s->g, o.inner.fn);
   multiply(l, tile, rows);
   qn__ll_outline_end(l->s->g, &o);
 }
@@ -162,7 +162,7 @@ static void chunk_columns(slab *l) {
   l->k_end = qn__ll_min(g, qn__ll_add(g, l->k, qn__ll_i64(g, PIECE)), s->k_size);
   qn__ll_outline_begin(g, &values, "_values");
   if (l->text) {
-    qn__ll_function_quickly(g, values.fn);
+    qn__ll_function_quickly(g, values.inner.fn);
     dequantize_blocks(l);
   } else {
     qn__ll_for_begin(g, &fours, l->k, l->k_end, 4, 0, NULL);

@@ -103,6 +103,12 @@ static void all_codes(writer *w) {
 
 /* ---- what is done once a block ---- */
 
+const qn_ll_block_scale *qn__ll_block_scale(qn_scalar type) {
+  static const qn_ll_block_scale f32 = {"vmovups", 0}, f16 = {"vcvtph2ps", 0}, bf16 = {"vpmovzxwd", 16},
+                                 exponent = {"vpmovzxbd", 23};
+  return type == QN_F32 ? &f32 : type == QN_F16 ? &f16 : type == QN_BF16 ? &bf16 : &exponent;
+}
+
 /* A row's scale is 8 bytes before its end in a block, what its sums start at 4. */
 static long long row_end(const writer *w, uint32_t p, int64_t before) {
   return (long long)((p + 1) * w->c->a_pitch - before);
@@ -152,17 +158,12 @@ static void take_apart(writer *w, uint32_t p, uint32_t r) {
 }
 
 static void load_scales(writer *w, uint32_t p) {
-  const qn_scalar type = w->l->scales;
-  const char *load = type == QN_F32    ? "vmovups"
-                     : type == QN_F16  ? "vcvtph2ps"
-                     : type == QN_BF16 ? "vpmovzxwd"
-                                       : "vpmovzxbd";
+  const qn_ll_block_scale *s = qn__ll_block_scale(w->l->scales);
   for (uint32_t v = 0; v < V; v++) {
     long long at = (long long)(p * w->c->scales_pitch + v * (int64_t)(QN_BPACK_PAIRS * qn_bpack_scale_bytes(w->l)));
     uint32_t to = w->scratch + (v ? HIGH : RAW);
-    qn__buf_fmt(&w->code.text, "%s %lld($%u), $%u\n", load, at, w->scales, to);
-    if (type != QN_F32 && type != QN_F16)
-      qn__buf_fmt(&w->code.text, "vpslld $$%u, $%u, $%u\n", type == QN_BF16 ? 16 : 23, to, to);
+    qn__buf_fmt(&w->code.text, "%s %lld($%u), $%u\n", s->load, at, w->scales, to);
+    if (s->shift) qn__buf_fmt(&w->code.text, "vpslld $$%u, $%u, $%u\n", s->shift, to, to);
   }
 }
 

@@ -382,50 +382,37 @@ static LLVMTypeRef signature(qn_ll *g) {
 }
 
 /* Begins a function of the epilogue, whose first arguments are those of signature(). */
-static LLVMValueRef begin_function(epilogue *e, const char *name, LLVMTypeRef type) {
+static void begin_function(epilogue *e, qn_ll_inner *f, const char *name, LLVMTypeRef type) {
   qn_ll *g = e->g;
-  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name, type));
-  LLVMSetLinkage(fn, LLVMInternalLinkage);
-  g->fn = fn;
-  g->args = LLVMGetParam(fn, 0);
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
-  LLVMPositionBuilderAtEnd(g->b, g->entry);
-  e->sums = LLVMGetParam(fn, 1);
-  e->row = LLVMGetParam(fn, 2);
-  e->rows = LLVMGetParam(fn, 3);
-  e->first_column = LLVMGetParam(fn, 4);
-  e->row_bytes = qn__ll_mul(g, LLVMGetParam(fn, 5), qn__ll_i64(g, qn__ll_mem_bits(e->plan->acc) / 8));
-  return fn;
-}
-
-static void end_function(qn_ll *g, const qn_ll *outer, LLVMBasicBlockRef here) {
-  LLVMBuildRetVoid(g->b);
-  g->fn = outer->fn;
-  g->args = outer->args;
-  g->entry = outer->entry;
-  LLVMPositionBuilderAtEnd(g->b, here);
+  qn__ll_inner_begin(g, f, name, type);
+  g->args = LLVMGetParam(f->fn, 0);
+  e->sums = LLVMGetParam(f->fn, 1);
+  e->row = LLVMGetParam(f->fn, 2);
+  e->rows = LLVMGetParam(f->fn, 3);
+  e->first_column = LLVMGetParam(f->fn, 4);
+  e->row_bytes = qn__ll_mul(g, LLVMGetParam(f->fn, 5), qn__ll_i64(g, qn__ll_mem_bits(e->plan->acc) / 8));
 }
 
 /* Columns from `next` on, which hardly ever are there, by a function of its own: to be compiled fast. */
 static void call_rest(epilogue *e, LLVMValueRef next, LLVMValueRef end) {
-  qn_ll *g = e->g, outer = *g;
+  qn_ll *g = e->g;
   epilogue r = *e;
+  qn_ll_inner f;
   LLVMTypeRef params[8] = {g->ptr, g->ptr, g->i64, g->i64, g->i64, g->i64, g->i64, g->i64};
   LLVMTypeRef type = LLVMFunctionType(g->void_t, params, 8, false);
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  LLVMValueRef fn = begin_function(&r, "rest", type);
-  qn__ll_function_quickly(g, fn);
+  begin_function(&r, &f, "rest", type);
+  qn__ll_function_quickly(g, f.fn);
   if (prepare(&r))
-    single_columns(&r, LLVMGetParam(fn, 6), LLVMGetParam(fn, 7));
+    single_columns(&r, LLVMGetParam(f.fn, 6), LLVMGetParam(f.fn, 7));
   else
     g->failed = g->out_of_memory = true;
-  end_function(g, &outer, here);
+  qn__ll_inner_end(g, &f);
   qn_ll_if some;
   qn__ll_if_begin(g, &some, LLVMBuildICmp(g->b, LLVMIntSLT, next, end, ""));
   LLVMValueRef args[8], self = g->fn;
   for (uint32_t i = 0; i < 6; i++) args[i] = LLVMGetParam(self, i);
   args[6] = next, args[7] = end;
-  LLVMBuildCall2(g->b, type, fn, args, 8, "");
+  LLVMBuildCall2(g->b, type, f.fn, args, 8, "");
   qn__ll_if_end(g, &some);
 }
 
@@ -438,13 +425,12 @@ static const qn_tape *shorter_tape(epilogue *e) {
 }
 
 static LLVMValueRef emit_function(epilogue *e, const qn_body *body, uint32_t *start, bool *minus) {
-  qn_ll *g = e->g, outer = *g;
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  qn_str name = qn__arena_fmt(g->arena, "%s_epilogue", body->symbol);
-  LLVMValueRef fn = begin_function(e, name.data ? name.data : "", signature(g));
-  LLVMValueRef end = qn__ll_add(g, e->first_column, LLVMGetParam(fn, 5));
+  qn_ll *g = e->g;
+  qn_ll_inner f;
+  begin_function(e, &f, qn__arena_fmt(g->arena, "%s_epilogue", body->symbol).data, signature(g));
+  LLVMValueRef end = qn__ll_add(g, e->first_column, LLVMGetParam(f.fn, 5));
   if (!e->doubled && !e->whole) end = qn__ll_min(g, end, qn__ll_arg_size(g, 1));
-  bool good = name.data && take_start(e, start, minus);
+  bool good = take_start(e, start, minus);
   /* Before registers are looked for by their numbers: regions would do so, and number them anew. */
   const qn_tape *fewer = good ? shorter_tape(e) : NULL;
   if (fewer) e->tape = *fewer;
@@ -452,8 +438,8 @@ static LLVMValueRef emit_function(epilogue *e, const qn_body *body, uint32_t *st
     all_columns(e, end);
   else
     g->failed = g->out_of_memory = true;
-  end_function(g, &outer, here);
-  return fn;
+  qn__ll_inner_end(g, &f);
+  return f.fn;
 }
 
 bool qn__ll_epilogue_tape(qn_ll *g, const qn_gemm_plan *plan, qn_tape *tape, uint32_t *start, bool *minus) {

@@ -501,27 +501,22 @@ static direct begin(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {
 /* All rows of a panel that cannot be packed, one by one, by a function of its own: it is compiled fast, and the same
  * for tiles of all heights. */
 static void call_seldom(direct *d, LLVMValueRef index, int64_t columns) {
-  qn_ll *g = d->g, outer = *g;
+  qn_ll *g = d->g;
+  qn_ll_inner f;
   LLVMTypeRef params[2] = {g->ptr, g->i64}, type = LLVMFunctionType(g->void_t, params, 2, false);
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  g->fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, "rest", type));
-  LLVMSetLinkage(g->fn, LLVMInternalLinkage);
-  qn__ll_function_quickly(g, g->fn);
-  g->args = LLVMGetParam(g->fn, 0);
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, g->fn, "");
-  LLVMPositionBuilderAtEnd(g->b, g->entry);
+  qn__ll_inner_begin(g, &f, "rest", type);
+  qn__ll_function_quickly(g, f.fn);
+  g->args = LLVMGetParam(f.fn, 0);
   direct r = begin(g, d->plan, 1);
   r.seldom = true;
   find_safe_rows(&r);
   if (prepare(&r))
-    one_panel(&r, LLVMGetParam(g->fn, 1), columns);
+    one_panel(&r, LLVMGetParam(f.fn, 1), columns);
   else
     g->failed = g->out_of_memory = true;
-  LLVMBuildRetVoid(g->b);
-  LLVMValueRef args[2] = {outer.args, index}, fn = g->fn;
-  g->fn = outer.fn, g->args = outer.args, g->entry = outer.entry;
-  LLVMPositionBuilderAtEnd(g->b, here);
-  LLVMBuildCall2(g->b, type, fn, args, 2, "");
+  qn__ll_inner_end(g, &f);
+  LLVMValueRef args[2] = {g->args, index};
+  LLVMBuildCall2(g->b, type, f.fn, args, 2, "");
 }
 
 qn_status qn__ll_gemm_direct(qn_ll *g, const qn_body *body) {

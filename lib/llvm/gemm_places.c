@@ -295,27 +295,20 @@ static LLVMTypeRef signature(qn_ll *g) {
 }
 
 static void write_function(gemm_state *s) {
-  qn_ll *g = s->g, outer = *g;
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  qn_str name = qn__arena_fmt(g->arena, "%s_places", s->body->symbol);
-  if (!name.data) g->failed = g->out_of_memory = true;
-  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", signature(g)));
-  LLVMSetLinkage(fn, LLVMInternalLinkage);
-  s->places.fn = g->fn = fn;
-  g->args = LLVMGetParam(fn, 0);
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
-  LLVMPositionBuilderAtEnd(g->b, g->entry);
-  if (g->x86) qn__ll_function_quickly(g, fn); /* what is done for each pixel is assembly */
+  qn_ll *g = s->g;
+  qn_ll_inner f;
+  qn__ll_inner_begin(g, &f, qn__arena_fmt(g->arena, "%s_places", s->body->symbol).data, signature(g));
+  s->places.fn = f.fn;
+  g->args = LLVMGetParam(f.fn, 0);
+  if (g->x86) qn__ll_function_quickly(g, f.fn); /* what is done for each pixel is assembly */
   notes n = {.g = g,
              .plan = s->plan,
              .skips = s->places.skips,
-             .table = LLVMGetParam(fn, 1),
-             .begin = LLVMGetParam(fn, 2),
-             .end = LLVMGetParam(fn, 3)};
+             .table = LLVMGetParam(f.fn, 1),
+             .begin = LLVMGetParam(f.fn, 2),
+             .end = LLVMGetParam(f.fn, 3)};
   (s->places.pads ? note_all : note_plainly)(&n);
-  LLVMBuildRetVoid(g->b);
-  g->fn = outer.fn, g->args = outer.args, g->entry = outer.entry;
-  LLVMPositionBuilderAtEnd(g->b, here);
+  qn__ll_inner_end(g, &f);
 }
 
 /* ---- around the tiles ---- */

@@ -222,19 +222,13 @@ static LLVMTypeRef signature(qn_ll *g) {
 }
 
 static LLVMValueRef write_function(const qn_ll_tile *tile, const char *symbol) {
-  qn_ll *g = tile->g, outer = *g;
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
+  qn_ll *g = tile->g;
+  qn_ll_inner f;
   side s = {.g = g, .plan = tile->plan, .tile = *tile, .columns = tile->plan->side};
-  qn_str name = qn__arena_fmt(g->arena, "%s_side", symbol);
-  if (!name.data) g->failed = g->out_of_memory = true;
-  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", signature(g)));
-  LLVMSetLinkage(fn, LLVMInternalLinkage);
-  qn__ll_function_quickly(g, fn);
-  g->fn = fn;
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, fn, "");
-  LLVMPositionBuilderAtEnd(g->b, g->entry);
+  qn__ll_inner_begin(g, &f, qn__arena_fmt(g->arena, "%s_side", symbol).data, signature(g));
+  qn__ll_function_quickly(g, f.fn);
   LLVMValueRef *given[GIVEN] = {&s.a, &s.a_stride, &s.count, &s.b, &s.bytes, &s.start, &s.sums};
-  for (uint32_t i = 0; i < GIVEN; i++) *given[i] = LLVMGetParam(fn, i);
+  for (uint32_t i = 0; i < GIVEN; i++) *given[i] = LLVMGetParam(f.fn, i);
   s.rows = tile_rows(g->isa, s.columns);
   s.vector = g->isa->vector_bits / 8;
   s.piece = PIECE_BYTES / s.columns & -s.vector;
@@ -248,10 +242,8 @@ static LLVMValueRef write_function(const qn_ll_tile *tile, const char *symbol) {
   s.lanes = qn__ll_slot(g, g->i8, (uint32_t)s.vector * s.rows * s.columns);
   s.starts = qn__ll_slot(g, g->i32, s.rows * s.columns);
   all_pieces(&s);
-  LLVMBuildRetVoid(g->b);
-  g->fn = outer.fn, g->entry = outer.entry, g->args = outer.args;
-  LLVMPositionBuilderAtEnd(g->b, here);
-  return fn;
+  qn__ll_inner_end(g, &f);
+  return f.fn;
 }
 
 void qn__ll_gemm_side(const qn_ll_tile *tile, const qn_ll_side *s, const char *symbol,

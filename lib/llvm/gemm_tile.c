@@ -74,13 +74,12 @@ static void load_kept(gemm_state *s, const gemm_sums *f) {
   }
 }
 
-static void write_function(gemm_state *s, const gemm_sums *f) {
-  qn_ll *g = s->g, outer = *g;
+static void write_function(gemm_state *s, gemm_sums *f) {
+  qn_ll *g = s->g;
   gemm_state around = *s;
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  g->fn = f->fn;
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, f->fn, "");
-  LLVMPositionBuilderAtEnd(g->b, g->entry);
+  qn_ll_inner inner; /* LLVM numbers names after the first */
+  qn__ll_inner_begin(g, &inner, qn__arena_fmt(g->arena, "%s_sums", s->body->symbol).data, f->type);
+  f->fn = inner.fn;
   s->start = s->start_pitch = s->fetch.ahead = s->fetch.y = NULL;
   for (uint32_t i = 0; i < f->num_given; i++) *f->given[i] = LLVMGetParam(f->fn, i);
   s->within = f;
@@ -92,10 +91,8 @@ static void write_function(gemm_state *s, const gemm_sums *f) {
     load_kept(s, f);
     qn__ll_gemm_sums(s);
   }
-  LLVMBuildRetVoid(g->b);
+  qn__ll_inner_end(g, &inner);
   *s = around;
-  g->fn = outer.fn, g->entry = outer.entry, g->args = outer.args;
-  LLVMPositionBuilderAtEnd(g->b, here);
 }
 
 gemm_sums qn__ll_gemm_sums_function(gemm_state *s, bool starts) {
@@ -106,10 +103,6 @@ gemm_sums qn__ll_gemm_sums_function(gemm_state *s, bool starts) {
   list_given(s, &f);
   for (uint32_t i = 0; i < f.num_given; i++) types[i] = is_address(s, f.given[i]) ? g->ptr : g->i64;
   f.type = LLVMFunctionType(g->void_t, types, f.num_given, false);
-  qn_str name = qn__arena_fmt(g->arena, "%s_sums", s->body->symbol); /* LLVM numbers those after the first */
-  if (!name.data) g->failed = g->out_of_memory = true;
-  f.fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", f.type));
-  LLVMSetLinkage(f.fn, LLVMInternalLinkage);
   write_function(s, &f);
   store_kept(s, &f);
   return f;

@@ -130,12 +130,21 @@ void qn__ll_store_vec(qn_ll *g, LLVMValueRef v, LLVMValueRef ptr, uint32_t align
 void qn__ll_store_past(qn_ll *g, LLVMValueRef v, LLVMValueRef ptr);
 
 /* ---- outline.c ---- */
+/* A function of the module, written while another is: what is built between the two is its text. What `g` says of the
+ * function at hand is kept; whoever begins says where `g->args` are, if they are used. A null name is memory run out.
+ */
+typedef struct qn_ll_inner {
+  LLVMValueRef fn, outer_fn, outer_args;
+  LLVMBasicBlockRef outer_entry, here;
+} qn_ll_inner;
+void qn__ll_inner_begin(qn_ll *g, qn_ll_inner *f, const char *name, LLVMTypeRef type);
+/* Returns nothing, and goes on where the other was. */
+void qn__ll_inner_end(qn_ll *g, const qn_ll_inner *f);
+
 /* What is written between the two is a function of its own, called at the beginning's place. It may use values from
  * around it; of its own none is left outside, but what it stores. */
 typedef struct qn_ll_outline {
-  qn_ll outer;
-  LLVMBasicBlockRef here;
-  LLVMValueRef fn;
+  qn_ll_inner inner;
   LLVMTypeRef type;
 } qn_ll_outline;
 void qn__ll_outline_begin(qn_ll *g, qn_ll_outline *o, const char *name);

@@ -3,26 +3,41 @@
  * and handed over in memory. */
 #include "ll.h"
 
-void qn__ll_outline_begin(qn_ll *g, qn_ll_outline *o, const char *name) {
-  o->outer = *g;
-  o->here = LLVMGetInsertBlock(g->b);
-  o->type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
-  o->fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name, o->type));
-  LLVMSetLinkage(o->fn, LLVMInternalLinkage);
-  g->fn = o->fn;
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, o->fn, "");
+void qn__ll_inner_begin(qn_ll *g, qn_ll_inner *f, const char *name, LLVMTypeRef type) {
+  *f = (qn_ll_inner){
+      .outer_fn = g->fn, .outer_args = g->args, .outer_entry = g->entry, .here = LLVMGetInsertBlock(g->b)};
+  if (!name) g->failed = g->out_of_memory = true;
+  f->fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name ? name : "", type));
+  LLVMSetLinkage(f->fn, LLVMInternalLinkage);
+  g->fn = f->fn;
+  g->entry = LLVMAppendBasicBlockInContext(g->ctx, f->fn, "");
   LLVMPositionBuilderAtEnd(g->b, g->entry);
 }
 
+static void leave(qn_ll *g, const qn_ll_inner *f) {
+  g->fn = f->outer_fn, g->args = f->outer_args, g->entry = f->outer_entry;
+  LLVMPositionBuilderAtEnd(g->b, f->here);
+}
+
+void qn__ll_inner_end(qn_ll *g, const qn_ll_inner *f) {
+  LLVMBuildRetVoid(g->b);
+  leave(g, f);
+}
+
+void qn__ll_outline_begin(qn_ll *g, qn_ll_outline *o, const char *name) {
+  o->type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
+  qn__ll_inner_begin(g, &o->inner, name, o->type);
+}
+
 static bool is_foreign(const qn_ll_outline *o, LLVMValueRef v) {
-  if (LLVMIsAInstruction(v)) return LLVMGetBasicBlockParent(LLVMGetInstructionParent(v)) != o->fn;
-  return LLVMIsAArgument(v) && LLVMGetParamParent(v) != o->fn;
+  if (LLVMIsAInstruction(v)) return LLVMGetBasicBlockParent(LLVMGetInstructionParent(v)) != o->inner.fn;
+  return LLVMIsAArgument(v) && LLVMGetParamParent(v) != o->inner.fn;
 }
 
 /* Calls `each` for operands that come from around the function. */
 static void each_foreign(const qn_ll_outline *o, void (*each)(void *, LLVMValueRef inst, unsigned operand),
                          void *user) {
-  for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(o->fn); b; b = LLVMGetNextBasicBlock(b))
+  for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(o->inner.fn); b; b = LLVMGetNextBasicBlock(b))
     for (LLVMValueRef i = LLVMGetFirstInstruction(b); i; i = LLVMGetNextInstruction(i))
       for (unsigned k = 0; k < (unsigned)LLVMGetNumOperands(i); k++)
         if (is_foreign(o, LLVMGetOperand(i, k))) each(user, i, k);
@@ -60,7 +75,7 @@ static void replace_use(void *user, LLVMValueRef inst, unsigned operand) {
 
 static void load_all(capture *c, const qn_ll_outline *o) {
   qn_ll *g = c->g;
-  LLVMValueRef kept = LLVMGetParam(o->fn, 0);
+  LLVMValueRef kept = LLVMGetParam(o->inner.fn, 0);
   LLVMPositionBuilderBefore(g->b, LLVMGetFirstInstruction(g->entry));
   for (uint32_t i = 0; i < c->count; i++)
     c->inside[i] = qn__ll_load_vec(g, LLVMTypeOf(c->from[i]), qn__ll_gep_const(g, kept, c->at[i]), 8);
@@ -79,9 +94,8 @@ void qn__ll_outline_end(qn_ll *g, qn_ll_outline *o) {
   } else {
     g->failed = g->out_of_memory = true;
   }
-  g->fn = o->outer.fn, g->entry = o->outer.entry;
-  LLVMPositionBuilderAtEnd(g->b, o->here);
+  leave(g, &o->inner);
   LLVMValueRef kept = qn__ll_slot(g, g->i8, c.bytes ? c.bytes : 8);
   for (uint32_t i = 0; i < c.count; i++) qn__ll_store_vec(g, c.from[i], qn__ll_gep_const(g, kept, c.at[i]), 8);
-  LLVMBuildCall2(g->b, o->type, o->fn, &kept, 1, "");
+  LLVMBuildCall2(g->b, o->type, o->inner.fn, &kept, 1, "");
 }

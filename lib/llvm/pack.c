@@ -223,7 +223,7 @@ static void pack_transposed(pack_state *s) {
   qn_ll_for columns;
   set_done(s, done, covered);
   qn__ll_outline_begin(g, &squares, "_squares");
-  if (qn__ll_squares_text_serves(g)) qn__ll_function_quickly(g, squares.fn);
+  if (qn__ll_squares_text_serves(g)) qn__ll_function_quickly(g, squares.inner.fn);
   qn__ll_for_begin(g, &columns, qn__ll_i64(g, 0), covered, g->lanes, 0, NULL);
   pack_squares(s, done, columns.i);
   qn__ll_for_end(g, &columns, NULL);

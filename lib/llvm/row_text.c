@@ -228,22 +228,14 @@ static LLVMValueRef numbers_function(texts *t, uint32_t pass) {
   qn_ll *g = t->n->g;
   numbers text;
   if (!qn__ll_stage_works(&t->row, pass) || find_numbers(t, pass, &text)) return NULL;
-  qn_ll outer = *g;
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  LLVMTypeRef type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
-  g->fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, "row_numbers", type));
-  LLVMSetLinkage(g->fn, LLVMInternalLinkage);
-  g->entry = LLVMAppendBasicBlockInContext(g->ctx, g->fn, "");
-  LLVMPositionBuilderAtEnd(g->b, g->entry);
-  LLVMValueRef fn = g->fn;
+  qn_ll_inner f;
+  qn__ll_inner_begin(g, &f, "row_numbers", LLVMFunctionType(g->void_t, &g->ptr, 1, false));
   if (pass)
-    write_finish(t, pass, LLVMGetParam(fn, 0));
+    write_finish(t, pass, LLVMGetParam(f.fn, 0));
   else
-    write_begin(t, LLVMGetParam(fn, 0));
-  LLVMBuildRetVoid(g->b);
-  g->fn = outer.fn, g->entry = outer.entry;
-  LLVMPositionBuilderAtEnd(g->b, here);
-  return fn;
+    write_begin(t, LLVMGetParam(f.fn, 0));
+  qn__ll_inner_end(g, &f);
+  return f.fn;
 }
 
 /* ---- the text: rbx and rdi are the frame, rdx the constants ---- */

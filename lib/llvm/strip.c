@@ -220,22 +220,6 @@ static void set_fetches(qn_ll_strips *p) {
   set(p, QN_STRIP_FAR, more);
 }
 
-static LLVMValueRef function_of(qn_ll_strips *p) {
-  qn_ll *g = p->s->g;
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  qn_str name = qn__arena_fmt(g->arena, "%s_strip", p->s->body->symbol);
-  if (!name.data) g->failed = g->out_of_memory = true;
-  LLVMTypeRef type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
-  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", type));
-  qn__ll_function_quickly(g, fn); /* there is nothing but assembly in it */
-  LLVMSetLinkage(fn, LLVMInternalLinkage);
-  LLVMPositionBuilderAtEnd(g->b, LLVMAppendBasicBlockInContext(g->ctx, fn, ""));
-  qn__ll_strip_text(&p->strip, LLVMGetParam(fn, 0));
-  LLVMBuildRetVoid(g->b);
-  LLVMPositionBuilderAtEnd(g->b, here);
-  return fn;
-}
-
 /* What the tile at s->at, or the first of several, has to itself. */
 static void set_tile(qn_ll_strips *p) {
   gemm_state *s = p->s;
@@ -287,12 +271,12 @@ void qn__ll_strips_run(qn_ll_strips *p, LLVMValueRef block_begin, LLVMValueRef b
   set(p, QN_STRIP_TILES, LLVMBuildUDiv(g->b, qn__ll_sub(g, end, begin), qn__ll_i64(g, s->tile.rows), ""));
   LLVMValueRef y = qn__ll_gep(g, qn__ll_arg_ptr(g, 2), qn__ll_mul(g, row, qn__ll_arg_stride(g, 1)));
   set(p, QN_STRIP_Y, qn__ll_gep(g, y, qn__ll_mul(g, first, qn__ll_i64(g, qn__ll_mem_bits(plan->y_mem) / 8))));
-  call(p, function_of(p));
+  call(p, qn__ll_strip_text(&p->strip, p->s->body->symbol));
 }
 
 LLVMValueRef qn__ll_strips_prepare(qn_ll_strips *p, LLVMValueRef start) {
   set_panel(p, start);
-  return function_of(p);
+  return qn__ll_strip_text(&p->strip, p->s->body->symbol);
 }
 
 void qn__ll_strips_tile(qn_ll_strips *p, LLVMValueRef fn) {
@@ -305,7 +289,7 @@ void qn__ll_strips_tile(qn_ll_strips *p, LLVMValueRef fn) {
 
 LLVMValueRef qn__ll_strips_few(qn_ll_strips *p, const qn_ll_strip_few *few) {
   p->strip.few = few, p->strip.cuts = true;
-  return function_of(p);
+  return qn__ll_strip_text(&p->strip, p->s->body->symbol);
 }
 
 /* The panel's columns that are there. */

@@ -93,8 +93,8 @@ typedef struct qn_ll_strip {
   const qn_ll_narrow *narrow[2]; /* results are bytes, made of 32-bit integers by saturating packs; null: words */
 } qn_ll_strip;
 
-/* strip_text.c: the call of it, at the builder's position, its fields at `fields`. */
-void qn__ll_strip_text(const qn_ll_strip *s, LLVMValueRef fields);
+/* strip_text.c: a function of the fields. */
+LLVMValueRef qn__ll_strip_text(const qn_ll_strip *s, const char *symbol);
 /* strip.c */
 typedef struct qn_ll_strips qn_ll_strips;
 /* Null where the body's epilogue is no chain, but for windows and few rows, whose sums then are left in memory. Sums

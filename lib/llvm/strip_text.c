@@ -135,11 +135,6 @@ static void fetch(writer *w, qn_ll_strip_mode mode, uint32_t j) {
   if (w->s->fetches_y) TEXT("prefetcht0 (%%r13)\naddq %%r14, %%r13\n");
 }
 
-void qn__ll_strip_block(writer *w, uint32_t j, qn_ll_strip_mode mode) {
-  fetch(w, mode, j);
-  block(w, j);
-}
-
 /* A row of the tile's results. Where it does not begin with a line it ends in one more. */
 static void fetch_results(writer *w) {
   int64_t bytes = (int64_t)w->s->tile->vectors * 16 * qn__ll_mem_bits(w->s->plan->y_mem) / 8;
@@ -148,17 +143,25 @@ static void fetch_results(writer *w) {
   TEXT("prefetchw %lld(%%r15)\naddq %d(%%rdi), %%r15\n", (long long)(bytes - 1), 8 * (int)QN_STRIP_Y_STRIDE);
 }
 
+void qn__ll_strip_turns(writer *w, qn_ll_strip_mode mode) {
+  int first = LABEL_MODE + LABELS_MODE * (int)mode;
+  TEXT("testq %%rcx, %%rcx\nje %df\n.p2align %d\n", first + ENOUGH, w->s->window ? 6 : 5);
+  label(w, first + TURN);
+  for (uint32_t j = 0; j < QN_STRIP_TURN; j++) {
+    fetch(w, mode, j);
+    block(w, j);
+  }
+  qn__ll_strip_advance(w, QN_STRIP_TURN);
+  TEXT("decq %%rcx\njne %db\n", first + TURN);
+  label(w, first + ENOUGH);
+}
+
 static void rounds(writer *w, qn_ll_strip_mode mode) {
   int first = LABEL_MODE + LABELS_MODE * (int)mode;
   TEXT("movl $$%u, %%ebx\n", w->rows);
   load_field(w, QN_STRIP_MORE_TURNS, "rcx");
   label(w, first + ROUND);
-  TEXT("testq %%rcx, %%rcx\nje %df\n.p2align 5\n", first + ENOUGH);
-  label(w, first + TURN);
-  for (uint32_t j = 0; j < QN_STRIP_TURN; j++) qn__ll_strip_block(w, j, mode);
-  qn__ll_strip_advance(w, QN_STRIP_TURN);
-  TEXT("decq %%rcx\njne %db\n", first + TURN);
-  label(w, first + ENOUGH);
+  qn__ll_strip_turns(w, mode);
   fetch_results(w);
   load_field(w, QN_STRIP_TURNS, "rcx");
   TEXT("decl %%ebx\njns %db\n", first + ROUND);
@@ -389,31 +392,20 @@ static void write_text(writer *w) {
   }
   end_tile(w);
   label(w, LABEL_END);
-  qn__buf_c(&w->code.text, "vzeroupper\n"); /* as LLVM leaves functions that it knows to use vectors */
 }
 
-/* ---- the call ---- */
+/* ---- the function ---- */
 
-static void write_constraints(qn_buf *out) {
-  static const char *const used[] = {"rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11",
-                                     "r12", "r13", "r14", "r15", "k1",  "k2", "k3", "k4",  "k7"};
-  qn__buf_c(out, "{rdi}");
-  for (size_t i = 0; i < sizeof used / sizeof *used; i++) qn__buf_fmt(out, ",~{%s}", used[i]);
-  /* Vector registers are any function's to overwrite: to be told of each takes LLVM 14 us. */
-  qn__buf_c(out, ",~{memory},~{flags}");
-}
-
-void qn__ll_strip_text(const qn_ll_strip *s, LLVMValueRef fields) {
+LLVMValueRef qn__ll_strip_text(const qn_ll_strip *s, const char *symbol) {
   qn_ll *g = s->g;
+  qn_ll_inner f;
   const qn_layout *l = &s->plan->layout;
   writer w = {.s = s, .words = qn__ll_wording_of(g, s->plan, s->tile->dot)};
   w.rows = s->tile->rows, w.vectors = s->tile->vectors, w.sums = w.rows * w.vectors;
   w.first_spread = w.sums + w.vectors, w.spreads = QN_LL_ZMM - w.first_spread;
   w.a_block = (int64_t)l->k_block * qn__ll_mem_bits(s->plan->lhs) / 8;
   w.b_block = (int64_t)l->k_block * l->panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
-  qn__ll_assembly_begin(g, &w.code);
+  qn__ll_assembly_frame_begin(g, &f, &w.code, symbol, "strip");
   write_text(&w);
-  write_constraints(&w.code.constraints);
-  w.code.args[w.code.num_args++] = fields;
-  qn__ll_assembly_call(g, &w.code, NULL, 0);
+  return qn__ll_assembly_frame_end(g, &f, &w.code);
 }

@@ -69,12 +69,7 @@ void qn__ll_strip_window_begin(writer *w) {
 
 static void segment(writer *w) {
   load_field(w, QN_STRIP_TURNS, "rcx");
-  TEXT("testq %%rcx, %%rcx\nje %df\n.p2align 6\n", LABEL_MODE + ENOUGH);
-  label(w, LABEL_MODE + TURN);
-  for (uint32_t j = 0; j < QN_STRIP_TURN; j++) qn__ll_strip_block(w, j, QN_STRIP_MANY);
-  qn__ll_strip_advance(w, QN_STRIP_TURN);
-  TEXT("decq %%rcx\njne %db\n", LABEL_MODE + TURN);
-  label(w, LABEL_MODE + ENOUGH);
+  qn__ll_strip_turns(w, QN_STRIP_MANY);
   qn__ll_strip_rest(w);
 }
 

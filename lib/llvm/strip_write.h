@@ -41,9 +41,9 @@ static inline void label(writer *w, int n) {
   TEXT("%d:\n", n);
 }
 
-/* strip_text.c: a block of a tile's rows, number j of a turn, which fetches what is to be in `mode`; its blocks that
- * are no turn, and the partial one. */
-void qn__ll_strip_block(writer *w, uint32_t j, qn_ll_strip_mode mode);
+/* strip_text.c: turns over K, as many as rcx says, none possible, which fetch what is to be in `mode`; blocks that are
+ * no turn, and the partial one. */
+void qn__ll_strip_turns(writer *w, qn_ll_strip_mode mode);
 void qn__ll_strip_rest(writer *w);
 void qn__ll_strip_advance(writer *w, uint32_t blocks);
 

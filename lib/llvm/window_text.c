@@ -368,35 +368,6 @@ void qn__ll_window_groups(text *t) {
   label(t, AT_PIXELS_END);
 }
 
-static void write_call(text *t, LLVMValueRef fields, void (*write)(text *t)) {
-  static const char *const used[] = {"rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11",
-                                     "r12", "r13", "r14", "r15", "k1",  "k2", "k3", "k4",  "k7"};
-  qn__ll_assembly_begin(t->g, &t->code);
-  write(t);
-  qn__buf_c(&t->code.text, "vzeroupper\n");
-  qn__buf_c(&t->code.constraints, "{rdi}");
-  for (size_t i = 0; i < sizeof used / sizeof *used; i++) qn__buf_fmt(&t->code.constraints, ",~{%s}", used[i]);
-  qn__buf_c(&t->code.constraints, ",~{memory},~{flags}");
-  t->code.args[t->code.num_args++] = fields;
-  qn__ll_assembly_call(t->g, &t->code, NULL, 0);
-}
-
-static LLVMValueRef function_of(text *t, const qn_body *body, void (*write)(text *t)) {
-  qn_ll *g = t->g;
-  LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b);
-  qn_str name = qn__arena_fmt(g->arena, "%s_window", body->symbol);
-  if (!name.data) g->failed = g->out_of_memory = true;
-  LLVMTypeRef type = LLVMFunctionType(g->void_t, &g->ptr, 1, false);
-  LLVMValueRef fn = qn__ll_function_attrs(g, LLVMAddFunction(g->mod, name.data ? name.data : "", type));
-  qn__ll_function_quickly(g, fn); /* there is nothing but assembly in it */
-  LLVMSetLinkage(fn, LLVMInternalLinkage);
-  LLVMPositionBuilderAtEnd(g->b, LLVMAppendBasicBlockInContext(g->ctx, fn, ""));
-  write_call(t, LLVMGetParam(fn, 0), write);
-  LLVMBuildRetVoid(g->b);
-  LLVMPositionBuilderAtEnd(g->b, here);
-  return fn;
-}
-
 /* ---- around it ---- */
 
 static void set(text *t, int f, LLVMValueRef v) {
@@ -564,7 +535,11 @@ void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void
   t->fields = qn__ll_slot(g, g->i64, FIELDS);
   t->table = qn__ll_slot(g, g->i32, (columns ? columns : 1) * CHANNELS);
   set_common(t, w);
-  LLVMValueRef all = w->size[1], fn = function_of(t, body, write);
+  LLVMValueRef all = w->size[1];
+  qn_ll_inner inner;
+  qn__ll_assembly_frame_begin(g, &inner, &t->code, body->symbol, "window");
+  write(t);
+  LLVMValueRef fn = qn__ll_assembly_frame_end(g, &inner, &t->code);
   qn_ll_for f;
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), all, 1, 0, NULL);
   /* Without values by column there is nothing to compute for some channels only. */
