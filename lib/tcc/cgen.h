@@ -81,6 +81,9 @@ void qn__c_attention(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_window_row(qn_cgen *g);
 /* The same with pads: row_at bytes from the image's beginning on, with the window's line `above` and its `column`. */
 void qn__c_padded_row(qn_cgen *g, const qn_gemm_plan *p);
+/* Opens the loop over rows of a product or of windows, before it what is the same for all, within what is for a row;
+ * row_y: where the results go. */
+void qn__c_product_rows(qn_cgen *g, const qn_cnest *n, const qn_gemm_plan *p);
 void qn__c_window(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_pad(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_pack(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);

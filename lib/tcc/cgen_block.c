@@ -147,13 +147,7 @@ void qn__c_block_gemm(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   qn__c_line(g, "unsigned char *const y = args->ptr[2];");
   qn__c_line(g, "const int64_t size_n = args->size[1], blocks = args->size[3];");
   if (p->floats) qn__c_line(g, "const int64_t size_k = args->size[2];");
-  qn__c_nest_pointers(g, &n, e->num_epilogue_extras, 3);
-  qn__c_constants(g, &e->epilogue);
-  qn__c_nest_level(g, &n, 0, "", "");
-  qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
-  qn__c_line(g, "const unsigned char *const row_a = a + m * args->stride[0];");
-  qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");
-  qn__c_nest_level(g, &n, 1, "m", "");
+  qn__c_product_rows(g, &n, e);
   qn__c_open(g, "for (int64_t p = args->begin[1]; p < args->end[1]; p++)");
   qn__c_line(g, "const unsigned char *const panel = b0 + %zu + p * args->stride[2];", qn_bpack_header(l));
   qn__c_line(g, "const int64_t rest = size_n - p * 32, columns = rest < 32 ? rest : 32;");

@@ -250,6 +250,21 @@ void qn__c_nest_store(qn_cgen *g, const qn_cnest *n, qn_scalar mem) {
   qn__c_store(g, &n->r, 0, "row_y", at);
 }
 
+void qn__c_product_rows(qn_cgen *g, const qn_cnest *n, const qn_gemm_plan *p) {
+  qn__c_nest_pointers(g, n, p->num_epilogue_extras, 3);
+  qn__c_constants(g, &p->epilogue);
+  qn__c_nest_level(g, n, 0, "", "");
+  qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
+  if (qn__window_pads(p))
+    qn__c_padded_row(g, p);
+  else if (p->window)
+    qn__c_window_row(g);
+  else
+    qn__c_line(g, "const unsigned char *const row_a = a + m * args->stride[0];");
+  qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");
+  qn__c_nest_level(g, n, 1, "m", "");
+}
+
 void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   const qn_gemm_plan *p = &plan->u.gemm;
   gemm_gen w = {g, p, qn__c_bytes(p->lhs), qn__c_bytes(p->rhs), qn__tape_reg(p->acc), qn__c_type(qn__tape_reg(p->acc))};
@@ -264,18 +279,7 @@ void qn__c_gemm_tiles(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   else
     qn__c_line(g, "const int64_t size_k = args->size[2];");
   if (qn__window_pads(p)) make_border(&w);
-  qn__c_nest_pointers(g, &n, p->num_epilogue_extras, 3);
-  qn__c_constants(g, &p->epilogue);
-  qn__c_nest_level(g, &n, 0, "", "");
-  qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
-  if (qn__window_pads(p))
-    qn__c_padded_row(g, p);
-  else if (p->window)
-    qn__c_window_row(g);
-  else
-    qn__c_line(g, "const unsigned char *const row_a = a + m * args->stride[0];");
-  qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");
-  qn__c_nest_level(g, &n, 1, "m", "");
+  qn__c_product_rows(g, &n, p);
   qn__c_open(g, "for (int64_t p = args->begin[1]; p < args->end[1]; p++)");
   if (!p->layout.granule) qn__c_line(g, "const unsigned char *const panel = b + p * args->stride[2];");
   qn__c_line(g, "const int64_t left = size_n - p * %u, columns = left < %u ? left : %u;", nb, nb, nb);

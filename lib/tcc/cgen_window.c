@@ -97,16 +97,7 @@ void qn__c_window(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena) {
   if (p->combine == QN_COMBINE_DOT) qn__c_line(g, "const unsigned char *const b = args->ptr[1];");
   qn__c_line(g, "unsigned char *const y = args->ptr[2];");
   qn__c_line(g, "const int64_t size_n = args->size[1];");
-  qn__c_nest_pointers(g, &n, p->num_epilogue_extras, 3);
-  qn__c_constants(g, &p->epilogue);
-  qn__c_nest_level(g, &n, 0, "", "");
-  qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
-  if (qn__window_pads(p))
-    qn__c_padded_row(g, p);
-  else
-    qn__c_window_row(g);
-  qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");
-  qn__c_nest_level(g, &n, 1, "m", "");
+  qn__c_product_rows(g, &n, p);
   qn__c_open(g, "for (int64_t n = 0; n < size_n; n++)");
   qn__c_line(g, "%s total = 0;", sum_type(p, text));
   qn__c_open(g, "for (int64_t i = 0; i < %lld; i++)", (long long)p->shape.size[0]);
