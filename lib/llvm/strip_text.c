@@ -22,7 +22,7 @@ static void row_operand(writer *w, uint32_t row, int64_t offset) {
   if (w->s->window)
     qn__ll_strip_window_operand(w, row, offset);
   else if (w->s->few)
-    TEXT("%lld(%%r8)", (long long)(row * w->s->few->a_pitch + offset));
+    TEXT("%lld(%%rbx)", (long long)(row * w->s->few->a_pitch + offset));
   else
     TEXT("%lld(%%%s%s)", (long long)offset, groups[row / GROUP], within[row % GROUP]);
 }
@@ -33,7 +33,11 @@ void qn__ll_strip_advance(writer *w, uint32_t blocks) {
     TEXT("addq $$%lld, %%rdx\n", (long long)(blocks * w->a_block));
     return;
   }
-  for (uint32_t i = 0; i < (w->s->few ? 1 : (w->rows + GROUP - 1) / GROUP); i++)
+  if (w->s->few) {
+    TEXT("addq $$%lld, %%rbx\n", (long long)(blocks * w->a_block));
+    return;
+  }
+  for (uint32_t i = 0; i < (w->rows + GROUP - 1) / GROUP; i++)
     TEXT("addq $$%lld, %%%s\n", (long long)(blocks * w->a_block), groups[i]);
 }
 
@@ -74,8 +78,8 @@ static void start_sums(writer *w) {
   if (!w->s->cuts) return;
   TEXT("jmp %df\n", LABEL_BEGUN);
   label(w, LABEL_RESUME);
-  load_field(w, QN_STRIP_SUMS, "rcx");
-  for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %lld(%%rcx), %%zmm%u\n", waits_at(w, i), i);
+  if (!w->s->few) load_field(w, QN_STRIP_SUMS, "r13");
+  for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %lld(%%r13), %%zmm%u\n", waits_at(w, i), i);
   label(w, LABEL_BEGUN);
 }
 
@@ -327,11 +331,11 @@ static void move_rows(writer *w, uint32_t chain) {
 
 void qn__ll_strip_leave_row(writer *w, uint32_t row) {
   for (uint32_t i = row * w->vectors; i < (row + 1) * w->vectors; i++)
-    TEXT("vmovdqu64 %%zmm%u, %lld(%%rcx)\n", i, waits_at(w, i));
+    TEXT("vmovdqu64 %%zmm%u, %lld(%%r13)\n", i, waits_at(w, i));
 }
 
 static void leave_sums(writer *w) {
-  load_field(w, QN_STRIP_SUMS, "rcx");
+  load_field(w, QN_STRIP_SUMS, "r13");
   for (uint32_t r = 0; r < w->rows; r++) qn__ll_strip_leave_row(w, r);
 }
 
@@ -363,6 +367,10 @@ static void end_tile(writer *w) {
   else if (!w->s->few)
     leave_sums(w);
   label(w, LABEL_NEXT);
+  if (w->s->few) {
+    qn__ll_strip_few_end(w);
+    return;
+  }
   if (w->s->cuts) TEXT("addq $$%u, %d(%%rdi)\n", w->rows * w->s->plan->layout.panel_width * 4, 8 * (int)QN_STRIP_SUMS);
   if (w->s->window) {
     TEXT("addq $$%u, %d(%%rdi)\n", w->rows * 8, 8 * (int)QN_STRIP_PLACES);
@@ -375,13 +383,13 @@ static void end_tile(writer *w) {
 
 static void write_text(writer *w) {
   if_field(w, QN_STRIP_TILES, 0, "je", LABEL_END);
+  if (w->s->few) qn__ll_strip_few_begin(w);
   label(w, LABEL_TILE);
   if (w->s->window) {
     qn__ll_strip_window_begin(w);
     start_sums(w);
     qn__ll_strip_window_sums(w);
   } else if (w->s->few) {
-    qn__ll_strip_few_begin(w);
     start_sums(w);
     qn__ll_strip_few_sums(w);
   } else {

@@ -50,11 +50,12 @@ void qn__ll_strip_advance(writer *w, uint32_t blocks);
 /* What a block consists of: the panel's part of it, then each row's, multiplied with that. */
 void qn__ll_strip_columns(writer *w, uint32_t j);
 void qn__ll_strip_row(writer *w, uint32_t j, uint32_t row);
-/* Where a row's sums wait, in rcx. */
+/* To where a row's sums wait. */
 void qn__ll_strip_leave_row(writer *w, uint32_t row);
 
 /* strip_few.c: K of the tile; sums that are not to become results are left in memory. */
 void qn__ll_strip_few_begin(writer *w);
+void qn__ll_strip_few_end(writer *w);
 void qn__ll_strip_few_sums(writer *w);
 
 /* strip_window.c. Row's base is in a register, or is to be loaded into rax before. */
