@@ -13,8 +13,6 @@ typedef struct epilogue {
   qn_ll_narrow narrow;
   uint32_t group; /* vectors taken side by side while there are that many */
   bool packs;     /* a group's bytes are stored by packing */
-  bool doubled;   /* two rows of all columns are taken as one */
-  bool apart;     /* as qn__ll_epilogue_apart has sums */
   bool whole;     /* groups leave no columns over, unless they cannot be packed */
   bool few;       /* less than a vector of columns */
   bool listed;    /* rows are where a list has them, whose address stands for the first one */
@@ -76,15 +74,15 @@ static bool take_start(epilogue *e, uint32_t *start, bool *minus) {
 
 /* ---- groups of vectors ---- */
 
-static uint32_t group_of(const qn_ll *g, const qn_gemm_plan *p, bool doubled) {
-  uint32_t n = p->layout.panel_width * (doubled ? 2 : 1) / g->lanes, most = g->isa->num_registers >= 32 ? MAX_GROUP : 1;
+static uint32_t group_of(const qn_ll *g, const qn_gemm_plan *p) {
+  uint32_t n = p->layout.panel_width / g->lanes, most = g->isa->num_registers >= 32 ? MAX_GROUP : 1;
   return n > most ? most : n;
 }
 
 static bool take_group(epilogue *e) {
   qn_ll *g = e->g;
   uint32_t n = e->tape.num_insts;
-  e->group = e->few ? 1 : group_of(g, e->plan, e->doubled);
+  e->group = e->few ? 1 : group_of(g, e->plan);
   e->packed_tape = e->tape;
   e->packs = e->group > 1 && qn__ll_narrow_find(g, &e->tape, e->plan->y_mem, &e->narrow);
   if (!e->packs) return true;
@@ -109,12 +107,6 @@ static void place_extras(epilogue *e) {
     const qn_extra *x = &e->plan->epilogue_extras[i];
     e->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, e->extra[i], NULL};
   }
-}
-
-static bool by_row_and_column(const qn_gemm_plan *p) {
-  for (uint32_t i = 0; i < p->num_epilogue_extras; i++)
-    if (p->epilogue_extras[i].by_row && p->epilogue_extras[i].by_col) return true;
-  return false;
 }
 
 uint8_t *qn__ll_epilogue_extras(qn_ll *g, const qn_gemm_plan *plan, LLVMValueRef **base, LLVMValueRef **stride) {
@@ -144,11 +136,8 @@ static bool prepare(epilogue *e) {
   if (!qn__ll_region_init(&e->single, g, &e->tape, vary)) return false;
   /* A multiplier per row is not looked at beforehand. */
   if (e->packs && e->narrow.scaled && (e->single.vary[e->narrow.multiplier] & QN_LL_BY_ROW)) e->group = 1;
-  e->apart = e->apart && e->packs && e->group == 4 && !by_row_and_column(e->plan);
-  e->narrow.apart = e->apart;
   e->y = qn__ll_arg_ptr(g, 2);
   e->y_stride = qn__ll_arg_stride(g, 1);
-  if (e->doubled) e->y_stride = qn__ll_mul(g, e->y_stride, qn__ll_i64(g, 2));
   place_extras(e);
   qn_ll_region *both[2] = {&e->region[0], &e->single};
   for (int i = 0; i < 2; i++) {
@@ -169,35 +158,6 @@ static LLVMValueRef column_of(epilogue *e, LLVMValueRef column, uint32_t v, uint
   return v ? qn__ll_add(e->g, column, qn__ll_i64(e->g, (int64_t)v * lanes)) : column;
 }
 
-/* What varies by column stands as sums do. */
-static void set_apart(qn_ll_region *r) {
-  for (uint32_t i = 0; i < r[0].tape->num_insts; i++) {
-    if (r[0].tape->insts[i].op != QN_T_INPUT || !r[0].needed[i] || r[0].vary[i] != QN_LL_BY_LANE) continue;
-    LLVMValueRef v[4];
-    for (uint32_t k = 0; k < 4; k++) v[k] = r[k].v[i];
-    qn__ll_transpose_lanes(r[0].g, v);
-    for (uint32_t k = 0; k < 4; k++) r[k].v[i] = v[k];
-  }
-}
-
-/* Sums of columns that follow each other, which stand apart: from each of the four vectors one lane. */
-static LLVMValueRef gathered(qn_ll *g, LLVMValueRef at) {
-  LLVMValueRef v[4];
-  for (int64_t j = 0; j < 4; j++)
-    v[j] = qn__ll_load_vec(g, LLVMVectorType(g->i32, 4), qn__ll_gep_const(g, at, j * 64), 16);
-  LLVMValueRef picks[16];
-  for (uint32_t i = 0; i < 16; i++) picks[i] = qn__ll_i32(g, i);
-  for (uint32_t j = 0; j < 4; j += 2)
-    v[j] = LLVMBuildShuffleVector(g->b, v[j], v[j + 1], LLVMConstVector(picks, 8), "");
-  return LLVMBuildShuffleVector(g->b, v[0], v[2], LLVMConstVector(picks, 16), "");
-}
-
-/* Where what varies by column stands for a column. */
-static LLVMValueRef column_in_row(epilogue *e, LLVMValueRef column) {
-  if (!e->doubled) return column;
-  return LLVMBuildAnd(e->g->b, column, qn__ll_i64(e->g, (int64_t)e->plan->layout.panel_width - 1), "");
-}
-
 /* ---- rows ---- */
 
 /* What moves from row to row: the sums and the results at the group's first column, and extras by row. */
@@ -213,13 +173,12 @@ static void walk(row_walk *w, LLVMValueRef *at, LLVMValueRef by) {
   w->by[w->count++] = by;
 }
 
-static void begin_rows(epilogue *e, row_walk *w, LLVMValueRef column, uint32_t group) {
+static void begin_rows(epilogue *e, row_walk *w, LLVMValueRef column) {
   qn_ll *g = e->g;
   int64_t acc = qn__ll_mem_bits(e->plan->acc) / 8, y = qn__ll_mem_bits(e->plan->y_mem) / 8;
   LLVMValueRef along = qn__ll_sub(g, column, e->first_column), row;
-  bool single = e->apart && group == 1; /* then 16 columns lie in 16 bytes of each vector */
   w->count = 0;
-  w->sums = qn__ll_gep(g, e->sums, single ? along : qn__ll_mul(g, along, qn__ll_i64(g, acc)));
+  w->sums = qn__ll_gep(g, e->sums, qn__ll_mul(g, along, qn__ll_i64(g, acc)));
   row = e->listed ? e->y : qn__ll_gep(g, e->y, qn__ll_mul(g, e->row, e->y_stride));
   w->y = w->first_y = qn__ll_gep(g, row, y == 1 ? column : qn__ll_mul(g, column, qn__ll_i64(g, y)));
   walk(w, &w->sums, e->row_bytes);
@@ -271,7 +230,7 @@ static void one_row(epilogue *e, qn_ll_region *regions, const row_walk *w, LLVMV
   share(regions, QN_LL_BY_ROW, group);
   for (uint32_t v = 0; v < group; v++) {
     LLVMValueRef next = qn__ll_i64(g, (int64_t)v * lanes);
-    LLVMValueRef sum = e->apart && group == 1 ? gathered(g, w->sums) : qn__ll_load(g, &from, next, lanes, NULL);
+    LLVMValueRef sum = qn__ll_load(g, &from, next, lanes, NULL);
     qn__ll_region_load(&regions[v], QN_LL_BY_ROW | QN_LL_BY_LANE, e->places, column_of(e, column, v, lanes), lanes,
                        mask);
     qn__ll_region_set_input(&regions[v], 0, sum);
@@ -286,7 +245,7 @@ static void rows_loop(epilogue *e, qn_ll_region *regions, LLVMValueRef rows, LLV
   row_walk w;
   LLVMValueRef carried[QN_LL_MAX_CARRIED];
   qn_ll_for f;
-  begin_rows(e, &w, column, group);
+  begin_rows(e, &w, column);
   for (uint32_t i = 0; i < w.count; i++) carried[i] = *w.at[i];
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), rows, 1, w.count, carried);
   for (uint32_t i = 0; i < w.count; i++) *w.at[i] = carried[i];
@@ -315,9 +274,7 @@ static void columns(epilogue *e, LLVMValueRef column, uint32_t group, uint32_t l
   place_extras(e);
   share(regions, 0, group);
   for (uint32_t v = 0; v < group; v++)
-    qn__ll_region_load(&regions[v], QN_LL_BY_LANE, e->places, column_in_row(e, column_of(e, column, v, lanes)), lanes,
-                       mask);
-  if (e->apart && group == 4) set_apart(regions);
+    qn__ll_region_load(&regions[v], QN_LL_BY_LANE, e->places, column_of(e, column, v, lanes), lanes, mask);
   for (uint32_t v = 0; v < group; v++) qn__ll_region_emit(&regions[v], QN_LL_BY_LANE, 0, 0, lanes);
   if (done) {
     LLVMValueRef next = column_of(e, column, group, lanes);
@@ -429,7 +386,7 @@ static LLVMValueRef emit_function(epilogue *e, const qn_body *body, uint32_t *st
   qn_ll_inner f;
   begin_function(e, &f, qn__arena_fmt(g->arena, "%s_epilogue", body->symbol).data, signature(g));
   LLVMValueRef end = qn__ll_add(g, e->first_column, LLVMGetParam(f.fn, 5));
-  if (!e->doubled && !e->whole) end = qn__ll_min(g, end, qn__ll_arg_size(g, 1));
+  if (!e->whole) end = qn__ll_min(g, end, qn__ll_arg_size(g, 1));
   bool good = take_start(e, start, minus);
   /* Before registers are looked for by their numbers: regions would do so, and number them anew. */
   const qn_tape *fewer = good ? shorter_tape(e) : NULL;
@@ -463,25 +420,6 @@ LLVMValueRef qn__ll_epilogue_few(qn_ll *g, const qn_body *body, uint32_t *start,
 LLVMValueRef qn__ll_epilogue_listed(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus) {
   epilogue e = {.g = g, .plan = &body->plan->u.gemm, .whole = whole, .listed = true};
   return emit_function(&e, body, start, minus);
-}
-
-LLVMValueRef qn__ll_epilogue_apart(qn_ll *g, const qn_body *body, bool *apart) {
-  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .apart = true};
-  LLVMValueRef fn = emit_function(&e, body, NULL, NULL);
-  *apart = e.apart;
-  return fn;
-}
-
-LLVMValueRef qn__ll_epilogue_doubled(qn_ll *g, const qn_body *body) {
-  const qn_gemm_plan *p = &body->plan->u.gemm;
-  epilogue e = {.g = g, .plan = p, .apart = true, .doubled = true};
-  for (uint32_t i = 0; i < p->num_epilogue_extras; i++)
-    if (p->epilogue_extras[i].by_row) return NULL;
-  if (p->layout.panel_width != 32) return NULL;
-  LLVMValueRef fn = emit_function(&e, body, NULL, NULL);
-  if (e.apart) return fn;
-  LLVMDeleteFunction(fn);
-  return NULL;
 }
 
 void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef rows,

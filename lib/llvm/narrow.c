@@ -192,10 +192,6 @@ void qn__ll_narrow_store(qn_ll_region *regions, uint32_t count, const qn_ll_narr
   LLVMTypeRef bytes = LLVMVectorType(g->i8, 64), dwords = LLVMVectorType(g->i32, 16);
   const char *name = n->is_unsigned ? "llvm.x86.avx512.packuswb.512" : "llvm.x86.avx512.packsswb.512";
   LLVMValueRef all = limited(g, n, qn__ll_target_intrinsic(g, name, bytes, 2, pairs));
-  if (n->apart) { /* which is what packs undo */
-    qn__ll_store_vec(g, all, at, 1);
-    return;
-  }
   all = LLVMBuildBitCast(g->b, all, dwords, "");
   store_part(g, all, 0, count == 4 ? 16 : 8, at);
   if (count == 3) store_part(g, all, 8, 4, at);

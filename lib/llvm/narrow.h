@@ -16,7 +16,6 @@ typedef struct qn_ll_narrow {
   uint32_t multiplier;
   bool limits;                    /* least and most are not those of the type, or not known to be kept by themselves */
   int32_t least, most;            /* of the bytes, with `limits` */
-  bool apart;                     /* vector j has four elements of each 16 that follow each other: 16 L + 4 j .. + 3 */
   uint32_t convert, convert_from; /* the conversion f32(sum), and the register it may read: the sum without its relu */
 } qn_ll_narrow;
 

@@ -111,12 +111,6 @@ LLVMValueRef qn__ll_epilogue_few(qn_ll *g, const qn_body *body, uint32_t *start,
 /* The same where rows of Y and of extras need not follow each other: `row` is the address of as many numbers of them.
  */
 LLVMValueRef qn__ll_epilogue_listed(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus);
-/* The same with sums that stand apart if that is faster, as *apart says: each row of 64 as four vectors of 16, of which
- * vector j has those of columns 16 L + 4 j .. + 3 in its 128-bit lane L. */
-LLVMValueRef qn__ll_epilogue_apart(qn_ll *g, const qn_body *body, bool *apart);
-/* The same for all of 32 columns, two rows of Y at once as one of 64; for rows of Y without gaps between them. Null
- * when that is not faster or a value by row is wanted. */
-LLVMValueRef qn__ll_epilogue_doubled(qn_ll *g, const qn_body *body);
 /* The instructions of such a function, in `tape`; start and minus as above. False when memory runs out. */
 bool qn__ll_epilogue_tape(qn_ll *g, const qn_gemm_plan *plan, qn_tape *tape, uint32_t *start, bool *minus);
 void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, uint32_t rows,
@@ -148,9 +142,6 @@ void qn__ll_sums(qn_ll_tile *t, const qn_ll_sums *s);
 
 /* window.c: bytes from where the first window with pads begins to the image. */
 LLVMValueRef qn__ll_window_origin(qn_ll *g, const qn_gemm_plan *plan);
-/* depthwise.c: windows of one channel each, of bytes. */
 /* Lane L of vector j becomes lane j of vector L, of vectors of 16 elements; its own inverse. */
 void qn__ll_transpose_lanes(qn_ll *g, LLVMValueRef v[4]);
-bool qn__ll_depthwise_serves(const qn_ll *g, const qn_gemm_plan *plan);
-qn_status qn__ll_depthwise(qn_ll *g, const qn_body *body);
 #endif

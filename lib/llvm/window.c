@@ -258,7 +258,6 @@ static void fill_outside(window_tile *t) {
 qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *plan = &body->plan->u.gemm;
   bool bytes = qn__ll_depthwise_serves(g, plan), done = false;
-  if (bytes && !qn__ll_depthwise_text_serves(g, plan)) return qn__ll_depthwise(g, body);
   if (plan->layout.k_block > 64 || (!plan->layout.plain && plan->layout.panel_width % g->lanes))
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "panels of weights must be as wide as vectors, or a multiple of them");
   window_state *s = qn__arena_new(g->arena, window_state);
@@ -275,8 +274,7 @@ qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   for (uint32_t i = 1; i < (qn__window_pads(plan) ? 15 : 12); i++) t->size[i] = qn__ll_arg_size(g, i);
   t->column = LLVMBuildUDiv(g->b, t->size[11], qn__ll_i64(g, plan->shape.dilation[1]), "");
   fill_outside(t);
-  if (bytes && !qn__ll_depthwise_text(t, body, &done)) return qn_error_no_memory(g->qctx);
-  if (bytes) return done ? QN_OK : qn__ll_depthwise(g, body);
+  if (bytes) return qn__ll_depthwise(t, body) ? QN_OK : qn_error_no_memory(g->qctx);
   if (qn__ll_window_text_serves(g, plan) && !qn__ll_window_text(t, body, &done)) return qn_error_no_memory(g->qctx);
   if (done) return QN_OK;
   if (!prepare_results(s)) return qn_error_no_memory(g->qctx);

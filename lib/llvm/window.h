@@ -27,9 +27,9 @@ static inline LLVMValueRef *qn__window_sum(window_tile *t, uint32_t pixel, uint3
 /* window_text.c: all of a body whose epilogue is a chain, as *done then says. False when memory runs out. */
 bool qn__ll_window_text_serves(const qn_ll *g, const qn_gemm_plan *plan);
 bool qn__ll_window_text(window_tile *t, const qn_body *body, bool *done);
-/* depthwise_text.c: the same for products of bytes. */
-bool qn__ll_depthwise_text_serves(const qn_ll *g, const qn_gemm_plan *plan);
-bool qn__ll_depthwise_text(window_tile *t, const qn_body *body, bool *done);
+/* depthwise.c: products of bytes, all of the body. False when memory runs out. */
+bool qn__ll_depthwise_serves(const qn_ll *g, const qn_gemm_plan *plan);
+bool qn__ll_depthwise(window_tile *t, const qn_body *body);
 /* window_tile.c: the sums, or the largest elements, of the tile at hand. */
 void qn__ll_window_tile(window_tile *t);
 #endif

@@ -2,7 +2,7 @@
  * but for values by column, which are computed before for some hundred channels at a time. For each group of pixels of
  * a line:
  *
- *   the columns of the image that its windows may read, a bit each
+ *   which columns of the image its windows may read
  *   for each group of channels
  *     for each line of the windows: its weights, then column after column, each loaded once and combined with the sums
  *     of all pixels whose windows it is in; from the border's copy where it is outside
@@ -44,7 +44,7 @@ static const char *moving(const text *t) {
 
 /* ---- the group ---- */
 
-/* rcx pixels, and in rdx a bit for each column that may be read. */
+/* How many pixels, and which columns their windows may read: what they see that is in the image. */
 static void begin_group(text *t) {
   const qn_window *w = &t->plan->shape;
   label(t, AT_GROUP);
@@ -56,18 +56,14 @@ static void begin_group(text *t) {
   TEXT("leaq -1(%%rcx), %%rax\nimulq $$%lld, %%rax\n", (long long)w->stride[1]);
   TEXT("addq $$%lld, %%rax\n", (long long)((w->size[1] - 1) * w->dilation[1] + 1));
   if (t->pads) {
-    load(t, WIDTH, "rdx");
-    TEXT("subq %d(%%rdi), %%rdx\ncmpq %%rdx, %%rax\ncmovgq %%rdx, %%rax\n", 8 * LEFT);
-    TEXT("xorl %%edx, %%edx\ntestq %%rax, %%rax\ncmovsq %%rdx, %%rax\n");
-  }
-  TEXT("movq $$-1, %%rdx\nmovl %%eax, %%ecx\nshlq %%cl, %%rdx\nnotq %%rdx\n");
-  if (t->pads) {
     load(t, LEFT, "rcx");
-    TEXT("xorl %%eax, %%eax\nnegq %%rcx\ncmovsq %%rax, %%rcx\n");
-    TEXT("movl $$63, %%eax\ncmpq %%rax, %%rcx\ncmovgq %%rax, %%rcx\n");
-    TEXT("movq $$-1, %%rax\nshlq %%cl, %%rax\nandq %%rax, %%rdx\n");
+    load(t, WIDTH, "rdx");
+    TEXT("subq %%rcx, %%rdx\ncmpq %%rdx, %%rax\ncmovgq %%rdx, %%rax\n");
+    TEXT("xorl %%edx, %%edx\nnegq %%rcx\ncmovsq %%rdx, %%rcx\n");
+    store(t, "rcx", BEFORE);
+    TEXT("subq %%rcx, %%rax\ncmovsq %%rdx, %%rax\n");
   }
-  store(t, "rdx", READABLE);
+  store(t, "rax", READABLE);
 }
 
 static void end_group(text *t) {
@@ -169,9 +165,30 @@ static bool is_used(const text *t, int64_t c) {
   return false;
 }
 
-int64_t qn__ll_window_columns(const text *t) {
+int64_t qn__ll_window_columns(const text *t, uint32_t pixels) {
   const qn_window *w = &t->plan->shape;
-  return (t->pixels - 1) * w->stride[1] + (w->size[1] - 1) * w->dilation[1] + 1;
+  return (pixels - 1) * w->stride[1] + (w->size[1] - 1) * w->dilation[1] + 1;
+}
+
+void qn__ll_window_go(text *t, int64_t *at, int64_t to) {
+  if (to < *at) {
+    TEXT("movq %%r8, %%rax\n");
+    *at = 0;
+  }
+  int64_t by = to - *at;
+  if (by == 1)
+    TEXT("addq %%r11, %%rax\n");
+  else if (by == 2 || by == 4 || by == 8)
+    TEXT("leaq (%%rax,%%r11,%d), %%rax\n", (int)by);
+  else if (by)
+    TEXT("imulq $$%lld, %%r11, %%rcx\naddq %%rcx, %%rax\n", (long long)by);
+  *at = to;
+}
+
+void qn__ll_window_find(text *t, int64_t c, bool next) {
+  TEXT("movl $$%lld, %%ecx\n", (long long)c + next);
+  if (t->pads) TEXT("subq %d(%%rdi), %%rcx\n", 8 * BEFORE);
+  TEXT("cmpq %%rbx, %%rcx\n%s, %%rcx\ncmovaeq %%rsi, %%rcx\n", next ? "leaq (%rax,%r11)" : "movq %rax");
 }
 
 static const char *largest(const text *t) {
@@ -206,14 +223,14 @@ static void one_column(text *t, int64_t c, const char *from) {
   }
 }
 
-/* The columns of a line from rax on: all of them, or those whose bits in rbx say that they are there. */
+/* The columns of a line from rax on: all of them, or those that are there. */
 static void all_columns(text *t, bool some) {
-  for (int64_t c = 0; c < qn__ll_window_columns(t); c++) {
-    if (is_used(t, c)) {
-      if (some) TEXT("btq $$%lld, %%rbx\nmovq %%rsi, %%rcx\ncmovcq %%rax, %%rcx\n", (long long)c);
-      one_column(t, c, some ? "rcx" : "rax");
-    }
-    if (c + 1 < qn__ll_window_columns(t)) TEXT("addq %%r11, %%rax\n");
+  int64_t at = 0;
+  for (int64_t c = 0; c < qn__ll_window_columns(t, t->pixels); c++) {
+    if (!is_used(t, c)) continue;
+    qn__ll_window_go(t, &at, c);
+    if (some) qn__ll_window_find(t, c, false);
+    one_column(t, c, some ? "rcx" : "rax");
   }
 }
 
@@ -230,7 +247,7 @@ static void all_lines(text *t) {
     }
     TEXT("addq %%r13, %%r9\n");
   }
-  TEXT("cmpq %d(%%rdi), %%rbx\njne %df\n", 8 * ALL_READABLE, AT_SOME);
+  TEXT("cmpq $$%lld, %%rbx\njne %df\n", (long long)qn__ll_window_columns(t, t->pixels), AT_SOME);
   all_columns(t, false);
   TEXT("jmp %df\n", AT_LINE_END);
   label(t, AT_SOME);
@@ -368,16 +385,25 @@ void qn__ll_window_groups(text *t) {
   label(t, AT_PIXELS_END);
 }
 
-/* ---- around it ---- */
-
-static void set(text *t, int f, LLVMValueRef v) {
-  LLVMBuildStore(t->g->b, v, qn__ll_gep_const(t->g, t->fields, (int64_t)f * 8));
+LLVMValueRef qn__ll_window_function(text *t, const qn_body *body, void (*write)(text *t)) {
+  qn_ll_inner inner;
+  qn__ll_assembly_frame_begin(t->g, &inner, &t->code, body->symbol, "window");
+  write(t);
+  return qn__ll_assembly_frame_end(t->g, &inner, &t->code);
 }
 
-/* What is the same for all channels. */
-static void set_common(text *t, const window_tile *w) {
+/* ---- around it ---- */
+
+static uint32_t count_columns(const text *t) {
+  return t->all.chain[0].num_columns + (t->all.count > 1 ? t->all.chain[1].num_columns : 0);
+}
+
+void qn__ll_window_fields(text *t, const window_tile *w) {
   qn_ll *g = t->g;
   const qn_window *shape = &t->plan->shape;
+  uint32_t columns = count_columns(t);
+  t->fields = qn__ll_slot(g, g->i64, FIELDS);
+  t->table = qn__ll_slot(g, g->i32, (columns ? columns : 1) * CHANNELS);
   set(t, Y_PITCH, w->y_pitch);
   set(t, COLUMNS, w->size[4]), set(t, LINES, w->size[3]);
   set(t, LINE_STEP, w->size[8]), set(t, PIXEL_STEP, w->size[9]);
@@ -385,7 +411,6 @@ static void set_common(text *t, const window_tile *w) {
   set(t, DOWN, w->size[10]), set(t, COLUMN, w->column);
   set(t, OUTSIDE, w->outside);
   set(t, TAP, t->prepared ? t->prepared : qn__ll_mul(g, w->size[1], qn__ll_i64(g, 4)));
-  set(t, ALL_READABLE, qn__ll_bits(g, g->i64, (1ull << qn__ll_window_columns(t)) - 1));
   if (t->pads) {
     LLVMValueRef top = qn__ll_mul(g, w->size[14], qn__ll_i64(g, shape->stride[0]));
     set(t, FIRST_TOP, qn__ll_sub(g, top, qn__ll_i64(g, shape->pads[0])));
@@ -400,11 +425,11 @@ static void set_common(text *t, const window_tile *w) {
   }
 }
 
-/* The first pixel, from channel `first` on. */
-static void set_start(text *t, const window_tile *w, LLVMValueRef first) {
+void qn__ll_window_start(text *t, const window_tile *w, LLVMValueRef first, LLVMValueRef begin, LLVMValueRef rows,
+                         LLVMValueRef y) {
   qn_ll *g = t->g;
   const qn_window *shape = &t->plan->shape;
-  LLVMValueRef begin = qn__ll_arg_begin(g, 0), bytes = qn__ll_mul(g, first, qn__ll_i64(g, t->size));
+  LLVMValueRef bytes = qn__ll_mul(g, first, qn__ll_i64(g, t->size));
   LLVMValueRef line = LLVMBuildUDiv(g->b, begin, w->size[4], ""), n = LLVMBuildUDiv(g->b, line, w->size[3], "");
   LLVMValueRef column = qn__ll_sub(g, begin, qn__ll_mul(g, line, w->size[4]));
   line = qn__ll_sub(g, line, qn__ll_mul(g, n, w->size[3]));
@@ -419,11 +444,9 @@ static void set_start(text *t, const window_tile *w, LLVMValueRef first) {
   LLVMValueRef left = qn__ll_mul(g, column, qn__ll_i64(g, shape->stride[1]));
   set(t, TOP, qn__ll_sub(g, top, qn__ll_i64(g, shape->pads[0])));
   set(t, LEFT, qn__ll_sub(g, left, qn__ll_i64(g, shape->pads[1])));
-  set(t, ROWS, qn__ll_sub(g, qn__ll_arg_end(g, 0), begin));
+  set(t, ROWS, rows), set(t, Y, y);
   set(t, VALUES_AT, t->table);
   set(t, WEIGHTS, qn__ll_gep(g, w->weights, qn__ll_mul(g, first, qn__ll_i64(g, t->weight_bytes))));
-  LLVMValueRef y = qn__ll_gep(g, w->y, qn__ll_mul(g, begin, w->y_pitch));
-  set(t, Y, qn__ll_gep(g, y, qn__ll_mul(g, first, qn__ll_i64(g, t->y_size))));
   for (uint32_t i = 0; i < t->all.chain[0].num_rows; i++) {
     uint32_t extra = t->all.chain[0].rows[i] - 1;
     LLVMValueRef row = qn__ll_gep(g, t->base[extra], qn__ll_mul(g, begin, t->stride[extra]));
@@ -434,8 +457,9 @@ static void set_start(text *t, const window_tile *w, LLVMValueRef first) {
 }
 
 /* Of a panel whose channels stand apart vector j has those of 16 L + 4 j .. + 3 in its 128-bit lane L; it has a byte
- * for each channel. */
-static void store_apart(qn_ll *g, LLVMValueRef v, LLVMValueRef values, LLVMValueRef at, uint32_t panel) {
+ * for each channel, and where it is of several pixels all of that as many times. */
+static void store_apart(text *t, LLVMValueRef v, LLVMValueRef values, LLVMValueRef at, uint32_t panel) {
+  qn_ll *g = t->g;
   LLVMValueRef within = LLVMBuildAnd(g->b, at, qn__ll_i64(g, (int64_t)panel - 1), "");
   LLVMValueRef block = qn__ll_mul(g, qn__ll_sub(g, at, within), qn__ll_i64(g, 4));
   LLVMValueRef to = qn__ll_gep(g, values, qn__ll_add(g, block, within));
@@ -443,12 +467,9 @@ static void store_apart(qn_ll *g, LLVMValueRef v, LLVMValueRef values, LLVMValue
     LLVMValueRef picks[4];
     for (uint32_t i = 0; i < 4; i++) picks[i] = qn__ll_i32(g, 4 * j + i);
     LLVMValueRef lane = LLVMBuildShuffleVector(g->b, v, v, LLVMConstVector(picks, 4), "");
-    qn__ll_store_vec(g, lane, qn__ll_gep_const(g, to, (int64_t)j * panel), 4);
+    for (uint32_t k = 0; k < t->at_once; k++)
+      qn__ll_store_vec(g, lane, qn__ll_gep_const(g, to, (int64_t)j * t->vector_bytes + k * panel), 4);
   }
-}
-
-static uint32_t count_columns(const text *t) {
-  return t->all.chain[0].num_columns + (t->all.count > 1 ? t->all.chain[1].num_columns : 0);
 }
 
 /* Those of a vector, from `first` + f.i on; whether packs may be used for it, if there is a question. */
@@ -463,7 +484,7 @@ static LLVMValueRef vector_columns(text *t, LLVMValueRef first, LLVMValueRef at,
       LLVMValueRef v = qn__ll_region_get(&c->region, c->columns[i], g->lanes);
       LLVMValueRef values = qn__ll_gep_const(g, t->table, (int64_t)before * CHANNELS * 4);
       if (apart)
-        store_apart(g, v, values, at, apart);
+        store_apart(t, v, values, at, apart);
       else
         qn__ll_store_vec(g, v, qn__ll_gep(g, values, qn__ll_mul(g, at, qn__ll_i64(g, 4))), 4);
     }
@@ -528,18 +549,18 @@ static void write_all(text *t) {
   qn__ll_window_groups(t);
 }
 
+void qn__ll_window_call(text *t, LLVMValueRef fn) {
+  qn_ll *g = t->g;
+  LLVMBuildCall2(g->b, LLVMFunctionType(g->void_t, &g->ptr, 1, false), fn, &t->fields, 1, "");
+}
+
 void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void (*write)(text *t), uint32_t apart) {
   qn_ll *g = t->g;
   uint32_t columns = count_columns(t), step = apart ? apart : t->plan->tile.text_vectors * t->lanes;
   qn__ll_function_quickly(g, g->fn);
-  t->fields = qn__ll_slot(g, g->i64, FIELDS);
-  t->table = qn__ll_slot(g, g->i32, (columns ? columns : 1) * CHANNELS);
-  set_common(t, w);
-  LLVMValueRef all = w->size[1];
-  qn_ll_inner inner;
-  qn__ll_assembly_frame_begin(g, &inner, &t->code, body->symbol, "window");
-  write(t);
-  LLVMValueRef fn = qn__ll_assembly_frame_end(g, &inner, &t->code);
+  qn__ll_window_fields(t, w);
+  LLVMValueRef all = w->size[1], fn = qn__ll_window_function(t, body, write);
+  LLVMValueRef begin = qn__ll_arg_begin(g, 0), rows = qn__ll_sub(g, qn__ll_arg_end(g, 0), begin);
   qn_ll_for f;
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), all, 1, 0, NULL);
   /* Without values by column there is nothing to compute for some channels only. */
@@ -547,8 +568,10 @@ void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void
   LLVMValueRef count = qn__ll_min(g, f.step, qn__ll_sub(g, all, f.i));
   set(t, CHANNELS_LEFT, count);
   set_columns(t, f.i, count, apart);
-  set_start(t, w, f.i);
-  LLVMBuildCall2(g->b, LLVMFunctionType(g->void_t, &g->ptr, 1, false), fn, &t->fields, 1, "");
+  LLVMValueRef y = qn__ll_gep(g, w->y, qn__ll_mul(g, begin, w->y_pitch));
+  y = qn__ll_gep(g, y, qn__ll_mul(g, f.i, qn__ll_i64(g, t->y_size)));
+  qn__ll_window_start(t, w, f.i, begin, rows, y);
+  qn__ll_window_call(t, fn);
   qn__ll_for_end(g, &f, NULL);
 }
 

@@ -33,9 +33,9 @@ enum field {
   TAP, /* bytes from weight to weight, or where prepared weights are */
   OUTSIDE,
   CHANNELS_LEFT,
-  COUNT, /* pixels of the group */
-  READABLE,
-  ALL_READABLE,
+  COUNT,     /* pixels of the group */
+  BEFORE,    /* columns that its windows see before the image begins, */
+  READABLE,  /* and how many follow that may be read */
   VALUES_AT, /* values by column */
   PACKED,    /* which chain of bytes */
   SCALAR,
@@ -67,6 +67,7 @@ typedef struct text {
   uint32_t pixels, vectors, lanes, sums;
   bool pads, keys, weights, masks;
   char kind;                          /* the letter of vector registers, of products of bytes */
+  uint32_t vector_bytes, at_once;     /* of products of bytes; pixels whose channels a vector has */
   int64_t size, y_size, weight_bytes; /* of an element, of a channel's weights up to the next one's */
   LLVMValueRef fields, table;
   LLVMValueRef prepared; /* memory for weights, of products of bytes; else null */
@@ -94,13 +95,28 @@ static inline void label(text *t, int n) {
 
 /* window_text.c. Masks of what channels there are, from r10 on, in k1 and those after it. */
 void qn__ll_window_masks(text *t);
-/* Columns that the windows of the group see. */
-int64_t qn__ll_window_columns(const text *t);
+/* Columns that the windows of so many pixels see. */
+int64_t qn__ll_window_columns(const text *t, uint32_t pixels);
+/* rax, which stands at a column of the line that r8 stands at the begin of, goes to another; changes rcx. */
+void qn__ll_window_go(text *t, int64_t *at, int64_t to);
+/* To rcx the address of column c, where rax stands (or of the column after that one), or of what is outside the image
+ * (rsi) if it is not one of the line's rbx readable columns, which follow those before the image. */
+void qn__ll_window_find(text *t, int64_t c, bool next);
 /* All groups of pixels, from the fields as they are. */
 void qn__ll_window_groups(text *t);
 /* The body, whose assembly is `write`; the chains are known, others of its fields are set. Values by column stand in
  * their order, or as sums of panels of so many channels stand `apart`. */
 void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void (*write)(text *t), uint32_t apart);
+/* What such a body is made of: memory for fields, those that are the same for all channels and pixels, those of so many
+ * pixels that begin with pixel `begin`, from channel `first` on, whose results lie at `y`; the function. */
+void qn__ll_window_fields(text *t, const window_tile *w);
+void qn__ll_window_start(text *t, const window_tile *w, LLVMValueRef first, LLVMValueRef begin, LLVMValueRef rows,
+                         LLVMValueRef y);
+LLVMValueRef qn__ll_window_function(text *t, const qn_body *body, void (*write)(text *t));
+void qn__ll_window_call(text *t, LLVMValueRef fn);
+static inline void set(text *t, int f, LLVMValueRef v) {
+  LLVMBuildStore(t->g->b, v, qn__ll_gep_const(t->g, t->fields, (int64_t)f * 8));
+}
 /* Finds chains; false when memory runs out. */
 bool qn__ll_window_chains(text *t, bool *found);
 #endif

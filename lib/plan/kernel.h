@@ -85,9 +85,10 @@ typedef struct qn_window_tile {
   bool unrolled;                   /* all columns that the windows see are few; else pixels is 1 */
   bool fits;                       /* there may be that many channels */
   /* The same where the tile is written as assembly for AVX-512; 0 elsewhere. And vectors of the channels that
-   * are left over, whether some of those may end within a vector. */
+   * are left over, whether some of those may end within a vector, or two pixels' channels fill vectors of products of
+   * bytes. */
   uint32_t text_pixels, text_vectors, text_rest;
-  bool text_masks;
+  bool text_masks, text_pairs;
 } qn_window_tile;
 
 typedef struct qn_gemm_plan {

@@ -60,25 +60,29 @@ static void choose_text(const qn_isa *isa, qn_gemm_plan *g, int64_t channels, in
     LONG_VECTORS = 2,
     MOST_PIXELS = 12,
     MOST_DOTS = 8,
-    MOST_COLUMNS = 62
+    MOST_STEPS = 512,
+    PAIRED = 32
   };
   const qn_window *w = &g->shape;
   qn_window_tile *t = &g->tile;
   bool dot = g->combine == QN_COMBINE_DOT, floats = g->a_mem == QN_F32 && g->acc == QN_F32;
   floats &= g->y_mem == QN_F32 || g->y_mem == QN_F16;
   bool bytes = g->combine == QN_COMBINE_MAX && narrow && qn_scalar_get(g->acc)->storage_bits == 8;
-  if (!g->layout.plain) t->text_masks = channels <= 0 || channels % g->layout.panel_width; /* of products of bytes */
+  if (!g->layout.plain) { /* of products of bytes */
+    t->text_masks = channels <= 0 || channels % g->layout.panel_width;
+    t->text_pairs = channels == PAIRED && g->layout.panel_width == PAIRED && w->stride[1] == 1;
+  }
   if (isa->vector_bits != 512 || isa->num_registers < REGISTERS || !(floats || bytes) || (dot && g->rhs != QN_F32))
     return;
-  int64_t lanes = t->lanes, span = (w->size[1] - 1) * w->dilation[1] + 1, widest = MOST_VECTORS;
+  int64_t lanes = t->lanes, widest = MOST_VECTORS;
   int64_t groups = channels > 0 ? (channels + lanes - 1) / lanes : MOST_VECTORS;
   if (dot && !(far && w->size[1] <= 3)) widest = LONG_VECTORS;
   double best = 0;
   for (int64_t v = 1; v <= least(groups, widest); v++) {
     int64_t most = (REGISTERS - KEPT - (dot ? w->size[1] * v : 0)) / v;
     most = far && g->combine == QN_COMBINE_MAX ? most : least(most, QN_WINDOW_SUMS / v);
-    most = least(most, least(dot ? MOST_DOTS : MOST_PIXELS, (MOST_COLUMNS - span) / w->stride[1] + 1));
-    if (most < 1 || span > MOST_COLUMNS) continue;
+    most = least(most, least(dot ? MOST_DOTS : MOST_PIXELS, MOST_STEPS / (w->size[1] * v)));
+    if (most < 1) continue;
     int64_t p = even_part(columns, most);
     double used = columns > 0 ? (double)columns / (double)((columns + p - 1) / p * p) : 1;
     double worth = far && dot ? (double)v : used * (double)(p * v);
@@ -165,7 +169,8 @@ uint64_t qn__window_hash(const qn_gemm_plan *g, uint64_t h) {
   h = qn__mix(h, (uint64_t)g->tile.pixels | (uint64_t)g->tile.vectors << 8 | (uint64_t)g->tile.lanes << 16 |
                      (uint64_t)g->tile.unrolled << 32 | (uint64_t)g->tile.fits << 33 | (uint64_t)g->whole << 34 |
                      (uint64_t)g->tile.text_masks << 35 | (uint64_t)g->tile.text_vectors << 36 |
-                     (uint64_t)g->tile.text_pixels << 44 | (uint64_t)g->tile.text_rest << 52);
+                     (uint64_t)g->tile.text_pixels << 44 | (uint64_t)g->tile.text_rest << 52 |
+                     (uint64_t)g->tile.text_pairs << 63);
   h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, h);
 }

@@ -18,17 +18,23 @@ static conv any_conv(void) {
   conv c;
   do {
     c = (conv){.n = 1 + pick(2), .h = 1 + pick(12), .w = 1 + pick(14), .kh = 1 + pick(4), .kw = 1 + pick(5)};
-    int depthwise = pick(3) == 0, few = pick(2), more = pick(2);
+    bool depthwise = pick(3) == 0, far = depthwise && pick(3) == 0; /* far: windows apart, and long ones */
+    int few = pick(2), more = pick(2);
     c.groups = pick(4) == 0 ? 2 + pick(pick(3) ? 2 : 15) : 1;
     c.c = c.groups * (few ? 1 + pick(9) : more ? 16 * (1 + pick(4)) : 1 + pick(40));
     c.o = c.groups * (1 + pick(pick(3) ? 40 : 140));
     if (depthwise) {
       c.c = pick(3) == 0 ? 32 * (1 + pick(4)) : 1 + pick(80);
       if (pick(8) == 0) c.c = 500 + pick(150), c.h = 1 + pick(4), c.w = 1 + pick(5); /* more than are done at once */
+      if (pick(5) == 0) c.c = 32;                                                    /* as many as half a vector has */
       c.groups = c.c;
       c.o = c.c * (pick(5) ? 1 : 2);
     }
     for (int a = 0; a < 2; a++) c.stride[a] = 1 + (pick(3) == 0) + (pick(9) == 0), c.dilation[a] = 1 + (pick(5) == 0);
+    if (far) {
+      c.w = 1 + pick(40), c.kw = 1 + pick(9);
+      c.stride[1] = 1 + pick(7), c.dilation[1] = 1 + pick(pick(4) ? 5 : 30), c.dilation[0] = 1 + pick(4);
+    }
     for (int a = 0; a < 4; a++) c.pads[a] = pick(pick(4) ? 3 : 7);
     if (pick(4) == 0) c.pads[0] = c.pads[1] = c.pads[2] = c.pads[3] = 0;
     c.nchw = pick(3) == 0;
