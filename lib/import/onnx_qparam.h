@@ -22,6 +22,9 @@ qn_status qn__onnx_qparam_type(qn_onnx *im, const qn_onnx_qparam *p, qn_type *ou
 /* ---- QLinear ops (ops_matmul.c) ---- */
 /* Parameters of input `input` at inputs `scale` and `scale` + 1; those of vectors belong to the last axis. */
 qn_status qn__onnx_qlinear_side(qn_onnx *im, unsigned input, unsigned scale, qn_onnx_qparam *p);
+/* Sums as codes where parameters are values: the steps of qlinear ops in f32 arithmetic, with the scales of both sides
+ * and of the result. */
+qn_status qn__onnx_requantize_by(qn_onnx *im, qn_value acc, const qn_value *scales, qn_value zero, qn_value *codes);
 /* The sum of products of a and b as codes of y: multiplied by f32(s_a * s_b / s_y), one or one per scale of b. */
 qn_status qn__onnx_requantize(qn_onnx *im, qn_value acc, qn_type a, qn_type b, qn_type y, qn_value *out);
 #endif

@@ -282,7 +282,7 @@ static qn_status scale_operand(qn_onnx *im, unsigned input, qn_value *out) {
 
 /* Parameters as values: the same steps in f32 arithmetic. */
 static qn_status build_with_operands(qn_onnx *im) {
-  qn_value acc, x, w, y, zero;
+  qn_value acc, x, w, y, zero, codes;
   geometry g;
   qn_status status = build_integer(im, W, X_ZERO, W_ZERO, &g, &acc);
   if (status == QN_OK) status = add_bias(im, &acc);
@@ -291,14 +291,9 @@ static qn_status build_with_operands(qn_onnx *im) {
   if (status == QN_OK) status = scale_operand(im, Y_SCALE, &y);
   if (status == QN_OK) status = qn__onnx_input(im, Y_ZERO, &zero);
   if (status != QN_OK) return status;
-  qn_value m = qn_build2(&im->b, QN_OP_DIV, qn_build2(&im->b, QN_OP_MUL, x, w), y);
-  qn_type type = qn_type_with_elem(im->ctx, qn__onnx_type_of(im, acc), qn_type_scalar(im->ctx, QN_F32));
-  qn_value t = qn_build2(&im->b, QN_OP_MUL, qn_build_cast(&im->b, QN_OP_CAST, acc, type), m);
-  if (!t.id) return qn__onnx_failed(im);
-  if (qn__onnx_rank(im, zero) && qn_type_count(im->ctx, qn__onnx_type_of(im, zero)) != 1)
-    return qn__onnx_error(im, QN_DIAG_UNSUPPORTED, "has several zero points of y, only one can be imported");
-  const qn_value operands[3] = {t, qn__onnx_scalar_const(im, QN_F32, 1), zero};
-  return finish(im, qn_op_result(im->m, qn_op_build(&im->b, QN_OP_QUANTIZE, 3, operands, 0, NULL), 0), &g);
+  const qn_value scales[3] = {x, w, y};
+  status = qn__onnx_requantize_by(im, acc, scales, zero, &codes);
+  return status == QN_OK ? finish(im, codes, &g) : status;
 }
 
 qn_status qn__onnx_op_qlinear_conv(qn_onnx *im) {

@@ -99,6 +99,21 @@ qn_status qn__onnx_qlinear_side(qn_onnx *im, unsigned input, unsigned scale, qn_
                         qn_scalar_get(p->codes)->text);
 }
 
+qn_status qn__onnx_requantize_by(qn_onnx *im, qn_value acc, const qn_value *scales, qn_value zero, qn_value *codes) {
+  qn_value m = qn_build2(&im->b, QN_OP_DIV, qn_build2(&im->b, QN_OP_MUL, scales[0], scales[1]), scales[2]);
+  qn_type type = qn_type_with_elem(im->ctx, qn__onnx_type_of(im, acc), qn_type_scalar(im->ctx, QN_F32));
+  qn_value t = qn_build2(&im->b, QN_OP_MUL, qn_build_cast(&im->b, QN_OP_CAST, acc, type), m);
+  if (!t.id) return qn__onnx_failed(im);
+  if (qn__onnx_rank(im, t) != qn__onnx_rank(im, acc))
+    return qn__onnx_error(im, QN_DIAG_SHAPE, "its scales have more axes than the product, which is %s",
+                          qn_type_text(im->ctx, qn__onnx_type_of(im, acc)).data);
+  if (qn__onnx_rank(im, zero) && qn_type_count(im->ctx, qn__onnx_type_of(im, zero)) != 1)
+    return qn__onnx_error(im, QN_DIAG_UNSUPPORTED, "has several zero points of y, only one can be imported");
+  const qn_value operands[3] = {t, qn__onnx_scalar_const(im, QN_F32, 1), zero};
+  *codes = qn_op_result(im->m, qn_op_build(&im->b, QN_OP_QUANTIZE, 3, operands, 0, NULL), 0);
+  return codes->id ? QN_OK : qn__onnx_failed(im);
+}
+
 static bool is_single(const qn_onnx_qparam *p) {
   return p->is_const && qn_tensor_count(&p->scale) == 1;
 }
@@ -191,25 +206,16 @@ static qn_status scale_operand(qn_onnx *im, unsigned input, bool of_rows, qn_val
 
 /* Parameters as values: the same steps in f32 arithmetic. */
 static qn_status build_with_operands(qn_onnx *im) {
-  qn_value acc, a, b, y, one, zero;
+  qn_value acc, a, b, y, zero, codes;
   qn_status status = build_integer(im, A, B, A_ZERO, B_ZERO, &acc);
   if (status == QN_OK) status = scale_operand(im, A_SCALE, true, &a);
   if (status == QN_OK) status = scale_operand(im, B_SCALE, false, &b);
   if (status == QN_OK) status = scale_operand(im, Y_SCALE, true, &y);
   if (status == QN_OK) status = qn__onnx_input(im, Y_ZERO, &zero);
   if (status != QN_OK) return status;
-  qn_value m = qn_build2(&im->b, QN_OP_DIV, qn_build2(&im->b, QN_OP_MUL, a, b), y);
-  qn_type type = qn_type_with_elem(im->ctx, qn__onnx_type_of(im, acc), qn_type_scalar(im->ctx, QN_F32));
-  qn_value t = qn_build2(&im->b, QN_OP_MUL, qn_build_cast(&im->b, QN_OP_CAST, acc, type), m);
-  if (!t.id) return qn__onnx_failed(im);
-  if (qn__onnx_rank(im, t) != qn__onnx_rank(im, acc))
-    return qn__onnx_error(im, QN_DIAG_SHAPE, "its scales have more axes than the product, which is %s",
-                          qn_type_text(im->ctx, qn__onnx_type_of(im, acc)).data);
-  one = qn__onnx_scalar_const(im, QN_F32, 1);
-  if (qn__onnx_rank(im, zero) && qn_type_count(im->ctx, qn__onnx_type_of(im, zero)) != 1)
-    return qn__onnx_error(im, QN_DIAG_UNSUPPORTED, "has several zero points of y, only one can be imported");
-  const qn_value operands[3] = {t, one, zero};
-  return qn__onnx_output(im, 0, qn_op_result(im->m, qn_op_build(&im->b, QN_OP_QUANTIZE, 3, operands, 0, NULL), 0));
+  const qn_value scales[3] = {a, b, y};
+  status = qn__onnx_requantize_by(im, acc, scales, zero, &codes);
+  return status == QN_OK ? qn__onnx_output(im, 0, codes) : status;
 }
 
 qn_status qn__onnx_op_qlinear_matmul(qn_onnx *im) {
