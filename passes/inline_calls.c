@@ -5,14 +5,10 @@
  *   func.func private @f(%a: T) -> T { %0 = quern.exp %a .. return %0 }      func.func @main(%x: T) -> T {
  *   func.func @main(%x: T) -> T { %0 = call @f(%x) : (T) -> T return %0 }  ->    %0 = quern.exp %x .. return %0 }
  *
- * Preconditions: no recursion (the verifier says so). Calls of public functions are inlined too; the functions stay.
- * Ops keep their own locations. Preserves: shapes. */
+ * Preconditions: no recursion (the verifier says so), and calls that do not multiply past a million ops. Calls of
+ * public functions are inlined too; the functions stay. Ops keep their own locations. Preserves: shapes. */
 #include "functions.h"
 #include <string.h>
-
-/* A chain of functions that each call the next one twice doubles with every link: what would copy more ops than this is
- * refused, before any copy is made. */
-enum { MAX_COPIES = 1 << 24 };
 
 typedef struct frame {
   uint32_t func;
@@ -24,9 +20,6 @@ typedef struct inliner {
   qn_context *ctx;
   functions functions;
   uint8_t *state; /* per function */
-  bool counting;  /* the first walk, which only adds up sizes */
-  uint64_t *size; /* of a function once its calls are replaced, in ops; at most MAX_COPIES + its own */
-  uint64_t copies;
   QN_VEC(frame) stack;
   QN_VEC(uint32_t) map; /* value of the callee -> value at the call */
   int64_t inlined;
@@ -80,14 +73,6 @@ static qn_status inline_call(inliner *in, qn_op call, qn_op func) {
 
 /* ---- the call graph, depth first with a stack of its own ---- */
 
-static qn_status count_call(inliner *in, qn_op call, uint32_t caller, uint32_t callee) {
-  in->size[caller] += in->size[callee];
-  in->copies += in->size[callee];
-  if (in->copies <= MAX_COPIES) return QN_OK;
-  return qn_op_error(in->m, call, QN_DIAG_LIMIT, "inlining makes more than %d ops: calls multiply at every level",
-                     (int)MAX_COPIES);
-}
-
 static qn_status enter(inliner *in, uint32_t func) {
   const frame f = {func, qn_block_first(in->m, qn_func_body(in->m, in->functions.list.data[func]))};
   in->state[func] = ON_STACK;
@@ -102,8 +87,7 @@ static qn_status visit_call(inliner *in, frame *top) {
   if (in->state[callee] == UNSEEN) return enter(in, callee);
   qn_op call = top->at;
   top->at = qn_op_next(in->m, call);
-  return in->counting ? count_call(in, call, top->func, callee)
-                      : inline_call(in, call, in->functions.list.data[callee]);
+  return inline_call(in, call, in->functions.list.data[callee]);
 }
 
 static qn_status inline_from(inliner *in, uint32_t root) {
@@ -116,30 +100,21 @@ static qn_status inline_from(inliner *in, uint32_t root) {
     } else if (qn_op_kind_of(in->m, top->at) == QN_OP_CALL) {
       status = visit_call(in, top);
     } else {
-      if (in->counting) in->size[top->func]++;
       top->at = qn_op_next(in->m, top->at);
     }
   }
   return status;
 }
 
-static qn_status walk_calls(inliner *in, bool counting) {
+static qn_status inline_all(inliner *in, qn_pass_run *run) {
   uint32_t n = in->functions.list.size;
-  qn_status status = QN_OK;
-  in->counting = counting;
+  qn_status status = qn_module_check_calls(in->m, (qn_op){0});
+  in->state = status ? NULL : qn_run_alloc(run, (size_t)n + 1);
+  if (!in->state) return status ? status : QN_ERR_NO_MEMORY;
   memset(in->state, UNSEEN, n);
   for (uint32_t i = 0; i < n && status == QN_OK; i++)
     if (in->state[i] == UNSEEN) status = inline_from(in, i);
   return status;
-}
-
-static qn_status inline_all(inliner *in, qn_pass_run *run) {
-  uint32_t n = in->functions.list.size;
-  in->state = qn_run_alloc(run, (size_t)n + 1);
-  in->size = qn_run_alloc(run, ((size_t)n + 1) * sizeof *in->size);
-  if (!in->state || !in->size) return QN_ERR_NO_MEMORY;
-  qn_status status = walk_calls(in, true);
-  return status == QN_OK ? walk_calls(in, false) : status;
 }
 
 qn_status qn__pass_inline_calls(qn_pass_run *run) {

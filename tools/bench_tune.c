@@ -2,13 +2,19 @@
 #include "bench.h"
 #include "fileio.h"
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
+
+/* Whether there is none yet, or one that something made to have its name, such as mktemp. */
+static bool is_new(const char *path) {
+  struct stat s;
+  return stat(path, &s) || (S_ISREG(s.st_mode) && s.st_size == 0);
+}
 
 /* The file that is written, and read before, so that what it has is kept. */
 static qn_status open_file(setup *s, char *room, size_t size, const char **path) {
   *path = cli_tuning_path(s->c, cli_value(s->c, "--tune-file", cli_value(s->c, "--tuning", NULL)), room, size);
   if (!*path) return QN_ERR_INPUT;
-  qn_status status = access(*path, F_OK) ? QN_OK : qn_tuning_read(s->c->ctx, *path, QN_FOREIGN_REFUSE);
+  qn_status status = is_new(*path) ? QN_OK : qn_tuning_read(s->c->ctx, *path, QN_FOREIGN_REFUSE);
   qn_writer w; /* whether it can be written is better known before than after */
   if (!status) status = qn__writer_open(s->c->ctx, *path, &w);
   if (!status) qn__writer_abandon(&w);

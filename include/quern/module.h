@@ -180,6 +180,9 @@ QN_API bool qn_func_is_public(const qn_module *m, qn_op func);
 QN_API qn_str qn_func_name(const qn_module *m, qn_op func);
 QN_API qn_block qn_func_body(const qn_module *m, qn_op func);
 QN_API qn_op qn_func_return(const qn_module *m, qn_op func);
+/* LIMIT, at the call where it is met, when calls multiply to more than can be inlined or evaluated (a million ops):
+ * those that are reached from `func`, or, where that is null, all of the module. */
+QN_API qn_status qn_module_check_calls(qn_module *m, qn_op func);
 /* Recomputes function_type from the arguments and the returned values. */
 QN_API void qn_func_update_type(qn_module *m, qn_op func);
 /* Names of inputs and outputs: attribute quern.name, else the value's name hint, else "argN" / "outN". */

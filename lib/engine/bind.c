@@ -21,6 +21,10 @@ qn_status qn__no_program(qn_call_error *error) {
   return qn__call_fail(error, QN_DIAG_CALL, "there is no program to call: the pointer is null");
 }
 
+qn_status qn__no_prepared(qn_call_error *error) {
+  return qn__call_fail(error, QN_DIAG_CALL, "there is no prepared call: the pointer is null");
+}
+
 qn_status qn__step_fail(const qn_step *s, qn_call_error *error, qn_diag_code code, const char *fmt, ...) {
   char text[200];
   va_list args;

@@ -285,7 +285,7 @@ static bool disjoint(const qn_prepared *c, void *const *at, uint32_t output) {
 }
 
 qn_status qn_prepared_set(qn_prepared *c, void *const *in, void *const *out, qn_call_error *error) {
-  if (!c) return qn__no_program(error);
+  if (!c) return qn__no_prepared(error);
   uint32_t inputs = c->p->num_inputs, n = inputs + c->p->num_outputs;
   void *at[QN__MAX_BASES];
   for (uint32_t i = 0; i < n; i++) {
@@ -308,5 +308,6 @@ qn_status qn_prepared_set(qn_prepared *c, void *const *in, void *const *out, qn_
 /* ---- the run ---- */
 
 qn_status qn_prepared_run(qn_prepared *c, qn_call_error *error) {
+  if (!c) return qn__no_prepared(error);
   return c->run(c, error);
 }

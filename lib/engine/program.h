@@ -130,7 +130,8 @@ void qn__fix_bytes(qn_program *p);                                              
 size_t qn__value_bytes(const qn_program *p, const qn_bound *b, uint32_t value); /* SIZE_MAX when it does not fit */
 
 qn_status qn__call_fail(qn_call_error *error, qn_diag_code code, const char *fmt, ...) QN_PRINTF(3, 4);
-qn_status qn__no_program(qn_call_error *error); /* the program is a null pointer */
+qn_status qn__no_program(qn_call_error *error);  /* the program is a null pointer */
+qn_status qn__no_prepared(qn_call_error *error); /* the prepared call is */
 /* The same for one step: names its op and where that stands in the model. */
 qn_status qn__step_fail(const qn_step *s, qn_call_error *error, qn_diag_code code, const char *fmt, ...)
     QN_PRINTF(4, 5);

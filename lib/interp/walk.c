@@ -334,11 +334,13 @@ static qn_status eval_call(qn__frame *f, qn_op op) {
   if (!func.id || !callee.size)
     return qn_op_error(f->m, op, QN_DIAG_MISSING, "no function @%.*s in this module", (int)callee.size, callee.data);
   uint32_t n = qn_op_num_results(f->m, op);
-  qn__walk own;
+  qn__walk own, *w = f->walk ? f->walk : &own;
   qn_status s = QN_OK;
   if (!f->walk) s = qn__walk_init(&own, f->m, NULL);
   if (s != QN_OK) return s;
-  s = qn__walk_function(f->walk ? f->walk : &own, func, op, f->num_in, f->in, n, f->out);
+  if (!w->checked) s = qn_module_check_calls(f->m, w->depth ? w->stack[0] : func);
+  w->checked = true;
+  if (s == QN_OK) s = qn__walk_function(w, func, op, f->num_in, f->in, n, f->out);
   if (!f->walk) qn__walk_free(&own);
   for (uint32_t i = 0; i < n && s == QN_OK; i++) f->out_bytes[i] = qn_tensor_bytes(&f->out[i]);
   return s;

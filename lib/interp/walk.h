@@ -33,6 +33,7 @@ struct qn__walk {
   qn__slot *free_slots;
   qn_op stack[QN__MAX_CALL_DEPTH];
   uint32_t depth;
+  bool checked; /* calls do not multiply past all bounds */
 };
 
 qn_status qn__walk_init(qn__walk *w, qn_module *m, const qn_eval_options *options);

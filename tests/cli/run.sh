@@ -300,6 +300,7 @@ case $kinds in *obj*)
   fails 2 "not of interp" bench --matmul 4x16x16:u8s8 --tune --engine interp
   fails 1 "nowhere" bench --matmul 4x16x16:u8s8 --tune --tune-file nowhere/t.txt
   fails 1 "goes into another file" bench --matmul 4x16x16:u8s8 --tune --tune-file "$in/other-tuning.txt"
+  : >t.txt # as mktemp leaves it
   works bench --matmul 4x32x16:u8s8 --seconds 0.01 --tune --tune-seconds 0.002 --tune-file t.txt
   grep -q '^version = 1' t.txt && grep -q '^cpu = ' t.txt || complain "no tuning file" "bench --tune"
   printf 'gemm isa=avx2 types=ui8,i8,i32 m=* n=2 k=4 : rows=2\n' >>t.txt

@@ -174,6 +174,9 @@ static void calls(void **state) {
   assert_int_equal(qn_prepared_create(f->p, &t, &t, NULL, NULL, &error), QN_ERR_INPUT);
   assert_non_null(strstr(error.message, "null"));
   assert_int_equal(qn_prepared_set(NULL, NULL, NULL, NULL), QN_ERR_INPUT);
+  assert_int_equal(qn_prepared_run(NULL, NULL), QN_ERR_INPUT);
+  assert_int_equal(qn_prepared_run(NULL, &error), QN_ERR_INPUT);
+  assert_non_null(strstr(error.message, "no prepared call"));
   assert_true(qn_program_workspace_size(NULL, &t) == SIZE_MAX);
 }
 
