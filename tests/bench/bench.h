@@ -136,6 +136,7 @@ typedef struct product_race {
   bool prepared;     /* ours are prepared calls, where a peer's set-up ends in a function, too */
   const char *peers; /* "onednn,xnnpack" */
   int64_t peak_from; /* M from which the int8 peak takes part; 0 for never */
+  const char *loop;  /* the work as which large products are told beside a bare loop of their tiles; null for never */
   const char *unit;  /* GOPS or GFLOPS */
   double budget;     /* seconds a shape */
   double zeros;      /* share of the weights' squares of 32 x 64 that are all zero */
@@ -202,6 +203,9 @@ bool copies_create(const char *name, const contender *each, int n, contender *ou
 bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out);
 /* The same for f32 multiply-adds; false where this file has no loop for the machine. */
 bool limit_fma(const options *o, double ops, contender *out);
+/* A large product u8 x s8 as a bare loop over tiles: as many dots, loads, epilogue's operations and stores as it takes,
+ * in memory of its own (limit_tiles.c); false where there is none for its sizes, its result or the machine. */
+bool limit_tiles(const options *o, const product *p, contender *out);
 /* The same of attention's products, of codes or floats, and one e^x for each score: neither can be had for less. */
 bool limit_attention(const options *o, double ops, double scores, bool codes, contender *out);
 /* As long as reading so many bytes takes at the measured bandwidth from beyond the last-level cache. */

@@ -30,13 +30,18 @@ static int add_peers(const options *o, report *r, product_race *race_of, const p
   return n;
 }
 
+/* Products that are told beside a bare loop, too: what remains to be done around tiles is little. */
+static bool is_large(const product *p) {
+  return p->m >= 64 && (double)p->m * (double)p->n * (double)p->k >= (double)(1 << 26);
+}
+
 bool race_product(qn_context *ctx, const options *o, report *r, product_race *s, int64_t m, int64_t n, int64_t k) {
   char name[64];
   contender c[MAX_CONTENDERS];
   timing t[MAX_CONTENDERS];
   product p;
   const void *y;
-  int count = 1;
+  int count = 1, loop = 0;
   snprintf(name, sizeof name, "%lldx%lldx%lld", (long long)m, (long long)n, (long long)k);
   if (!product_create_sparse(ctx, &p, m, n, k, s->a, s->y, s->fused, s->zeros)) return false;
   if (!ours_product(ctx, &p, o, o->parallel, &c[0], &y)) return product_destroy(&p), false;
@@ -49,9 +54,11 @@ bool race_product(qn_context *ctx, const options *o, report *r, product_race *s,
   }
   double ops = 2.0 * (double)m * (double)n * (double)k;
   if (s->peak_from && m >= s->peak_from && limit_peak(ctx, o, ops, &c[count])) count++;
+  if (s->loop && is_large(&p) && limit_tiles(o, &p, &c[count])) loop = count++;
   count = add_peers(o, r, s, &p, name, c, count);
   if (count > 1) race(c, count, s->budget, t);
-  for (int i = 1; i < count; i++) report_ratio(r, s->work, name, c[i].name, &t[0], &t[i], ops, s->unit);
+  for (int i = 1; i < count; i++)
+    report_ratio(r, i == loop ? s->loop : s->work, name, c[i].name, &t[0], &t[i], ops, s->unit);
   for (int i = 0; i < count; i++) contender_destroy(&c[i]);
   product_destroy(&p);
   return true;

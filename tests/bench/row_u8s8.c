@@ -6,8 +6,8 @@
 /* u8 x s8 with fused bias, scale per channel and relu, to u8 and to f32. The peak is told from M = 16. */
 bool row_u8s8(qn_context *ctx, const options *o, report *r) {
   product_race races[] = {
-      {.work = "u8s8-u8", .y = QN_UI8, .peers = "onednn,xnnpack,onnxruntime"},
-      {.work = "u8s8-f32", .y = QN_F32, .peers = "onednn,onnxruntime"},
+      {.work = "u8s8-u8", .y = QN_UI8, .loop = "u8s8-u8-loop", .peers = "onednn,xnnpack,onnxruntime"},
+      {.work = "u8s8-f32", .y = QN_F32, .loop = "u8s8-f32-loop", .peers = "onednn,onnxruntime"},
   };
   size_t n = o->num_shapes;
   bench_shape *all = o->shapes ? NULL : shapes_read(QUERN_BENCH_SHAPES, &n);
