@@ -5,6 +5,7 @@
 #include "row.h"
 
 enum { INTO_SECOND = 2, INTO_FIRST = 3 };
+enum { NEARER = 4 }; /* what comes into the second level so far ahead comes into the first a quarter as far */
 
 static void fetch(qn_ll *g, LLVMValueRef at, bool write, uint32_t into) {
   LLVMValueRef args[4] = {at, qn__ll_i32(g, write), qn__ll_i32(g, into), qn__ll_i32(g, 1)};
@@ -48,7 +49,7 @@ void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index, uint32_t vectors)
     bool parts = n->stream && qn__ll_map_in_parts(n);
     for (uint32_t line = 0; line < lines_of(g, p, vectors); line++) {
       fetch(g, qn__ll_gep_const(g, at, ahead + line * LINE), write, n->stream ? INTO_SECOND : INTO_FIRST);
-      if (parts) fetch(g, qn__ll_gep_const(g, at, ahead / (2 * QN_LL_PARTS) + line * LINE), write, INTO_FIRST);
+      if (parts) fetch(g, qn__ll_gep_const(g, at, ahead / NEARER + line * LINE), write, INTO_FIRST);
     }
   }
 }

@@ -301,34 +301,51 @@ static LLVMValueRef groups(group *p, LLVMValueRef start) {
 }
 
 /* Memory serves several places at once better than one: a long loop that goes past the caches is cut into parts, and
- * goes through all of them together, a group of each in turn. What is left over, or all of what is short, is one part
- * of the same loop. */
-enum { LEAST_PART = 16384, TOGETHER = 64 }; /* elements; TOGETHER: parts begin as aligned as the first */
+ * goes through all of them together, so many elements of each in turn. What is left over, or all of what is short, is
+ * one part of the same loop. */
+enum { LEAST_PART = 16384, TURN = 256 }; /* elements; bytes written */
+
+/* Elements of a turn. Parts are whole turns, so they begin as aligned as the first. */
+static int64_t turn_of(const group *p) {
+  uint32_t widest = 1;
+  for (uint32_t i = 0; i < p->o->num_outputs; i++) {
+    uint32_t bytes = qn__ll_mem_bits(p->o->places[i].mem) / 8;
+    if (goes_past(p->o, i) && bytes > widest) widest = bytes;
+  }
+  int64_t turn = TURN / widest;
+  return turn > step_of(p) ? turn : step_of(p);
+}
 
 static LLVMValueRef in_parts(group *p, LLVMValueRef start) {
   qn_ll *g = p->o->g;
+  const int64_t at_once = turn_of(p);
   LLVMValueRef zero = qn__ll_i64(g, 0), last = groups_end(p), step = qn__ll_i64(g, step_of(p));
   LLVMValueRef some = LLVMBuildICmp(g->b, LLVMIntSGT, last, start, "");
   LLVMValueRef whole = qn__ll_sub(g, p->o->end, start);
   whole = qn__ll_mul(g, LLVMBuildUDiv(g->b, whole, step, ""), step);
   whole = LLVMBuildSelect(g->b, some, whole, zero, "");
-  LLVMValueRef part = LLVMBuildUDiv(g->b, whole, qn__ll_i64(g, QN_LL_PARTS * TOGETHER), "");
-  part = qn__ll_mul(g, part, qn__ll_i64(g, TOGETHER));
+  LLVMValueRef part = LLVMBuildUDiv(g->b, whole, qn__ll_i64(g, QN_LL_PARTS * at_once), "");
+  part = qn__ll_mul(g, part, qn__ll_i64(g, at_once));
   part = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGE, part, qn__ll_i64(g, LEAST_PART), ""), part, zero, "");
   LLVMValueRef in_all = qn__ll_mul(g, part, qn__ll_i64(g, QN_LL_PARTS));
-  qn_ll_for turn, along, each;
+  qn_ll_for turn, along, each, in;
   qn__ll_do_begin(g, &turn, zero, qn__ll_i64(g, 2), 1, 0, NULL);
   LLVMValueRef first = LLVMBuildICmp(g->b, LLVMIntEQ, turn.i, zero, "");
   LLVMValueRef from = LLVMBuildSelect(g->b, first, start, qn__ll_add(g, start, in_all), "");
   LLVMValueRef length = LLVMBuildSelect(g->b, first, part, qn__ll_sub(g, whole, in_all), "");
   LLVMValueRef parts = LLVMBuildSelect(g->b, first, qn__ll_i64(g, QN_LL_PARTS), qn__ll_i64(g, 1), "");
-  qn__ll_for_begin(g, &along, zero, length, step_of(p), 0, NULL);
+  qn__ll_for_begin(g, &along, zero, length, at_once, 0, NULL);
+  LLVMValueRef here = qn__ll_add(g, from, along.i);
+  LLVMValueRef many = qn__ll_min(g, qn__ll_sub(g, length, along.i), qn__ll_i64(g, at_once));
   qn__ll_do_begin(g, &each, zero, parts, 1, 0, NULL);
-  LLVMValueRef index = qn__ll_add(g, qn__ll_add(g, from, along.i), qn__ll_mul(g, each.i, part));
+  LLVMValueRef at = qn__ll_add(g, here, qn__ll_mul(g, each.i, part));
+  qn__ll_do_begin(g, &in, zero, many, step_of(p), 0, NULL);
+  LLVMValueRef index = qn__ll_add(g, at, in.i);
   if (p->count > 1)
     several(p, index);
   else
     one(p->o, index, g->lanes, NULL);
+  qn__ll_for_end(g, &in, NULL);
   qn__ll_for_end(g, &each, NULL);
   qn__ll_for_end(g, &along, NULL);
   qn__ll_for_end(g, &turn, NULL);
