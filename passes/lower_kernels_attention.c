@@ -19,7 +19,7 @@
  * along which k and v are broadcast; or, where there is one query that sees all keys, as queries of one head.
  *
  * One or two queries of codes around zero are multiplied as signed codes where a machine can do that with k and v as
- * they lie (lib/llvm/attention_direct.c): then there are no sums of k. */
+ * they lie (lib/llvm/attention_few.c): then there are no sums of k. */
 #include "lower_kernels.h"
 #include <math.h>
 #include <quern/unstable/layout.h>

@@ -12,7 +12,6 @@ typedef struct body {
   LLVMValueRef q_head, first_tile; /* of the present head; of the present tiles */
   qn_ll_tile tile;                 /* of the present product */
   LLVMValueRef softmax, finish;
-  bool direct;       /* k and v are multiplied where they lie */
   bool texts;        /* products are functions that are text */
   LLVMValueRef fill; /* with texts */
   LLVMTypeRef fill_type;
@@ -127,10 +126,10 @@ static LLVMValueRef block_of_k(body *w) {
 }
 
 /* Of few queries products are functions of their own, so that the rest can be compiled quickly. Calling them takes a
- * few hundredths of the time of a tile of more queries, or of codes that are multiplied where they lie. */
+ * few hundredths of the time of a tile of more queries. */
 typedef void (*product_fn)(body *w, LLVMValueRef row, uint32_t rows, void *user);
 static bool calls_products(const body *w) {
-  return w->t.rows <= QN_ATTENTION_DIRECT_ROWS && !w->direct && !w->texts;
+  return w->t.rows <= QN_ATTENTION_DIRECT_ROWS && !w->texts;
 }
 
 static void product(body *w, product_fn fn, LLVMValueRef row, uint32_t rows, void *user) {
@@ -425,13 +424,8 @@ static void tile_by_block(body *w, LLVMValueRef i, bool second) {
   if (w->t.plan->causal) qn__ll_if_begin(g, &any, LLVMBuildICmp(g->b, LLVMIntSLT, w->t.block, keys, ""));
   LLVMValueRef count = qn__ll_min(g, qn__ll_sub(g, keys, w->t.block), width);
   if (!second) {
-    if (w->direct)
-      qn__ll_attention_direct_scores(&w->t, w->q, w->q_row, w->k);
-    else
-      by_sums(w, scores_of, NULL);
+    by_sums(w, scores_of, NULL);
     call(w, w->softmax);
-  } else if (w->direct) {
-    qn__ll_attention_direct_values(&w->t, w->v, count);
   } else {
     values(w, count);
   }
@@ -507,7 +501,7 @@ static void all_tiles(body *w, LLVMValueRef begin, LLVMValueRef end) {
 static void place_scratch(qn_ll_attention *t) {
   const qn_attention_plan *p = t->plan;
   int64_t at = 0, rows = t->room;
-  t->at.scores = at;
+  t->at.sums = t->at.scores = at;
   at += rows * p->key_block * 4;
   t->at.codes = at;
   at += p->codes ? rows * p->key_block : 0;
@@ -545,15 +539,15 @@ qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
   qn_ll_attention *t = &w.t;
   qn_status status = check(g, t->plan, of->rows);
   if (status != QN_OK) return status;
+  if (qn__ll_attention_few(t)) return qn__ll_attention_few_tiles(t);
   t->room = 2 * t->rows > t->plan->rows ? t->plan->rows : t->rows;
   place_scratch(t);
   w.softmax = qn__ll_attention_softmax(t);
   w.finish = qn__ll_attention_finish(t);
-  w.direct = qn__ll_attention_direct(t);
-  w.texts = !w.direct && qn__ll_attention_text_serves(t);
+  w.texts = qn__ll_attention_text_serves(t);
   if (w.texts) w.fill = qn__ll_attention_fill_text(g, &w.fill_type);
-  if (t->plan->k_rows && !w.direct) w.pack_k = qn__ll_attention_pack(t, false);
-  if (t->plan->v_rows && !w.direct) w.pack_v = qn__ll_attention_pack(t, true);
+  if (t->plan->k_rows) w.pack_k = qn__ll_attention_pack(t, false);
+  if (t->plan->v_rows) w.pack_v = qn__ll_attention_pack(t, true);
   if (g->failed) return QN_OK; /* told by the caller */
   w.together = together(t);
   w.memory = qn__ll_slot(g, g->i8, (uint32_t)t->at.bytes * w.together);

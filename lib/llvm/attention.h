@@ -7,7 +7,9 @@
 
 /* A tile's memory on the stack, as byte offsets. Rows of one kind follow each other. */
 typedef struct qn_ll_scratch {
-  int64_t scores;   /* key_block sums, scores, then weights: 32 bits each */
+  int64_t frame;    /* of loops over scores (lanes.h); few queries only */
+  int64_t sums;     /* key_block sums of scores, 32 bits each: the scores' own place but with few queries */
+  int64_t scores;   /* key_block scores, then weights: 32 bits each */
   int64_t codes;    /* key_block codes */
   int64_t lanes;    /* one vector: the row's largest score, or sum of codes, of each lane */
   int64_t out;      /* o: dv_room floats */
@@ -71,10 +73,22 @@ bool qn__ll_attention_text_serves(const qn_ll_attention *t);
 void qn__ll_attention_text(qn_ll_tile *t, const qn_ll_product *p);
 LLVMValueRef qn__ll_attention_fill_text(qn_ll *g, LLVMTypeRef *type);
 
-/* attention_direct.c: what one or two queries add of the present block without bringing it into layouts. */
-bool qn__ll_attention_direct(const qn_ll_attention *t);
-void qn__ll_attention_direct_scores(qn_ll_attention *t, LLVMValueRef q, LLVMValueRef q_row, LLVMValueRef k);
-void qn__ll_attention_direct_values(qn_ll_attention *t, LLVMValueRef v, LLVMValueRef count);
+/* attention_few.c: a tile of one or two queries, whose keys and values are multiplied where they lie. */
+bool qn__ll_attention_few(const qn_ll_attention *t);
+qn_status qn__ll_attention_few_tiles(qn_ll_attention *t);
+/* attention_few_text.c. Of `count` keys, with `before` keys before them in memory: void(queries, from one to the next,
+ * keys, count, sums, before); nothing is done where there are none. Of values: void(weights, values, count, o,
+ * factors). */
+LLVMValueRef qn__ll_attention_few_scores(const qn_ll_attention *t);
+void qn__ll_attention_few_scores_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[6]);
+LLVMValueRef qn__ll_attention_few_values(const qn_ll_attention *t);
+void qn__ll_attention_few_values_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[5]);
+/* attention_few_softmax.c, of a row: void(scratch, keys of the block that the row sees, constants). */
+struct qn_ll_lane_constants;
+bool qn__ll_attention_few_softmax_serves(const qn_ll_attention *t);
+LLVMValueRef qn__ll_attention_few_softmax(const qn_ll_attention *t, uint32_t row,
+                                          struct qn_ll_lane_constants *constants);
+void qn__ll_attention_few_softmax_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[3]);
 
 /* attention_rows.c: keys, or values, that come as rows. The room that a block of them takes in the product's layout;
  * and a function void(room, rows, how many of them, their length) that brings it there, with zeros behind. */

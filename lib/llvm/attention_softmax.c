@@ -14,7 +14,7 @@ typedef struct softmax {
   LLVMValueRef row;                                             /* of the tile */
   LLVMValueRef left;                                            /* keys that the row sees from the block's first on */
   LLVMValueRef exist;                                           /* keys that exist from there on */
-  LLVMValueRef at;                                              /* the row's scores */
+  LLVMValueRef at, sums;                                        /* the row's scores, and what they are made of */
   uint32_t group;                                               /* keys per turn of a loop: whole rows of partials */
   uint32_t at_once;                                             /* vectors that take their steps together */
   bool by_key; /* what changes with keys only is known before the rows begin */
@@ -150,7 +150,9 @@ static LLVMValueRef score_vectors(softmax *s, LLVMValueRef first, LLVMValueRef m
     index = place_of(s, key[k], part, &mask);
     qn__ll_region_load(&s->score[k], both, s->places, index, g->lanes, mask);
     at[k] = qn__ll_gep(g, s->at, qn__ll_mul(g, key[k], qn__ll_i64(g, 4)));
-    qn__ll_region_set_input(&s->score[k], 0, qn__ll_load_vec(g, type, at[k], 4));
+    LLVMValueRef sum = at[k];
+    if (s->sums != s->at) sum = qn__ll_gep(g, s->sums, qn__ll_mul(g, key[k], qn__ll_i64(g, 4)));
+    qn__ll_region_set_input(&s->score[k], 0, qn__ll_load_vec(g, type, sum, 4));
   }
   qn__ll_region_emit_group(s->score, s->at_once, both, 0, 0, g->lanes);
   for (uint32_t k = 0; k < s->at_once; k++) {
@@ -290,7 +292,9 @@ static void code_weights(softmax *s, LLVMValueRef max, bool part) {
 
 static void begin_row(softmax *s, LLVMValueRef row) {
   s->row = row;
-  s->at = row_at(&s->t, s->t.at.scores, row, (int64_t)s->t.plan->key_block * 4);
+  int64_t bytes = (int64_t)s->t.plan->key_block * 4;
+  s->sums = s->at = row_at(&s->t, s->t.at.scores, row, bytes);
+  if (s->t.at.sums != s->t.at.scores) s->sums = row_at(&s->t, s->t.at.sums, row, bytes);
   s->left = qn__ll_attention_left(&s->t, row, s->t.block);
 }
 

@@ -69,6 +69,13 @@ static qn_status plan_room(qn_module *m, qn_op op, int64_t d, qn_attention_plan 
       which, p->key_block, MAX_ROOM);
 }
 
+/* Codes are signed; of floats whole vectors are read, where values are rows too, and each of them by all queries. */
+static bool plan_direct(qn_module *m, qn_op op, int64_t queries, int64_t dv, const qn_attention_plan *p) {
+  bool all = queries == 1 || qn__attention_causal(m, op) == QN_CAUSAL_NONE;
+  if (p->codes) return p->scores.lhs == QN_I8 && p->v_rows && dv % 64 == 0;
+  return p->scores.rhs == QN_F32 && p->values.layout.panel_width == dv && p->d % 16 == 0 && dv % 16 == 0 && all;
+}
+
 static qn_status plan_sizes(qn_module *m, qn_op op, qn_attention_plan *p) {
   qn__pshape q = qn__pshape_of(m, qn_op_operand(m, op, 0)), v = qn__pshape_of(m, qn_op_operand(m, op, 2));
   int64_t d = q.rank >= 2 ? q.size[q.rank - 1] : QN_DYNAMIC, dv = v.rank >= 2 ? v.size[v.rank - 1] : QN_DYNAMIC;
@@ -84,8 +91,8 @@ static qn_status plan_sizes(qn_module *m, qn_op op, qn_attention_plan *p) {
                        dv < 0 ? "not known" : "too large", MAX_DV);
   int64_t queries = q.rank >= 2 ? q.size[q.rank - 2] : QN_DYNAMIC;
   p->d = d > 0 && d <= UINT32_MAX ? (uint32_t)d : 0, p->dv = (uint32_t)dv;
-  p->direct = p->scores.lhs == QN_I8 && p->k_rows && p->v_rows && p->d > 0 && p->d <= QN_ATTENTION_DIRECT_CODES &&
-              queries > 0 && queries <= QN_ATTENTION_DIRECT_ROWS && dv % 64 == 0;
+  p->direct = p->k_rows && p->d > 0 && p->d <= QN_ATTENTION_DIRECT_CODES && queries > 0 &&
+              queries <= QN_ATTENTION_DIRECT_ROWS && plan_direct(m, op, queries, dv, p);
   p->key_block = (uint32_t)block;
   p->dv_room = ((uint32_t)dv + width - 1) / width * width;
   p->scores.lhs_padded = d >= 0 && d % p->scores.layout.k_block == 0;

@@ -1,0 +1,166 @@
+/* ATTENTION of one or two queries (attention_few_text.c): one tile of a head after the other, block by block. A block's
+ * weights have to wait for the largest of its scores and for e^x; meanwhile the next block's scores are computed, which
+ * is why sums of scores have a place of their own. */
+#include "attention.h"
+#include "lanes.h"
+
+typedef struct body {
+  qn_ll_attention t;
+  LLVMValueRef scores, values, softmax[QN_ATTENTION_DIRECT_ROWS], finish, fill;
+  bool texts; /* of the softmax too */
+  LLVMTypeRef fill_type;
+  LLVMValueRef constants;
+  LLVMValueRef q, k, v, q_row; /* of the present tile and head */
+  LLVMValueRef end;            /* keys that its last row sees */
+} body;
+
+/* Frame and sums are only here; what lies behind the scores is filled with zeros up to the row's largest score. */
+static void place_scratch(qn_ll_attention *t) {
+  enum { LINE = 64, FRAME_BYTES = 8 * (QN_LANE_FRAME_ROWS + 1) };
+  const qn_attention_plan *p = t->plan;
+  int64_t rows = t->rows, at = (FRAME_BYTES + LINE - 1) / LINE * LINE + LINE; /* sums may begin 15 keys before */
+  t->at.frame = 0, t->at.sums = at;
+  at += rows * p->key_block * 4;
+  t->at.scores = at;
+  at += rows * p->key_block * 4;
+  t->at.codes = at;
+  at += p->codes ? rows * p->key_block : 0;
+  t->at.lanes = at;
+  at += rows * LINE;
+  t->at.out = at;
+  at += rows * p->dv_room * 4;
+  t->at.partials = at;
+  at += p->codes ? LINE : rows * 32 * 4;
+  t->at.factor = at;
+  t->at.max = at + LINE;
+  t->at.bytes = at + 2 * LINE;
+}
+
+static LLVMValueRef at(const body *w, int64_t bytes) {
+  return qn__ll_gep_const(w->t.g, w->t.memory, bytes);
+}
+
+static void fill(body *w, int64_t from, int64_t end, uint32_t bits) {
+  qn_ll *g = w->t.g;
+  LLVMValueRef args[3] = {at(w, from), qn__ll_i64(g, end - from), qn__ll_i32(g, bits)};
+  LLVMBuildCall2(g->b, w->fill_type, w->fill, args, 3, "");
+}
+
+/* Of the keys from `block` on; none if there are none. */
+static void scores(body *w, LLVMValueRef block) {
+  qn_ll *g = w->t.g;
+  const qn_attention_plan *p = w->t.plan;
+  LLVMValueRef count = qn__ll_min(g, qn__ll_sub(g, w->end, block), qn__ll_i64(g, p->key_block));
+  LLVMValueRef bytes = qn__ll_mul(g, block, qn__ll_i64(g, (p->codes ? 1 : 4) * (int64_t)p->d));
+  LLVMValueRef args[6] = {w->q, w->q_row, qn__ll_gep(g, w->k, bytes), count, at(w, w->t.at.sums), block};
+  qn__ll_attention_few_scores_call(g, w->scores, args);
+}
+
+/* Where an extra has the present block of row r. */
+static void place_extras(body *w, uint32_t r) {
+  qn_ll *g = w->t.g;
+  const qn_attention_plan *p = w->t.plan;
+  for (uint32_t i = 0; i < p->num_extras; i++) {
+    int64_t field = w->t.at.frame + 8 * (QN_LANE_FRAME_BASES + 1 + i);
+    LLVMValueRef base =
+        qn__ll_gep(g, qn__ll_arg_ptr(g, 4 + i), qn__ll_mul(g, w->t.head, qn__ll_arg_stride(g, 9 + 2 * i)));
+    if (p->extras[i].by_row) {
+      LLVMValueRef row = qn__ll_add(g, w->t.first_row, qn__ll_i64(g, r));
+      base = qn__ll_gep(g, base, qn__ll_mul(g, row, qn__ll_arg_stride(g, 8 + 2 * i)));
+    }
+    LLVMValueRef bytes = qn__ll_mul(g, w->t.block, qn__ll_i64(g, qn__ll_mem_bits(p->extras[i].mem) / 8));
+    qn__ll_store_vec(g, qn__ll_gep(g, base, bytes), at(w, field), 8);
+  }
+}
+
+static void softmax(body *w) {
+  qn_ll *g = w->t.g;
+  LLVMValueRef width = qn__ll_i64(g, w->t.plan->key_block);
+  if (!w->texts) {
+    LLVMValueRef args[5] = {g->args, w->t.memory, w->t.first_row, w->t.head, w->t.block};
+    LLVMBuildCall2(g->b, qn__ll_attention_signature(g), w->softmax[0], args, 5, "");
+    return;
+  }
+  for (uint32_t r = 0; r < w->t.rows; r++) {
+    LLVMValueRef left = qn__ll_min(g, qn__ll_attention_left(&w->t, qn__ll_i64(g, r), w->t.block), width);
+    LLVMValueRef args[3] = {w->t.memory, left, w->constants};
+    place_extras(w, r);
+    qn__ll_attention_few_softmax_call(g, w->softmax[r], args);
+  }
+}
+
+static void values(body *w) {
+  qn_ll *g = w->t.g;
+  const qn_attention_plan *p = w->t.plan;
+  LLVMValueRef count = qn__ll_min(g, qn__ll_sub(g, w->end, w->t.block), qn__ll_i64(g, p->key_block));
+  LLVMValueRef bytes = qn__ll_mul(g, w->t.block, qn__ll_i64(g, (p->codes ? 1 : 4) * (int64_t)p->dv));
+  LLVMValueRef weights = at(w, p->codes ? w->t.at.codes : w->t.at.scores);
+  LLVMValueRef args[5] = {weights, qn__ll_gep(g, w->v, bytes), count, at(w, w->t.at.out), at(w, w->t.at.factor)};
+  qn__ll_attention_few_values_call(g, w->values, args);
+}
+
+static LLVMValueRef of_head(body *w, uint32_t ptr, uint32_t stride) {
+  qn_ll *g = w->t.g;
+  return qn__ll_gep(g, qn__ll_arg_ptr(g, ptr), qn__ll_mul(g, w->t.head, qn__ll_arg_stride(g, stride)));
+}
+
+/* Tile `unit`, counted through all heads. */
+static void tile(body *w, LLVMValueRef unit, LLVMValueRef tiles) {
+  qn_ll *g = w->t.g;
+  const qn_ll_scratch *s = &w->t.at;
+  LLVMValueRef zero = qn__ll_i64(g, 0), rows = qn__ll_i64(g, w->t.rows);
+  qn_ll_for blocks;
+  w->t.head = LLVMBuildUDiv(g->b, unit, tiles, "");
+  LLVMValueRef first = qn__ll_mul(g, LLVMBuildURem(g->b, unit, tiles, ""), rows);
+  w->t.first_row = qn__ll_add(g, qn__ll_arg_size(g, 5), first);
+  w->q = qn__ll_gep(g, of_head(w, 0, 4), qn__ll_mul(g, w->t.first_row, w->q_row));
+  w->k = of_head(w, 1, 5), w->v = of_head(w, 2, 6);
+  w->end = qn__ll_attention_left(&w->t, qn__ll_i64(g, w->t.rows - 1), zero);
+  fill(w, s->out, s->max, 0);
+  fill(w, s->max, s->bytes, 0xFF7FFFFFu); /* -FLT_MAX */
+  scores(w, zero);
+  qn__ll_for_begin(g, &blocks, zero, w->end, w->t.plan->key_block, 0, NULL);
+  w->t.block = blocks.i;
+  softmax(w);
+  scores(w, qn__ll_add(g, blocks.i, qn__ll_i64(g, w->t.plan->key_block)));
+  values(w);
+  qn__ll_for_end(g, &blocks, NULL);
+  LLVMValueRef args[5] = {g->args, w->t.memory, w->t.first_row, w->t.head, zero};
+  LLVMBuildCall2(g->b, qn__ll_attention_signature(g), w->finish, args, 5, "");
+}
+
+static void make_softmax(body *w) {
+  qn_ll *g = w->t.g;
+  qn_ll_lane_constants constants = {.count = 0};
+  w->texts = qn__ll_attention_few_softmax_serves(&w->t);
+  if (!w->texts) {
+    w->softmax[0] = qn__ll_attention_softmax(&w->t);
+    return;
+  }
+  for (uint32_t r = 0; r < w->t.rows; r++) w->softmax[r] = qn__ll_attention_few_softmax(&w->t, r, &constants);
+  w->constants = qn__ll_lane_table(g, constants.bits, constants.count);
+}
+
+qn_status qn__ll_attention_few_tiles(qn_ll_attention *t) {
+  qn_ll *g = t->g;
+  body w = {.t = *t};
+  qn_ll_for units;
+  w.t.room = w.t.rows;
+  place_scratch(&w.t);
+  w.finish = qn__ll_attention_finish(&w.t);
+  w.fill = qn__ll_attention_fill_text(g, &w.fill_type);
+  w.scores = qn__ll_attention_few_scores(&w.t);
+  w.values = qn__ll_attention_few_values(&w.t);
+  make_softmax(&w);
+  if (g->failed) return QN_OK; /* told by the caller */
+  w.t.memory = qn__ll_slot(g, g->i8, (uint32_t)w.t.at.bytes);
+  w.t.keys = qn__ll_arg_size(g, 1);
+  w.t.causal_more = qn__ll_arg_size(g, 4);
+  w.q_row = qn__ll_arg_stride(g, 0);
+  LLVMValueRef tiles = qn__ll_arg_size(g, 6);
+  qn__ll_for_begin(g, &units, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), 1, 0, NULL);
+  tile(&w, units.i, tiles);
+  qn__ll_for_end(g, &units, NULL);
+  qn__ll_function_quickly(g, g->fn);
+  return QN_OK;
+}

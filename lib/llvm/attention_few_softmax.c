@@ -1,0 +1,317 @@
+/* Between the products of one or two queries, a row's scores, their largest, weights and sums, as text: where the score
+ * is a list of steps over vectors (lanes.h) and the weight e^(s - m). The steps are those of attention_weight.c. */
+#include "assembly.h"
+#include "attention.h"
+#include "lanes.h"
+#include "poly.h"
+#include <string.h>
+
+enum { MOST_EXTRAS = 2, LINE = 64, PARTIALS = 32, AT_ONCE = 4, UNROLLED = 2 };
+enum { X = 0, T = 5, P = 10, OLD = 14, FACTOR = 15, SUM = 16, INDEX = 18, FIRST_NUMBER = 19, MAX = 31 };
+enum { NO_LESS = 21, EQUAL = 0, MINUS_INFINITY = (int)0xFF800000 }; /* of vcmpps: or a NaN */
+
+typedef enum number { LEAST, ONE, C2, C3, C4, C5, C6, LOW, HIGH, MAGIC, LOG2E, NUMBERS } number;
+
+typedef struct writer {
+  const qn_ll_attention *t;
+  uint32_t row, at_once, turns; /* vectors in a turn */
+  qn_ll_lane_constants *constants;
+  qn_buf text;
+} writer;
+
+#define TEXT(...) qn__buf_fmt(&w->text, __VA_ARGS__)
+
+static uint32_t bits_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+static uint32_t constant_at(writer *w, uint32_t bits) {
+  return qn__ll_lane_constant(w->constants, bits);
+}
+
+/* From the frame, where rdi is: byte `at` of the tile's memory. */
+static long long from_frame(const writer *w, int64_t at) {
+  return (long long)(at - w->t->at.frame);
+}
+
+static int64_t scores_at(const writer *w) {
+  return w->t->at.scores + (int64_t)w->row * w->t->plan->key_block * 4;
+}
+
+/* ---- scores ---- */
+
+/* Their places: sums, extras, scores. Null where they are not such a list. */
+static qn_ll_place *places_of(const qn_ll_attention *t) {
+  const qn_attention_plan *p = t->plan;
+  qn_ll *g = t->g;
+  qn_ll_place *places = qn__arena_array(g->arena, 2 + MOST_EXTRAS, sizeof *places);
+  if (!places) {
+    g->failed = g->out_of_memory = true;
+    return NULL;
+  }
+  places[0] = (qn_ll_place){p->scores.acc, QN_ACCESS_DENSE, NULL, NULL};
+  for (uint32_t i = 0; i < p->num_extras; i++)
+    places[1 + i] = (qn_ll_place){p->extras[i].mem, p->extras[i].by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, NULL, NULL};
+  places[1 + p->num_extras] = (qn_ll_place){QN_F32, QN_ACCESS_DENSE, NULL, NULL};
+  return places;
+}
+
+typedef struct list {
+  qn_ll_region region;
+  qn_ll_place *places;
+  qn_ll_lanes part;
+  bool still[2 + MOST_EXTRAS];
+  qn_ll_lane_rows rows;
+} list;
+
+static bool varies(const qn_ll_region *r) {
+  for (uint32_t i = 0; i < r->tape->num_insts; i++)
+    if (r->needed[i] && !(r->vary[i] & QN_LL_BY_LANE) && r->tape->insts[i].op != QN_T_CONST) return false;
+  return true;
+}
+
+static bool make_list(const qn_ll_attention *t, list *l) {
+  const qn_attention_plan *p = t->plan;
+  uint8_t vary[1 + MOST_EXTRAS] = {QN_LL_BY_LANE};
+  *l = (list){.part.num_sinks = 1};
+  if (p->num_extras > MOST_EXTRAS) return false;
+  for (uint32_t i = 0; i < p->num_extras; i++) vary[1 + i] = p->extras[i].by_col ? QN_LL_BY_LANE : 0;
+  l->places = places_of(t);
+  if (!l->places || !qn__ll_region_init(&l->region, t->g, &p->score, vary) || !varies(&l->region)) return false;
+  l->part.region = &l->region, l->part.places = l->places;
+  l->part.sinks[0] = (qn_ll_lanes_sink){.reg = p->score.outputs[0], .to = &l->places[1 + p->num_extras]};
+  l->rows = (qn_ll_lane_rows){.count = 1, .parts = &l->part, .moves = l->still, .walked = l->still, .rests = true};
+  return qn__ll_lane_rows_serve(&l->rows);
+}
+
+bool qn__ll_attention_few_softmax_serves(const qn_ll_attention *t) {
+  list l;
+  return t->plan->exponential && make_list(t, &l);
+}
+
+/* Scores of the keys there are; those of others are -infinity. */
+static void write_list(writer *w) {
+  const qn_ll_attention *t = w->t;
+  long long bytes = 4LL * t->plan->key_block, scores = (long long)scores_at(w);
+  list l;
+  TEXT("leaq -31(%%rsi), %%rax\nmovq %%rax, %lld(%%rdi)\n", (long long)t->at.frame + 8 * QN_LANE_FRAME_LAST);
+  TEXT("leaq %lld(%%rdi), %%rax\nmovq %%rax, %lld(%%rdi)\n", (long long)t->at.sums + w->row * bytes,
+       (long long)t->at.frame + 8 * QN_LANE_FRAME_BASES);
+  TEXT("leaq %lld(%%rdi), %%rax\nmovq %%rax, %lld(%%rdi)\n", scores,
+       (long long)t->at.frame + 8 * (QN_LANE_FRAME_BASES + 1 + t->plan->num_extras));
+  TEXT("cmpq $$%u, %%rsi\njge 11f\nxorl %%eax, %%eax\n", t->plan->key_block);
+  TEXT("vbroadcastss %u(%%rdx), %%zmm0\n10:\nvmovups %%zmm0, %lld(%%rdi,%%rax)\n",
+       constant_at(w, (uint32_t)MINUS_INFINITY), scores);
+  TEXT("addq $$%d, %%rax\ncmpq $$%lld, %%rax\njl 10b\n11:\n", LINE, bytes);
+  TEXT("addq $$%lld, %%rdi\nxorl %%esi, %%esi\n", (long long)t->at.frame);
+  if (!make_list(t, &l) || !qn__ll_lane_rows_write(&l.rows, w->constants, &w->text)) t->g->failed = true;
+}
+
+/* ---- turns of vectors, of which rax counts the keys ---- */
+
+static bool loops(const writer *w) {
+  return w->turns > UNROLLED;
+}
+
+static void turns(writer *w, int label, void (*turn)(writer *w, uint32_t i)) {
+  if (loops(w)) TEXT("xorl %%eax, %%eax\n.p2align 4\n%d:\n", label);
+  for (uint32_t i = 0; i < (loops(w) ? 1 : w->turns); i++) turn(w, i);
+  if (loops(w))
+    TEXT("addq $$%u, %%rax\ncmpq $$%u, %%rax\njl %db\n", 16 * w->at_once, 16 * w->at_once * w->turns, label);
+}
+
+/* Vector k of turn i of what takes `bytes` for each key. */
+static void put_place(writer *w, int64_t at, uint32_t i, uint32_t k, uint32_t bytes) {
+  long long from = from_frame(w, at) + (i * w->at_once + k) * 16LL * bytes;
+  if (loops(w))
+    TEXT("%lld(%%rdi,%%rax,%u)", from, bytes);
+  else
+    TEXT("%lld(%%rdi)", from);
+}
+
+static void find_larger(writer *w, uint32_t i) {
+  for (uint32_t k = 0; k < w->at_once; k++) {
+    TEXT("vmovups ");
+    put_place(w, scores_at(w), i, k, 4);
+    TEXT(", %%zmm%u\nvmaxps %%zmm%u, %%zmm%u, %%zmm%u\n", 2 + k, k % 2, 2 + k, k % 2);
+  }
+}
+
+/* The largest, with the one before, which passes over NaN: that is where it is the first operand. */
+static void find_largest(writer *w) {
+  int64_t max = w->t->at.max + 4 * (int64_t)w->row;
+  TEXT("vbroadcastss %lld(%%rdi), %%zmm%d\n", from_frame(w, max), OLD);
+  TEXT("vmovaps %%zmm%d, %%zmm0\nvmovaps %%zmm%d, %%zmm1\n", OLD, OLD);
+  turns(w, 12, find_larger);
+  TEXT("vmaxps %%zmm1, %%zmm0, %%zmm0\nvextractf64x4 $$1, %%zmm0, %%ymm1\nvmaxps %%ymm1, %%ymm0, %%ymm0\n");
+  TEXT("vextractf128 $$1, %%ymm0, %%xmm1\nvmaxps %%xmm1, %%xmm0, %%xmm0\n");
+  TEXT("vpermilpd $$1, %%xmm0, %%xmm1\nvmaxps %%xmm1, %%xmm0, %%xmm0\n");
+  TEXT("vmovshdup %%xmm0, %%xmm1\nvmaxps %%xmm1, %%xmm0, %%xmm0\n");
+  TEXT("vmovss %%xmm0, %lld(%%rdi)\nvbroadcastss %%xmm0, %%zmm%d\n", from_frame(w, max), MAX);
+}
+
+/* ---- e^(x - MAX) ---- */
+
+static void load_numbers(writer *w) {
+  static const float steps[] = {1.0f, QN_EXP_C2, QN_EXP_C3, QN_EXP_C4, QN_EXP_C5, QN_EXP_C6};
+  uint32_t bits[NUMBERS] = {[LEAST] = bits_of(w->t->plan->codes ? -80.0f : -104.0f),
+                            [LOW] = bits_of(-(QN_LN2_LO)),
+                            [HIGH] = bits_of(-QN_LN2_HI),
+                            [MAGIC] = bits_of(0x1.8p23f),
+                            [LOG2E] = bits_of(QN_LOG2E)};
+  for (uint32_t i = 0; i < sizeof steps / sizeof *steps; i++) bits[ONE + i] = bits_of(steps[i]);
+  for (uint32_t i = 0; i < NUMBERS; i++)
+    TEXT("vbroadcastss %u(%%rdx), %%zmm%u\n", constant_at(w, bits[i]), FIRST_NUMBER + i);
+}
+
+static void each(writer *w, uint32_t count, const char *name, int c, uint32_t b, uint32_t step_b, uint32_t dst) {
+  for (uint32_t k = 0; k < count; k++)
+    TEXT("%s %%zmm%d, %%zmm%u, %%zmm%u\n", name, FIRST_NUMBER + c, b + step_b * k, dst + k);
+}
+
+/* p, and the power of two: in T as a float, or with `shifted` in its bits. */
+static void powers(writer *w, uint32_t count, bool shifted) {
+  for (uint32_t k = 0; k < count; k++) TEXT("vmovaps %%zmm%d, %%zmm%u\n", FIRST_NUMBER + MAGIC, T + k);
+  each(w, count, "vfmadd231ps", LOG2E, X, 1, T);
+  each(w, count, "vsubps", MAGIC, T, 1, P);
+  for (uint32_t k = 0; k < count; k++)
+    TEXT("vfmadd231ps %%zmm%d, %%zmm%u, %%zmm%u\n", FIRST_NUMBER + HIGH, P + k, X + k);
+  for (uint32_t k = 0; k < count; k++)
+    TEXT("vfmadd231ps %%zmm%d, %%zmm%u, %%zmm%u\n", FIRST_NUMBER + LOW, P + k, X + k);
+  for (uint32_t k = 0; k < count; k++) {
+    if (!shifted) TEXT("vmovaps %%zmm%u, %%zmm%u\n", P + k, T + k);
+    TEXT("vmovaps %%zmm%d, %%zmm%u\n", FIRST_NUMBER + C6, P + k);
+  }
+  for (int c = C5; c >= C2; c--) each(w, count, "vfmadd213ps", c, X, 1, P);
+  for (int i = 0; i < 2; i++) each(w, count, "vfmadd213ps", ONE, X, 1, P);
+}
+
+static void subtract_max(writer *w, uint32_t count) {
+  for (uint32_t k = 0; k < count; k++) TEXT("vsubps %%zmm%d, %%zmm%u, %%zmm%u\n", MAX, X + k, X + k);
+}
+
+/* e^x in P, 0 below -104, of which floats' LEAST tells. */
+static void exponentials(writer *w, uint32_t count) {
+  subtract_max(w, count);
+  for (uint32_t k = 0; k < count; k++)
+    TEXT("vcmpps $$%d, %%zmm%d, %%zmm%u, %%k%u\n", NO_LESS, FIRST_NUMBER + LEAST, X + k, 1 + k);
+  powers(w, count, false);
+  for (uint32_t k = 0; k < count; k++)
+    TEXT("vscalefps %%zmm%u, %%zmm%u, %%zmm%u {%%k%u} {z}\n", T + k, P + k, P + k, 1 + k);
+}
+
+/* 1 where the largest stays. */
+static void find_factor(writer *w) {
+  TEXT("vmovaps %%zmm%d, %%zmm%d\n", OLD, X);
+  if (w->t->plan->codes)
+    TEXT("vbroadcastss %u(%%rdx), %%zmm%d\n", constant_at(w, bits_of(-104.0f)), FIRST_NUMBER + LEAST);
+  exponentials(w, 1);
+  TEXT("vcmpps $$%d, %%zmm%d, %%zmm%d, %%k1\n", EQUAL, OLD, MAX);
+  TEXT("vmovaps %%zmm%d, %%zmm%d {%%k1}\nvmovaps %%zmm%d, %%zmm%d\n", FIRST_NUMBER + ONE, P, P, FACTOR);
+  TEXT("vmovss %%xmm%d, %lld(%%rdi)\n", FACTOR, from_frame(w, w->t->at.factor + 4 * (int64_t)w->row));
+  if (w->t->plan->codes)
+    TEXT("vbroadcastss %u(%%rdx), %%zmm%d\n", constant_at(w, bits_of(-80.0f)), FIRST_NUMBER + LEAST);
+}
+
+static void load_scores(writer *w, uint32_t i) {
+  for (uint32_t k = 0; k < w->at_once; k++) {
+    TEXT("vmovups ");
+    put_place(w, scores_at(w), i, k, 4);
+    TEXT(", %%zmm%u\n", X + k);
+  }
+}
+
+/* ---- weights ---- */
+
+static void float_weights(writer *w, uint32_t i) {
+  load_scores(w, i);
+  exponentials(w, w->at_once);
+  for (uint32_t k = 0; k < w->at_once; k++) {
+    TEXT("vmovups %%zmm%u, ", P + k);
+    put_place(w, scores_at(w), i, k, 4);
+    if (k < 2 && (i == 0 || loops(w)))
+      TEXT("\nvfmadd213ps %%zmm%u, %%zmm%d, %%zmm%u\n", P + k, FACTOR, SUM + k);
+    else
+      TEXT("\nvaddps %%zmm%u, %%zmm%u, %%zmm%u\n", P + k, SUM + k % 2, SUM + k % 2);
+  }
+  /* Later turns only add: what is multiplied by 1 stays as it is. */
+  if (loops(w)) TEXT("vmovaps %%zmm%d, %%zmm%d\n", FIRST_NUMBER + ONE, FACTOR);
+}
+
+static void all_float_weights(writer *w) {
+  long long partials = from_frame(w, w->t->at.partials + (int64_t)w->row * PARTIALS * 4);
+  for (uint32_t k = 0; k < 2; k++) TEXT("vmovups %lld(%%rdi), %%zmm%u\n", partials + k * LINE, SUM + k);
+  turns(w, 13, float_weights);
+  for (uint32_t k = 0; k < 2; k++) TEXT("vmovups %%zmm%u, %lld(%%rdi)\n", SUM + k, partials + k * LINE);
+}
+
+/* Codes of n vectors in X, in the order of the keys: packs leave 4 of each vector in each quarter. */
+static void pack_codes(writer *w, uint32_t n) {
+  for (uint32_t k = 0; k < n; k += 2) TEXT("vpackusdw %%zmm%u, %%zmm%u, %%zmm%u\n", P + k + 1, P + k, X + k / 2);
+  TEXT("vpackuswb %%zmm%u, %%zmm%d, %%zmm%d\n", X + n / 2 - 1, X, X);
+  TEXT("vpermd %%zmm%d, %%zmm%d, %%zmm%d\n", X, INDEX, X);
+}
+
+/* Below e^-80 the code is 0, and for NaN; that far e^x is a normal number, whose exponent n is added to. */
+static void code_weights(writer *w, uint32_t i) {
+  uint32_t n = w->at_once;
+  load_scores(w, i);
+  subtract_max(w, n);
+  each(w, n, "vmaxps", LEAST, X, 1, X);
+  powers(w, n, true);
+  for (uint32_t k = 0; k < n; k++)
+    TEXT("vpslld $$23, %%zmm%u, %%zmm%u\nvpaddd %%zmm%u, %%zmm%u, %%zmm%u\n", T + k, T + k, T + k, P + k, P + k);
+  for (uint32_t k = 0; k < n; k++)
+    TEXT("vmulps %u(%%rdx){1to16}, %%zmm%u, %%zmm%u\n", constant_at(w, bits_of(255.0f)), P + k, P + k);
+  for (uint32_t k = 0; k < n; k++)
+    TEXT("vcvtps2dq %%zmm%u, %%zmm%u\nvpaddd %%zmm%u, %%zmm%u, %%zmm%u\n", P + k, P + k, P + k, SUM + k % 2,
+         SUM + k % 2);
+  pack_codes(w, n);
+  TEXT("vmovdqu64 %%%cmm%d, ", n == AT_ONCE ? 'z' : 'y', X);
+  put_place(w, w->t->at.codes + (int64_t)w->row * w->t->plan->key_block, i, 0, 1);
+  TEXT("\n");
+}
+
+/* Their sum is added to the one of all blocks. */
+static void all_code_weights(writer *w) {
+  long long l = from_frame(w, w->t->at.partials + (int64_t)w->row * 4);
+  TEXT("movabsq $$0x0d0905010c080400, %%rcx\nvmovq %%rcx, %%xmm%d\nmovabsq $$0x0f0b07030e0a0602, %%rcx\n", INDEX);
+  TEXT("vpinsrq $$1, %%rcx, %%xmm%d, %%xmm%d\nvpmovzxbd %%xmm%d, %%zmm%d\n", INDEX, INDEX, INDEX, INDEX);
+  for (uint32_t k = 0; k < 2; k++) TEXT("vpxord %%zmm%u, %%zmm%u, %%zmm%u\n", SUM + k, SUM + k, SUM + k);
+  turns(w, 13, code_weights);
+  TEXT("vpaddd %%zmm%d, %%zmm%d, %%zmm0\nvextracti64x4 $$1, %%zmm0, %%ymm1\nvpaddd %%ymm1, %%ymm0, %%ymm0\n", SUM,
+       SUM + 1);
+  TEXT("vextracti128 $$1, %%ymm0, %%xmm1\nvpaddd %%xmm1, %%xmm0, %%xmm0\nvpshufd $$0xee, %%xmm0, %%xmm1\n");
+  TEXT("vpaddd %%xmm1, %%xmm0, %%xmm0\nvpshufd $$0x55, %%xmm0, %%xmm1\nvpaddd %%xmm1, %%xmm0, %%xmm0\n");
+  TEXT("vcvtdq2ps %%xmm0, %%xmm0\nvmovss %lld(%%rdi), %%xmm1\n", l);
+  TEXT("vfmadd213ss %%xmm0, %%xmm%d, %%xmm1\nvmovss %%xmm1, %lld(%%rdi)\n", FACTOR, l);
+}
+
+static LLVMTypeRef softmax_type(qn_ll *g) {
+  LLVMTypeRef params[3] = {g->ptr, g->i64, g->ptr};
+  return LLVMFunctionType(g->void_t, params, 3, false);
+}
+
+LLVMValueRef qn__ll_attention_few_softmax(const qn_ll_attention *t, uint32_t row, qn_ll_lane_constants *constants) {
+  uint32_t block = t->plan->key_block, at_once = block % (16 * AT_ONCE) ? AT_ONCE / 2 : AT_ONCE;
+  writer all = {.t = t, .row = row, .at_once = at_once, .turns = block / 16 / at_once, .constants = constants};
+  writer *w = &all;
+  qn__buf_init(&w->text, t->g->arena->allocator);
+  write_list(w);
+  load_numbers(w);
+  find_largest(w);
+  find_factor(w);
+  if (t->plan->codes)
+    all_code_weights(w);
+  else
+    all_float_weights(w);
+  TEXT("vzeroupper\nretq\n");
+  if (constants->failed) t->g->failed = true;
+  return qn__ll_assembly_function(t->g, "attention_softmax", softmax_type(t->g), &w->text);
+}
+
+void qn__ll_attention_few_softmax_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[3]) {
+  LLVMBuildCall2(g->b, softmax_type(g), fn, args, 3, "");
+}
