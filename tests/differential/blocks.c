@@ -105,9 +105,10 @@ void attention(void) {
   int kv = 1 + pick(3), heads = kv * (1 + pick(2)), batch = pick(3), queries = 1 + pick(pick(2) ? 9 : 40);
   int keys = pick(12) ? 1 + pick(pick(2) ? 20 : 200) : 0, d = 1 + pick(40), dv = 1 + pick(pick(2) ? 20 : 140);
   if (pick(2)) dv = dv < 64 ? 16 * (1 + dv % 3) : 64 * (dv / 64);
-  bool decode = pick(4) == 0; /* few queries of codes around zero, which may be multiplied where k and v lie */
-  if (decode) queries = 1 + pick(2), d = 1 + pick(260), dv = 64 * (1 + pick(2));
-  int mask = pick(4), codes = decode || pick(2), block = 32 * (1 + pick(4)), diagonal = pick(4);
+  bool decode = pick(3) == 0; /* few queries, of which k and v may be multiplied where they lie */
+  int mask = pick(4), codes = pick(2), block = 32 * (1 + pick(5)), diagonal = pick(4);
+  if (decode) queries = 1 + pick(2), d = codes ? 1 + pick(260) : 16 * (1 + pick(17)), dv = 64 * (1 + pick(2));
+  if (decode && !codes && pick(2)) dv = 16 * (1 + pick(20));
   char lead[16] = "", q[64], k[64], v[64], m[64] = "", tq[160], tk[160], tv[160];
   if (batch) snprintf(lead, sizeof lead, "%dx", batch);
   snprintf(q, sizeof q, "%s%dx%dx%d", lead, heads, queries, d);
