@@ -9,6 +9,9 @@
 #include "assembly.h"
 #include "attention.h"
 
+/* Bytes that are fetched ahead: the processor alone stops at each page. Keys of floats take so long that it is further
+ * behind, when it goes on with them. */
+enum { AHEAD = 2048, FAR_AHEAD = 8192 };
 enum { KEYS = 16, LINE = 64, HALF = 32, FLIP = 31, MOST_SUMS = 8, SETS = 2, QUAD = 4 };
 
 typedef struct writer {
@@ -44,10 +47,11 @@ static void write_query(writer *w, uint32_t r, int64_t at) {
   TEXT(r ? "%lld(%%rdi,%%rsi)" : "%lld(%%rdi)", (long long)at);
 }
 
-/* Four values of each key, from byte `at` on, into the sums in zmm16 on. */
+/* Four values of each key, from byte `at` on, into the sums in zmm16 on; and four of the lines that r10 points to. */
 static void four_values(writer *w, int64_t at) {
   for (int i = 0; i < 4; i++) {
-    TEXT("vmovups %lld(%%rdx), %%xmm%d\n", (long long)(at + i * w->key_bytes), i);
+    TEXT("prefetcht0 %lld(%%r10)\nvmovups %lld(%%rdx), %%xmm%d\n", (long long)(4 * at + i * LINE),
+         (long long)(at + i * w->key_bytes), i);
     for (int lane = 1; lane < 4; lane++)
       TEXT("vinsertf32x4 $$%d, %lld(%%rdx), %%zmm%d, %%zmm%d\n", lane, (long long)(at + (i + 4 * lane) * w->key_bytes),
            i, i);
@@ -64,12 +68,13 @@ static void four_values(writer *w, int64_t at) {
     }
 }
 
+/* The keys lie one after the other, and so do lines that are fetched, which are as many. */
 static void float_keys(writer *w) {
   long long bytes = (long long)w->key_bytes;
   for (uint32_t r = 0; r < w->rows; r++) TEXT("vpxord %%zmm%u, %%zmm%u, %%zmm%u\n", 16 + r, 16 + r, 16 + r);
-  TEXT("movl $$%lld, %%eax\n.p2align 4\n5:\n", bytes / LINE);
+  TEXT("leaq %d(%%rdx), %%r10\nmovl $$%lld, %%eax\n.p2align 4\n5:\n", FAR_AHEAD, bytes / LINE);
   for (int64_t at = 0; at < LINE; at += 16) four_values(w, at);
-  TEXT("addq $$%d, %%rdx\naddq $$%d, %%rdi\ndecl %%eax\njne 5b\n", LINE, LINE);
+  TEXT("addq $$%d, %%rdx\naddq $$%d, %%rdi\naddq $$%d, %%r10\ndecl %%eax\njne 5b\n", LINE, LINE, KEYS * LINE);
   TEXT("subq $$%lld, %%rdx\nsubq $$%lld, %%rdi\n", bytes, bytes);
   for (uint32_t r = 0; r < w->rows; r++) TEXT("vmovups %%zmm%u, %lld(%%r8)\n", 16 + r, (long long)(r * w->sums_bytes));
 }
@@ -117,6 +122,7 @@ static void two_keys(writer *w, uint32_t a, uint32_t b, uint32_t to) {
   for (uint32_t h = 0; h < halves_of(w); h++) {
     const char *mask = mask_of(w, h);
     long long at_a = (long long)(a * w->key_bytes + h * HALF), at_b = (long long)(b * w->key_bytes + h * HALF);
+    if (h % 2 == 0) TEXT("prefetcht0 %lld(%%rdx)\nprefetcht0 %lld(%%rdx)\n", at_a + AHEAD, at_b + AHEAD);
     TEXT("vmovdqu8 %lld(%%rdx), %%ymm0%s\n", at_a, mask);
     if (*mask)
       TEXT("vmovdqu8 %lld(%%rdx), %%ymm1%s\nvinserti64x4 $$1, %%ymm1, %%zmm0, %%zmm0\n", at_b, mask);
@@ -203,6 +209,8 @@ static uint32_t columns_at_once(const writer *w) {
 }
 
 static void add_value(writer *w, uint32_t vectors, uint32_t j) {
+  for (uint32_t v = 0; v < vectors; v++)
+    TEXT("prefetcht0 %lld(%%rsi)\n", (long long)(j * w->value_bytes + v * LINE) + AHEAD);
   enum { WEIGHT = 16, VALUES = 18 };
   for (uint32_t r = 0; r < w->rows; r++)
     TEXT("vbroadcastss %lld(%%r10), %%zmm%u\n", (long long)(4 * j + r * w->sums_bytes), WEIGHT + r);
@@ -268,6 +276,7 @@ static void spread_weights(writer *w) {
 /* Of keys 2 j and 2 j + 1; the second may stand for none, at r9 from the first. */
 static void two_values(writer *w, uint32_t j, uint32_t set, bool last) {
   long long block = (long long)w->t->plan->key_block, at = (long long)(2 * j * w->value_bytes);
+  for (uint32_t i = 0; i < 2; i++) TEXT("prefetcht0 %lld(%%r10)\n", at + i * (long long)w->value_bytes + AHEAD);
   TEXT("vmovdqu64 %lld(%%r10), %%zmm0\n", at);
   if (last)
     TEXT("vmovdqu64 (%%r10,%%r9), %%zmm1\n");

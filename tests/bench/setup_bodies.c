@@ -164,12 +164,36 @@ static const text_case texts[] = {
      "return %y : tensor<1x64x28x28xf32>\n}\n"},
     {"softmax of halves", "func.func @main(%x: tensor<64x1024xf16>) -> tensor<64x1024xf16> {\n%y = quern.softmax %x : "
                           "(tensor<64x1024xf16>) -> tensor<64x1024xf16>\nreturn %y : tensor<64x1024xf16>\n}\n"},
+    {"softmax of bf16", "func.func @main(%x: tensor<64x1024xbf16>) -> tensor<64x1024xbf16> {\n%y = quern.softmax %x : "
+                        "(tensor<64x1024xbf16>) -> tensor<64x1024xbf16>\nreturn %y : tensor<64x1024xbf16>\n}\n"},
+    {"layer_norm of bf16",
+     "func.func @main(%x: tensor<64x1024xbf16>, %g: tensor<1024xbf16>, %b: tensor<1024xbf16>) -> tensor<64x1024xbf16> "
+     "{\n%y = quern.layer_norm %x, %g, %b : (tensor<64x1024xbf16>, tensor<1024xbf16>, tensor<1024xbf16>) -> "
+     "tensor<64x1024xbf16>\nreturn %y : tensor<64x1024xbf16>\n}\n"},
+    {"layer_norm of halves",
+     "func.func @main(%x: tensor<64x1024xf16>, %g: tensor<1024xf16>, %b: tensor<1024xf16>) -> tensor<64x1024xf16> "
+     "{\n%y = quern.layer_norm %x, %g, %b : (tensor<64x1024xf16>, tensor<1024xf16>, tensor<1024xf16>) -> "
+     "tensor<64x1024xf16>\nreturn %y : tensor<64x1024xf16>\n}\n"},
     {"attention of one query", ATTENTION(8, 1, 1024, 64, "f32", "f32")},
     {"attention of many queries", ATTENTION(2, 64, 128, 64, "f32", "f32")},
     {"attention of codes, one query",
      ATTENTION(8, 1, 1024, 64, "!quant.uniform<u8:f32, 0.02:128>", "!quant.uniform<i8:f32, 0.02>")},
     {"attention of codes, many queries",
      ATTENTION(2, 64, 128, 64, "!quant.uniform<u8:f32, 0.02:128>", "!quant.uniform<i8:f32, 0.02>")},
+    {"attention with a mask, one query",
+     "func.func @main(%q: tensor<8x1x64xf32>, %k: tensor<8x1024x64xf32>, %v: tensor<8x1024x64xf32>, %m: "
+     "tensor<1x1024xf32>) -> tensor<8x1x64xf32> {\n%y = quern.attention %q, %k, %v, %m {causal = \"bottom_right\"} : "
+     "(tensor<8x1x64xf32>, tensor<8x1024x64xf32>, tensor<8x1024x64xf32>, tensor<1x1024xf32>) -> tensor<8x1x64xf32>\n"
+     "return %y : tensor<8x1x64xf32>\n}\n"},
+    {"attention with a mask of bits, one query",
+     "func.func @main(%q: tensor<8x1x64xf32>, %k: tensor<8x1024x64xf32>, %v: tensor<8x1024x64xf32>, %m: "
+     "tensor<1x1024xi1>) -> tensor<8x1x64xf32> {\n%y = quern.attention %q, %k, %v, %m : (tensor<8x1x64xf32>, "
+     "tensor<8x1024x64xf32>, tensor<8x1024x64xf32>, tensor<1x1024xi1>) -> tensor<8x1x64xf32>\n"
+     "return %y : tensor<8x1x64xf32>\n}\n"},
+    {"attention of f16, one query",
+     "func.func @main(%q: tensor<8x1x64xf16>, %k: tensor<8x1024x64xf16>, %v: tensor<8x1024x64xf16>) -> "
+     "tensor<8x1x64xf16> {\n%y = quern.attention %q, %k, %v : (tensor<8x1x64xf16>, tensor<8x1024x64xf16>, "
+     "tensor<8x1024x64xf16>) -> tensor<8x1x64xf16>\nreturn %y : tensor<8x1x64xf16>\n}\n"},
     {"attention with a mask, many queries",
      "func.func @main(%q: tensor<2x64x64xf32>, %k: tensor<2x128x64xf32>, %v: tensor<2x128x64xf32>, %m: "
      "tensor<64x128xf32>) -> tensor<2x64x64xf32> {\n%y = quern.attention %q, %k, %v, %m {causal = \"bottom_right\"} : "
