@@ -57,12 +57,24 @@ bool qn__ll_gemm_direct_serves(const qn_ll *g, const qn_body *body) {
 
 /* ---- sums ---- */
 
+static int64_t row_bytes(const direct *d) {
+  return (int64_t)d->tile.vectors * d->lanes * bytes_of(d->plan->y_mem);
+}
+
+/* Of a row of a tile's results. Where it does not begin with a line it ends in one more, for which stores would wait:
+ * many results of 4 bytes take up to twice the time without it. */
+static uint32_t lines_of(int64_t bytes) {
+  return (uint32_t)((bytes + LINE - 1) / LINE) + 1;
+}
+
 /* Rows of Y that tiles come to, for writing. */
 static void fetch_rows(direct *d, uint32_t rows) {
   qn_ll *g = d->g;
-  uint32_t lines = (d->tile.vectors * d->lanes * bytes_of(d->plan->y_mem) + LINE - 1) / LINE;
+  int64_t bytes = row_bytes(d);
+  uint32_t lines = lines_of(bytes);
   for (uint32_t i = 0; i < rows * lines; i++) {
-    int64_t at = i / lines * d->plan->direct_y_pitch + i % lines * LINE;
+    int64_t line = (int64_t)(i % lines) * LINE,
+            at = i / lines * d->plan->direct_y_pitch + (line < bytes ? line : bytes - 1);
     LLVMValueRef args[4] = {qn__ll_gep_const(g, d->ahead, at), qn__ll_i32(g, 1), qn__ll_i32(g, 3), qn__ll_i32(g, 1)};
     qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
   }
@@ -148,7 +160,8 @@ static bool written_sums(direct *d) {
                                .a_block = (int64_t)p->layout.k_block * bytes_of(p->lhs),
                                .b_block = (int64_t)p->layout.k_block * p->layout.panel_width * bytes_of(p->rhs),
                                .y_pitch = p->direct_y_pitch,
-                               .y_lines = (t->vectors * d->lanes * bytes_of(p->y_mem) + LINE - 1) / LINE,
+                               .y_lines = lines_of(row_bytes(d)),
+                               .y_bytes = row_bytes(d),
                                .zero = d->start == UINT32_MAX});
   for (uint32_t i = count; i < count * t->sets; i++) t->acc[i % count] = qn__ll_add(d->g, t->acc[i % count], t->acc[i]);
   return stored;

@@ -65,9 +65,11 @@ static uint32_t operand_to(const writer *w) {
 /* Lines `from` to `to` of the rows of Y, counted from where its operand points. */
 static void fetch(writer *w, uint32_t from, uint32_t to) {
   const qn_ll_sums *s = w->s;
-  for (uint32_t i = from; i < to; i++)
+  for (uint32_t i = from; i < to; i++) {
+    int64_t line = (int64_t)(i % s->y_lines) * LINE, last = s->y_bytes - 1;
     qn__buf_fmt(&w->code.text, "prefetchw %lld($%u)\n",
-                (long long)(i / s->y_lines * s->y_pitch + (int64_t)(i % s->y_lines) * LINE), operand(w, OPERAND_Y));
+                (long long)(i / s->y_lines * s->y_pitch + (line < last ? line : last)), operand(w, OPERAND_Y));
+  }
 }
 
 static void one_block_of_row(writer *w, uint32_t row, uint32_t j) {

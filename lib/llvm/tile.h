@@ -134,7 +134,8 @@ typedef struct qn_ll_sums {
   LLVMValueRef to;                   /* where the sums are stored, whole vectors; null where they come out in t->acc */
   int64_t a_pitch, a_block, b_block; /* bytes from row to row, from block to block */
   int64_t y_pitch;
-  uint32_t y_lines;
+  uint32_t y_lines; /* one more than its y_bytes fill: rows that do not begin with a line end in one more */
+  int64_t y_bytes;
   bool zero; /* the sums are 0 yet; they are where they are stored, and have no copies then */
 } qn_ll_sums;
 bool qn__ll_sums_serve(const qn_ll_tile *t);
