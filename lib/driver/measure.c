@@ -35,6 +35,7 @@ static void measure_caches(qn_machine *m) {
   set(m, &m->l2_bytes, l2);
   set(m, &m->kept_bytes, floor(l2 * 3 / 8));
   set(m, &m->large_bytes, floor(l2 * 5 / 8));
+  set(m, &m->written_bytes, floor(l2 / 2));
   set(m, &m->piece_bytes, floor(l2 / 8));
   set(m, &m->long_bytes, floor(l2 / 4));
   set(m, &m->outside_bytes, floor(l2 * 3 / 4));

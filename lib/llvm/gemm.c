@@ -297,6 +297,30 @@ static LLVMValueRef at_least_one(qn_ll *g, LLVMValueRef n) {
   return LLVMBuildOr(g->b, n, LLVMBuildZExt(g->b, none, g->i64, ""), "");
 }
 
+/* No more steps than have so many results as a second-level cache holds beside all else. */
+static void limit_results(loops *l, LLVMValueRef steps, int64_t per_step, LLVMValueRef chosen) {
+  gemm_state *s = &l->s;
+  qn_ll *g = s->g;
+  qn_ll_if many;
+  int64_t most = s->plan->written_bytes;
+  LLVMValueRef row = qn__ll_arg_stride(g, 1), tile = qn__ll_mul(g, row, qn__ll_i64(g, l->rows));
+  LLVMValueRef panels = qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1));
+  LLVMValueRef outside =
+      LLVMBuildICmp(g->b, LLVMIntSGT, qn__ll_mul(g, panels, s->b_stride), qn__ll_i64(g, s->plan->outside_bytes), "");
+  LLVMValueRef widest = LLVMBuildSelect(g->b, outside, qn__ll_i64(g, most / QN_OUTSIDE_WRITTEN),
+                                        qn__ll_i64(g, most / QN_LEAST_WRITTEN), "");
+  LLVMValueRef all = qn__ll_mul(g, steps, tile), bound = qn__ll_i64(g, QN_MANY_WRITTEN * most * per_step);
+  LLVMValueRef cuts = LLVMBuildAnd(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, all, bound, ""),
+                                   LLVMBuildICmp(g->b, LLVMIntSLE, row, widest, ""), "");
+  if (s->pieces.some) cuts = LLVMBuildAnd(g->b, cuts, LLVMBuildNot(g->b, s->pieces.cut, ""), "");
+  qn__ll_if_begin(g, &many, cuts);
+  LLVMValueRef per = qn__ll_i64(g, per_step), few = LLVMBuildUDiv(g->b, qn__ll_i64(g, most), tile, "");
+  LLVMValueRef tiles = l->low ? steps : round_up_div(g, steps, per);
+  LLVMValueRef fewer = qn__ll_mul(g, equal_blocks(g, tiles, at_least_one(g, few)), per);
+  LLVMBuildStore(g->b, qn__ll_min(g, fewer, LLVMBuildLoad2(g->b, g->i64, chosen, "")), chosen);
+  qn__ll_if_end(g, &many);
+}
+
 /* Steps of a block of rows: all of them unless A is large or K is cut, or their places are not to be noted at once. */
 static LLVMValueRef steps_in_block(loops *l, LLVMValueRef steps) {
   gemm_state *s = &l->s;
@@ -329,6 +353,7 @@ static LLVMValueRef steps_in_block(loops *l, LLVMValueRef steps) {
   LLVMValueRef tiles = l->low ? steps : round_up_div(g, steps, per);
   LLVMBuildStore(g->b, qn__ll_mul(g, equal_blocks(g, tiles, few), per), chosen);
   qn__ll_if_end(g, &cut);
+  if (s->plan->written_bytes) limit_results(l, steps, per_step, chosen);
   return LLVMBuildLoad2(g->b, g->i64, chosen, "");
 }
 

@@ -491,10 +491,38 @@ static void all_panels(direct *d) {
   qn__ll_if_end(g, &some);
 }
 
-static LLVMValueRef end_of_high(direct *d) {
+/* ---- blocks of rows ---- */
+
+/* Tiles of a block, if results are to be made in blocks. */
+static int64_t tiles_in_block(const direct *d) {
+  int64_t rows = d->plan->written_bytes / d->plan->direct_y_pitch;
+  return rows < QN_LEAST_WRITTEN ? 0 : rows / d->rows ? rows / d->rows : 1;
+}
+
+static void all_blocks(direct *d) {
   qn_ll *g = d->g;
-  LLVMValueRef tiles, tall = qn__ll_gemm_tall(g, qn__ll_sub(g, d->end[0], d->begin[0]), d->rows, &tiles);
-  return qn__ll_add(g, d->begin[0], qn__ll_mul(g, tall, qn__ll_i64(g, d->rows)));
+  int64_t few = tiles_in_block(d);
+  qn_ll_cut c = qn__ll_cut_rows(g, d->begin[0], d->end[0], d->rows, d->low);
+  if (d->low) d->high_end = qn__ll_cut_row(g, &c, c.tall);
+  if (!few) {
+    all_panels(d);
+    return;
+  }
+  qn_ll_for f;
+  LLVMValueRef begin = d->begin[0], end = d->end[0], high_end = d->high_end,
+               many = qn__ll_i64(g, QN_MANY_WRITTEN * few);
+  LLVMValueRef cuts = LLVMBuildICmp(g->b, LLVMIntSGT, c.tiles, many, "");
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), c.tiles, 1, 0, NULL);
+  f.step = LLVMBuildSelect(g->b, cuts, qn__ll_i64(g, few), c.tiles, "");
+  d->begin[0] = qn__ll_cut_row(g, &c, f.i);
+  d->end[0] = qn__ll_cut_row(g, &c, qn__ll_min(g, qn__ll_add(g, f.i, f.step), c.tiles));
+  if (d->low) {
+    LLVMValueRef before = LLVMBuildICmp(g->b, LLVMIntSLT, high_end, d->begin[0], "");
+    d->high_end = qn__ll_min(g, LLVMBuildSelect(g->b, before, d->begin[0], high_end, ""), d->end[0]);
+  }
+  all_panels(d);
+  qn__ll_for_end(g, &f, NULL);
+  d->begin[0] = begin, d->end[0] = end;
 }
 
 static direct begin(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {
@@ -516,29 +544,28 @@ static direct begin(qn_ll *g, const qn_gemm_plan *plan, uint32_t rows) {
 static void call_seldom(direct *d, LLVMValueRef index, int64_t columns) {
   qn_ll *g = d->g;
   qn_ll_inner f;
-  LLVMTypeRef params[2] = {g->ptr, g->i64}, type = LLVMFunctionType(g->void_t, params, 2, false);
+  LLVMTypeRef params[4] = {g->ptr, g->i64, g->i64, g->i64}, type = LLVMFunctionType(g->void_t, params, 4, false);
   qn__ll_inner_begin(g, &f, "rest", type);
   qn__ll_function_quickly(g, f.fn);
   g->args = LLVMGetParam(f.fn, 0);
   direct r = begin(g, d->plan, 1);
-  r.seldom = true;
+  r.seldom = true, r.begin[0] = LLVMGetParam(f.fn, 2), r.end[0] = LLVMGetParam(f.fn, 3);
   find_safe_rows(&r);
   if (prepare(&r))
     one_panel(&r, LLVMGetParam(f.fn, 1), columns);
   else
     g->failed = g->out_of_memory = true;
   qn__ll_inner_end(g, &f);
-  LLVMValueRef args[2] = {g->args, index};
-  LLVMBuildCall2(g->b, type, f.fn, args, 2, "");
+  LLVMValueRef args[4] = {g->args, index, d->begin[0], d->end[0]};
+  LLVMBuildCall2(g->b, type, f.fn, args, 4, "");
 }
 
 qn_status qn__ll_gemm_direct(qn_ll *g, const qn_body *body) {
   direct d = begin(g, &body->plan->u.gemm, body->rows & (QN_ROWS_MIXED - 1));
   d.low = (body->rows & QN_ROWS_MIXED) && d.rows > 1;
-  if (d.low) d.high_end = end_of_high(&d);
   find_safe_rows(&d);
   bool good = prepare(&d);
-  if (good) all_panels(&d);
+  if (good) all_blocks(&d);
   if (good && d.plan->side)
     side_columns(&d, body->symbol);
   else if (!good)

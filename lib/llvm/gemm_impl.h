@@ -94,6 +94,14 @@ typedef struct gemm_sums {
 
 /* Of the fewest tiles of `rows` rows, and of one less, that cover `count` rows: how many are tall; *tiles, all. */
 LLVMValueRef qn__ll_gemm_tall(qn_ll *g, LLVMValueRef count, uint32_t rows, LLVMValueRef *tiles);
+/* Rows begin .. end-1 in tiles of `rows` rows, all of them or, with low ones, so many; and the first row of one of
+ * them, or the end of all. */
+typedef struct qn_ll_cut {
+  uint32_t rows;
+  LLVMValueRef begin, end, tiles, tall;
+} qn_ll_cut;
+qn_ll_cut qn__ll_cut_rows(qn_ll *g, LLVMValueRef begin, LLVMValueRef end, uint32_t rows, bool low);
+LLVMValueRef qn__ll_cut_row(qn_ll *g, const qn_ll_cut *c, LLVMValueRef tile);
 
 /* For tiles of `rows` rows as s->tile is shaped now. */
 void qn__ll_gemm_pieces_init(gemm_state *s, uint32_t rows);

@@ -7,6 +7,20 @@ LLVMValueRef qn__ll_gemm_tall(qn_ll *g, LLVMValueRef count, uint32_t rows, LLVMV
   return qn__ll_sub(g, *tiles, qn__ll_sub(g, qn__ll_mul(g, *tiles, tall), count));
 }
 
+qn_ll_cut qn__ll_cut_rows(qn_ll *g, LLVMValueRef begin, LLVMValueRef end, uint32_t rows, bool low) {
+  qn_ll_cut c = {.rows = rows, .begin = begin, .end = end};
+  LLVMValueRef count = qn__ll_sub(g, end, begin);
+  c.tall = qn__ll_gemm_tall(g, count, rows, &c.tiles);
+  if (!low) c.tall = c.tiles;
+  return c;
+}
+
+LLVMValueRef qn__ll_cut_row(qn_ll *g, const qn_ll_cut *c, LLVMValueRef tile) {
+  LLVMValueRef high = qn__ll_min(g, tile, c->tall), low = qn__ll_sub(g, tile, high);
+  LLVMValueRef at = qn__ll_add(g, c->begin, qn__ll_mul(g, high, qn__ll_i64(g, c->rows)));
+  return qn__ll_min(g, qn__ll_add(g, at, qn__ll_mul(g, low, qn__ll_i64(g, c->rows - 1))), c->end);
+}
+
 LLVMValueRef qn__ll_gemm_columns(gemm_state *s, LLVMValueRef panel) {
   int64_t bytes = (int64_t)s->plan->layout.k_block * qn__ll_mem_bits(s->plan->rhs) / 8;
   return qn__ll_gep(s->g, panel, qn__ll_mul(s->g, s->column, qn__ll_i64(s->g, bytes)));

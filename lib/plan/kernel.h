@@ -119,6 +119,7 @@ typedef struct qn_gemm_plan {
   uint32_t tile_close;           /* the same for few tiles */
   uint64_t far_bytes;            /* weights of more lie in no cache */
   uint32_t kept_bytes, large_bytes; /* rows of A are cut into blocks of so many bytes where they have more than this */
+  uint32_t written_bytes; /* rows are cut into blocks with results of so many bytes, where those are many; 0: never */
   bool has_prologue, lhs_padded, lhs_strided, window, window_inner;
   qn_window shape; /* with `window`: not part of a GEMM's code without pads */
   int64_t border;  /* of windows with pads */
@@ -139,6 +140,9 @@ typedef struct qn_gemm_plan {
   qn_tape epilogue; /* inputs: the sum (type acc), then the extras; one output of type y_mem */
 } qn_gemm_plan;
 enum { QN_FEW_MOST_ROWS = 26 }; /* of `few` */
+/* Results are many from so many blocks of written_bytes on. Blocks have LEAST rows, or OUTSIDE ones over weights that a
+ * second-level cache does not hold, or none are made: weights are read again for each. */
+enum { QN_MANY_WRITTEN = 4, QN_LEAST_WRITTEN = 24, QN_OUTSIDE_WRITTEN = 64 };
 /* Bytes from row to row of the codes that a prologue makes, of k elements rounded up to the layout's blocks. With `few`
  * never so many that all rows share places of a first-level cache. */
 static inline int64_t qn__codes_pitch(const qn_gemm_plan *g, int64_t k_padded) {

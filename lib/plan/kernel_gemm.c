@@ -247,6 +247,15 @@ static uint32_t turn_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
   return turn > 1 && rows_of(m, op) >= ROWS_A_BLOCK * (int64_t)turn ? turn : 0;
 }
 
+/* Whether calls may have more results than caches near the processor hold. Going through all rows a panel at a time
+ * then writes lines here and there that are gone when the panels beside come to them. */
+static bool many_results(const qn_module *m, qn_op op, const qn_gemm_plan *g, int64_t written) {
+  qn__pshape y = qn__pshape_of(m, qn_op_result(m, op, 0));
+  int64_t rows = rows_of(m, op), n = y.rank ? y.size[y.rank - 1] : QN_DYNAMIC;
+  int64_t most = QN_MANY_WRITTEN * written / (int64_t)qn_scalar_bytes(g->y_mem, 1);
+  return rows < 0 || n < 0 || n > most || rows > most || rows * n > most;
+}
+
 static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   qn_gemm_plan *g = &out->u.gemm;
   qn_choice c;
@@ -270,6 +279,7 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   g->far_bytes = (uint64_t)v[QN_CHOICE_FAR_BYTES];
   g->kept_bytes = (uint32_t)v[QN_CHOICE_KEPT];
   g->large_bytes = (uint32_t)v[QN_CHOICE_LARGE];
+  g->written_bytes = many_results(m, op, g, v[QN_CHOICE_WRITTEN]) ? (uint32_t)v[QN_CHOICE_WRITTEN] : 0;
   out->parts = v[QN_CHOICE_PARTS] > 0 ? (uint32_t)v[QN_CHOICE_PARTS] : 1;
   if (v[QN_CHOICE_ROWS] <= 0) qn__plan_few(m, op, out->isa, g);
   return QN_OK;
@@ -396,7 +406,7 @@ uint64_t qn__gemm_hash(const qn_gemm_plan *g, uint64_t h) {
   if (g->few)
     h = qn__mix(qn__mix(h, g->few | (uint64_t)g->few_rows << 8 | (uint64_t)g->few_blocks << 16),
                 (uint64_t)g->few_pitch);
-  h = qn__mix(h, (uint64_t)g->kept_bytes | (uint64_t)g->large_bytes << 32);
+  h = qn__mix(qn__mix(h, (uint64_t)g->kept_bytes | (uint64_t)g->large_bytes << 32), g->written_bytes);
   h = qn__extras_hash(g->prologue_extras, g->num_prologue_extras, h);
   h = qn__extras_hash(g->epilogue_extras, g->num_epilogue_extras, h);
   return qn__tape_hash(&g->epilogue, qn__tape_hash(&g->prologue, h));
