@@ -215,16 +215,16 @@ bool limit_read_again(size_t bytes, contender *out);
 /* What 4-bit codes of a codebook, K x N in blocks of 32, cost at least with one row where bytes are looked up by an
  * instruction; false elsewhere. */
 bool limit_lookups(const options *o, int64_t n, int64_t k, contender *out);
-/* Reading `from` bytes line by line and writing `to` bytes, fewer or as many, on the way; false where this file has no
- * loop for the machine. */
-bool limit_pass(const options *o, size_t from, size_t to, contender *out);
+/* Reading `from` bytes line by line and writing `to` bytes, fewer or as many, on the way, in caches or beyond them;
+ * false where this file has no loop for the machine. */
+bool limit_pass(const options *o, bool beyond, size_t from, size_t to, contender *out);
 /* memcpy of `bytes` from and to buffers of its own. */
 bool limit_copy(size_t bytes, contender *out);
 /* For a tensor of floats that stays in a cache: 20 or 22 fused multiply-adds for each vector that is read and written,
  * its stores alone, or the three passes of a layer_norm over three rows at once, with no sum folded. */
 typedef enum limit_kind {
   LIMIT_NONE,
-  LIMIT_READS,
+  LIMIT_FAR_PASS,
   LIMIT_STORES,
   LIMIT_WORK_37,
   LIMIT_WORK_44,

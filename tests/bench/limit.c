@@ -427,8 +427,32 @@ __attribute__((target("avx512f"))) static void pass_run(void *state) {
     _mm512_storeu_si512((void *)(p->to + i * 64), x);
   }
 }
+
+/* Beyond the caches: stores that do not read what they write, and eight parts side by side, as more lines are on their
+ * way then than one stream's. Fewer parts or more, neighbouring pages, and several lines of a part at a time take 1 to
+ * 3% longer. */
+__attribute__((target("avx512f"))) static void far_pass_run(void *state) {
+  enum { PARTS = 8 };
+  const pass *p = state;
+  size_t lines = p->written / 64 / PARTS, each = p->read / p->written * 64;
+  for (size_t i = 0; i < lines; i++)
+#  pragma GCC unroll 8
+    for (size_t part = 0; part < PARTS; part++) {
+      size_t at = part * lines + i;
+      const char *from = p->from + at * each;
+      for (size_t k = 0; k < each; k += 64)
+        _mm_prefetch(from + 8192 + k, _MM_HINT_T1), _mm_prefetch(from + 512 + k, _MM_HINT_T0);
+      __m512i x = _mm512_load_si512((const void *)from);
+      for (size_t k = 64; k < each; k += 64) x = _mm512_or_si512(x, _mm512_load_si512((const void *)(from + k)));
+      _mm512_stream_si512((void *)(p->to + at * 64), x);
+    }
+  _mm_sfence();
+}
 #else
 static void pass_run(void *state) {
+  (void)state;
+}
+static void far_pass_run(void *state) {
   (void)state;
 }
 #endif
@@ -439,12 +463,12 @@ static void pass_destroy(void *state) {
   free(p);
 }
 
-bool limit_pass(const options *o, size_t from, size_t to, contender *out) {
+bool limit_pass(const options *o, bool beyond, size_t from, size_t to, contender *out) {
   pass *p = have_fmas(o) && to ? calloc(1, sizeof *p) : NULL;
   if (!p) return false;
   *p = (pass){big_alloc(from), big_alloc(to), from, to};
   memset(p->from, 1, from), memset(p->to, 2, to);
-  *out = (contender){"limit", p, pass_run, NULL, pass_destroy};
+  *out = (contender){"limit", p, beyond ? far_pass_run : pass_run, NULL, pass_destroy};
   return true;
 }
 

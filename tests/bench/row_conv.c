@@ -119,7 +119,7 @@ static int64_t inside(const conv *c, int64_t size, int64_t window) {
 static bool limit_of_memory(const conv *c, const options *o, contender *out) {
   enum { SECOND_LEVEL = 2 << 20 };
   size_t size = c->floats ? sizeof(float) : 1, from = image_size(c) * size, to = result_size(c) * size;
-  return from + to > SECOND_LEVEL && limit_pass(o, from, to, out);
+  return from + to > SECOND_LEVEL && limit_pass(o, false, from, to, out);
 }
 
 /* The dot products or fmas of one call and nothing else: what oneself and others can at best come to. */

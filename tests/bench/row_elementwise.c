@@ -13,7 +13,7 @@ typedef struct op {
 
 /* R and C stand for the sizes. */
 static const op ops[] = {
-    {"quantize", QN_F32, 5, LIMIT_READS, "(%x: tensor<RxCxf32>) -> tensor<RxCxui8>",
+    {"quantize", QN_F32, 5, LIMIT_FAR_PASS, "(%x: tensor<RxCxf32>) -> tensor<RxCxui8>",
      "%q = quant.qcast %x : tensor<RxCxf32> to tensor<RxCx!quant.uniform<u8:f32, 0.02:117>>\n"
      "%y = quant.scast %q : tensor<RxCx!quant.uniform<u8:f32, 0.02:117>> to tensor<RxCxui8>\n"
      "return %y : tensor<RxCxui8>\n"},
@@ -21,7 +21,7 @@ static const op ops[] = {
      "%q = quant.scast %x : tensor<RxCxui8> to tensor<RxCx!quant.uniform<u8:f32, 0.02:117>>\n"
      "%y = quant.dcast %q : tensor<RxCx!quant.uniform<u8:f32, 0.02:117>> to tensor<RxCxf32>\n"
      "return %y : tensor<RxCxf32>\n"},
-    {"requantize", QN_I32, 5, LIMIT_READS, "(%x: tensor<RxCxi32>) -> tensor<RxCxui8>",
+    {"requantize", QN_I32, 5, LIMIT_FAR_PASS, "(%x: tensor<RxCxi32>) -> tensor<RxCxui8>",
      "%m = arith.constant dense<0.0025> : tensor<f32>\n"
      "%q = quern.requantize %x, %m : (tensor<RxCxi32>, tensor<f32>) -> tensor<RxCx!quant.uniform<u8:f32, 0.02:117>>\n"
      "%y = quant.scast %q : tensor<RxCx!quant.uniform<u8:f32, 0.02:117>> to tensor<RxCxui8>\n"
@@ -62,10 +62,11 @@ static void fill(const op *of, void *data, size_t n) {
     for (size_t i = 0; i < n; i++) ((int32_t *)data)[i] >>= 14;
 }
 
-/* Beside the loop that does no more than the op has to: reading beyond the caches, all else in the second level. */
+/* Beside the loop that does no more than the op has to: where there is memory to wait for, reading its source and
+ * writing as many bytes as its result has; all else in the second level. */
 static void against_bound(const options *o, report *r, const op *of, const char *where, const char *name,
                           const contender *ours, size_t n) {
-  static const char *const what[] = {[LIMIT_READS] = "read",
+  static const char *const what[] = {[LIMIT_FAR_PASS] = "pass",
                                      [LIMIT_STORES] = "stores",
                                      [LIMIT_WORK_37] = "ports",
                                      [LIMIT_WORK_44] = "ports",
@@ -73,9 +74,9 @@ static void against_bound(const options *o, report *r, const op *of, const char 
   char work[48];
   contender c[2] = {*ours};
   timing times[2];
-  if (of->bound == LIMIT_NONE || strcmp(where, of->bound == LIMIT_READS ? "far" : "L2") != 0) return;
-  bool have = of->bound == LIMIT_READS ? limit_read((double)(n * qn_scalar_bytes(of->in, 1)), &c[1])
-                                       : limit_ports(o, of->bound, n, &c[1]);
+  if (of->bound == LIMIT_NONE || strcmp(where, of->bound == LIMIT_FAR_PASS ? "far" : "L2") != 0) return;
+  size_t from = n * qn_scalar_bytes(of->in, 1), to = (size_t)((double)n * of->bytes) - from;
+  bool have = of->bound == LIMIT_FAR_PASS ? limit_pass(o, true, from, to, &c[1]) : limit_ports(o, of->bound, n, &c[1]);
   if (!have) return;
   snprintf(work, sizeof work, "%s-%s-%s", of->name, where, what[of->bound]);
   race(c, 2, o->quick ? 0.1 : 0.4, times);
