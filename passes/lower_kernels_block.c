@@ -8,7 +8,7 @@
  *   %y = kern.block_gemm %r, %p epilogue {..} {k = 64, layout = "b32p32i4f16", n = 10} : ..
  *
  * The quantization of x goes when nothing else reads it. Rows are shared by products of the same x and form. */
-#include "lower_kernels.h"
+#include "lower_kernels_product.h"
 #include <quern/unstable/bpack.h>
 
 static qn_type type_of(lowering *l, qn_value v) {
@@ -41,9 +41,31 @@ static qn_value as_rows(lowering *l, qn_builder *b, qn_value x) {
   return reshaped(l, b, x, 0, 2, shape);
 }
 
+/* Whether an op stands in front of where the builder is: programs may have kernels of their own further down. */
+static bool is_before(lowering *l, qn_op op, const qn_builder *b) {
+  while (op.id && op.id != b->before.id) op = qn_op_next(l->m, op);
+  return op.id != 0;
+}
+
+/* x as f32 where a product before this one needed it, too: a map of nothing but the conversion. */
+static qn_value widened_before(lowering *l, const qn_builder *b, qn_value x, qn_type t) {
+  for (qn_use u = qn_value_first_use(l->m, x); u.id; u = qn_use_next(l->m, u)) {
+    qn_op map = qn_use_op(l->m, u);
+    if (qn_op_kind_of(l->m, map) != QN_OP_MAP || qn_op_num_operands(l->m, map) != 1 ||
+        qn_op_num_results(l->m, map) != 1 || !qn_type_eq(type_of(l, qn_op_result(l->m, map, 0)), t))
+      continue;
+    qn_op convert = qn_block_first(l->m, qn_op_region(l->m, map, 0)), yield = qn_op_next(l->m, convert);
+    if (qn_op_kind_of(l->m, convert) == QN_OP_EXTF && qn_op_kind_of(l->m, yield) == QN_OP_YIELD && is_before(l, map, b))
+      return qn_op_result(l->m, map, 0);
+  }
+  return (qn_value){0};
+}
+
 static qn_value as_f32(lowering *l, qn_builder *b, qn_value x) {
   if (qn_type_memory(l->ctx, qn_type_elem(l->ctx, type_of(l, x))) == QN_F32) return x;
   qn_type t = qn_type_with_elem(l->ctx, type_of(l, x), qn__scalar_t(l, QN_F32));
+  qn_value before = widened_before(l, b, x, t);
+  if (before.id) return before;
   qn_builder body;
   qn_op map = qn__make_loop(b, QN_OP_MAP, 1, &x, 1, &t, &body);
   qn_value y = qn__to_f32(l, &body, qn_block_arg(l->m, body.block, 0));
@@ -73,7 +95,7 @@ static qn_value make_rows(lowering *l, qn_builder *b, uint32_t n, const qn_value
     qn_op op = qn_use_op(m, u);
     if (qn_op_kind_of(m, op) != QN_OP_BLOCK_ROWS || qn_use_index(m, u) != 0 || qn_op_num_operands(m, op) != n) continue;
     if ((n == 1 || qn_op_operand(m, op, 1).id == operands[1].id) && qn_op_get_int(m, op, "block") == layout->block &&
-        qn_op_get_int(m, op, "offset") == qn_bpack_offset(layout))
+        qn_op_get_int(m, op, "offset") == qn_bpack_offset(layout) && is_before(l, op, b))
       return qn_op_result(m, op, 0);
   }
   const qn_named_attr attrs[2] = {qn_named(m, "block", int_attr(l, layout->block)),
@@ -122,10 +144,11 @@ static qn_value make_gemm(lowering *l, qn_builder *b, qn_value rows, qn_value pa
   return qn_op_result(m, gemm, 0);
 }
 
-/* A matrix of one row becomes a vector again. */
+/* A matrix of one row becomes a vector again, and sums are rounded to the narrow floats that the result has. */
 static qn_status finish(lowering *l, qn_op op, qn_builder *b, qn_value y) {
   if (!y.id || qn_module_failed(l->m)) return qn_error_no_memory(l->ctx);
   qn_type want = type_of(l, qn_op_result(l->m, op, 0));
+  y = qn__rounded_to(l, b, y, qn_type_elem(l->ctx, want));
   if (qn_type_rank(l->ctx, want) == 1) {
     int64_t n = qn_type_shape(l->ctx, want)[0];
     y = reshaped(l, b, y, 0, 1, &n);
@@ -147,8 +170,7 @@ qn_status qn__lower_block_matmul(lowering *l, qn_op op) {
   qn_op source = quantized_by(l, codes, scale, &layout);
   qn_value operands[2] = {codes, scale};
   if (source.id) {
-    qn_builder at = qn_builder_before(l->m, source);
-    operands[0] = as_rows(l, &at, as_f32(l, &at, qn_op_operand(l->m, source, 0)));
+    operands[0] = as_rows(l, &b, as_f32(l, &b, qn_op_operand(l->m, source, 0)));
   } else {
     operands[0] = as_rows(l, &b, codes);
     operands[1] = as_rows(l, &b, scale);
@@ -175,6 +197,7 @@ static qn_status dequantize_first(lowering *l, qn_op op) {
   qn_value w = qn_op_operand(l->m, op, 1);
   qn_value d = qn_build_cast(&b, QN_OP_DCAST, w, qn_type_with_elem(l->ctx, type_of(l, w), qn__scalar_t(l, QN_F32)));
   if (!d.id) return qn_error_no_memory(l->ctx);
+  qn_op_set_operand(l->m, op, 0, as_f32(l, &b, qn_op_operand(l->m, op, 0)));
   qn_op_set_operand(l->m, op, 1, d);
   qn_status status = qn__lower_elementwise(QN_OP_DCAST)(l, qn_value_op(l->m, d));
   return status ? status : qn__lower_matmul(l, op);
@@ -200,6 +223,7 @@ qn_status qn__lower_weight_only(lowering *l, qn_op op) {
     perm[rank - 2] = rank - 1, perm[rank - 1] = rank - 2;
     a = qn__make_transpose(l, &b, a, perm);
   }
+  a = as_f32(l, &b, a);
   qn_value packed = make_pack(l, &b, w, transposed, &layout);
   if (!packed.id) return QN_ERR_INPUT;
   return finish(l, op, &b, make_gemm(l, &b, as_rows(l, &b, a), packed, k, n, &layout));

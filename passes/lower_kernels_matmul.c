@@ -434,21 +434,23 @@ static qn_status float_product(lowering *l, qn_op op, qn_builder *b, matrix *a, 
   return QN_OK;
 }
 
+qn_value qn__rounded_to(lowering *l, qn_builder *b, qn_value y, qn_type elem) {
+  qn_scalar have = qn_type_memory(l->ctx, qn_type_elem(l->ctx, type_of(l, y)));
+  if (have == qn_type_memory(l->ctx, elem)) return y;
+  qn_type t = qn_type_with_elem(l->ctx, type_of(l, y), elem);
+  qn_builder body;
+  qn_op map = qn__make_loop(b, QN_OP_MAP, 1, &y, 1, &t, &body);
+  qn_value x = qn_block_arg(l->m, body.block, 0);
+  x = qn_scalar_is_float(have) ? qn__from_f32(l, &body, x, qn__body_type(l, t))
+                               : qn__widen(l, &body, x, false, qn__body_type(l, t));
+  qn__yield(&body, 1, &x);
+  return qn_op_result(l->m, map, 0);
+}
+
 /* Vectors lose the axis that they were given, and narrow floats are rounded back. */
 static qn_status finish(lowering *l, qn_op op, qn_builder *b, qn_value y) {
   qn_type want = type_of(l, qn_op_result(l->m, op, 0));
-  qn_scalar have = qn_type_memory(l->ctx, qn_type_elem(l->ctx, type_of(l, y)));
-  qn_scalar need = qn_type_memory(l->ctx, qn_type_elem(l->ctx, want));
-  if (have != need) {
-    qn_type t = qn_type_with_elem(l->ctx, type_of(l, y), qn_type_elem(l->ctx, want));
-    qn_builder body;
-    qn_op map = qn__make_loop(b, QN_OP_MAP, 1, &y, 1, &t, &body);
-    qn_value x = qn_block_arg(l->m, body.block, 0);
-    x = qn_scalar_is_float(have) ? qn__from_f32(l, &body, x, qn__body_type(l, want))
-                                 : qn__widen(l, &body, x, false, qn__body_type(l, want));
-    qn__yield(&body, 1, &x);
-    y = qn_op_result(l->m, map, 0);
-  }
+  y = qn__rounded_to(l, b, y, qn_type_elem(l->ctx, want));
   if (qn_type_rank(l->ctx, want) != qn_type_rank(l->ctx, type_of(l, y))) {
     qn_type t = type_of(l, y);
     uint32_t rank = qn_type_rank(l->ctx, t), wr = qn_type_rank(l->ctx, want);

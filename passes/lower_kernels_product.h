@@ -7,6 +7,8 @@ typedef qn_value (*scalar_fn)(lowering *l, qn_builder *b, qn_value x, bool is_un
 
 /* A kern.map of one input through a scalar conversion; the result's element type is `elem`. */
 qn_value qn__map1(lowering *l, qn_builder *b, qn_value x, qn_type elem, scalar_fn f);
+/* Sums as elements of `elem`: floats rounded, integers widened. */
+qn_value qn__rounded_to(lowering *l, qn_builder *b, qn_value y, qn_type elem);
 /* Codes shifted by half their range into the other sign. */
 qn_value qn__flip_top_bit(lowering *l, qn_builder *b, qn_value x, bool is_unsigned);
 /* In i32. */

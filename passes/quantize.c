@@ -217,7 +217,7 @@ static qn_status block_product(state *s, qn_op op, const qn__weight *w, int64_t 
   return QN_OK;
 }
 
-/* A matrix of f32 on the right is all that becomes codes. */
+/* A matrix of floats on the right is all that becomes codes. */
 static qn_status weight_only(state *s, qn_op op, const qn__weight *w) {
   qn_value v = qn_op_operand(s->m, op, 1), codes;
   qn_value x = uncast(s, qn_op_operand(s->m, op, 0));
@@ -231,8 +231,13 @@ static qn_status weight_only(state *s, qn_op op, const qn__weight *w) {
   return QN_OK;
 }
 
-static bool is_f32(state *s, qn_value v) {
-  return qn_type_as_scalar(s->ctx, qn_type_elem(s->ctx, plain(s, qn_value_type(s->m, v)))) == QN_F32;
+static qn_scalar elem_of(state *s, qn_value v) {
+  return qn_type_as_scalar(s->ctx, qn_type_elem(s->ctx, plain(s, qn_value_type(s->m, v))));
+}
+
+/* Products of floats and codes are computed in f32. */
+static bool is_f32_or_narrower(qn_scalar t) {
+  return t == QN_F32 || t == QN_F16 || t == QN_BF16;
 }
 
 /* ---- ops ---- */
@@ -268,9 +273,7 @@ static qn_status quantize_op(state *s, qn_op op) {
   if (conv && (s->weights.floats || s->dynamic || !right))
     return QN_OK; /* kernels: constant parameters, weights on the right */
   if (s->weights.floats)
-    return right && is_f32(s, qn_op_operand(s->m, op, 0)) && is_f32(s, qn_op_operand(s->m, op, 1))
-               ? weight_only(s, op, &w[1])
-               : QN_OK;
+    return right && is_f32_or_narrower(elem_of(s, qn_op_operand(s->m, op, 0))) ? weight_only(s, op, &w[1]) : QN_OK;
   qn__granularity g;
   qn_status asked = granularity_of(s, op, &g);
   if (asked) return asked;
@@ -306,7 +309,7 @@ static qn_status quantize_attention(state *s, qn_op op) {
   for (uint32_t i = 0; i < 3; i++) {
     qn_value v = qn_op_operand(s->m, op, i), x = uncast(s, v);
     bool known = qn__is_dequantized(s->m, x) || qn__range_of(s->m, v, &min, &max) || qn__range_of(s->m, x, &min, &max);
-    if (!known || !is_f32(s, x)) return QN_OK;
+    if (!known || elem_of(s, x) != QN_F32) return QN_OK;
   }
   for (uint32_t i = 0; i < 3; i++) {
     qn_value v = qn_op_operand(s->m, op, i), q = {0};

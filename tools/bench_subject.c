@@ -15,28 +15,41 @@ static const product_row products[] = {{"u8s8", QN_UI8, QN_I8, QN_UI8},
                                        {"u8s8f32", QN_UI8, QN_I8, QN_F32},
                                        {"f32", QN_F32, QN_F32, QN_F32}};
 
-/* f32FORMbN: weights with a scale per N of k; with an f at the end, products of floats. */
+/* ELEMFORMbN: weights with a scale per N of k; with an f at the end, products of floats. */
 typedef struct block_row {
   const char *name;
   qn_scalar b;
   bool zeros, codebook;
 } block_row;
-static const block_row block_rows[] = {{"f32i4b", QN_I4, false, false},
-                                       {"f32u4b", QN_UI4, true, false},
-                                       {"f32nf4b", QN_UI4, false, true},
-                                       {"f32mxfp4b", QN_F4E2M1FN, false, false},
-                                       {"f32i8b", QN_I8, false, false}};
+static const block_row block_rows[] = {{"i4b", QN_I4, false, false},
+                                       {"u4b", QN_UI4, true, false},
+                                       {"nf4b", QN_UI4, false, true},
+                                       {"mxfp4b", QN_F4E2M1FN, false, false},
+                                       {"i8b", QN_I8, false, false}};
+static const qn_scalar block_elems[] = {QN_F32, QN_F16, QN_BF16};
+
+/* Takes the name of a float type off the front. */
+static qn_scalar parse_elem(const char **types) {
+  for (size_t i = 0; i < sizeof block_elems / sizeof block_elems[0]; i++) {
+    const char *name = qn_scalar_get(block_elems[i])->text;
+    if (strncmp(*types, name, strlen(name)) != 0) continue;
+    *types += strlen(name);
+    return block_elems[i];
+  }
+  return QN_SCALAR_NONE;
+}
 
 static bool parse_blocks(const char *types, qn_matmul_desc *d) {
+  qn_scalar elem = parse_elem(&types);
   for (size_t i = 0; i < sizeof block_rows / sizeof block_rows[0]; i++) {
     size_t n = strlen(block_rows[i].name);
     char *end;
-    if (strncmp(types, block_rows[i].name, n) != 0) continue;
+    if (elem == QN_SCALAR_NONE || strncmp(types, block_rows[i].name, n) != 0) continue;
     d->b_block = strtoll(types + n, &end, 10);
     d->b_float = *end == 'f';
     if (end == types + n || d->b_block < 8 || d->b_block > 1 << 20 || d->b_block % 8 || strlen(end) > d->b_float)
       return false;
-    d->a = d->y = QN_F32, d->b = block_rows[i].b;
+    d->a = d->y = elem, d->b = block_rows[i].b;
     d->b_codebook_size = block_rows[i].codebook ? 16 : 0;
     return true;
   }
@@ -64,7 +77,8 @@ int bench_parse_matmul(const cli *c, const char *text, qn_matmul_desc *d) {
   if (parse_blocks(at, d)) return CLI_OK;
   return cli_usage(c,
                    "--matmul: no types '%s'; there are u8s8, u8s8f32, s8s8, f32, and f32i4b32, f32u4b32, f32nf4b32, "
-                   "f32mxfp4b32, f32i8b32 (blocks of any multiple of 8; with f at the end, products of floats)",
+                   "f32mxfp4b32, f32i8b32 (blocks of any multiple of 8; with f at the end, products of floats; f16 or "
+                   "bf16 in front in place of f32)",
                    at);
 }
 

@@ -127,7 +127,7 @@ static const cli_option inspect_options[] = {
 static const cli_option bench_options[] = {
     {"--matmul", "MxNxK:TYPES",
      "a matrix product, no model: u8s8, s8s8 (requantized to u8), f32, or f32i4b32 (also u4, nf4, mxfp4, i8: a scale "
-     "per 32 of k; an f behind: products of floats)"},
+     "per 32 of k; an f behind: products of floats; f16 or bf16 in front of it: activations)"},
     {"--conv", "HxWxC:KHxKWxO:TYPES",
      "a convolution of one image: u8s8, u8s8f32, s8s8 or f32; sS, pP, dD, gG behind O for stride, padding, dilation, "
      "groups"},

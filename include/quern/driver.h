@@ -114,10 +114,10 @@ typedef struct qn_matmul_desc {
   const void *b_data; /* [K, N] row-major, copied; null: b is a second input */
   const float *bias;  /* n of them, or null */
   bool relu;
-  /* Weights with a scale per block of k, when b_block is not 0. a and y are then f32, b one of i4, ui4, i8, ui8,
-   * f4E2M1FN, and b_data is given (elements below 8 bits packed low bits first, as in qn_tensor). b_scales has
-   * ceil(k / b_block) rows of n. The activations are quantized to 8 bits inside, with a scale per row and block, unless
-   * b_float asks for products of floats with dequantized weights. */
+  /* Weights with a scale per block of k, when b_block is not 0. a is then f32, f16 or bf16, y f32 or as a (computed in
+   * f32, rounded once), b one of i4, ui4, i8, ui8, f4E2M1FN, and b_data is given (elements below 8 bits packed low bits
+   * first, as in qn_tensor). b_scales has ceil(k / b_block) rows of n. The activations are quantized to 8 bits inside,
+   * with a scale per row and block, unless b_float asks for products of floats with dequantized weights. */
   int64_t b_block;              /* a multiple of 8, up to 256 (or any, with b_float) */
   const int32_t *b_zero_points; /* like b_scales, for integers; null: 0 */
   const double *b_codebook;     /* what the codes of b (i4: from -8 on; ui4: from 0 on) stand for: up to 16 values, */

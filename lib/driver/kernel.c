@@ -194,6 +194,7 @@ static qn_status build(matmul *k) {
     product = qn_op_result(k->m, qn_op_build(&k->b, QN_OP_MATMUL, 2, operands, 0, NULL), 0);
   }
   qn_value y = product.id ? qn__kernel_result(k, product) : (qn_value){0};
+  if (y.id && d->b_block && d->y != QN_F32) y = qn__kernel_cast(k, QN_OP_CAST, y, scalar(k, d->y));
   if (!y.id) return qn_module_failed(k->m) ? QN_ERR_NO_MEMORY : QN_ERR_INPUT;
   qn_op_desc ret = {.kind = QN_OP_RETURN, .num_operands = 1, .operands = &y};
   qn_op_create(&k->b, &ret);

@@ -6,10 +6,11 @@ qn_status qn__kernel_block_check(qn_context *ctx, const qn_matmul_desc *d) {
   qn_place here = qn_place_file("");
   bool known = false;
   for (size_t i = 0; i < sizeof storages / sizeof storages[0]; i++) known |= d->b == storages[i];
-  if (d->a != QN_F32 || d->y != QN_F32 || !known)
+  bool narrow = d->a == QN_F16 || d->a == QN_BF16;
+  if (!(d->a == QN_F32 || narrow) || !(d->y == QN_F32 || d->y == d->a) || !known)
     return qn_error(ctx, QN_DIAG_UNSUPPORTED, here,
-                    "qn_kernel_matmul: no kernel for %s x %s -> %s in blocks; there are f32 x i4, ui4, i8, ui8 or "
-                    "f4E2M1FN -> f32",
+                    "qn_kernel_matmul: no kernel for %s x %s -> %s in blocks; there are f32, f16 or bf16 x i4, ui4, "
+                    "i8, ui8 or f4E2M1FN -> f32 or the same",
                     qn_scalar_get(d->a)->text, qn_scalar_get(d->b)->text, qn_scalar_get(d->y)->text);
   if (d->n > INT32_MAX || d->k > INT32_MAX)
     return qn_error(ctx, QN_DIAG_SHAPE, here, "qn_kernel_matmul: n or k is above 2^31 - 1");
@@ -66,7 +67,14 @@ qn_value qn__kernel_block_product(qn_builder *b, const qn_matmul_desc *d, qn_val
   qn_context *ctx = qn_module_context(m);
   qn_value operands[3] = {a, weights(b, d)};
   if (!operands[1].id) return (qn_value){0};
-  if (d->b_float) return qn_op_result(m, qn_op_build(b, QN_OP_MATMUL, 2, operands, 0, NULL), 0);
+  if (d->b_float) {
+    const int64_t shape[2] = {d->m, d->n};
+    const qn_name symbols[2] = {qn_type_symbol(ctx, qn_value_type(m, a), 0)};
+    /* Not rounded before the epilogue. */
+    qn_type y = qn_type_tensor_symbols(ctx, qn_type_scalar(ctx, QN_F32), 2, shape, symbols);
+    qn_op_desc desc = {.kind = QN_OP_MATMUL, .num_operands = 2, .operands = operands, .num_results = 1, .results = &y};
+    return qn_op_result(m, qn_op_create(b, &desc), 0);
+  }
   const qn_named_attr attrs[4] = {
       qn_named(m, "storage", qn_attr_type(m, qn_type_scalar(ctx, QN_I8))),
       qn_named(m, "scheme", qn_attr_string(m, qn_str_of("symmetric"))),

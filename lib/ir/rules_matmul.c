@@ -119,14 +119,19 @@ static qn_status quantized_elem(qn_module *m, qn_op op, qn_scalar *result) {
   return QN_OK;
 }
 
-/* Floats times a matrix that is dequantized on the way. */
-static qn_status check_weight_only(qn_module *m, qn_op op) {
+/* Floats times a matrix that is dequantized on the way, to f32 whatever it is expressed as. */
+static qn_status check_weight_only(qn_module *m, qn_op op, qn_scalar a) {
   qn_context *ctx = qn_module_context(m);
   qn_type b = qn__operand_elem(m, op, 1);
-  if (qn_type_as_scalar(ctx, qn_type_as_quant(ctx, b)->expressed) == QN_F32) return QN_OK;
+  qn_scalar expressed = qn_type_as_scalar(ctx, qn_type_as_quant(ctx, b)->expressed);
+  if (expressed == QN_F32 || expressed == a) return QN_OK;
   return qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,
-                     "operand 'b' has elements of %s, expected such as are expressed as f32 like those of 'a'",
+                     "operand 'b' has elements of %s, expected such as are expressed as f32 or like those of 'a'",
                      qn__type_c(m, b));
+}
+
+static bool is_narrow(qn_scalar s) {
+  return s == QN_F16 || s == QN_BF16;
 }
 
 qn_status qn__rule_matmul(qn_module *m, qn_op op, qn_type *results) {
@@ -139,17 +144,16 @@ qn_status qn__rule_matmul(qn_module *m, qn_op op, qn_type *results) {
   qn_scalar elem = qn_type_as_scalar(ctx, a);
   if (qn_type_as_quant(ctx, a) && qn_type_as_quant(ctx, b)) {
     status = quantized_elem(m, op, &elem);
-  } else if (elem == QN_F32 && qn_type_as_quant(ctx, b)) {
-    status = check_weight_only(m, op);
+  } else if ((elem == QN_F32 || is_narrow(elem)) && qn_type_as_quant(ctx, b)) {
+    status = check_weight_only(m, op, elem);
   } else if (!qn_scalar_is_float(elem) || !qn_type_eq(a, b)) {
     const char *hint = qn_scalar_is_int(elem) ? "; integers are multiplied by quern.matmul_integer" : "";
     status = qn_op_error(m, op, QN_DIAG_TYPE_MISMATCH,
                          "operands have elements of %s and %s, expected one float type or both quantized%s",
                          qn__type_c(m, a), qn__type_c(m, b), hint);
-  } else if ((elem == QN_F16 || elem == QN_BF16) &&
-             qn_type_as_scalar(ctx, qn_type_elem(ctx, qn__declared(m, op, 0))) == QN_F32) {
-    elem = QN_F32; /* the sum as it is */
   }
+  if (is_narrow(elem) && qn_type_as_scalar(ctx, qn_type_elem(ctx, qn__declared(m, op, 0))) == QN_F32)
+    elem = QN_F32; /* the sum as it is */
   if (status == QN_OK) results[0] = qn__dims_tensor(ctx, qn__scalar_type(m, elem), &dims);
   return status;
 }

@@ -276,6 +276,7 @@ case $kinds in *obj*)
   rm -r results
   works bench --matmul 4x8x16:u8s8 --seconds 0.01 --kernels --roofline roof.svg
   works bench --matmul 4x8x16:u8s8 --seconds 0.01 --kernels --json
+  works bench --matmul 2x8x32:bf16i4b32f --seconds 0.01
   python3 -c 'import json, sys; k = json.load(sys.stdin)["kernels"]; assert k[0]["shape"] == "4x8x16", k' <"$tmp/std" ||
     complain "no kernels" "bench --kernels --json"
   fails 2 "sizes of 1 to 1048576" bench --matmul 4x8x1048577:u8s8

@@ -62,17 +62,21 @@ static void block_codes(int rows, int columns, const block_form *f) {
   put("]>");
 }
 
-/* Codes times codes, or floats times dequantized weights; blocks whole or with a tail; bias and more behind. */
+/* Codes times codes, or floats times dequantized weights, which are computed in f32 whatever floats they are; blocks
+ * whole or with a tail; bias and more behind. */
 void block_products(void) {
+  static const char *const elems[] = {"f32", "f32", "f16", "bf16"};
   static const int blocks[] = {8, 16, 24, 32, 32, 32, 64, 136};
   const block_form *f = &block_forms[pick((int)(sizeof block_forms / sizeof block_forms[0]))];
   int m = 1 + pick(pick(4) ? 20 : 200), n = 1 + pick(70), k = 1 + pick(pick(4) ? 150 : 500), block = blocks[pick(8)];
   int nb = (k + block - 1) / block;
   bool transposed = pick(3) == 0, weight_only = f->weight_only || pick(3) == 0;
   int br = transposed ? n : k, bc = transposed ? k : n;
-  put("!w = !quern.uniform<%s:f32:{0:%d, 1:%d}", f->type, transposed ? 1 : block, transposed ? block : 1);
+  const char *elem = weight_only ? elems[pick(4)] : "f32", *to = pick(3) ? elem : "f32";
+  put("!w = !quern.uniform<%s:%s:{0:%d, 1:%d}", f->type, pick(2) ? elem : "f32", transposed ? 1 : block,
+      transposed ? block : 1);
   block_scales(transposed ? n : nb, transposed ? nb : n, f);
-  put("func.func @main(%%x: tensor<%dx%dxf32>) -> tensor<%dx%dxf32> {\n  %%c = ", m, k, m, n);
+  put("func.func @main(%%x: tensor<%dx%dx%s>) -> tensor<%dx%dx%s> {\n  %%c = ", m, k, elem, m, n, to);
   const char *codes = f->codes ? f->codes : f->type;
   put(f->codes ? "arith.constant " : "quern.constant {value = ");
   block_codes(br, bc, f);
@@ -83,8 +87,8 @@ void block_products(void) {
   put("  %%w = quant.scast %%c : tensor<%dx%dx%s> to tensor<%dx%dx!w>\n", br, bc, codes, br, bc);
   const char *flag = transposed ? "{transpose_b = true} " : "";
   if (weight_only) {
-    put("  %%y = quern.matmul %%x, %%w %s: (tensor<%dx%dxf32>, tensor<%dx%dx!w>) -> tensor<%dx%dxf32>\n", flag, m, k,
-        br, bc, m, n);
+    put("  %%y = quern.matmul %%x, %%w %s: (tensor<%dx%dx%s>, tensor<%dx%dx!w>) -> tensor<%dx%dx%s>\n", flag, m, k,
+        elem, br, bc, m, n, to);
   } else {
     put("  %%q, %%s, %%z = quern.dynamic_quantize %%x {storage = i8, scheme = \"symmetric\", range = \"narrow\", block "
         "= %d} : (tensor<%dx%dxf32>) -> (tensor<%dx%dxi8>, tensor<%dx%dxf32>, tensor<%dx%dxi8>)\n",
@@ -93,10 +97,10 @@ void block_products(void) {
         "tensor<%dx%dxf32>\n",
         flag, m, k, m, nb, br, bc, m, n);
   }
-  if (pick(2))
+  if (to[1] == '3' && pick(2))
     tail_f32("%y", m, n);
   else
-    put("  return %%y : tensor<%dx%dxf32>\n}\n", m, n);
+    put("  return %%y : tensor<%dx%dx%s>\n}\n", m, n, to);
 }
 
 /* Heads alone, shared by groups or by all; masks of every kind of shape; floats and codes. */

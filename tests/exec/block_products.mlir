@@ -67,6 +67,42 @@ func.func @weight_only(%x: tensor<2x3xf32>) -> tensor<2x2xf32> {
   return %y : tensor<2x2xf32>
 }
 
+// Narrow floats are computed in f32 and rounded once: 2048 + 1 + 1 in f16 and 256 + 1 + 1 in bf16, where steps of the
+// type itself would not move. So are weights, whatever floats they are expressed as: 4096 * (1 + 2^-12).
+// CALL @weight_only_half
+// INPUT x: 2048, 1, 1
+// INPUT b: [256, 1, 1], [1, 2, -3]
+// INPUT s: 4096, 0, 0
+// INPUT v: 1, 2, 3
+// EXPECT y 1x2: 2050, 1025
+// EXPECT z 2x2: [258, 129], [0.0, 0.0]
+// EXPECT t 1x1: 4097
+// EXPECT u 2: 6, 3
+func.func @weight_only_half(%x: tensor<1x3xf16>, %b: tensor<2x3xbf16>, %s: tensor<1x3xf16>, %v: tensor<3xf16>) -> (tensor<1x2xf16>, tensor<2x2xbf16>, tensor<1x1xf32>, tensor<2xf16>) {
+  %c = arith.constant dense<1> : tensor<3x2xi4>
+  %w = quant.scast %c : tensor<3x2xi4> to tensor<3x2x!quant.uniform<i4:f16:{0:8, 1:1}, {{1.0, 0.5}}>>
+  %y = quern.matmul %x, %w : (tensor<1x3xf16>, tensor<3x2x!quant.uniform<i4:f16:{0:8, 1:1}, {{1.0, 0.5}}>>) -> tensor<1x2xf16>
+  %w32 = quant.scast %c : tensor<3x2xi4> to tensor<3x2x!quant.uniform<i4:f32:{0:8, 1:1}, {{1.0, 0.5}}>>
+  %z = quern.matmul %b, %w32 : (tensor<2x3xbf16>, tensor<3x2x!quant.uniform<i4:f32:{0:8, 1:1}, {{1.0, 0.5}}>>) -> tensor<2x2xbf16>
+  %d = arith.constant dense<1> : tensor<1x3xi8>
+  %fine = quant.scast %d : tensor<1x3xi8> to tensor<1x3x!quant.uniform<i8:f16, 1.000244140625>>
+  %t = quern.matmul %s, %fine {transpose_b = true} : (tensor<1x3xf16>, tensor<1x3x!quant.uniform<i8:f16, 1.000244140625>>) -> tensor<1x1xf32>
+  %u = quern.matmul %v, %w : (tensor<3xf16>, tensor<3x2x!quant.uniform<i4:f16:{0:8, 1:1}, {{1.0, 0.5}}>>) -> tensor<2xf16>
+  return %y, %z, %t, %u : tensor<1x2xf16>, tensor<2x2xbf16>, tensor<1x1xf32>, tensor<2xf16>
+}
+
+// The same with weights that no layout holds, since they are an input: 2048 + 1 + 1, and columns of a.
+// CALL @weight_only_half_given
+// INPUT x: 2048, 1, 1
+// INPUT w: [2, 2], [2, 4], [2, 6]
+// EXPECT y 1x2: 2050, 2052
+// EXPECT z 1x2: 2050, 2053
+func.func @weight_only_half_given(%x: tensor<3x1xf16>, %w: tensor<3x2x!quant.uniform<i8:f16, 0.5>>) -> (tensor<1x2xf16>, tensor<1x2xf32>) {
+  %y = quern.matmul %x, %w {transpose_a = true} : (tensor<3x1xf16>, tensor<3x2x!quant.uniform<i8:f16, 0.5>>) -> tensor<1x2xf16>
+  %z = quern.matmul %x, %w {transpose_a = true} : (tensor<3x1xf16>, tensor<3x2x!quant.uniform<i8:f16, 0.5>>) -> tensor<1x2xf32>
+  return %y, %z : tensor<1x2xf16>, tensor<1x2xf32>
+}
+
 // Leading axes are rows, unless an operand of the epilogue follows only some of them: sums are 36 and 8 times 0.5.
 // CALL @batch
 // INPUT x: [[[1, 2, 3, 4, 5, 6, 7, 127]], [[127, 0, 0, 0, 0, 0, 0, 0]]]

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <quern/quern.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { M = 5, N = 16, K = 32 };
@@ -116,8 +117,54 @@ static void types(void **state) {
   d.a = (qn_scalar)9999, refused(d, "no kernel for none x i8 -> f32");
   d = bytes(), d.b = QN_I1, refused(d, "no kernel for ui8 x i1 -> f32");
   d = bytes(), d.y = QN_F64, refused(d, "no kernel for ui8 x i8 -> f64");
-  d = blocks(), d.a = QN_UI8, refused(d, "in blocks; there are f32 x i4");
+  d = blocks(), d.a = QN_UI8, refused(d, "in blocks; there are f32, f16 or bf16 x i4");
+  d = blocks(), d.a = QN_F16, d.y = QN_BF16, refused(d, "no kernel for f16 x i8 -> bf16 in blocks");
+  d = blocks(), d.y = QN_F16, refused(d, "no kernel for f32 x i8 -> f16 in blocks");
   d = blocks(), d.b_scales = NULL, refused(d, "b_data or b_scales is null");
+}
+
+/* Activations of 16 bits: sums and bias in f32, rounded once. A row is 2048 and ones, or 256 and ones, times weights of
+ * 1; the bias is half a step of the narrow type, and goes the way that the sum's remainder, which it would have lost,
+ * says. By codes 2048 is 127, and a one is 0. */
+static void narrow(void **state) {
+  (void)state;
+  static const struct {
+    qn_scalar a, y;
+    double first, bias, floats, codes;
+  } cases[] = {{QN_F16, QN_F16, 2048, 1, 2080, 2048},
+               {QN_F16, QN_F32, 2048, 1, 2080, 2049},
+               {QN_BF16, QN_BF16, 256, 1, 288, 256},
+               {QN_BF16, QN_F32, 256, 1, 288, 257}};
+  for (int j = 0; j < N; j++) scales[j] = 1;
+  memset(weights, 1, sizeof weights);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (int variant = 0; variant < 4; variant++) {
+      const char *engine = variant & 1 ? "interp" : NULL;
+      qn_compile_options options = {.engine = engine};
+      qn_program *p;
+      uint32_t row[K] = {0}, got[N] = {0};
+      qn_matmul_desc d = blocks();
+      d.a = cases[i].a, d.y = cases[i].y, d.b_float = variant & 2, d.bias = bias, d.m = QN_DYNAMIC;
+      qn_tensor x = {.elem = d.a, .rank = 2, .shape = {1, K}, .data = row};
+      qn_tensor y = {.elem = d.y, .rank = 2, .shape = {1, N}, .data = got};
+      for (int k = 0; k < K; k++) qn_tensor_set_f64(&x, k, k ? 1 : cases[i].first);
+      for (int j = 0; j < N; j++) bias[j] = (float)cases[i].bias;
+      said[0] = 0, errors = 0;
+      if (qn_kernel_matmul(ctx, &d, &options, &p)) fail_msg("%s", said);
+      int64_t shapes[2][QN_MAX_RANK];
+      DLTensor in = qn_tensor_as_dlpack(&x, shapes[0]), out = qn_tensor_as_dlpack(&y, shapes[1]);
+      size_t bytes_needed = qn_program_workspace_size(p, &in);
+      void *workspace = malloc(bytes_needed + 64);
+      assert_non_null(workspace);
+      void *aligned = (void *)(((uintptr_t)workspace + 63) & ~(uintptr_t)63);
+      assert_int_equal(qn_program_call(p, &in, &out, aligned, bytes_needed, NULL, NULL), QN_OK);
+      for (int j = 0; j < N; j++)
+        assert_true(qn_tensor_get_f64(&y, j) == (d.b_float ? cases[i].floats : cases[i].codes));
+      free(workspace);
+      qn_program_destroy(p);
+    }
+  memset(weights, 0, sizeof weights);
+  for (int j = 0; j < N; j++) scales[j] = 0.5f, bias[j] = 0;
 }
 
 int main(void) {
@@ -125,6 +172,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(sizes, setup, teardown),
       cmocka_unit_test_setup_teardown(numbers, setup, teardown),
       cmocka_unit_test_setup_teardown(types, setup, teardown),
+      cmocka_unit_test_setup_teardown(narrow, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

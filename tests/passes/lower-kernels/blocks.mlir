@@ -69,3 +69,46 @@ func.func @weight_only(%x: tensor<3x10xf32>) -> (tensor<3x2xf32>, tensor<3x2xf32
   %2 = quern.matmul %x, %u : (tensor<3x10xf32>, tensor<10x2x!quant.uniform<i8:f32:{0:5}, {{0.1}, {0.2}}>>) -> tensor<3x2xf32>
   return %0, %1, %2 : tensor<3x2xf32>, tensor<3x2xf32>, tensor<3x2xf32>
 }
+
+// Rows of 16-bit floats are widened before, once for all that read them, and results rounded in the epilogue.
+// CHECK-LABEL: func.func @half
+// CHECK: %[[X:.*]] = kern.map %x body {
+// CHECK: arith.extf {{.*}} : f16 to f32
+// CHECK: kern.block_gemm %[[X]], {{.*}} epilogue {
+// CHECK: arith.truncf {{.*}} : f32 to f16
+// CHECK-NOT: kern.map
+// CHECK: kern.block_gemm %[[X]]
+// CHECK-NOT: arith.truncf
+// CHECK: return
+func.func @half(%x: tensor<3x10xf16>) -> (tensor<3x2xf16>, tensor<3x2xf32>) {
+  %c = arith.constant dense<3> : tensor<10x2xi4>
+  %w = quant.scast %c : tensor<10x2xi4> to tensor<10x2x!w>
+  %0 = quern.matmul %x, %w : (tensor<3x10xf16>, tensor<10x2x!w>) -> tensor<3x2xf16>
+  %d = arith.constant dense<3> : tensor<10x2xi8>
+  %v = quant.scast %d : tensor<10x2xi8> to tensor<10x2x!quant.uniform<i8:f16:1, {0.1, 0.2}>>
+  %1 = quern.matmul %x, %v : (tensor<3x10xf16>, tensor<10x2x!quant.uniform<i8:f16:1, {0.1, 0.2}>>) -> tensor<3x2xf32>
+  return %0, %1 : tensor<3x2xf16>, tensor<3x2xf32>
+}
+
+// Rows and floats that the program makes itself, but further down, are not what products above can read.
+// CHECK-LABEL: func.func @later
+// CHECK: %[[R:.*]] = kern.block_rows %x
+// CHECK: kern.block_gemm %[[R]],
+// CHECK: kern.block_rows %x
+// CHECK: %[[X:.*]] = kern.map %h
+// CHECK: kern.block_gemm %[[X]],
+// CHECK: kern.map %h
+func.func @later(%x: tensor<3x10xf32>, %h: tensor<3x10xf16>) -> (tensor<3x2xf32>, tensor<3x32xi8>, tensor<3x2xf32>, tensor<3x10xf32>) {
+  %c = arith.constant dense<3> : tensor<10x2xi4>
+  %w = quant.scast %c : tensor<10x2xi4> to tensor<10x2x!w>
+  %q, %s, %z = quern.dynamic_quantize %x {storage = i8, scheme = "symmetric", range = "narrow", block = 8} : (tensor<3x10xf32>) -> (tensor<3x10xi8>, tensor<3x2xf32>, tensor<3x2xi8>)
+  %y = quern.block_matmul %q, %s, %w : (tensor<3x10xi8>, tensor<3x2xf32>, tensor<10x2x!w>) -> tensor<3x2xf32>
+  %r = kern.block_rows %x {block = 8, offset = 8} : (tensor<3x10xf32>) -> tensor<3x32xi8>
+  %u = quern.matmul %h, %w : (tensor<3x10xf16>, tensor<10x2x!w>) -> tensor<3x2xf32>
+  %f = kern.map %h body {
+  ^bb0(%e: f16):
+    %1 = arith.extf %e : f16 to f32
+    kern.yield %1 : f32
+  } : (tensor<3x10xf16>) -> tensor<3x10xf32>
+  return %y, %r, %u, %f : tensor<3x2xf32>, tensor<3x32xi8>, tensor<3x2xf32>, tensor<3x10xf32>
+}
