@@ -274,9 +274,9 @@ case $kinds in *obj*)
   QUERN_VERBOSE=1 works run "$in/int8.mlir" --engine llvm --input "x=$in/x.npy" -o results
   sed '/: kern.gemm /,$d' "$tmp/err" | grep -q ': body gemm_' || complain "a call that waits for its code is timed" "QUERN_VERBOSE=1 run"
   rm -r results
+  works bench --matmul 2x8x32:bf16i4b32f --seconds 0.01
   works bench --matmul 4x8x16:u8s8 --seconds 0.01 --kernels --roofline roof.svg
   works bench --matmul 4x8x16:u8s8 --seconds 0.01 --kernels --json
-  works bench --matmul 2x8x32:bf16i4b32f --seconds 0.01
   python3 -c 'import json, sys; k = json.load(sys.stdin)["kernels"]; assert k[0]["shape"] == "4x8x16", k' <"$tmp/std" ||
     complain "no kernels" "bench --kernels --json"
   fails 2 "sizes of 1 to 1048576" bench --matmul 4x8x1048577:u8s8
