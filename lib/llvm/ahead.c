@@ -1,17 +1,10 @@
 /* Fetching ahead, for loops over memory that is in no cache: the hardware stops at the end of a page, does not see that
  * a line will be written, and waits while a row that is in the first-level cache is walked again. In caches it costs
- * next to nothing. Addresses past the end of a tensor do no harm. */
+ * next to nothing. */
 #include "outputs.h"
 #include "row.h"
 
-enum { INTO_SECOND = 2, INTO_FIRST = 3 };
 enum { NEARER = 4 }; /* what comes into the second level so far ahead comes into the first a quarter as far */
-
-static void fetch(qn_ll *g, LLVMValueRef at, bool write, uint32_t into) {
-  LLVMValueRef args[4] = {at, qn__ll_i32(g, write), qn__ll_i32(g, into), qn__ll_i32(g, 1)};
-  LLVMTypeRef type = g->ptr;
-  qn__ll_intrinsic(g, "llvm.prefetch", 1, &type, 4, args);
-}
 
 /* What is read again for every row stays near by itself; what is written past the caches needs nothing in them. */
 static bool is_walked(const qn_ll_nest *n, uint32_t operand) {
@@ -48,8 +41,8 @@ void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index, uint32_t vectors)
     int64_t ahead = n->stream ? n->plan->far_ahead : write ? n->plan->write_ahead : n->plan->read_ahead;
     bool parts = n->stream && qn__ll_map_in_parts(n);
     for (uint32_t line = 0; line < lines_of(g, p, vectors); line++) {
-      fetch(g, qn__ll_gep_const(g, at, ahead + line * LINE), write, n->stream ? INTO_SECOND : INTO_FIRST);
-      if (parts) fetch(g, qn__ll_gep_const(g, at, ahead / NEARER + line * LINE), write, INTO_FIRST);
+      qn__ll_fetch(g, qn__ll_gep_const(g, at, ahead + line * LINE), write, n->stream ? QN_LL_SECOND : QN_LL_FIRST);
+      if (parts) qn__ll_fetch(g, qn__ll_gep_const(g, at, ahead / NEARER + line * LINE), write, QN_LL_FIRST);
     }
   }
 }
@@ -122,7 +115,7 @@ void qn__ll_row_ahead_begin(row_state *s) {
 
 static void fetch_lines(const row_state *s, uint32_t o, LLVMValueRef at, uint32_t lines) {
   for (uint32_t line = 0; line < lines; line++)
-    fetch(s->n->g, qn__ll_gep_const(s->n->g, at, line * LINE), o >= s->n->plan->num_inputs, INTO_FIRST);
+    qn__ll_fetch(s->n->g, qn__ll_gep_const(s->n->g, at, line * LINE), o >= s->n->plan->num_inputs, QN_LL_FIRST);
 }
 
 void qn__ll_row_ahead(row_state *s, LLVMValueRef index, uint32_t vectors) {

@@ -13,15 +13,13 @@ enum { LINE = 64, FURTHER = 16384, MOST_LINES = 40 };
 
 /* ---- prefetching ---- */
 
-enum { FIRST_LEVEL = 3, SECOND_LEVEL = 2 };
-
 /* As assembly, which compiles faster. */
-static void fetch_text(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level) {
+static void fetch_text(qn_ll *g, LLVMValueRef at, uint32_t lines, qn_ll_level level) {
   static const char constraints[] = "r";
   qn_buf text;
   qn__buf_init(&text, g->arena->allocator);
   for (uint32_t l = 0; l < lines; l++)
-    qn__buf_fmt(&text, "%s %u($0)\n", level == FIRST_LEVEL ? "prefetcht0" : "prefetcht1", l * LINE);
+    qn__buf_fmt(&text, "%s %u($0)\n", level == QN_LL_FIRST ? "prefetcht0" : "prefetcht1", l * LINE);
   if (text.failed) {
     g->failed = g->out_of_memory = true;
   } else {
@@ -34,16 +32,12 @@ static void fetch_text(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level
   qn__buf_free(&text);
 }
 
-static void fetch(qn_ll *g, LLVMValueRef at, uint32_t lines, uint32_t level) {
+static void fetch(qn_ll *g, LLVMValueRef at, uint32_t lines, qn_ll_level level) {
   if (g->x86) {
     fetch_text(g, at, lines, level);
     return;
   }
-  for (uint32_t l = 0; l < lines; l++) {
-    LLVMValueRef args[4] = {qn__ll_gep_const(g, at, (int64_t)l * LINE), qn__ll_i32(g, 0), qn__ll_i32(g, level),
-                            qn__ll_i32(g, 1)};
-    qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
-  }
+  for (uint32_t l = 0; l < lines; l++) qn__ll_fetch(g, qn__ll_gep_const(g, at, (int64_t)l * LINE), false, level);
 }
 
 /* Whether fetching ahead costs more than it gains where a cache holds the weights: a tile of one row and few
@@ -60,16 +54,16 @@ void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_
   if (s->rest) return;
   if (only_far(s, rows)) {
     qn__ll_if_begin(g, &far, LLVMBuildAnd(g->b, s->one_pass, s->far, ""));
-    fetch(g, ahead, lines, FIRST_LEVEL);
-    fetch(g, qn__ll_gep_const(g, ahead, FURTHER), lines, SECOND_LEVEL);
+    fetch(g, ahead, lines, QN_LL_FIRST);
+    fetch(g, qn__ll_gep_const(g, ahead, FURTHER), lines, QN_LL_SECOND);
     qn__ll_if_end(g, &far);
     return;
   }
   bool always = s->plan->floats; /* where there are more tiles, they go by slabs */
   if (!always) qn__ll_if_begin(g, &one, s->one_pass);
-  fetch(g, ahead, lines, FIRST_LEVEL);
+  fetch(g, ahead, lines, QN_LL_FIRST);
   qn__ll_if_begin(g, &far, s->far);
-  fetch(g, qn__ll_gep_const(g, ahead, FURTHER), lines, SECOND_LEVEL);
+  fetch(g, qn__ll_gep_const(g, ahead, FURTHER), lines, QN_LL_SECOND);
   qn__ll_if_end(g, &far);
   if (!always) qn__ll_if_end(g, &one);
   if (!i || always) return;
@@ -78,7 +72,7 @@ void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_
   LLVMValueRef step = qn__ll_add(g, i, LLVMBuildSelect(g->b, later, s->blocks, qn__ll_i64(g, 0), ""));
   LLVMValueRef next = qn__ll_gep(g, s->b, qn__ll_mul(g, qn__ll_add(g, s->panel, qn__ll_i64(g, 1)), s->b_stride));
   fetch(g, qn__ll_gep(g, next, qn__ll_mul_const(g, step, (int64_t)half * LINE)), half,
-        rows > 3 ? SECOND_LEVEL : FIRST_LEVEL);
+        rows > 3 ? QN_LL_SECOND : QN_LL_FIRST);
   qn__ll_if_end(g, &several);
 }
 

@@ -75,8 +75,7 @@ static void fetch_rows(direct *d, uint32_t rows) {
   for (uint32_t i = 0; i < rows * lines; i++) {
     int64_t line = (int64_t)(i % lines) * LINE,
             at = i / lines * d->plan->direct_y_pitch + (line < bytes ? line : bytes - 1);
-    LLVMValueRef args[4] = {qn__ll_gep_const(g, d->ahead, at), qn__ll_i32(g, 1), qn__ll_i32(g, 3), qn__ll_i32(g, 1)};
-    qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
+    qn__ll_fetch(g, qn__ll_gep_const(g, d->ahead, at), true, QN_LL_FIRST);
   }
   d->ahead = qn__ll_gep_const(g, d->ahead, rows * d->plan->direct_y_pitch);
 }

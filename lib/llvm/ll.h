@@ -86,6 +86,9 @@ LLVMValueRef qn__ll_intrinsic(qn_ll *g, const char *name, uint32_t num_overloads
 /* An intrinsic of one machine without overloads; operands and result are bitcast to what it declares. */
 LLVMValueRef qn__ll_target_intrinsic(qn_ll *g, const char *name, LLVMTypeRef result, uint32_t num_args,
                                      LLVMValueRef *args);
+typedef enum qn_ll_level { QN_LL_SECOND = 2, QN_LL_FIRST = 3 } qn_ll_level; /* caches, as LLVM counts them */
+/* The line at `at` is fetched. Addresses past the end of a tensor do no harm. */
+void qn__ll_fetch(qn_ll *g, LLVMValueRef at, bool write, qn_ll_level level);
 LLVMValueRef qn__ll_slot(qn_ll *g, LLVMTypeRef type, uint32_t count); /* stack memory aligned to 64 bytes */
 LLVMValueRef qn__ll_gep(qn_ll *g, LLVMValueRef base, LLVMValueRef bytes);
 LLVMValueRef qn__ll_gep_const(qn_ll *g, LLVMValueRef base, int64_t bytes);

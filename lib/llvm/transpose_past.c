@@ -82,18 +82,12 @@ static void write_row(const turning *t, LLVMValueRef row, LLVMValueRef to, LLVMV
   qn__ll_if_end(g, &goes_on);
 }
 
-static void fetch_row(qn_ll *g, LLVMValueRef at) {
-  LLVMValueRef args[4] = {at, qn__ll_i32(g, 0), qn__ll_i32(g, 2), qn__ll_i32(g, 1)};
-  LLVMTypeRef type = g->ptr;
-  qn__ll_intrinsic(g, "llvm.prefetch", 1, &type, 4, args);
-}
-
 static void fetch(const turning *t, LLVMValueRef from, uint32_t rows) {
   qn_ll *g = t->s->n->g;
   LLVMValueRef ahead = qn__ll_gep(g, from, times(g, t->s->in_stride, RUNS_AHEAD * t->rows));
   qn_ll_for f;
   qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), qn__ll_i64(g, rows), 1, 0, NULL);
-  fetch_row(g, qn__ll_gep(g, ahead, qn__ll_mul(g, t->s->in_stride, f.i)));
+  qn__ll_fetch(g, qn__ll_gep(g, ahead, qn__ll_mul(g, t->s->in_stride, f.i)), false, QN_LL_SECOND);
   qn__ll_for_end(g, &f, NULL);
 }
 

@@ -67,6 +67,11 @@ LLVMValueRef qn__ll_intrinsic(qn_ll *g, const char *name, uint32_t num_overloads
   return LLVMBuildCall2(g->b, LLVMIntrinsicGetType(g->ctx, id, overloads, num_overloads), fn, args, num_args, "");
 }
 
+void qn__ll_fetch(qn_ll *g, LLVMValueRef at, bool write, qn_ll_level level) {
+  LLVMValueRef args[4] = {at, qn__ll_i32(g, write), qn__ll_i32(g, level), qn__ll_i32(g, 1)};
+  qn__ll_intrinsic(g, "llvm.prefetch", 1, &g->ptr, 4, args);
+}
+
 LLVMValueRef qn__ll_target_intrinsic(qn_ll *g, const char *name, LLVMTypeRef result, uint32_t num_args,
                                      LLVMValueRef *args) {
   unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
