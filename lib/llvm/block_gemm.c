@@ -9,7 +9,7 @@
 #include "block.h"
 #include "buf.h"
 
-enum { LINE = 64, FURTHER = 16384, MOST_LINES = 40 };
+enum { LINE = 64, FURTHER = 16384, MOST_LINES = 40, PAGE = 4096, PAGE_LINES = 2 };
 
 /* ---- prefetching ---- */
 
@@ -41,9 +41,16 @@ static void fetch(qn_ll *g, LLVMValueRef at, uint32_t lines, qn_ll_level level) 
 }
 
 /* Whether fetching ahead costs more than it gains where a cache holds the weights: a tile of one row and few
- * instructions a line has no place for it, and the processor finds what comes next alone. */
+ * instructions a line has no place for it, and the processor finds what comes next alone, but where a page ends: then
+ * the first lines of the page after the next are enough. */
 static bool only_far(const qn_ll_block *s, uint32_t rows) {
   return rows == 1 && !s->plan->floats && qn_bpack_bits(&s->plan->weights) == 4;
+}
+
+static void fetch_page(qn_ll *g, LLVMValueRef here) {
+  LLVMValueRef at = LLVMBuildPtrToInt(g->b, qn__ll_gep_const(g, here, 2 * PAGE), g->i64, "");
+  at = LLVMBuildAnd(g->b, at, qn__ll_i64(g, -PAGE), "");
+  fetch(g, LLVMBuildIntToPtr(g->b, at, g->ptr, ""), PAGE_LINES, FIRST_LEVEL);
 }
 
 void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_t bytes, uint32_t rows) {
@@ -53,6 +60,7 @@ void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_
   LLVMValueRef ahead = qn__ll_gep_const(g, here, s->plan->ahead);
   if (s->rest) return;
   if (only_far(s, rows)) {
+    fetch_page(g, here);
     qn__ll_if_begin(g, &far, LLVMBuildAnd(g->b, s->one_pass, s->far, ""));
     fetch(g, ahead, lines, QN_LL_FIRST);
     fetch(g, qn__ll_gep_const(g, ahead, FURTHER), lines, QN_LL_SECOND);
