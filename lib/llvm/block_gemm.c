@@ -50,7 +50,7 @@ static bool only_far(const qn_ll_block *s, uint32_t rows) {
 static void fetch_page(qn_ll *g, LLVMValueRef here) {
   LLVMValueRef at = LLVMBuildPtrToInt(g->b, qn__ll_gep_const(g, here, 2 * PAGE), g->i64, "");
   at = LLVMBuildAnd(g->b, at, qn__ll_i64(g, -PAGE), "");
-  fetch(g, LLVMBuildIntToPtr(g->b, at, g->ptr, ""), PAGE_LINES, FIRST_LEVEL);
+  fetch(g, LLVMBuildIntToPtr(g->b, at, g->ptr, ""), PAGE_LINES, QN_LL_FIRST);
 }
 
 void qn__ll_block_fetch(qn_ll_block *s, LLVMValueRef here, LLVMValueRef i, size_t bytes, uint32_t rows) {
