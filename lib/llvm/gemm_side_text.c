@@ -32,9 +32,29 @@ static void make_tails(writer *w, uint32_t shift) {
   }
 }
 
+/* A vector of each column at a time; of the last one what there is. */
+static void gather(writer *w, uint32_t from, uint32_t to) {
+  const qn_ll_side_piece *p = w->p;
+  qn_buf *t = &w->code.text;
+  qn__buf_fmt(t, "movabsq $$0x0706050403020100, $%u\nvmovq $%u, %%xmm0\n", w->index, w->index);
+  qn__buf_fmt(t, "movabsq $$0x0f0e0d0c0b0a0908, $%u\nvpinsrq $$1, $%u, %%xmm0, %%xmm0\n", w->index, w->index);
+  qn__buf_fmt(t, "vpmovzxbd %%xmm0, %%zmm0\nmovl $$%u, ${%u:k}\nvpbroadcastd ${%u:k}, %%zmm1\n", p->words_apart * WORD,
+              w->index, w->index);
+  qn__buf_fmt(t, "vpmulld %%zmm1, %%zmm0, %%zmm0\n1:\nmovl $$0xffff, ${%u:k}\n", w->index);
+  qn__buf_fmt(t, "cmpq $$%d, $%u\njge 4f\nbzhil ${%u:k}, ${%u:k}, ${%u:k}\n4:\n", LINE / WORD, w->left, w->left,
+              w->index, w->index);
+  for (uint32_t c = 0; c < p->columns; c++) {
+    uint32_t k = 1 + c % 4;
+    qn__buf_fmt(t, "kmovw ${%u:k}, %%k%u\nvpxor %%xmm%u, %%xmm%u, %%xmm%u\n", w->index, k, k, k, k);
+    qn__buf_fmt(t, "vpgatherdd %u($%u,%%zmm0), %%zmm%u{%%k%u}\n", c * WORD, from, k, k);
+    qn__buf_fmt(t, "vmovdqu64 %%zmm%u, %lld($%u)\n", k, (long long)(p->room * c), to);
+  }
+  qn__buf_fmt(t, "addq $$%u, $%u\naddq $$%d, $%u\nsubq $$%d, $%u\njg 1b\n", p->words_apart * LINE, from, LINE, to,
+              LINE / WORD, w->left);
+}
+
 void qn__ll_side_columns_text(qn_ll *g, const qn_ll_side_piece *p) {
   writer w = {.p = p};
-  qn_buf *t = &w.code.text;
   qn__ll_assembly_begin(g, &w.code);
   w.index = qn__ll_assembly_changed(&w.code, g->i64), w.left = qn__ll_assembly_changed(&w.code, g->i64);
   uint32_t from = qn__ll_assembly_changed(&w.code, g->ptr), to = qn__ll_assembly_changed(&w.code, g->ptr);
@@ -47,11 +67,7 @@ void qn__ll_side_columns_text(qn_ll *g, const qn_ll_side_piece *p) {
   w.gathered = qn__ll_assembly_in(&w.code, p->gathered);
   w.whole = qn__ll_assembly_in(&w.code, p->whole);
   w.last = qn__ll_assembly_in(&w.code, qn__ll_sub(g, p->length, qn__ll_i64(g, LINE)));
-  qn__buf_c(t, "1:\n");
-  for (uint32_t c = 0; c < p->columns; c++)
-    qn__buf_fmt(t, "movl %u($%u), ${%u:k}\nmovl ${%u:k}, %lld($%u)\n", c * WORD, from, w.index, w.index,
-                (long long)(p->room * c), to);
-  qn__buf_fmt(t, "addq $$%u, $%u\naddq $$%u, $%u\ndecq $%u\njg 1b\n", p->words_apart * WORD, from, WORD, to, w.left);
+  gather(&w, from, to);
   make_tails(&w, shift);
   qn__ll_assembly_end(g, &w.code);
 }

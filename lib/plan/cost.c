@@ -41,18 +41,35 @@ static double cost_of(const qn_machine *m, int64_t n, uint32_t lanes, uint32_t w
   return ((double)(n / width * vectors) + (double)left * last) * per_vector + others;
 }
 
-/* Columns behind the last whole vector that are better multiplied along K, where there are rows enough: half a vector
- * at most, of blocks that are the words of a dot product. Along K a column takes its vectors of k and as long as a few
- * more to add up lanes; as one of a vector of columns, a block of k at a time. */
-static uint32_t side_of(const qn_isa *isa, uint32_t k_block, qn_scalar lhs, qn_scalar acc, int64_t n, int64_t k) {
-  enum { ADDING = 10 };
+/* Columns behind the last whole vector that may be better multiplied along K: half a vector at most, or ten
+ * that are all, of blocks that are the words of a dot product. */
+static uint32_t columns_along(const qn_isa *isa, uint32_t k_block, qn_scalar lhs, qn_scalar acc, int64_t n, int64_t k) {
+  enum { ALONE = 10 }; /* rows by columns of a tile are whole groups of four */
   bool bytes = lhs == QN_UI8 && k_block == 4 && (isa->has & QN_ISA_DOT8);
   bool halves = (lhs == QN_I16 || lhs == QN_SI16) && k_block == 2 && (isa->has & QN_ISA_DOT16);
   if (!has_narrow(isa, acc) || !(bytes || halves) || (isa->has & QN_ISA_TILES) || qn_scalar_is_float(acc)) return 0;
   if (n <= 0 || k <= 0 || k > INT32_MAX) return 0;
   uint32_t lanes = lanes_of(isa, acc), left = (uint32_t)(n % lanes);
-  int64_t blocks = k / k_block, vectors = blocks / lanes;
-  return left <= lanes / 2 && vectors && 3 * left * (vectors + ADDING) < 2 * blocks ? left : 0;
+  bool fits = left <= lanes / 2 || (n == ALONE && n < lanes);
+  return fits && k / k_block >= lanes ? left : 0;
+}
+
+/* What `left` columns along K take in the time of a vector of columns, per row: a column takes its vectors of k and as
+ * long as a few more to add up lanes, a vector of columns a block of k at a time. Panels of one vector, which are all
+ * there are where other columns are not, wait for the loads of rows as well. */
+static double along_cost(uint32_t left, uint32_t lanes, int64_t n, int64_t blocks) {
+  const double adding = 10, waiting = 1.5;
+  double cost = left * ((double)(blocks / lanes) + adding) / (double)blocks;
+  return n < lanes ? cost / waiting : cost;
+}
+
+/* Those that are, where there are rows enough. Among many others what is saved is little, and less than the panels lose
+ * that would fit all columns better. */
+static uint32_t side_of(const qn_isa *isa, uint32_t k_block, qn_scalar lhs, qn_scalar acc, int64_t n, int64_t k) {
+  enum { MANY = 40 };
+  uint32_t left = columns_along(isa, k_block, lhs, acc, n, k), lanes = lanes_of(isa, acc);
+  double most = n / lanes < MANY ? 1 : 0.67;
+  return left && along_cost(left, lanes, n, k / k_block) < most ? left : 0;
 }
 
 const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n, int64_t k,
@@ -104,10 +121,14 @@ uint32_t qn__last_panel(const qn_isa *isa, const qn_layout *layout, qn_scalar ac
 
 uint32_t qn__side_columns(const qn_isa *isa, const qn_layout *layout, qn_scalar lhs, qn_scalar acc, int64_t m,
                           int64_t n, int64_t k) {
-  enum { FEW_ROWS = 8, GATHERING = 4 }; /* what a column takes to be gathered, once for all rows */
-  if (layout->plain || layout->granule) return 0;
+  enum { FEW_ROWS = 8, GATHERING = 4 }; /* what a column beside others takes to be gathered, once for all rows */
+  const double alone = 1.25;            /* the same, against a vector of columns of one row */
+  if (layout->plain || layout->granule || layout->panel_width % lanes_of(isa, acc)) return 0;
   uint32_t side = side_of(isa, layout->k_block, lhs, acc, n, k);
-  return side && layout->panel_width % lanes_of(isa, acc) == 0 && m >= FEW_ROWS + side * GATHERING ? side : 0;
+  if (!side || m < FEW_ROWS) return 0;
+  if (side < n || isa->vector_bits < 512) return m >= FEW_ROWS + side * GATHERING ? side : 0;
+  double gain = 1 - along_cost(side, lanes_of(isa, acc), n, k / layout->k_block);
+  return (double)m * gain > alone * side ? side : 0;
 }
 
 uint32_t qn__tallest_tile(const qn_isa *isa, const qn_layout *layout, const qn_layout *own, qn_scalar acc,

@@ -93,12 +93,14 @@ static void side_columns(void **state) {
     int64_t m, n, k;
     uint32_t side;
   } cases[] = {
-      {"avx512vnni", 513, 769, 767, 1}, {"avx512vnni", 513, 776, 4095, 8},    {"avx512vnni", 513, 777, 4095, 0},
-      {"avx512vnni", 513, 768, 767, 0}, {"avx512vnni", 513, 769, 63, 0},      {"avx512vnni", 513, 769, 68, 1},
-      {"avx512vnni", 513, 776, 767, 0}, {"avx512vnni", 11, 769, 767, 0},      {"avx512vnni", 12, 769, 767, 1},
-      {"avx512vnni", -1, 769, 767, 0},  {"avx512vnni", 513, -1, 767, 0},      {"avx512vnni", 513, 769, -1, 0},
-      {"avxvnni", 513, 771, 767, 3},    {"avxvnni", 513, 773, 767, 0},        {"avx2", 513, 769, 767, 0},
-      {"amx-int8", 513, 769, 767, 0},   {"aarch64-dotprod", 513, 769, 767, 0}};
+      {"avx512vnni", 513, 769, 767, 1}, {"avx512vnni", 513, 776, 4095, 8}, {"avx512vnni", 513, 777, 4095, 0},
+      {"avx512vnni", 513, 768, 767, 0}, {"avx512vnni", 513, 769, 63, 0},   {"avx512vnni", 513, 769, 68, 1},
+      {"avx512vnni", 513, 776, 767, 0}, {"avx512vnni", 513, 584, 767, 8},  {"avx512vnni", 11, 769, 767, 0},
+      {"avx512vnni", 12, 769, 767, 1},  {"avx512vnni", -1, 769, 767, 0},   {"avx512vnni", 513, -1, 767, 0},
+      {"avx512vnni", 513, 769, -1, 0},  {"avxvnni", 513, 771, 767, 3},     {"avxvnni", 513, 773, 767, 0},
+      {"avx2", 513, 769, 767, 0},       {"avx512vnni", 513, 776, 511, 0},  {"avx512vnni", 513, 10, 512, 10},
+      {"avx512vnni", 513, 11, 4095, 0}, {"avx512vnni", 16, 7, 3236, 7},    {"avx512vnni", 8, 7, 767, 0},
+      {"avx512vnni", 900, 8, 200, 0},   {"amx-int8", 513, 769, 767, 0},    {"aarch64-dotprod", 513, 769, 767, 0}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const qn_isa *isa = qn_isa_find(qn_str_of(cases[i].isa));
     uint32_t got = qn__side_columns(isa, &layout, QN_UI8, QN_I32, cases[i].m, cases[i].n, cases[i].k);
@@ -132,9 +134,10 @@ static void narrow_panels(void **state) {
   static const struct {
     int64_t n, k;
     const char *layout;
-  } cases[] = {{1, 64, "k4n16"},   {16, 64, "k4n16"},    {17, -1, "k4n32"},   {17, 60, "k4n32"},   {17, 600, "k4n16"},
-               {33, 600, "k4n32"}, {48, 600, "k4n48"},   {64, 600, "k4n64"},  {96, 600, "k4n48"},  {769, 600, "k4n64"},
-               {769, -1, "k4n64"}, {1000, 600, "k4n48"}, {768, 600, "k4n64"}, {100, 600, "k4n48"}, {100, 100, "k4n64"}};
+  } cases[] = {{1, 64, "k4n16"},     {16, 64, "k4n16"},   {17, -1, "k4n32"},   {17, 60, "k4n32"},
+               {17, 600, "k4n16"},   {33, 600, "k4n32"},  {48, 600, "k4n48"},  {64, 600, "k4n64"},
+               {96, 600, "k4n48"},   {80, 600, "k4n48"},  {769, 600, "k4n64"}, {769, -1, "k4n64"},
+               {1000, 600, "k4n48"}, {768, 600, "k4n64"}, {100, 600, "k4n48"}, {100, 100, "k4n64"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     assert_string_equal(qn_isa_gemm_layout_for(isa, QN_UI8, QN_I8, QN_I32, cases[i].n, cases[i].k, &machine),
                         cases[i].layout);
