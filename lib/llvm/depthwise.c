@@ -15,7 +15,7 @@
 #include "depthwise_write.h"
 #include "tile.h"
 
-enum { PARKED = 32, MOST_WIDTH = 32, MOST_PREPARED = 1 << 16 };
+enum { MOST_WIDTH = 32, MOST_PREPARED = 1 << 16 };
 
 windows qn__windows_of(const qn_gemm_plan *p) {
   windows w = {.width = p->shape.size[1],
@@ -48,36 +48,6 @@ static bool is_plain(const qn_ll_chains *c) {
   return true;
 }
 
-/* PARKED pixels after the other: their sums, then the epilogue. */
-static void parked_pixels(text *t, const window_tile *w, LLVMValueRef fn, LLVMValueRef epilogue, LLVMValueRef panel) {
-  qn_ll *g = t->g;
-  qn_ll_for f;
-  set(t, PACKED, qn__ll_i64(g, 1)); /* weights are to be prepared */
-  qn__ll_for_begin(g, &f, qn__ll_arg_begin(g, 0), qn__ll_arg_end(g, 0), PARKED, 0, NULL);
-  LLVMValueRef rows = qn__ll_min(g, qn__ll_i64(g, PARKED), qn__ll_sub(g, qn__ll_arg_end(g, 0), f.i));
-  qn__ll_window_start(t, w, panel, f.i, rows, w->y);
-  qn__ll_window_call(t, fn);
-  set(t, PACKED, qn__ll_i64(g, 0));
-  qn__ll_epilogue_rows(g, epilogue, w->y, f.i, rows, panel, t->lanes);
-  qn__ll_for_end(g, &f, NULL);
-}
-
-static void parked_body(text *t, const window_tile *outer, const qn_body *body) {
-  qn_ll *g = t->g;
-  window_tile w = *outer;
-  w.y = qn__ll_slot(g, g->i8, PARKED * t->lanes * 4), w.y_pitch = qn__ll_i64(g, t->lanes * 4);
-  t->y_size = 4, t->all = (qn_ll_chains){.count = 0};
-  qn__ll_function_quickly(g, g->fn);
-  qn__ll_window_fields(t, &w);
-  LLVMValueRef fn = qn__ll_window_function(t, body, qn__depthwise_sums);
-  LLVMValueRef epilogue = qn__ll_epilogue_function(g, body, false, NULL, NULL);
-  qn_ll_for f;
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), w.size[1], t->lanes, 0, NULL);
-  set(t, CHANNELS_LEFT, qn__ll_sub(g, w.size[1], f.i));
-  parked_pixels(t, &w, fn, epilogue, f.i);
-  qn__ll_for_end(g, &f, NULL);
-}
-
 bool qn__ll_depthwise(window_tile *w, const qn_body *body) {
   qn_ll *g = w->g;
   const qn_gemm_plan *p = w->plan;
@@ -105,6 +75,6 @@ bool qn__ll_depthwise(window_tile *w, const qn_body *body) {
   if (found && is_plain(&t->all))
     qn__ll_window_body(t, w, body, qn__depthwise_panels, t->lanes);
   else
-    parked_body(t, w, body);
+    qn__ll_window_parked(t, w, body, qn__depthwise_sums, t->lanes, t->lanes);
   return true;
 }

@@ -116,7 +116,7 @@ static void sums(text *t, const windows *w, uint32_t units) {
   label(t, AT_LINE);
   TEXT("movq %%rdx, %%rbx\nmovq %%r8, %%rax\n");
   if (t->pads) TEXT("xorl %%ecx, %%ecx\ncmpq %d(%%rdi), %%r15\ncmovaeq %%rcx, %%rbx\n", 8 * HEIGHT);
-  TEXT("cmpq $$%lld, %%rbx\njne %df\n", (long long)qn__ll_window_columns(t, units * t->at_once), AT_SOME);
+  qn__ll_window_unless_all(t, units * t->at_once, AT_SOME);
   if (t->at_once > 1) TEXT("cmpq $$%u, %%r11\njne %df\n", t->lanes, AT_SOME); /* pixels are not side by side */
   one_line(t, w, units, false);
   TEXT("jmp %df\n", AT_LINE_END);
@@ -194,7 +194,7 @@ static void store_words(text *t, uint32_t unit) {
     if (second && v == VECTORS / 2) second_pixel(t, unit);
     TEXT("vmovups %%%cmm%u, %u(%%r10%s)", t->kind, x + v, (second ? v - VECTORS / 2 : v) * t->vector_bytes,
          second ? ",%rax" : "");
-    if (t->masks) TEXT("{%%k%u}", v + 1);
+    if (t->masks && t->all.count) TEXT("{%%k%u}", v + 1);
     TEXT("\n");
   }
 }

@@ -423,12 +423,12 @@ LLVMValueRef qn__ll_epilogue_listed(qn_ll *g, const qn_body *body, bool whole, u
 }
 
 void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef rows,
-                          LLVMValueRef column, uint32_t width) {
-  LLVMValueRef args[6] = {g->args, sums, row, rows, column, qn__ll_i64(g, width)};
+                          LLVMValueRef column, LLVMValueRef width) {
+  LLVMValueRef args[6] = {g->args, sums, row, rows, column, width};
   LLVMBuildCall2(g->b, signature(g), fn, args, 6, "");
 }
 
 void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, uint32_t rows,
                           LLVMValueRef column, uint32_t width) {
-  qn__ll_epilogue_rows(g, fn, sums, row, qn__ll_i64(g, rows), column, width);
+  qn__ll_epilogue_rows(g, fn, sums, row, qn__ll_i64(g, rows), column, qn__ll_i64(g, width));
 }

@@ -381,7 +381,7 @@ static void side_results(void *user, LLVMValueRef row, LLVMValueRef rows, LLVMVa
   gemm_state *s = &((loops *)user)->s;
   qn_ll *g = s->g;
   LLVMValueRef first = qn__ll_sub(g, qn__ll_arg_size(g, 1), qn__ll_i64(g, s->plan->side));
-  qn__ll_epilogue_rows(g, s->epilogue, sums, row, rows, first, s->plan->side);
+  qn__ll_epilogue_rows(g, s->epilogue, sums, row, rows, first, qn__ll_i64(g, s->plan->side));
 }
 
 /* Those that are multiplied along K, of rows l->begin .. l->end - 1, where panels up to `end` have them. */

@@ -171,7 +171,8 @@ qn_status qn__ll_gemm_few(qn_ll *g, const qn_body *body) {
   w.s.panel = f.i;
   qn__ll_strips_few_panel(w.strips);
   one_panel(&w, f.i);
-  if (leaves) qn__ll_epilogue_rows(g, epilogue, w.waiting, w.begin, qn__ll_sub(g, w.end, w.begin), column, width);
+  if (leaves)
+    qn__ll_epilogue_rows(g, epilogue, w.waiting, w.begin, qn__ll_sub(g, w.end, w.begin), column, qn__ll_i64(g, width));
   qn__ll_for_end(g, &f, NULL);
   return QN_OK;
 }

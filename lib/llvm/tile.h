@@ -117,7 +117,7 @@ void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValu
                           LLVMValueRef column, uint32_t width);
 /* The same for a number of rows that is known at run time. */
 void qn__ll_epilogue_rows(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef rows,
-                          LLVMValueRef column, uint32_t width);
+                          LLVMValueRef column, LLVMValueRef width);
 
 /* gemm_direct.c: a body whose plan is `direct`, where the row's way to multiply allows it. */
 bool qn__ll_gemm_direct_serves(const qn_ll *g, const qn_body *body);

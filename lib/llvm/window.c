@@ -1,7 +1,7 @@
 /* WINDOW: the positions of a window combined one channel at a time, many pixels and channels at once (window_tile.c).
  * What the epilogue computes of the sums is done while they are in registers where that is little, else for one pixel
- * after the other. Where it is a chain, all of
- * it is assembly on rows with AVX-512 (window_text.c). */
+ * after the other. Of floats and bytes all of it but long epilogues is assembly on rows with AVX-512 (window_text.c,
+ * depthwise.c). */
 #include "window.h"
 #include "tile.h"
 
@@ -257,7 +257,7 @@ static void fill_outside(window_tile *t) {
 
 qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *plan = &body->plan->u.gemm;
-  bool bytes = qn__ll_depthwise_serves(g, plan), done = false;
+  bool bytes = qn__ll_depthwise_serves(g, plan);
   if (plan->layout.k_block > 64 || (!plan->layout.plain && plan->layout.panel_width % g->lanes))
     return qn__ll_error(g, QN_DIAG_UNSUPPORTED, "panels of weights must be as wide as vectors, or a multiple of them");
   window_state *s = qn__arena_new(g->arena, window_state);
@@ -275,8 +275,7 @@ qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   t->column = LLVMBuildUDiv(g->b, t->size[11], qn__ll_i64(g, plan->shape.dilation[1]), "");
   fill_outside(t);
   if (bytes) return qn__ll_depthwise(t, body) ? QN_OK : qn_error_no_memory(g->qctx);
-  if (qn__ll_window_text_serves(g, plan) && !qn__ll_window_text(t, body, &done)) return qn_error_no_memory(g->qctx);
-  if (done) return QN_OK;
+  if (qn__ll_window_text_serves(g, plan)) return qn__ll_window_text(t, body) ? QN_OK : qn_error_no_memory(g->qctx);
   if (!prepare_results(s)) return qn_error_no_memory(g->qctx);
   all_pixels(s);
   return QN_OK;

@@ -24,9 +24,9 @@ typedef struct window_tile {
 static inline LLVMValueRef *qn__window_sum(window_tile *t, uint32_t pixel, uint32_t v) {
   return &t->sums[pixel * t->vectors + v];
 }
-/* window_text.c: all of a body whose epilogue is a chain, as *done then says. False when memory runs out. */
+/* window_text.c: all of a body. False when memory runs out. */
 bool qn__ll_window_text_serves(const qn_ll *g, const qn_gemm_plan *plan);
-bool qn__ll_window_text(window_tile *t, const qn_body *body, bool *done);
+bool qn__ll_window_text(window_tile *t, const qn_body *body);
 /* depthwise.c: products of bytes, all of the body. False when memory runs out. */
 bool qn__ll_depthwise_serves(const qn_ll *g, const qn_gemm_plan *plan);
 bool qn__ll_depthwise(window_tile *t, const qn_body *body);

@@ -14,6 +14,7 @@
 
 enum { SCALARS = REGISTERS - VALUES };                                                 /* in the epilogue */
 enum { SIGN = REGISTERS - 2, QUIET = REGISTERS - 1, MOST_BESIDE_HALVES = VALUES - 2 }; /* there, for halves */
+enum { PARKED_CHANNELS = 128 };                                         /* whose sums are in memory at once */
 enum { X = REGISTERS - 2, SHIFT = REGISTERS - 3, LOW = REGISTERS - 4 }; /* a column; the two are for keys */
 
 /* ---- whether ---- */
@@ -44,6 +45,11 @@ static const char *moving(const text *t) {
 
 /* ---- the group ---- */
 
+/* Columns that may be read are a bit each, or where they are more than that, told of as a range. */
+static bool has_bits(const text *t) {
+  return qn__ll_window_columns(t, t->pixels) < 64;
+}
+
 /* How many pixels, and which columns their windows may read: what they see that is in the image. */
 static void begin_group(text *t) {
   const qn_window *w = &t->plan->shape;
@@ -62,6 +68,10 @@ static void begin_group(text *t) {
     TEXT("xorl %%edx, %%edx\nnegq %%rcx\ncmovsq %%rdx, %%rcx\n");
     store(t, "rcx", BEFORE);
     TEXT("subq %%rcx, %%rax\ncmovsq %%rdx, %%rax\n");
+  }
+  if (has_bits(t)) {
+    TEXT("movl %%eax, %%ecx\nmovq $$-1, %%rax\nshlq %%cl, %%rax\nnotq %%rax\n");
+    if (t->pads) TEXT("movl %d(%%rdi), %%ecx\nshlq %%cl, %%rax\n", 8 * BEFORE);
   }
   store(t, "rax", READABLE);
 }
@@ -186,9 +196,23 @@ void qn__ll_window_go(text *t, int64_t *at, int64_t to) {
 }
 
 void qn__ll_window_find(text *t, int64_t c, bool next) {
+  const char *at = next ? "leaq (%rax,%r11)" : "movq %rax";
+  if (has_bits(t)) {
+    TEXT("btq $$%lld, %%rbx\n%s, %%rcx\ncmovncq %%rsi, %%rcx\n", (long long)c + next, at);
+    return;
+  }
   TEXT("movl $$%lld, %%ecx\n", (long long)c + next);
   if (t->pads) TEXT("subq %d(%%rdi), %%rcx\n", 8 * BEFORE);
-  TEXT("cmpq %%rbx, %%rcx\n%s, %%rcx\ncmovaeq %%rsi, %%rcx\n", next ? "leaq (%rax,%r11)" : "movq %rax");
+  TEXT("cmpq %%rbx, %%rcx\n%s, %%rcx\ncmovaeq %%rsi, %%rcx\n", at);
+}
+
+void qn__ll_window_unless_all(text *t, uint32_t pixels, int to) {
+  int64_t columns = qn__ll_window_columns(t, pixels);
+  if (has_bits(t))
+    TEXT("movq $$%llu, %%rcx\ncmpq %%rcx, %%rbx\n", (1ull << columns) - 1);
+  else
+    TEXT("cmpq $$%lld, %%rbx\n", (long long)columns);
+  TEXT("jne %df\n", to);
 }
 
 static const char *largest(const text *t) {
@@ -247,7 +271,7 @@ static void all_lines(text *t) {
     }
     TEXT("addq %%r13, %%r9\n");
   }
-  TEXT("cmpq $$%lld, %%rbx\njne %df\n", (long long)qn__ll_window_columns(t, t->pixels), AT_SOME);
+  qn__ll_window_unless_all(t, t->pixels, AT_SOME);
   all_columns(t, false);
   TEXT("jmp %df\n", AT_LINE_END);
   label(t, AT_SOME);
@@ -330,7 +354,7 @@ static void store_vector(text *t, uint32_t x, uint32_t v) {
     TEXT("vcvtps2ph $$4, %%zmm%u, %u(%%rbx)", x, v * LINE / 2);
   } else
     TEXT("%s %%zmm%u, %u(%%rbx)", moving(t), x, v * LINE);
-  masked(t, v, false);
+  if (t->all.count) masked(t, v, false);
   TEXT("\n");
 }
 
@@ -394,14 +418,10 @@ LLVMValueRef qn__ll_window_function(text *t, const qn_body *body, void (*write)(
 
 /* ---- around it ---- */
 
-static uint32_t count_columns(const text *t) {
-  return t->all.chain[0].num_columns + (t->all.count > 1 ? t->all.chain[1].num_columns : 0);
-}
-
 void qn__ll_window_fields(text *t, const window_tile *w) {
   qn_ll *g = t->g;
   const qn_window *shape = &t->plan->shape;
-  uint32_t columns = count_columns(t);
+  uint32_t columns = qn__ll_window_values(t);
   t->fields = qn__ll_slot(g, g->i64, FIELDS);
   t->table = qn__ll_slot(g, g->i32, (columns ? columns : 1) * CHANNELS);
   set(t, Y_PITCH, w->y_pitch);
@@ -456,71 +476,6 @@ void qn__ll_window_start(text *t, const window_tile *w, LLVMValueRef first, LLVM
   }
 }
 
-/* Of a panel whose channels stand apart vector j has those of 16 L + 4 j .. + 3 in its 128-bit lane L; it has a byte
- * for each channel, and where it is of several pixels all of that as many times. */
-static void store_apart(text *t, LLVMValueRef v, LLVMValueRef values, LLVMValueRef at, uint32_t panel) {
-  qn_ll *g = t->g;
-  LLVMValueRef within = LLVMBuildAnd(g->b, at, qn__ll_i64(g, (int64_t)panel - 1), "");
-  LLVMValueRef block = qn__ll_mul(g, qn__ll_sub(g, at, within), qn__ll_i64(g, 4));
-  LLVMValueRef to = qn__ll_gep(g, values, qn__ll_add(g, block, within));
-  for (uint32_t j = 0; j < 4; j++) {
-    LLVMValueRef picks[4];
-    for (uint32_t i = 0; i < 4; i++) picks[i] = qn__ll_i32(g, 4 * j + i);
-    LLVMValueRef lane = LLVMBuildShuffleVector(g->b, v, v, LLVMConstVector(picks, 4), "");
-    for (uint32_t k = 0; k < t->at_once; k++)
-      qn__ll_store_vec(g, lane, qn__ll_gep_const(g, to, (int64_t)j * t->vector_bytes + k * panel), 4);
-  }
-}
-
-/* Those of a vector, from `first` + f.i on; whether packs may be used for it, if there is a question. */
-static LLVMValueRef vector_columns(text *t, LLVMValueRef first, LLVMValueRef at, LLVMValueRef mask, uint32_t apart) {
-  qn_ll *g = t->g;
-  uint32_t before = 0;
-  for (uint32_t k = 0; k < t->all.count; k++) {
-    qn_ll_chain *c = &t->all.chain[k];
-    qn__ll_region_load(&c->region, QN_LL_BY_LANE, t->places, qn__ll_add(g, first, at), g->lanes, mask);
-    qn__ll_region_emit(&c->region, QN_LL_BY_LANE, 0, 0, g->lanes);
-    for (uint32_t i = 0; i < c->num_columns; i++, before++) {
-      LLVMValueRef v = qn__ll_region_get(&c->region, c->columns[i], g->lanes);
-      LLVMValueRef values = qn__ll_gep_const(g, t->table, (int64_t)before * CHANNELS * 4);
-      if (apart)
-        store_apart(t, v, values, at, apart);
-      else
-        qn__ll_store_vec(g, v, qn__ll_gep(g, values, qn__ll_mul(g, at, qn__ll_i64(g, 4))), 4);
-    }
-  }
-  if (t->all.count < 2) return NULL;
-  LLVMValueRef m = qn__ll_region_get(&t->all.chain[0].region, t->all.narrow[0].multiplier, g->lanes);
-  return qn__ll_narrow_check(g, 1, &m);
-}
-
-/* Values by column of `count` channels: in a function that is compiled slowly, as they are a good part of a small
- * image. */
-static void set_columns(text *t, LLVMValueRef first, LLVMValueRef count, uint32_t apart) {
-  qn_ll *g = t->g;
-  qn_ll_outline o;
-  qn_ll_for f;
-  bool check = t->all.count > 1;
-  if (count_columns(t) == 0 && !check) return;
-  qn__ll_outline_begin(g, &o, "columns");
-  LLVMValueRef lanes = qn__ll_i64(g, g->lanes), good = qn__ll_i64(g, 1), end = count;
-  /* All of a panel is computed with: what is past its channels must not be such as takes long, which tiny floats do. */
-  if (apart)
-    end = LLVMBuildAnd(g->b, qn__ll_add(g, count, qn__ll_i64(g, apart - 1)), qn__ll_i64(g, -(int64_t)apart), "");
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), end, g->lanes, check ? 1 : 0, &good);
-  LLVMValueRef mask = NULL;
-  if (t->plan->tile.text_masks) {
-    LLVMValueRef left = qn__ll_sub(g, count, f.i), zero = qn__ll_i64(g, 0);
-    left = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, left, zero, ""), left, zero, "");
-    mask = qn__ll_mask(g, qn__ll_min(g, left, lanes));
-  }
-  LLVMValueRef fits = vector_columns(t, first, f.i, mask, apart);
-  if (check) good = LLVMBuildAnd(g->b, good, LLVMBuildZExt(g->b, fits, g->i64, ""), "");
-  qn__ll_for_end(g, &f, &good);
-  if (check) set(t, PACKED, good);
-  qn__ll_outline_end(g, &o);
-}
-
 bool qn__ll_window_chains(text *t, bool *found) {
   qn_ll *g = t->g;
   const qn_gemm_plan *p = t->plan;
@@ -556,7 +511,7 @@ void qn__ll_window_call(text *t, LLVMValueRef fn) {
 
 void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void (*write)(text *t), uint32_t apart) {
   qn_ll *g = t->g;
-  uint32_t columns = count_columns(t), step = apart ? apart : t->plan->tile.text_vectors * t->lanes;
+  uint32_t columns = qn__ll_window_values(t), step = apart ? apart : t->plan->tile.text_vectors * t->lanes;
   qn__ll_function_quickly(g, g->fn);
   qn__ll_window_fields(t, w);
   LLVMValueRef all = w->size[1], fn = qn__ll_window_function(t, body, write);
@@ -567,7 +522,7 @@ void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void
   f.step = columns || t->all.count > 1 ? qn__ll_i64(g, CHANNELS / step * step) : all;
   LLVMValueRef count = qn__ll_min(g, f.step, qn__ll_sub(g, all, f.i));
   set(t, CHANNELS_LEFT, count);
-  set_columns(t, f.i, count, apart);
+  qn__ll_window_set_values(t, f.i, count, apart);
   LLVMValueRef y = qn__ll_gep(g, w->y, qn__ll_mul(g, begin, w->y_pitch));
   y = qn__ll_gep(g, y, qn__ll_mul(g, f.i, qn__ll_i64(g, t->y_size)));
   qn__ll_window_start(t, w, f.i, begin, rows, y);
@@ -575,7 +530,7 @@ void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void
   qn__ll_for_end(g, &f, NULL);
 }
 
-bool qn__ll_window_text(window_tile *w, const qn_body *body, bool *done) {
+bool qn__ll_window_text(window_tile *w, const qn_body *body) {
   qn_ll *g = w->g;
   const qn_gemm_plan *p = w->plan;
   text *t = qn__arena_new(g->arena, text);
@@ -591,7 +546,13 @@ bool qn__ll_window_text(window_tile *w, const qn_body *body, bool *done) {
               .keys = p->combine == QN_COMBINE_MAX && p->acc == QN_F32,
               .size = qn__ll_mem_bits(p->a_mem) / 8,
               .y_size = qn__ll_mem_bits(p->y_mem) / 8};
-  if (!qn__ll_window_chains(t, done)) return false;
-  if (*done) qn__ll_window_body(t, w, body, write_all, 0);
+  bool found = false;
+  uint32_t step = p->tile.text_vectors * p->tile.lanes;
+  if (!qn__ll_window_chains(t, &found)) return false;
+  if (found)
+    qn__ll_window_body(t, w, body, write_all, 0);
+  else
+    qn__ll_window_parked(t, w, body, write_all, p->tile.lanes,
+                         step < PARKED_CHANNELS ? PARKED_CHANNELS / step * step : step);
   return true;
 }

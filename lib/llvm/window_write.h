@@ -100,8 +100,10 @@ int64_t qn__ll_window_columns(const text *t, uint32_t pixels);
 /* rax, which stands at a column of the line that r8 stands at the begin of, goes to another; changes rcx. */
 void qn__ll_window_go(text *t, int64_t *at, int64_t to);
 /* To rcx the address of column c, where rax stands (or of the column after that one), or of what is outside the image
- * (rsi) if it is not one of the line's rbx readable columns, which follow those before the image. */
+ * (rsi) if it is not one of those that may be read, as rbx says of the line. */
 void qn__ll_window_find(text *t, int64_t c, bool next);
+/* Goes to a label unless all columns that the windows of so many pixels see may be read. */
+void qn__ll_window_unless_all(text *t, uint32_t pixels, int to);
 /* All groups of pixels, from the fields as they are. */
 void qn__ll_window_groups(text *t);
 /* The body, whose assembly is `write`; the chains are known, others of its fields are set. Values by column stand in
@@ -117,6 +119,14 @@ void qn__ll_window_call(text *t, LLVMValueRef fn);
 static inline void set(text *t, int f, LLVMValueRef v) {
   LLVMBuildStore(t->g->b, v, qn__ll_gep_const(t->g, t->fields, (int64_t)f * 8));
 }
+/* window_values.c: values by column of all chains; sets those of `count` channels from `first` on. */
+uint32_t qn__ll_window_values(const text *t);
+void qn__ll_window_set_values(text *t, LLVMValueRef first, LLVMValueRef count, uint32_t apart);
+/* window_parked.c: the body where there is no chain, for up to `most` channels at a time, a multiple of `least` of
+ * them, which is a power of two; `write` leaves sums, and finds PACKED not to be 0 when it has not been called for
+ * these channels before. */
+void qn__ll_window_parked(text *t, const window_tile *w, const qn_body *body, void (*write)(text *t), uint32_t least,
+                          uint32_t most);
 /* Finds chains; false when memory runs out. */
 bool qn__ll_window_chains(text *t, bool *found);
 #endif

@@ -66,7 +66,6 @@ static void choose_text(const qn_isa *isa, qn_gemm_plan *g, int64_t channels, in
   const qn_window *w = &g->shape;
   qn_window_tile *t = &g->tile;
   bool dot = g->combine == QN_COMBINE_DOT, floats = g->a_mem == QN_F32 && g->acc == QN_F32;
-  floats &= g->y_mem == QN_F32 || g->y_mem == QN_F16;
   bool bytes = g->combine == QN_COMBINE_MAX && narrow && qn_scalar_get(g->acc)->storage_bits == 8;
   if (!g->layout.plain) { /* of products of bytes */
     t->text_masks = channels <= 0 || channels % g->layout.panel_width;

@@ -77,6 +77,26 @@ static const conv_case convs[] = {
      {IMAGE(14, 64, 64), KERNEL(3, 2), OF_BYTES, .groups = 64, .dilations = {2, 2}}},
     {"u8 convolution depthwise, stride 3",
      {IMAGE(14, 64, 64), KERNEL(3, 1), OF_BYTES, .groups = 64, .strides = {3, 3}}},
+    {"u8 convolution depthwise, 32 channels, dilated",
+     {IMAGE(14, 32, 32), KERNEL(3, 2), OF_BYTES, .groups = 32, .dilations = {2, 2}}},
+    {"u8 convolution depthwise, dilated by 36",
+     {IMAGE(14, 64, 64), KERNEL(3, 36), OF_BYTES, .groups = 64, .dilations = {36, 36}}},
+    {"u8 convolution depthwise 7x7, 17 channels", {IMAGE(14, 17, 17), KERNEL(7, 3), OF_BYTES, .groups = 17}},
+    {"u8 convolution depthwise 9x9, stride 2",
+     {IMAGE(14, 64, 64), KERNEL(9, 4), OF_BYTES, .groups = 64, .strides = {2, 2}}},
+    {"u8 convolution depthwise 1x31",
+     {.batch = 1,
+      .height = 1,
+      .width = 100,
+      .channels = 64,
+      .n = 64,
+      .kernel = {1, 31},
+      .pads = {0, 15, 0, 15},
+      OF_BYTES,
+      .groups = 64}},
+    {"u8 to f32 convolution depthwise",
+     {IMAGE(14, 64, 64), KERNEL(3, 1), .x = QN_UI8, .w = QN_I8, .y = QN_F32, .groups = 64}},
+    {"s8 convolution depthwise", {IMAGE(14, 64, 64), KERNEL(3, 1), .x = QN_I8, .w = QN_I8, .y = QN_I8, .groups = 64}},
     {"u8 convolution depthwise 5x5, 100 channels", {IMAGE(14, 100, 100), KERNEL(5, 2), OF_BYTES, .groups = 100}},
     {"u8 to f32 convolution 3x3", {IMAGE(14, 64, 64), KERNEL(3, 1), .x = QN_UI8, .w = QN_I8, .y = QN_F32}},
     {"s8 convolution 3x3", {IMAGE(14, 64, 64), KERNEL(3, 1), .x = QN_I8, .w = QN_I8, .y = QN_I8}},
@@ -214,6 +234,18 @@ static const text_case texts[] = {
     {"average pool 3x3 with pads", POOL("average_pool", PADS, "f32", 28, 28, "3, 3", "1, 1")},
     {"max pool of i8 codes", POOL("max_pool", PADS, "!quant.uniform<i8:f32, 0.02:17>", 28, 14, "3, 3", "2, 2")},
     {"max pool of f16", POOL("max_pool", PADS, "f16", 28, 14, "3, 3", "2, 2")},
+    {"f32 convolution depthwise, gelu",
+     "func.func @main(%x: tensor<1x14x14x64xf32>, %w: tensor<3x3x1x64xf32>) -> tensor<1x14x14x64xf32> {\n"
+     "%s = quern.conv2d %x, %w {groups = 64, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x14x14x64xf32>, "
+     "tensor<3x3x1x64xf32>) -> tensor<1x14x14x64xf32>\n"
+     "%y = quern.gelu %s : (tensor<1x14x14x64xf32>) -> tensor<1x14x14x64xf32>\n"
+     "return %y : tensor<1x14x14x64xf32>\n}\n"},
+    {"f32 convolution depthwise to codes",
+     "func.func @main(%x: tensor<1x14x14x64xf32>, %w: tensor<3x3x1x64xf32>) -> tensor<1x14x14x64x" CODES "> {\n"
+     "%s = quern.conv2d %x, %w {groups = 64, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x14x14x64xf32>, "
+     "tensor<3x3x1x64xf32>) -> tensor<1x14x14x64xf32>\n"
+     "%y = quant.qcast %s : tensor<1x14x14x64xf32> to tensor<1x14x14x64x" CODES ">\n"
+     "return %y : tensor<1x14x14x64x" CODES ">\n}\n"},
     {"f16 convolution 3x3", CONV("f16", 14, 64, 64, 64, 3, 1, 1)},
     {"f16 convolution depthwise", CONV("f16", 14, 64, 1, 64, 3, 1, 64)},
 };
