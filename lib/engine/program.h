@@ -237,7 +237,7 @@ qn_status qn__make_needed(const qn_program *p, const bool *needed, qn_call_error
 qn_status qn__start_needed(qn_program *p, const bool *needed, qn_call_error *error);
 /* Sees to it that body has code, waiting for it if need be. `cost`: of the work about to be done, as in qn_job. */
 qn_status qn__need_code(const qn_program *p, uint32_t body, double cost, const qn_step *s, qn_call_error *error);
-/* Where a tiered program runs a kernel on quick code for good: why, else null. Any thread. */
+/* fallback.c: where a tiered program runs a kernel on quick code for good: why, else null. Any thread. */
 const char *qn__fallback_reason(const qn_program *p, const qn_kernel_plan *plan);
 /* The code generator whose code of a kernel calls run now. Any thread. */
 const char *qn__plan_engine(const qn_program *p, const qn_kernel_plan *plan);
@@ -284,7 +284,7 @@ struct qn_frozen {
   qn_frozen_port *inputs, *outputs;
   const qn_brief *brief; /* null where a call is more than one kernel (brief.c) */
 };
-/* False when memory runs out. */
+/* brief.c; false when memory runs out. */
 bool qn__make_brief(const qn_program *p, qn_arena *arena, qn_frozen *f);
 /* qn_program_call for all programs. */
 qn_status qn__call_general(const qn_program *p, const DLTensor *in, DLTensor *out, void *workspace,
@@ -292,7 +292,8 @@ qn_status qn__call_general(const qn_program *p, const DLTensor *in, DLTensor *ou
 /* turns.c: into how many stretches of panels a job is cut; f->back from f->calls, false without memory. */
 int64_t qn__turn_pieces(const qn_program *p, const qn_job *job);
 bool qn__turn_calls(qn_arena *arena, qn_frozen *f);
-/* For inputs of these shapes, in `arena`; not *whole when there are too many calls. On the context's thread. */
+/* frozen.c: for inputs of these shapes, in `arena`; not *whole when there are too many calls. On the context's thread.
+ */
 qn_status qn__freeze_sizes(const qn_program *p, qn_arena *arena, const DLTensor *in, qn_frozen *f, bool *whole,
                            qn_call_error *error);
 /* Where a value's bytes are: among inputs, outputs, constants, slots, in that order. */

@@ -153,7 +153,7 @@ bool qn__onnx_is_default_domain(qn_str domain);
 const qn_onnx_op *qn__onnx_op_find(qn_str domain, qn_str op_type, int opset);
 qn_status qn__onnx_check_ops(qn_onnx *im); /* names all that cannot be imported */
 
-/* ---- the graph (graph.c) ---- */
+/* ---- the graph (graph.c; nodes in node.c) ---- */
 qn_status qn__onnx_begin(qn_onnx *im); /* initializers, inputs, an empty function */
 qn_status qn__onnx_nodes(qn_onnx *im);
 qn_status qn__onnx_end(qn_onnx *im); /* outputs */

@@ -302,7 +302,7 @@ struct qn_ll_nest {
 };
 /* Fetches what a map's loop, `vectors` at once, will reach a little later (ahead.c). */
 void qn__ll_map_ahead(const qn_ll_nest *n, LLVMValueRef index, uint32_t vectors);
-/* Whether that loop may be long enough to go through parts of it together (outputs.c). */
+/* Whether that loop may be long enough to go through parts of it together, as outputs.c does. */
 bool qn__ll_map_in_parts(const qn_ll_nest *n);
 /* The tiled loop and the innermost one of a transposed map (transpose.c). */
 void qn__ll_transpose(qn_ll_nest *n);

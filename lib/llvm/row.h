@@ -47,14 +47,14 @@ uint32_t qn__ll_row_start(const row_state *s, LLVMValueRef *queue);
 uint32_t qn__ll_row_step(row_state *s, LLVMValueRef *queue, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask);
 /* What the reductions of this pass have come to, and what follows from it for rows as a whole. */
 void qn__ll_row_finish(row_state *s, bool registers);
+bool qn__ll_row_ends_in(const row_state *s, uint32_t i); /* register i is a reduction over this pass */
+bool qn__ll_row_last_pass(const row_state *s);
+bool qn__ll_row_reduced(const qn_ll_nest *n, uint32_t output);
 /* ahead.c */
 /* For a stage: the next row of what its pass is the first to read, or the one to write. */
 void qn__ll_row_ahead_stage(row_state *s, LLVMValueRef index, uint32_t vectors);
 void qn__ll_row_ahead_begin(row_state *s); /* before the loop of a pass */
 void qn__ll_row_ahead(row_state *s, LLVMValueRef index, uint32_t vectors);
-bool qn__ll_row_ends_in(const row_state *s, uint32_t i); /* register i is a reduction over this pass */
-bool qn__ll_row_last_pass(const row_state *s);
-bool qn__ll_row_reduced(const qn_ll_nest *n, uint32_t output);
 /* nan.c. False when memory runs out. */
 bool qn__ll_row_find_nans(row_state *s);
 /* share.c: in the pass in which the dividends are made, one value more is carried around the loop. */
@@ -63,7 +63,7 @@ bool qn__ll_share_here(const row_state *s);
 LLVMValueRef qn__ll_share_start(const row_state *s);
 LLVMValueRef qn__ll_share_step(const row_state *s, LLVMValueRef least, LLVMValueRef mask);
 void qn__ll_share_end(row_state *s, LLVMValueRef least); /* the divisor is prepared */
-/* Decides whether to keep something, in memory of its own too when `in_room`. False when memory runs out. */
+/* keep.c: decides whether to keep something, in memory of its own too when `in_room`. False when memory runs out. */
 bool qn__ll_row_keep(row_state *s, bool in_room);
 /* Reserves memory for what is kept, where it needs some of its own. */
 void qn__ll_row_room(row_state *s);

@@ -43,6 +43,7 @@ qn_status qn__plan_epilogue(qn_module *m, qn_op op, uint32_t region, uint32_t fi
 void qn__plan_direct(const qn_module *m, qn_op op, const qn_isa *isa, int64_t most_bytes, qn_gemm_plan *g);
 /* few.c: fills `few` and what goes with it, the height of tiles among them. Everything but the rest of `g` is set. */
 void qn__plan_few(const qn_module *m, qn_op op, const qn_isa *isa, qn_gemm_plan *g);
+/* What code depends on, of the other kinds. */
 uint64_t qn__block_hash(const qn_kernel_plan *p, uint64_t h);
 uint64_t qn__loop_hash(const qn_loop_plan *p, uint64_t h);
 uint64_t qn__attention_hash(const qn_attention_plan *p, uint64_t h);

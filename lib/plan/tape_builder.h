@@ -98,7 +98,7 @@ static inline qn__frange qn__tb_range(const qn__tb *tb, uint32_t reg) {
   return reg < tb->ranges.size ? tb->ranges.data[reg] : (qn__frange){-1.0 / 0.0, 1.0 / 0.0, true};
 }
 
-/* ---- region values (tape.c) ---- */
+/* ---- region values (tape.c, and of integers tape_int.c) ---- */
 /* The value of an operand; type QN_SCALAR_NONE when it is not defined in the region. */
 qn__tval qn__tb_operand(qn__tb *tb, uint32_t i);
 /* The comparison's number; -1 when it has none. Attributes without a default are read directly: asking for defaults can
@@ -108,7 +108,7 @@ int64_t qn__tb_predicate(const qn__tb *tb);
 uint32_t qn__tb_signed(qn__tb *tb, qn__tval v);
 uint32_t qn__tb_unsigned(qn__tb *tb, qn__tval v);
 
-/* ---- floats (tape_convert.c) ---- */
+/* ---- floats (tape_convert.c; the last three tape_float.c) ---- */
 /* The type that arithmetic on floats of this type is done in: F64 for f64, else F32. */
 qn_treg qn__tb_compute_type(qn_scalar s);
 /* A float value in a register of its compute type; exact. */
