@@ -21,7 +21,7 @@ bool qn__ll_transpose_has_text(const qn_ll_square *s);
 void qn__ll_transpose_turn(const qn_ll_square *s, uint32_t rows, uint32_t columns, LLVMValueRef from,
                            LLVMValueRef from_stride, LLVMValueRef to, LLVMValueRef to_stride);
 void qn__ll_transpose_by_text(const qn_ll_square *s);
-/* transpose_past.c: a plain transpose, but for what is not reached: elements along the output from *rows_end on, and along the input from
- * *columns_end on. */
+/* transpose_past.c: a plain transpose, but for what is not reached: elements along the output from *rows_end on, and
+ * along the input from *columns_end on. */
 void qn__ll_transpose_past(const qn_ll_square *s, LLVMValueRef *rows_end, LLVMValueRef *columns_end);
 #endif
