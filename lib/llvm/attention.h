@@ -49,8 +49,6 @@ LLVMValueRef qn__ll_attention_codes(qn_ll *g, uint32_t count, const LLVMValueRef
  * lanes behind the rows have any of them. */
 typedef enum qn_ll_fold { QN_LL_FOLD_MAX, QN_LL_FOLD_FADD, QN_LL_FOLD_ADD } qn_ll_fold;
 LLVMValueRef qn__ll_attention_fold_rows(qn_ll *g, LLVMValueRef at, LLVMTypeRef elem, uint32_t rows, qn_ll_fold how);
-LLVMValueRef qn__ll_attention_fold_vectors(qn_ll *g, LLVMValueRef *v,
-                                           qn_ll_fold how); /* `lanes` of them, overwritten */
 /* A vector's lanes, or those of two halves of a longer one, into one by halves. */
 LLVMValueRef qn__ll_attention_fold(qn_ll *g, LLVMValueRef v, uint32_t lanes, qn_ll_fold how);
 LLVMValueRef qn__ll_attention_larger(qn_ll *g, LLVMValueRef x, LLVMValueRef m); /* m where x is NaN */

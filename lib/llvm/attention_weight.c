@@ -179,10 +179,6 @@ static LLVMValueRef fold_group(qn_ll *g, LLVMValueRef *v, uint32_t lanes, qn_ll_
   return fold_pair(g, q[0], q[2], ones, 1, lanes, how);
 }
 
-LLVMValueRef qn__ll_attention_fold_vectors(qn_ll *g, LLVMValueRef *v, qn_ll_fold how) {
-  return fold_group(g, v, g->lanes, how);
-}
-
 LLVMValueRef qn__ll_attention_fold_rows(qn_ll *g, LLVMValueRef at, LLVMTypeRef elem, uint32_t rows, qn_ll_fold how) {
   LLVMTypeRef type = qn__ll_lanes(elem, g->lanes);
   LLVMValueRef v[16] = {NULL};

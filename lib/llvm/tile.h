@@ -143,6 +143,4 @@ void qn__ll_sums(qn_ll_tile *t, const qn_ll_sums *s);
 
 /* window.c: bytes from where the first window with pads begins to the image. */
 LLVMValueRef qn__ll_window_origin(qn_ll *g, const qn_gemm_plan *plan);
-/* value.c: lane L of vector j becomes lane j of vector L, of vectors of 16 elements; its own inverse. */
-void qn__ll_transpose_lanes(qn_ll *g, LLVMValueRef v[4]);
 #endif

@@ -145,16 +145,3 @@ LLVMValueRef qn__ll_arg_end(qn_ll *g, uint32_t i) {
 LLVMValueRef qn__ll_min(qn_ll *g, LLVMValueRef a, LLVMValueRef b) {
   return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, a, b, ""), a, b, "");
 }
-
-void qn__ll_transpose_lanes(qn_ll *g, LLVMValueRef v[4]) {
-  LLVMValueRef half[4], picks[16];
-  for (uint32_t i = 0; i < 4; i++) { /* lanes 0, 1 (then 2, 3) of vectors 0 and 1, of 2 and 3 */
-    uint32_t first = i / 2 * 2;
-    for (uint32_t k = 0; k < 16; k++) picks[k] = qn__ll_i32(g, (first + k / 4 % 2) * 4 + k % 4 + (k >= 8 ? 16 : 0));
-    half[i] = LLVMBuildShuffleVector(g->b, v[i % 2 * 2], v[i % 2 * 2 + 1], LLVMConstVector(picks, 16), "");
-  }
-  for (uint32_t i = 0; i < 4; i++) {
-    for (uint32_t k = 0; k < 16; k++) picks[k] = qn__ll_i32(g, (i % 2 + k / 4 % 2 * 2) * 4 + k % 4 + (k >= 8 ? 16 : 0));
-    v[i] = LLVMBuildShuffleVector(g->b, half[i / 2 * 2], half[i / 2 * 2 + 1], LLVMConstVector(picks, 16), "");
-  }
-}

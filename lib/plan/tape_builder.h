@@ -109,9 +109,7 @@ uint32_t qn__tb_signed(qn__tb *tb, qn__tval v);
 uint32_t qn__tb_unsigned(qn__tb *tb, qn__tval v);
 
 /* ---- floats (tape_convert.c; the last three tape_float.c) ---- */
-/* The type that arithmetic on floats of this type is done in: F64 for f64, else F32. */
-qn_treg qn__tb_compute_type(qn_scalar s);
-/* A float value in a register of its compute type; exact. */
+/* A float value in a register of the type that arithmetic on it is done in, F64 for f64, else F32; exact. */
 uint32_t qn__tb_widen(qn__tb *tb, qn__tval v);
 /* A register of type F32 or F64 as a value of float type `to`, rounded once. */
 uint32_t qn__tb_narrow(qn__tb *tb, uint32_t reg, qn_scalar to);

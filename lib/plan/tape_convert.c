@@ -4,10 +4,6 @@
 #include "tape_builder.h"
 #include <math.h>
 
-qn_treg qn__tb_compute_type(qn_scalar s) {
-  return s == QN_F64 ? QN_TF64 : QN_TF32;
-}
-
 uint32_t qn__tb_bitcast(qn__tb *tb, uint32_t reg) {
   static const uint8_t other[] = {QN_TI1, QN_TI8, QN_TI16, QN_TF32, QN_TF64, QN_TI32, QN_TI64};
   return qn__tb_1(tb, QN_T_BITCAST, (qn_treg)other[qn__tb_type(tb, reg)], reg);

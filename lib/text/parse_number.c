@@ -4,10 +4,6 @@
 #include "parser.h"
 #include "scalar.h"
 
-bool qn__is_number(const qn__parser *p) {
-  return qn__at(p, '-') || qn__at(p, '+') || qn__at(p, QN__TOK_INT) || qn__at(p, QN__TOK_FLOAT);
-}
-
 static bool is_hex(qn_str s) {
   return s.size > 2 && s.data[0] == '0' && s.data[1] == 'x';
 }

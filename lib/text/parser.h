@@ -128,7 +128,6 @@ bool qn__parse_i64(qn__parser *p, int64_t *out);
 bool qn__parse_float(qn__parser *p, qn_scalar format, uint64_t *bits);
 bool qn__parse_f32(qn__parser *p, float *out);
 bool qn__parse_f64(qn__parser *p, double *out);
-bool qn__is_number(const qn__parser *p); /* a sign or a number comes next */
 /* Whether an integer written with this sign fits the type. */
 bool qn__int_fits(qn_scalar s, int64_t v, bool above);
 
