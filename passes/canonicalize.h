@@ -15,8 +15,6 @@ typedef enum qn__special {
 } qn__special;
 /* Whether `v` is a constant whose elements are all that; of an operation that reads integers as `is_unsigned`. */
 bool qn__constant_is(const qn_module *m, qn_value v, qn__special what, bool is_unsigned);
-/* The one number that all elements of a constant are. */
-bool qn__constant_splat(const qn_module *m, qn_value v, double *out);
 /* The element's scalar in memory, of a tensor or a scalar; NONE for quantized ones. */
 qn_scalar qn__plain_scalar_of(const qn_module *m, qn_type t);
 /* The op that makes the operand, when it is of this kind; else null. */

@@ -59,7 +59,8 @@ bool qn__constant_is(const qn_module *m, qn_value v, qn__special what, bool is_u
   return n > 0;
 }
 
-bool qn__constant_splat(const qn_module *m, qn_value v, double *out) {
+/* The one number that all elements of a constant are. */
+static bool constant_splat(const qn_module *m, qn_value v, double *out) {
   qn_attr a = qn_value_constant(m, v);
   qn_attr_kind kind = qn_attr_kind_of(m, a);
   if (kind == QN_ATTR_FLOAT || kind == QN_ATTR_INT) {
@@ -246,7 +247,7 @@ qn_status qn__canon_reciprocal(qn_rewriter *r, qn_op op) {
   qn_type t = qn_value_type(m, c);
   qn_scalar s = qn__plain_scalar_of(m, t);
   double v;
-  if ((s != QN_F32 && s != QN_F64) || !qn__constant_splat(m, c, &v) || !has_exact_reciprocal(v, s)) return QN_OK;
+  if ((s != QN_F32 && s != QN_F64) || !constant_splat(m, c, &v) || !has_exact_reciprocal(v, s)) return QN_OK;
   qn_builder b = qn_builder_before(m, op);
   double inverse = 1 / v;
   float narrow = (float)inverse;

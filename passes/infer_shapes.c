@@ -19,7 +19,7 @@ static uint32_t place_of(const sizes *s, qn_name name) {
   return name.id ? qn__idmap_get(&s->index, name.id) : 0;
 }
 
-qn_status qn__sizes_bind(sizes *s, qn_name name, int64_t size) {
+static qn_status sizes_bind(sizes *s, qn_name name, int64_t size) {
   uint32_t at = place_of(s, name);
   if (at) {
     s->entries.data[at - 1].size = size;
@@ -42,7 +42,8 @@ static uint32_t representative(sizes *s, uint32_t at) {
   }
 }
 
-int64_t qn__sizes_get(sizes *s, qn_name *name) {
+/* What the name is bound to; *name becomes the one that stands for all equal names. */
+static int64_t sizes_get(sizes *s, qn_name *name) {
   uint32_t at = place_of(s, *name);
   if (!at) return QN_DYNAMIC;
   at = representative(s, at);
@@ -52,14 +53,14 @@ int64_t qn__sizes_get(sizes *s, qn_name *name) {
 
 /* The op says that both are one size. */
 static qn_status equate(sizes *s, qn_module *m, qn_op op, qn_name a, qn_name b) {
-  int64_t x = qn__sizes_get(s, &a), y = qn__sizes_get(s, &b);
+  int64_t x = sizes_get(s, &a), y = sizes_get(s, &b);
   if (a.id == b.id) return QN_OK;
   if (x != QN_DYNAMIC && y != QN_DYNAMIC && x != y)
     return qn_op_error(m, op, QN_DIAG_SHAPE,
                        "needs sizes '%s' and '%s' to be equal, but they are bound to %lld and %lld",
                        qn_name_str(s->ctx, a).data, qn_name_str(s->ctx, b).data, (long long)x, (long long)y);
-  qn_status status = qn__sizes_bind(s, b, y);
-  if (status == QN_OK) status = qn__sizes_bind(s, a, x != QN_DYNAMIC ? x : y);
+  qn_status status = sizes_bind(s, b, y);
+  if (status == QN_OK) status = sizes_bind(s, a, x != QN_DYNAMIC ? x : y);
   if (status != QN_OK) return status;
   s->entries.data[place_of(s, b) - 1].same_as = a;
   s->changed = true;
@@ -68,7 +69,7 @@ static qn_status equate(sizes *s, qn_module *m, qn_op op, qn_name a, qn_name b) 
 
 /* ---- types ---- */
 
-qn_type qn__sizes_apply(sizes *s, qn_type t) {
+static qn_type sizes_apply(sizes *s, qn_type t) {
   qn_context *ctx = s->ctx;
   if (qn_type_kind_of(ctx, t) != QN_TYPE_TENSOR || qn_type_is_static(ctx, t)) return t;
   uint32_t rank = qn_type_rank(ctx, t);
@@ -78,7 +79,7 @@ qn_type qn__sizes_apply(sizes *s, qn_type t) {
     shape[d] = qn_type_shape(ctx, t)[d];
     names[d] = qn_type_symbol(ctx, t, d);
     if (shape[d] != QN_DYNAMIC || !names[d].id) continue;
-    shape[d] = qn__sizes_get(s, &names[d]);
+    shape[d] = sizes_get(s, &names[d]);
     if (shape[d] != QN_DYNAMIC) names[d] = (qn_name){0};
   }
   return qn_type_tensor_symbols(ctx, qn_type_elem(ctx, t), rank, shape, names);
@@ -88,7 +89,7 @@ qn_type qn__sizes_apply(sizes *s, qn_type t) {
 static qn_status merge_dim(shapes *p, qn_op op, int64_t *size, qn_name *name, int64_t declared, qn_name declared_name) {
   if (*size != QN_DYNAMIC) {
     if (declared == QN_DYNAMIC && declared_name.id) { /* the name has this size everywhere */
-      qn_status status = qn__sizes_bind(&p->sizes, declared_name, *size);
+      qn_status status = sizes_bind(&p->sizes, declared_name, *size);
       p->sizes.changed = true;
       return status;
     }
@@ -99,7 +100,7 @@ static qn_status merge_dim(shapes *p, qn_op op, int64_t *size, qn_name *name, in
   if (declared != QN_DYNAMIC) {
     qn_status status = QN_OK;
     if (name->id) {
-      status = qn__sizes_bind(&p->sizes, *name, declared);
+      status = sizes_bind(&p->sizes, *name, declared);
       p->sizes.changed = true;
     }
     *size = declared;
@@ -146,7 +147,7 @@ static qn_status infer_op(shapes *p, qn_op op) {
   if (n == 0) return QN_OK;
   for (uint32_t i = 0; i < n; i++) { /* declared sizes that are bound by now would contradict the rule's answer */
     qn_value v = qn_op_result(m, op, i);
-    set_type(p, v, qn__sizes_apply(&p->sizes, qn_value_type(m, v)));
+    set_type(p, v, sizes_apply(&p->sizes, qn_value_type(m, v)));
   }
   if (!qn__reserve(p->allocator, &p->types, n)) return qn_error_no_memory(p->ctx);
   qn_status status = qn_op_infer(m, op, p->types.data);
@@ -154,7 +155,7 @@ static qn_status infer_op(shapes *p, qn_op op) {
     qn_value v = qn_op_result(m, op, i);
     qn_type t;
     status = merge(p, op, qn_value_type(m, v), p->types.data[i], &t);
-    if (status == QN_OK) set_type(p, v, qn__sizes_apply(&p->sizes, t));
+    if (status == QN_OK) set_type(p, v, sizes_apply(&p->sizes, t));
   }
   return status;
 }
@@ -165,7 +166,7 @@ static void apply_to_inputs(shapes *p, qn_op func) {
   qn_block body = qn_func_body(p->m, func);
   for (uint32_t i = 0; i < qn_block_num_args(p->m, body); i++) {
     qn_value v = qn_block_arg(p->m, body, i);
-    set_type(p, v, qn__sizes_apply(&p->sizes, qn_value_type(p->m, v)));
+    set_type(p, v, sizes_apply(&p->sizes, qn_value_type(p->m, v)));
   }
 }
 
@@ -248,7 +249,7 @@ static qn_status begin_scope(shapes *p) {
   p->touched.size = 0;
   qn_status status = QN_OK;
   for (uint32_t i = 0; i < p->bound.size && status == QN_OK; i++)
-    status = qn__sizes_bind(&p->sizes, p->bound.data[i].name, p->bound.data[i].size);
+    status = sizes_bind(&p->sizes, p->bound.data[i].name, p->bound.data[i].size);
   return status;
 }
 

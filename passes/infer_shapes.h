@@ -45,10 +45,6 @@ typedef struct shapes {
   int64_t refined;
 } shapes;
 
-qn_status qn__sizes_bind(sizes *s, qn_name name, int64_t size);
-/* What the name is bound to; *name becomes the one that stands for all equal names. */
-int64_t qn__sizes_get(sizes *s, qn_name *name);
-qn_type qn__sizes_apply(sizes *s, qn_type t);
 /* Reads option bind, gives names to the inputs' nameless sizes, and binds. */
 qn_status qn__bind_sizes(shapes *p);
 #endif

@@ -11,7 +11,8 @@ typedef struct pair {
   qn_idmap values; /* of a -> of b */
 } pair;
 
-bool qn__is_state_name(qn_str s) {
+/* What calibration writes on a quern.observe; not part of the program. */
+static bool is_state_name(qn_str s) {
   return qn_str_eq(s, qn_str_of("quern.state")) || qn_str_eq(s, qn_str_of("quern.min")) ||
          qn_str_eq(s, qn_str_of("quern.max"));
 }
@@ -54,7 +55,7 @@ static bool same_array(const pair *p, qn_attr x, qn_attr y) {
 static uint32_t entries(const qn_module *m, qn_attr dict, bool without_state) {
   uint32_t n = 0, size = dict.id ? qn_attr_size(m, dict) : 0;
   for (uint32_t i = 0; i < size; i++)
-    n += !without_state || !qn__is_state_name(qn_name_str(qn_module_context(m), qn_attr_entry(m, dict, i).name));
+    n += !without_state || !is_state_name(qn_name_str(qn_module_context(m), qn_attr_entry(m, dict, i).name));
   return n;
 }
 
@@ -64,7 +65,7 @@ static bool same_dict(const pair *p, qn_attr x, qn_attr y, bool without_state) {
   for (uint32_t i = 0; i < size; i++) {
     qn_named_attr e = qn_attr_entry(p->a, x, i);
     qn_str name = qn_name_str(p->ca, e.name);
-    if (without_state && qn__is_state_name(name)) continue;
+    if (without_state && is_state_name(name)) continue;
     if (!same_attr(p, e.attr, qn_attr_find(p->b, y, qn_name_of(p->cb, name)))) return false;
   }
   return true;

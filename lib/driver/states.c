@@ -10,7 +10,8 @@ qn_op qn__next_observer(const qn_module *m, qn_op at) {
   return at;
 }
 
-qn_status qn__state_read(const qn_module *m, qn_op op, qn_observer **out) {
+/* The state that the op carries; *out null when it has none. */
+static qn_status state_read(const qn_module *m, qn_op op, qn_observer **out) {
   qn_attr state = qn_op_attr(m, op, "quern.state");
   *out = NULL;
   if (!state.id) return QN_OK;
@@ -46,8 +47,8 @@ qn_status qn__state_write(qn_module *m, qn_op op, qn_observer *o) {
 
 static qn_status merge_op(qn_module *into, qn_op x, const qn_module *from, qn_op y) {
   qn_observer *a, *b = NULL;
-  qn_status status = qn__state_read(into, x, &a);
-  if (!status) status = qn__state_read(from, y, &b);
+  qn_status status = state_read(into, x, &a);
+  if (!status) status = state_read(from, y, &b);
   if (!status && a && b) status = qn_observer_merge(a, b, qn_op_place(into, x));
   if (!status && (a || b)) status = qn__state_write(into, x, a ? a : b);
   qn_observer_destroy(a);

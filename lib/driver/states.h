@@ -6,8 +6,6 @@
 
 /* The next quern.observe after `at` in program order, in all functions; `at` null gives the first. */
 qn_op qn__next_observer(const qn_module *m, qn_op at);
-/* The state that the op carries; *out null when it has none. */
-qn_status qn__state_read(const qn_module *m, qn_op op, qn_observer **out);
 /* Records the state and the range it gives now. One that saw nothing leaves no attributes. */
 qn_status qn__state_write(qn_module *m, qn_op op, qn_observer *o);
 void qn__state_clear(qn_module *m, qn_op op);

@@ -28,7 +28,8 @@ DLTensor qn_tensor_as_dlpack(const qn_tensor *t, int64_t *shape) {
   return d;
 }
 
-qn_scalar qn__dl_type_ok(DLDataType t, qn_scalar mem) {
+/* `mem` when the tensor type can carry it, else NONE. */
+static qn_scalar type_ok(DLDataType t, qn_scalar mem) {
   DLDataType want = qn__dl_type(mem);
   return t.code == want.code && t.bits == want.bits && t.lanes == 1 ? mem : QN_SCALAR_NONE;
 }
@@ -60,7 +61,7 @@ qn_status qn__dl_check(const DLTensor *t, const char *what, qn_str name, qn_scal
   if (t->device.device_type != kDLCPU)
     return qn__call_fail(error, QN_DIAG_CALL, "%s '%.*s' is on device type %d; programs run on the CPU", what, n,
                          name.data, (int)t->device.device_type);
-  if (!qn__dl_type_ok(t->dtype, mem))
+  if (!type_ok(t->dtype, mem))
     return qn__call_fail(error, QN_DIAG_CALL,
                          "%s '%.*s' has DLPack type code %d with %d bits in %d lanes; %s in 1 lane is needed", what, n,
                          name.data, t->dtype.code, t->dtype.bits, t->dtype.lanes, info->text);

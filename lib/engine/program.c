@@ -120,7 +120,7 @@ qn_status qn__program_link(qn_program *p, const qn_link_options *o) {
   return QN_OK;
 }
 
-void qn__program_unlink(qn_program *p) {
+static void program_unlink(qn_program *p) {
   for (uint32_t i = 0; p->tiers && p->tiered && i < p->num_bodies; i++) qn__unit_settle(p->units, p->tiers[i].best);
   qn__tell_news(p);
   for (uint32_t i = 0; p->tiers && i < p->num_bodies; i++) {
@@ -186,7 +186,7 @@ qn_status qn_program_compile(const qn_module *m, const qn_compile_options *optio
 
 void qn_program_destroy(qn_program *p) {
   if (!p) return;
-  qn__program_unlink(p);
+  program_unlink(p);
   if (p->interp) qn__interp_destroy(p->interp);
   qn__free(&p->allocator, p->constants_alloc, p->constants_alloc_bytes);
   qn__free(&p->allocator, p->text_alloc, p->text_room);

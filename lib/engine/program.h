@@ -223,7 +223,6 @@ typedef struct qn_link_options {
 } qn_link_options;
 /* Makes the program callable: units for its bodies, and the code that is needed whatever sizes a call will have. */
 qn_status qn__program_link(qn_program *p, const qn_link_options *options);
-void qn__program_unlink(qn_program *p);
 
 /* ---- needed code (need.c) ---- */
 /* Marks the bodies that a call of these sizes runs. */
@@ -337,7 +336,6 @@ qn_status qn__object_load(qn_context *ctx, const void *object, size_t size, uint
                           qn_code **out);
 
 /* ---- DLPack ---- */
-qn_scalar qn__dl_type_ok(DLDataType t, qn_scalar mem); /* mem when the tensor type can carry it, else NONE */
 DLDataType qn__dl_type(qn_scalar mem);
 /* Checks element type, device, rank, shape (may be null: not checked) and strides; `what` names the port. */
 qn_status qn__dl_check(const DLTensor *t, const char *what, qn_str name, qn_scalar mem, uint32_t rank,

@@ -86,7 +86,8 @@ const qn__evaluator qn__eval_RESHAPE = {.eval = eval_reshape};
 /* ---- transpose ---- */
 
 /* An integer type as wide as the elements: moving bits must not change NaNs. */
-qn_scalar qn__raw_scalar(qn_scalar s) {
+/* An unsigned integer as wide as s in memory. */
+static qn_scalar raw_scalar(qn_scalar s) {
   switch (qn_scalar_get(s)->storage_bits) {
   case 2: return QN_UI2;
   case 4: return QN_UI4;
@@ -120,7 +121,7 @@ static qn_status eval_transpose(qn__frame *f, qn_op op) {
   if (s != QN_OK) return s;
   qn__script *copy = qn__script_new(f->scratch, 1, 0, 1);
   if (!copy) return qn_error_no_memory(f->ctx);
-  copy->types[0] = qn__raw_scalar(x->elem);
+  copy->types[0] = raw_scalar(x->elem);
   qn__view view = qn__view_perm(x, &shape, perm);
   return qn__script_run(f->ctx, f->scratch, copy, &shape, &view, y, false);
 }

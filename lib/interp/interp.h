@@ -182,5 +182,4 @@ qn_status qn__run_epilogue(qn__frame *f, uint32_t region, const qn_tensor *sums,
 /* The sizes that attribute 'shape' of a reshape or view asks for, for so many elements. */
 qn_status qn__resolve_shape(qn__frame *f, qn_op op, int64_t count, qn__shape *out);
 qn_status qn__check_perm(qn__frame *f, const int64_t *perm, uint32_t n); /* of operand 0's axes */
-qn_scalar qn__raw_scalar(qn_scalar s); /* an unsigned integer as wide as s in memory */
 #endif

@@ -220,7 +220,8 @@ static void put_decimal(text *t, digits d, int32_t plain) {
   }
 }
 
-size_t qn__bits_print(char buf[QN__FLOAT_TEXT], uint64_t bits, unsigned width) {
+/* `0x` and width / 4 upper-case digits. */
+static size_t bits_print(char buf[QN__FLOAT_TEXT], uint64_t bits, unsigned width) {
   text t = {buf};
   put(&t, '0');
   put(&t, 'x');
@@ -230,7 +231,7 @@ size_t qn__bits_print(char buf[QN__FLOAT_TEXT], uint64_t bits, unsigned width) {
 
 size_t qn__f32_print(char buf[QN__FLOAT_TEXT], float x) {
   uint32_t bits = qn__f32_bits(x), magnitude = bits & 0x7FFFFFFFu;
-  if (magnitude >= 0x7F800000u) return qn__bits_print(buf, bits, 32);
+  if (magnitude >= 0x7F800000u) return bits_print(buf, bits, 32);
   text t = {buf};
   if (bits != magnitude) put(&t, '-');
   put_decimal(&t, magnitude ? shortest_f32(magnitude) : (digits){0, 0}, 9);
@@ -239,7 +240,7 @@ size_t qn__f32_print(char buf[QN__FLOAT_TEXT], float x) {
 
 size_t qn__f64_print(char buf[QN__FLOAT_TEXT], double x) {
   uint64_t bits = qn__f64_bits(x), magnitude = bits & ~((uint64_t)1 << 63);
-  if (magnitude >= (uint64_t)0x7FF << 52) return qn__bits_print(buf, bits, 64);
+  if (magnitude >= (uint64_t)0x7FF << 52) return bits_print(buf, bits, 64);
   text t = {buf};
   if (bits != magnitude) put(&t, '-');
   put_decimal(&t, magnitude ? shortest_f64(magnitude) : (digits){0, 0}, 16);
@@ -248,16 +249,16 @@ size_t qn__f64_print(char buf[QN__FLOAT_TEXT], double x) {
 
 size_t qn__float_print(char buf[QN__FLOAT_TEXT], qn_scalar s, uint64_t bits) {
   const qn_float_format *f = qn__float_format(s);
-  if (!f) return qn__bits_print(buf, bits, 64);
+  if (!f) return bits_print(buf, bits, 64);
   if (s == QN_F64) return qn__f64_print(buf, qn__f64_of_bits(bits));
   float x = qn__f32_of_bits((uint32_t)qn__float_convert(QN_F32, s, bits, false));
-  return qn__f32_is_finite(x) ? qn__f32_print(buf, x) : qn__bits_print(buf, bits, f->bits);
+  return qn__f32_is_finite(x) ? qn__f32_print(buf, x) : bits_print(buf, bits, f->bits);
 }
 
 static size_t print_hex(char *buf, qn_scalar s, uint64_t bits) {
   const qn_float_format *f = qn__float_format(s);
   qn_unpacked x = qn__float_unpack(f, bits);
-  if (x.cls == QN__NAN || x.cls == QN__INFINITE) return qn__bits_print(buf, bits, f->bits);
+  if (x.cls == QN__NAN || x.cls == QN__INFINITE) return bits_print(buf, bits, f->bits);
   text t = {buf};
   if (x.negative) put(&t, '-');
   put(&t, '0');

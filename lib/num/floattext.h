@@ -16,8 +16,6 @@ size_t qn__float_print(char buf[QN__FLOAT_TEXT], qn_scalar s, uint64_t bits);
 /* C's hexadecimal form without suffix, `0x1.8p+1`; infinities and NaN as their bits. */
 size_t qn__f32_print_hex(char buf[QN__FLOAT_TEXT], float x);
 size_t qn__f64_print_hex(char buf[QN__FLOAT_TEXT], double x);
-/* `0x` and width / 4 upper-case digits. */
-size_t qn__bits_print(char buf[QN__FLOAT_TEXT], uint64_t bits, unsigned width);
 
 /* The whole of `text`: decimal (`-12`, `1.5`, `.5`, `2e10`), hexadecimal float (`0x1.8p3`, the p required), bits (`0x`
  * and at most width / 4 digits, no sign before them), `inf` or `nan`. Rounded once to nearest even in the target type;

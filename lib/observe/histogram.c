@@ -33,7 +33,8 @@ static int32_t exponent_of(double x) {
   return e;
 }
 
-void qn__histogram_layout(uint32_t bins, double min, double max, qn__histogram *out) {
+/* Exponent, first bin and number of bins for values in [min, max]. */
+static void histogram_layout(uint32_t bins, double min, double max, qn__histogram *out) {
   double lo = min < 0 ? min : 0, hi = max > 0 ? max : 0;
   int32_t a = exponent_of(lo), b = exponent_of(hi), e = a > b ? a : b;
   for (uint32_t n = bins; n > 1; n /= 2) e--; /* below this the larger end alone has too many bins */
@@ -59,7 +60,7 @@ static void pour(qn__histogram *to, const qn__histogram *from) {
 bool qn__histogram_fit(const qn_observer *o, qn__histogram *h, double min, double max) {
   uint32_t bins = o->kind->bins;
   qn__histogram next = {.zeros = h->zeros};
-  qn__histogram_layout(bins, min, max, &next);
+  histogram_layout(bins, min, max, &next);
   if (h->counts && next.exponent == h->exponent && next.first == h->first) {
     h->used = next.used;
     return true;

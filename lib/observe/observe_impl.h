@@ -54,9 +54,6 @@ struct qn_observer {
   qn_buf text;
 };
 
-/* "NAME" or "NAME:VALUE". Null after a diagnostic. */
-const qn__observer_kind *qn__observer_kind_parse(qn_context *ctx, qn_str kind, qn_place place, double *parameter);
-
 /* ---- the grid ---- */
 /* Lays the bins out for values in [min, max] beside those it has. False when memory runs out. */
 bool qn__histogram_fit(const qn_observer *o, qn__histogram *h, double min, double max);
@@ -64,8 +61,6 @@ bool qn__histogram_fit(const qn_observer *o, qn__histogram *h, double min, doubl
 void qn__histogram_add(qn__histogram *h, const double *x, size_t n);
 /* Adds another's counts; `into` is laid out for both. */
 void qn__histogram_merge(qn__histogram *into, const qn__histogram *from);
-/* Exponent, first bin and number of bins for values in [min, max]. */
-void qn__histogram_layout(uint32_t bins, double min, double max, qn__histogram *out);
 /* Slot of the edge at 0: bins before it hold negative values. */
 static inline uint32_t qn__histogram_zero(const qn__histogram *h) {
   return (uint32_t)-h->first;

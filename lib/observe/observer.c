@@ -47,7 +47,8 @@ static bool parse_parameter(qn_context *ctx, const qn_observer_info *info, qn_st
   return false;
 }
 
-const qn__observer_kind *qn__observer_kind_parse(qn_context *ctx, qn_str kind, qn_place place, double *parameter) {
+/* "NAME" or "NAME:VALUE". Null after a diagnostic. */
+static const qn__observer_kind *observer_kind_parse(qn_context *ctx, qn_str kind, qn_place place, double *parameter) {
   const char *colon = kind.size ? memchr(kind.data, ':', kind.size) : NULL;
   qn_str name = {kind.data, colon ? (size_t)(colon - kind.data) : kind.size};
   for (size_t i = 0; i < NUM_KINDS; i++) {
@@ -64,7 +65,7 @@ const qn__observer_kind *qn__observer_kind_parse(qn_context *ctx, qn_str kind, q
 
 const qn_observer_info *qn_observer_info_find(qn_context *ctx, qn_str kind, qn_place place) {
   double parameter;
-  const qn__observer_kind *k = qn__observer_kind_parse(ctx, kind, place, &parameter);
+  const qn__observer_kind *k = observer_kind_parse(ctx, kind, place, &parameter);
   return k ? &k->info : NULL;
 }
 
@@ -73,7 +74,7 @@ const qn_observer_info *qn_observer_info_find(qn_context *ctx, qn_str kind, qn_p
 qn_status qn_observer_create(qn_context *ctx, qn_str kind, int64_t channels, qn_place place, qn_observer **out) {
   double parameter = 0;
   *out = NULL;
-  const qn__observer_kind *k = qn__observer_kind_parse(ctx, kind, place, &parameter);
+  const qn__observer_kind *k = observer_kind_parse(ctx, kind, place, &parameter);
   if (!k) return QN_ERR_INPUT;
   int64_t most = k->bins ? MAX_COUNTS / k->bins : MAX_CHANNELS;
   if (channels < 1 || channels > most)

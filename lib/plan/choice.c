@@ -76,7 +76,8 @@ static bool same_kernel(const qn_tuned *a, const qn_tuned *b) {
   return a->kind == b->kind && a->n == b->n && a->k == b->k && !strcmp(a->isa, b->isa) && !strcmp(a->types, b->types);
 }
 
-bool qn__tuned_same(const qn_tuned *a, const qn_tuned *b) {
+/* Kind, row, types, sizes and range. */
+static bool tuned_same(const qn_tuned *a, const qn_tuned *b) {
   return same_kernel(a, b) && a->m_least == b->m_least && a->m_most == b->m_most;
 }
 
@@ -88,7 +89,7 @@ static uint32_t hash_of(const qn_tuned *t) {
 }
 
 static bool is_row(const void *owner, const void *key, uint32_t id) {
-  return qn__tuned_same(&((const qn_tuning *)owner)->rows.data[id - 1], key);
+  return tuned_same(&((const qn_tuning *)owner)->rows.data[id - 1], key);
 }
 
 qn_tuned *qn__tuning_same(const qn_tuning *t, const qn_tuned *like) {

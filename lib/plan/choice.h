@@ -6,9 +6,8 @@
 
 /* Whether a value may be chosen: in range, and for UNROLL a power of two. */
 bool qn__choice_fits(qn_choice_key key, int64_t v);
-const char *qn__tuned_kind_name(qn_tuned_kind kind);       /* "gemm"; "" for none */
-qn_tuned_kind qn__tuned_kind_find(qn_str name);            /* 0 when there is none */
-bool qn__tuned_same(const qn_tuned *a, const qn_tuned *b); /* kind, row, types, sizes and range */
+const char *qn__tuned_kind_name(qn_tuned_kind kind); /* "gemm"; "" for none */
+qn_tuned_kind qn__tuned_kind_find(qn_str name);      /* 0 when there is none */
 /* Why it cannot be put into a context; null when it can. */
 const char *qn__tuned_problem(const qn_tuned *t);
 

@@ -108,7 +108,7 @@ int64_t qn__tb_predicate(const qn__tb *tb);
 uint32_t qn__tb_signed(qn__tb *tb, qn__tval v);
 uint32_t qn__tb_unsigned(qn__tb *tb, qn__tval v);
 
-/* ---- floats (tape_convert.c; the last three tape_float.c) ---- */
+/* ---- floats (tape_convert.c) ---- */
 /* A float value in a register of the type that arithmetic on it is done in, F64 for f64, else F32; exact. */
 uint32_t qn__tb_widen(qn__tb *tb, qn__tval v);
 /* A register of type F32 or F64 as a value of float type `to`, rounded once. */
@@ -118,9 +118,6 @@ uint32_t qn__tb_float_to_int(qn__tb *tb, uint32_t reg, qn_scalar to, bool is_sig
 uint32_t qn__tb_int_to_float(qn__tb *tb, qn__tval v, qn_scalar to, bool is_signed);
 uint32_t qn__tb_bitcast(qn__tb *tb, uint32_t reg); /* I32 <-> F32, I64 <-> F64 */
 uint32_t qn__tb_abs(qn__tb *tb, uint32_t reg);
-uint32_t qn__tb_fmax(qn__tb *tb, uint32_t a, uint32_t b);
-uint32_t qn__tb_fmin(qn__tb *tb, uint32_t a, uint32_t b);
-uint32_t qn__tb_round_away(qn__tb *tb, uint32_t x);
 
 /* ---- one function per family of ops: computes the single result of tb->op ---- */
 typedef qn_status (*qn__tape_handler)(qn__tb *tb, unsigned param, qn__tval *result);

@@ -32,15 +32,15 @@ static uint32_t extreme(qn__tb *tb, uint32_t a, uint32_t b, bool is_max) {
   return qn__tb_select(tb, qn__tb_fcmp(tb, pred, a, b), b, a);
 }
 
-uint32_t qn__tb_fmax(qn__tb *tb, uint32_t a, uint32_t b) {
+static uint32_t max_of(qn__tb *tb, uint32_t a, uint32_t b) {
   return extreme(tb, a, b, true);
 }
-uint32_t qn__tb_fmin(qn__tb *tb, uint32_t a, uint32_t b) {
+static uint32_t min_of(qn__tb *tb, uint32_t a, uint32_t b) {
   return extreme(tb, a, b, false);
 }
 
 /* Half to even on the magnitude, one more where that was a tie downwards; the sign comes back last. */
-uint32_t qn__tb_round_away(qn__tb *tb, uint32_t x) {
+static uint32_t round_away(qn__tb *tb, uint32_t x) {
   qn_treg fp = qn__tb_type(tb, x);
   uint32_t a = qn__tb_abs(tb, x), r = qn__tb_1(tb, QN_T_FROUND, fp, a);
   uint32_t tie = qn__tb_fcmp(tb, QN__FCMP_OEQ, qn__tb_2(tb, QN_T_FSUB, a, r), qn__tb_f(tb, fp, 0.5));
@@ -52,9 +52,9 @@ uint32_t qn__tb_round_away(qn__tb *tb, uint32_t x) {
 QN__TAPE_HANDLER(float_binary) {
   uint32_t a = qn__tb_widen(tb, qn__tb_operand(tb, 0)), b = qn__tb_widen(tb, qn__tb_operand(tb, 1)), y;
   if (param == QN_T_FMAX)
-    y = qn__tb_fmax(tb, a, b);
+    y = max_of(tb, a, b);
   else if (param == QN_T_FMIN)
-    y = qn__tb_fmin(tb, a, b);
+    y = min_of(tb, a, b);
   else
     y = qn__tb_2(tb, (qn_topcode)param, a, b);
   result->reg = qn__tb_narrow(tb, y, result->type);
@@ -64,7 +64,7 @@ QN__TAPE_HANDLER(float_binary) {
 /* param: an opcode, or QN_T_COUNT for rounding half away from zero. */
 QN__TAPE_HANDLER(float_unary) {
   uint32_t x = qn__tb_widen(tb, qn__tb_operand(tb, 0));
-  uint32_t y = param == QN_T_COUNT ? qn__tb_round_away(tb, x) : qn__tb_1(tb, (qn_topcode)param, qn__tb_type(tb, x), x);
+  uint32_t y = param == QN_T_COUNT ? round_away(tb, x) : qn__tb_1(tb, (qn_topcode)param, qn__tb_type(tb, x), x);
   result->reg = qn__tb_narrow(tb, y, result->type);
   return QN_OK;
 }

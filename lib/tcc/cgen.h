@@ -42,8 +42,6 @@ void qn__c_reg(qn_cgen *g, const qn_cregion *r, uint32_t reg);
 /* levels: per input; reductions get `row_level`. False when memory runs out. */
 bool qn__c_region_init(qn_cregion *r, const qn_tape *t, const char *const *names, const uint8_t *levels,
                        uint8_t row_level, qn_arena *arena);
-/* const TYPE name = ..; for an instruction that is neither input nor reduction. */
-void qn__c_inst(qn_cgen *g, const qn_cregion *r, uint32_t reg);
 /* All such instructions of this level and stage. only: null, or which registers. */
 void qn__c_level(qn_cgen *g, const qn_cregion *r, uint8_t level, uint8_t stage, const bool *only);
 /* Float constants, which have names: once per function. */
@@ -67,7 +65,6 @@ typedef struct qn_cnest {
 } qn_cnest;
 bool qn__c_nest_init(qn_cnest *n, qn_cgen *g, const qn_tape *t, const qn_extra *extras, uint32_t num, const char *first,
                      qn_arena *arena);
-void qn__c_nest_pointers(qn_cgen *g, const qn_cnest *n, uint32_t num, uint32_t first_ptr);
 /* Loads the extras that move at this level, and computes what depends on no deeper one. */
 void qn__c_nest_level(qn_cgen *g, const qn_cnest *n, uint8_t level, const char *row, const char *col);
 /* The result, of type `mem`, at column n of row_y. */
@@ -77,9 +74,8 @@ void qn__c_gemm_prologue(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_block_rows(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_block_gemm(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
 void qn__c_attention(qn_cgen *g, const qn_kernel_plan *p, qn_arena *arena);
-/* row_a: where the window of row m begins in an image. */
-void qn__c_window_row(qn_cgen *g);
-/* The same with pads: row_at bytes from the image's beginning on, with the window's line `above` and its `column`. */
+/* Where the window of row m begins, with pads: row_at bytes from the image's beginning on, with its line `above` and
+ * its `column`. */
 void qn__c_padded_row(qn_cgen *g, const qn_gemm_plan *p);
 /* Opens the loop over rows of a product or of windows, before it what is the same for all, within what is for a row;
  * row_y: where the results go. */

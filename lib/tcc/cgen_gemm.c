@@ -196,7 +196,8 @@ static void column_sum(gemm_gen *w) {
   segments(w, column);
 }
 
-void qn__c_window_row(qn_cgen *g) {
+/* row_a: where the window of row m begins in an image. */
+static void window_row(qn_cgen *g) {
   qn__c_line(g, "const int64_t line = m / args->size[4], column = m %% args->size[4];");
   qn__c_line(g, "const int64_t image = line / args->size[3], above = line %% args->size[3];");
   qn__c_line(g, "const unsigned char *const row_a =");
@@ -219,7 +220,7 @@ bool qn__c_nest_init(qn_cnest *n, qn_cgen *g, const qn_tape *t, const qn_extra *
   return false;
 }
 
-void qn__c_nest_pointers(qn_cgen *g, const qn_cnest *n, uint32_t num, uint32_t first_ptr) {
+static void nest_pointers(qn_cgen *g, const qn_cnest *n, uint32_t num, uint32_t first_ptr) {
   for (uint32_t i = 0; i < num; i++) {
     qn__c_line(g, "const unsigned char *const e%u = args->ptr[%u]; /* extra %u: %s */", i, first_ptr + i, i,
                qn_scalar_get(n->extras[i].mem)->text);
@@ -251,14 +252,14 @@ void qn__c_nest_store(qn_cgen *g, const qn_cnest *n, qn_scalar mem) {
 }
 
 void qn__c_product_rows(qn_cgen *g, const qn_cnest *n, const qn_gemm_plan *p) {
-  qn__c_nest_pointers(g, n, p->num_epilogue_extras, 3);
+  nest_pointers(g, n, p->num_epilogue_extras, 3);
   qn__c_constants(g, &p->epilogue);
   qn__c_nest_level(g, n, 0, "", "");
   qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");
   if (qn__window_pads(p))
     qn__c_padded_row(g, p);
   else if (p->window)
-    qn__c_window_row(g);
+    window_row(g);
   else
     qn__c_line(g, "const unsigned char *const row_a = a + m * args->stride[0];");
   qn__c_line(g, "unsigned char *const row_y = y + m * args->stride[1];");
@@ -303,7 +304,7 @@ void qn__c_gemm_prologue(qn_cgen *g, const qn_kernel_plan *plan, qn_arena *arena
   qn__c_line(g, "const unsigned char *const a = args->ptr[0];");
   qn__c_line(g, "unsigned char *const codes = args->ptr[1];");
   qn__c_line(g, "const int64_t size_k = args->size[1], padded = args->size[2];");
-  qn__c_nest_pointers(g, &n, p->num_prologue_extras, 2);
+  nest_pointers(g, &n, p->num_prologue_extras, 2);
   qn__c_constants(g, &p->prologue);
   qn__c_nest_level(g, &n, 0, "", "");
   qn__c_open(g, "for (int64_t m = args->begin[0]; m < args->end[0]; m++)");

@@ -202,7 +202,8 @@ static void expand(qn_cgen *g, const qn_cregion *r, const qn_tinst *i, const cha
   }
 }
 
-void qn__c_inst(qn_cgen *g, const qn_cregion *r, uint32_t reg) {
+/* const TYPE name = ..; for an instruction that is neither input nor reduction. */
+static void inst(qn_cgen *g, const qn_cregion *r, uint32_t reg) {
   const qn_tinst *i = &r->tape->insts[reg];
   const char *type = qn__c_type((qn_treg)i->type);
   bool cast =
@@ -222,7 +223,7 @@ void qn__c_level(qn_cgen *g, const qn_cregion *r, uint8_t level, uint8_t stage, 
   for (uint32_t k = 0; k < r->tape->num_insts; k++) {
     const qn_tinst *i = &r->tape->insts[k];
     bool computed = i->op != QN_T_INPUT && i->op != QN_T_CONST && i->op < QN_T_ALL_FMAX;
-    if (computed && r->level[k] == level && (only ? only[k] : i->stage == stage)) qn__c_inst(g, r, k);
+    if (computed && r->level[k] == level && (only ? only[k] : i->stage == stage)) inst(g, r, k);
   }
 }
 

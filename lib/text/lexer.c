@@ -73,7 +73,8 @@ static void new_line(qn__lexer *lx) {
   lx->line_start = lx->at;
 }
 
-void qn__lexer_skip_space(qn__lexer *lx) {
+/* The end of a comment or white space that begins at `at`, counting lines. */
+static void lexer_skip_space(qn__lexer *lx) {
   while (lx->at < lx->end) {
     char c = *lx->at;
     if (class_of(c) & SPACE) {
@@ -190,7 +191,7 @@ static const char *lex_token(const char *p, const char *end, qn__token *t) {
 }
 
 void qn__lex(qn__lexer *lx, qn__token *t) {
-  qn__lexer_skip_space(lx);
+  lexer_skip_space(lx);
   const char *p = lx->at;
   t->line = lx->line;
   t->col = (uint32_t)(p - lx->line_start) + 1;
@@ -214,7 +215,7 @@ bool qn__lexer_skip_balanced(qn__lexer *lx) {
   char stack[MAX_NESTING];
   unsigned depth = 0;
   while (lx->at < lx->end) {
-    qn__lexer_skip_space(lx);
+    lexer_skip_space(lx);
     if (lx->at >= lx->end) return false;
     char c = *lx->at;
     if (c == '"') {

@@ -43,8 +43,6 @@ void qn__lexer_seek(qn__lexer *lx, const char *at);
 /* Skips from the lexer's place over balanced <> () [] {} up to and including the closing mark of the one it stands at;
  * strings and comments inside are skipped whole, `->` is no bracket. False when it does not end or nests too deep. */
 bool qn__lexer_skip_balanced(qn__lexer *lx);
-/* The end of a comment or white space that begins at `at`, counting lines. */
-void qn__lexer_skip_space(qn__lexer *lx);
 
 bool qn__is_id_char(char c);     /* letters, digits, _ $ . */
 bool qn__is_bare_id(qn_str s);   /* can stand without quotes as an attribute's name or a resource key */

@@ -301,7 +301,8 @@ bool qn__parse_region(qn__parser *p, qn_block block) {
   return ok;
 }
 
-bool qn__parse_function_body(qn__parser *p, qn_block block) {
+/* A region that is a function's body: names from outside are not seen. */
+static bool parse_function_body(qn__parser *p, qn_block block) {
   qn__scope outer = p->scope;
   p->scope = (qn__scope){0};
   bool ok = qn__parse_region(p, block);
@@ -345,7 +346,7 @@ static bool parse_generic_regions(qn__parser *p, qn__draft *d) {
       return qn__fail(p, &p->tok, QN_DIAG_OPERAND_COUNT, "%s takes %" PRIu32 " region%s, this is one more",
                       qn_op_info_get(d->kind)->name, count, count == 1 ? "" : "s");
     qn_block block = qn_op_region(p->m, d->op, next++);
-    if (!(d->kind == QN_OP_FUNC ? qn__parse_function_body(p, block) : qn__parse_region(p, block))) return false;
+    if (!(d->kind == QN_OP_FUNC ? parse_function_body(p, block) : qn__parse_region(p, block))) return false;
   } while (qn__at(p, ','));
   return qn__expect(p, ')', "',' or ')' after the region");
 }

@@ -184,8 +184,6 @@ void qn__parse_ops(qn__parser *p, qn_block block);
 bool qn__draft_begin_regions(qn__parser *p, qn__draft *d, uint32_t num_regions);
 /* { [^bb0(%a: T, ..):] ops } into an empty block. */
 bool qn__parse_region(qn__parser *p, qn_block block);
-/* The same for a function's body: names from outside are not seen. */
-bool qn__parse_function_body(qn__parser *p, qn_block block);
 /* %a, %b: pushes the values; none when no % comes next. */
 bool qn__parse_operands(qn__parser *p);
 /* (T, ..) -> T or (T, ..). */

@@ -5,7 +5,7 @@
 #include "type_text.h"
 #include <string.h>
 
-void qn__print_indent(qn__printer *p) {
+static void print_indent(qn__printer *p) {
   static const char blanks[] = "                                ";
   size_t n = (size_t)p->indent * 2;
   for (; n > sizeof blanks - 1; n -= sizeof blanks - 1) qn__buf_put(&p->out, blanks, sizeof blanks - 1);
@@ -44,7 +44,7 @@ void qn__print_signature(qn__printer *p, qn_op op) {
 static void print_label(qn__printer *p, qn_block block) {
   uint32_t n = qn_block_num_args(p->m, block);
   if (n == 0) return;
-  qn__print_indent(p);
+  print_indent(p);
   qn__put_lit(p, "^bb0(");
   for (uint32_t i = 0; i < n; i++) {
     qn_value arg = qn_block_arg(p->m, block, i);
@@ -63,12 +63,12 @@ void qn__print_region(qn__printer *p, qn_block block, bool label) {
   if (label) print_label(p, block);
   p->indent++;
   for (qn_op op = qn_block_first(p->m, block); op.id && !p->out.failed && !p->done; op = qn_op_next(p->m, op)) {
-    qn__print_indent(p);
+    print_indent(p);
     qn__print_op(p, op);
     qn__buf_char(&p->out, '\n');
   }
   p->indent--;
-  qn__print_indent(p);
+  print_indent(p);
   qn__buf_char(&p->out, '}');
   qn__names_forget(p, mark);
 }
@@ -144,7 +144,7 @@ static void print_entries(qn__printer *p, qn_op op, qn_op_kind kind, bool own, c
   if (any) qn__put(p, close);
 }
 
-void qn__print_generic(qn__printer *p, qn_op op) {
+static void print_generic(qn__printer *p, qn_op op) {
   qn_op_kind kind = qn_op_kind_of(p->m, op);
   uint32_t regions = qn_op_num_regions(p->m, op);
   bool attrs = qn_op_attrs(p->m, op).id != 0;
@@ -181,7 +181,7 @@ static void print_loc(qn__printer *p, qn_op op) {
 }
 
 static void print_inside(qn__printer *p, qn_op op) {
-  if (p->options.generic || !qn__print_pretty(p, op)) qn__print_generic(p, op);
+  if (p->options.generic || !qn__print_pretty(p, op)) print_generic(p, op);
   if (p->options.locations) print_loc(p, op);
 }
 

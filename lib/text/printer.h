@@ -94,7 +94,6 @@ void qn__print_results(qn__printer *p, qn_op op);
 
 /* ---- print_op.c, print_form.c ---- */
 void qn__print_op(qn__printer *p, qn_op op); /* from its results to its location, without indentation and newline */
-void qn__print_generic(qn__printer *p, qn_op op);
 /* False, and nothing printed, when the op is not of the shape its pretty form can show. */
 bool qn__print_pretty(qn__printer *p, qn_op op);
 /* {, arguments, ops, } on lines of their own; `label` prints the block's arguments. */
@@ -104,7 +103,6 @@ void qn__print_types(qn__printer *p, qn_op op, bool results); /* T, U */
 void qn__print_signature(qn__printer *p, qn_op op);           /* (T, ..) -> T or (T, ..) */
 /* ` {..}`, without defaults and the names in `hidden` (ends with null; may be null); nothing when none is left. */
 void qn__print_attr_dict(qn__printer *p, qn_op op, const char *const *hidden, const char *before);
-void qn__print_indent(qn__printer *p);
 /* The constant's type is one that upstream's op refuses: it is spelled quern.constant. */
 bool qn__constant_is_refused(const qn__printer *p, qn_op op);
 
