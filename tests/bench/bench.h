@@ -136,7 +136,7 @@ typedef struct product_race {
   bool prepared;     /* ours are prepared calls, where a peer's set-up ends in a function, too */
   const char *peers; /* "onednn,xnnpack" */
   int64_t peak_from; /* M from which the int8 peak takes part; 0 for never */
-  const char *loop;  /* the work as which large products are told beside a bare loop of their tiles; null for never */
+  const char *loop;  /* the work as which a product is told beside the bare loop of its size; null for never */
   const char *unit;  /* GOPS or GFLOPS */
   double budget;     /* seconds a shape */
   double zeros;      /* share of the weights' squares of 32 x 64 that are all zero */
@@ -206,6 +206,8 @@ bool limit_fma(const options *o, double ops, contender *out);
 /* A large product u8 x s8 as a bare loop over tiles: as many dots, loads, epilogue's operations and stores as it takes,
  * in memory of its own (limit_tiles.c); false where there is none for its sizes, its result or the machine. */
 bool limit_tiles(const options *o, const product *p, contender *out);
+/* The same of sixteen rows over weights from beyond a second-level cache (limit_few.c). */
+bool limit_few(const options *o, const product *p, contender *out);
 /* The same of attention's products, of codes or floats, and one e^x for each score: neither can be had for less. */
 bool limit_attention(const options *o, double ops, double scores, bool codes, contender *out);
 /* As long as reading so many bytes takes at the measured bandwidth from beyond the last-level cache. */

@@ -5,8 +5,7 @@
 #include <string.h>
 
 static const row_family rows[] = {
-    {"u8s8",
-     "u8 x s8 -> u8 and f32 with bias, scale per channel, relu, over shapes.txt; large ones beside a bare loop, too",
+    {"u8s8", "u8 x s8 -> u8 and f32 with bias, scale per channel, relu, over shapes.txt; some beside a bare loop, too",
      row_u8s8},
     {"sparse", "u8 x s8 -> u8 with weights of which half the squares, or six of seven, are zero", row_sparse},
     {"small", "u8 x s8 -> i32, small and square, prepared calls again and again, against LIBXSMM; four of them plain",

@@ -30,9 +30,11 @@ static int add_peers(const options *o, report *r, product_race *race_of, const p
   return n;
 }
 
-/* Products that are told beside a bare loop, too: what remains to be done around tiles is little. */
-static bool is_large(const product *p) {
-  return p->m >= 64 && (double)p->m * (double)p->n * (double)p->k >= (double)(1 << 26);
+/* The bare loop of a product of this size, what there is around it being little: of one row, reading its weights. */
+static bool add_loop(const options *o, const product *p, contender *out) {
+  if (p->m == 1) return limit_read_again((size_t)(p->n * p->k), out);
+  if (p->m < 64) return limit_few(o, p, out);
+  return (double)p->m * (double)p->n * (double)p->k >= (double)(1 << 26) && limit_tiles(o, p, out);
 }
 
 bool race_product(qn_context *ctx, const options *o, report *r, product_race *s, int64_t m, int64_t n, int64_t k) {
@@ -54,7 +56,7 @@ bool race_product(qn_context *ctx, const options *o, report *r, product_race *s,
   }
   double ops = 2.0 * (double)m * (double)n * (double)k;
   if (s->peak_from && m >= s->peak_from && limit_peak(ctx, o, ops, &c[count])) count++;
-  if (s->loop && is_large(&p) && limit_tiles(o, &p, &c[count])) loop = count++;
+  if (s->loop && add_loop(o, &p, &c[count])) loop = count++;
   count = add_peers(o, r, s, &p, name, c, count);
   if (count > 1) race(c, count, s->budget, t);
   for (int i = 1; i < count; i++)
