@@ -72,7 +72,7 @@ static bool unary(finder *f, uint32_t i) {
   uint32_t next[2];
   if (x->op == QN_T_SITOFP && x->type == QN_TF32 && from->type == QN_TI32)
     return add_step(f, (qn_ll_step){.op = "vcvtdq2ps"}, i);
-  if (x->op == QN_T_HALF_OUT && x->a == f->at && from->type == QN_TF32 && i == f->t->outputs[0]) {
+  if (x->op == QN_T_HALF_OUT && !x->pred && x->a == f->at && from->type == QN_TF32 && i == f->t->outputs[0]) {
     f->c->halves = true;
     f->at = i;
     return true;

@@ -197,17 +197,33 @@ static qn_ll_lane_ref put_division(builder *b, uint32_t i) {
   return rest;
 }
 
+static qn_ll_lane_ref load(builder *b, const qn_ll_place *p, const char *name, uint32_t bits) {
+  qn_ll_lane_ref dst = temp(b);
+  if (p->access != QN_ACCESS_DENSE || qn__ll_mem_bits(p->mem) != bits) b->l->failed = true;
+  put(b, (qn_ll_lane_op){.name = name, .form = QN_LANE_LOAD, .imm = -1, .dst = dst, .place = p});
+  return dst;
+}
+
 /* ---- selections ---- */
 
-/* 1 + the mask of a comparison, or of its opposite; not of both. */
+static bool is_truth(const qn_tinst *m) {
+  return m->op == QN_T_INPUT && m->type == QN_TI1;
+}
+
+/* 1 + the mask of a comparison or of a truth value in memory, or of the opposite; not of both. */
 static uint8_t mask_of(builder *b, uint32_t reg, bool opposite) {
   const qn_tinst *m = &b->tape->insts[reg];
   uint8_t *known = &b->mask_of[reg][opposite];
   if (*known) return *known;
   if (b->l->num_masks == QN_LANE_MASKS || b->mask_of[reg][!opposite]) b->l->failed = true;
   qn_ll_lane_op op = {.name = "vcmpps", .form = QN_LANE_COMPARE};
-  op.imm = compare_imm[opposite ? opposite_of(m->pred) : m->pred];
-  op.a = use(b, m->a), op.b = use(b, m->b);
+  if (is_truth(m)) {
+    op.name = opposite ? "vptestnmd" : "vptestmd", op.imm = -1;
+    op.a = op.b = load(b, &b->s->places[m->a], "vpmovzxbd", 8);
+  } else {
+    op.imm = compare_imm[opposite ? opposite_of(m->pred) : m->pred];
+    op.a = use(b, m->a), op.b = use(b, m->b);
+  }
   *known = (uint8_t)++b->l->num_masks;
   op.dst = (qn_ll_lane_ref){QN_LANE_NONE, (uint16_t)(*known - 1)};
   put(b, op);
@@ -218,7 +234,7 @@ static uint8_t mask_of(builder *b, uint32_t reg, bool opposite) {
 static void done_with(builder *b, uint32_t compare) {
   const qn_tinst *m = &b->tape->insts[compare];
   if (b->left[compare]) b->left[compare]--;
-  if (b->left[compare] || b->mask_of[compare][0] || b->mask_of[compare][1]) return;
+  if (is_truth(m) || b->left[compare] || b->mask_of[compare][0] || b->mask_of[compare][1]) return;
   drop(b, m->a), drop(b, m->b);
 }
 
@@ -265,12 +281,13 @@ static qn_ll_lane_ref put_nought_or(builder *b, const qn_tinst *s) {
 static qn_ll_lane_ref put_select(builder *b, uint32_t i) {
   const qn_tinst *s = &b->tape->insts[i], *m = &b->tape->insts[s->a];
   qn_ll_lane_ref none = {QN_LANE_NONE, 0};
-  if (m->op != QN_T_FCMP || b->tape->insts[m->a].type != QN_TF32 || !by_lane(b, s->a)) {
+  bool compares = m->op == QN_T_FCMP && b->tape->insts[m->a].type == QN_TF32;
+  if ((!compares && !is_truth(m)) || !by_lane(b, s->a)) {
     b->l->failed = true;
     return none;
   }
   if (never_taken(b, s)) return use(b, s->c);
-  const char *limit = limit_of(m, s);
+  const char *limit = compares ? limit_of(m, s) : NULL;
   if (limit) {
     qn_ll_lane_ref x = use(b, s->b), y = use(b, s->c);
     done_with(b, s->a);
@@ -305,18 +322,15 @@ static bool is_wide(const qn_tinst *i) {
   return i->type == QN_TF32 || i->type == QN_TI32;
 }
 
-static qn_ll_lane_ref load(builder *b, const qn_ll_place *p, bool halves) {
-  qn_ll_lane_ref dst = temp(b);
-  if (p->access != QN_ACCESS_DENSE || qn__ll_mem_bits(p->mem) != (halves ? 16 : 32)) b->l->failed = true;
-  const char *name = halves ? "vcvtph2ps" : "vmovups";
-  put(b, (qn_ll_lane_op){.name = name, .form = QN_LANE_LOAD, .imm = -1, .dst = dst, .place = p});
-  return dst;
-}
-
-/* ---- halves: a register of 16 bits is what will be converted to it where it is used, or not loaded yet ---- */
+/* ---- halves: a register of 16 bits is what will be converted to it where it is used, or not loaded yet; of bf16 it is
+ * the upper half of 32 bits, which are rounded already ---- */
 
 static bool is_halves(const builder *b, uint32_t reg) {
   return b->tape->insts[reg].op == QN_T_HALF_OUT && by_lane(b, reg);
+}
+
+static bool is_upper(const builder *b, uint32_t reg) {
+  return is_halves(b, reg) && b->tape->insts[reg].pred;
 }
 
 static qn_ll_lane_ref put_halves(builder *b, qn_ll_lane_ref x) {
@@ -332,12 +346,25 @@ static qn_ll_lane_ref put_half_in(builder *b, const qn_tinst *inst) {
   drop(b, inst->a);
   if (of->op == QN_T_INPUT && by_lane(b, inst->b)) {
     drop(b, inst->b);
-    return load(b, &b->s->places[of->a], true);
+    const qn_ll_place *from = &b->s->places[of->a];
+    if (!inst->pred) return load(b, from, "vcvtph2ps", 16);
+    return put_unary(b, "vpslld", 16, load(b, from, "vpmovzxwd", 16));
   }
-  if (!is_halves(b, inst->b)) b->l->failed = true;
+  if (!is_halves(b, inst->b) || of->pred != inst->pred) b->l->failed = true;
+  if (inst->pred)
+    return put_binary(b, "vpandd", -1, use(b, inst->b),
+                      add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0xFFFF0000u}));
   qn_ll_lane_ref x = put_halves(b, use(b, inst->b)), dst = temp(b);
   put(b, (qn_ll_lane_op){.name = "vcvtph2ps", .form = QN_LANE_UNARY, .imm = -1, .of_halves = true, .dst = dst, .a = x});
   return dst;
+}
+
+/* To nearest even, in the upper half. */
+static qn_ll_lane_ref put_rounded(builder *b, qn_ll_lane_ref x) {
+  qn_ll_lane_ref one = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 1});
+  qn_ll_lane_ref most = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0x7FFF});
+  qn_ll_lane_ref odd = put_binary(b, "vpandd", -1, put_unary(b, "vpsrld", 16, x), one);
+  return put_binary(b, "vpaddd", -1, put_binary(b, "vpaddd", -1, x, most), odd);
 }
 
 /* A NaN loses what it carries; the rest is left to the conversion. */
@@ -360,19 +387,19 @@ static qn_ll_lane_ref put_half_out(builder *b, const qn_tinst *inst) {
                          .dst = to,
                          .a = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0xFF800000u}),
                          .b = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0x00400000u})});
-  return to;
+  return inst->pred ? put_rounded(b, to) : to;
 }
 
 static void put_inst(builder *b, uint32_t i) {
   const qn_tinst *inst = &b->tape->insts[i], *of;
   qn_ll_lane_ref none = {QN_LANE_NONE, 0}, x, y;
   if (is_kept(b, i)) {
-    b->at[i] = load(b, b->s->kept_at, false);
+    b->at[i] = load(b, b->s->kept_at, "vmovups", 32);
   } else if (inst->op == QN_T_FCMP) {
     b->at[i] = none; /* written where it is used */
     return;
-  } else if (inst->op == QN_T_INPUT && inst->type == QN_TI16) {
-    b->at[i] = none; /* loaded where it is widened */
+  } else if (inst->op == QN_T_INPUT && (inst->type == QN_TI16 || inst->type == QN_TI1)) {
+    b->at[i] = none; /* loaded where it is widened, or asked */
     return;
   } else if (inst->op == QN_T_HALF_OUT) {
     b->at[i] = put_half_out(b, inst);
@@ -381,7 +408,7 @@ static void put_inst(builder *b, uint32_t i) {
   } else if (inst->op == QN_T_HALF_IN) {
     b->at[i] = put_half_in(b, inst);
   } else if (inst->op == QN_T_INPUT) {
-    b->at[i] = load(b, &b->s->places[inst->a], false);
+    b->at[i] = load(b, &b->s->places[inst->a], "vmovups", 32);
   } else if (inst->op == QN_T_BITCAST) {
     of = &b->tape->insts[inst->a];
     if (!is_wide(of)) b->l->failed = true;
@@ -424,12 +451,25 @@ static void put_reduction(builder *b, const qn_ll_lanes_sink *k) {
   put(b, op);
 }
 
+/* Lower halves next to each other. */
+static qn_ll_lane_ref put_lower(builder *b, qn_ll_lane_ref x) {
+  qn_ll_lane_ref dst = temp(b);
+  put(b, (qn_ll_lane_op){.name = "vpmovdw", .form = QN_LANE_UNARY, .imm = -1, .to_halves = true, .dst = dst, .a = x});
+  return dst;
+}
+
 static void put_store(builder *b, const qn_ll_lanes_sink *k) {
   bool past = b->s->region->g->past_caches, halves = is_halves(b, k->reg);
   if (k->to->access != QN_ACCESS_DENSE || qn__ll_mem_bits(k->to->mem) != (halves ? 16 : 32)) b->l->failed = true;
   qn_ll_lane_op op = {
       .name = past ? "vmovntps" : "vmovups", .form = QN_LANE_STORE, .imm = -1, .a = use(b, k->reg), .place = k->to};
-  if (halves && past)
+  if (is_upper(b, k->reg)) {
+    op.a = put_unary(b, "vpsrld", 16, op.a);
+    if (past)
+      op.a = put_lower(b, op.a), op.of_halves = true;
+    else
+      op.name = "vpmovdw";
+  } else if (halves && past)
     op.a = put_halves(b, op.a), op.of_halves = true;
   else if (halves)
     op.name = "vcvtps2ph", op.imm = NEAREST;

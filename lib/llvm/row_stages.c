@@ -16,7 +16,7 @@ static bool operands_fit(const qn_ll_nest *n) {
     const qn_ll_place *p = &n->places[o];
     bool output = o >= n->plan->num_inputs;
     uint32_t bits = qn__ll_mem_bits(p->mem);
-    if (output && (p->access != QN_ACCESS_DENSE || (bits != 32 && p->mem != QN_F16))) return false;
+    if (output && (p->access != QN_ACCESS_DENSE || (bits != 32 && p->mem != QN_F16 && p->mem != QN_BF16))) return false;
     if (output && qn__ll_row_reduced(n, o - n->plan->num_inputs)) return false;
     if (p->access == QN_ACCESS_STRIDED || bits < 8) return false;
   }

@@ -64,11 +64,14 @@ static uint32_t widen_small(qn__tb *tb, uint32_t bits, const qn_float_format *f)
   return qn__tb_bitcast(tb, qn__tb_2(tb, QN_T_OR, value, sign));
 }
 
-/* x, which was made of `from`. */
-static uint32_t half(qn__tb *tb, qn_topcode op, uint32_t x, uint32_t from) {
-  if (qn__tb_is_const(tb, x)) return x;
-  return qn__tb_append(
-      tb, (qn_tinst){.op = (uint8_t)op, .type = op == QN_T_HALF_IN ? QN_TF32 : QN_TI16, .a = x, .b = from});
+/* x, which was made of `from`, where either is of type `mem`. */
+static uint32_t half(qn__tb *tb, qn_topcode op, qn_scalar mem, uint32_t x, uint32_t from) {
+  if (qn__tb_is_const(tb, x) || (mem != QN_F16 && mem != QN_BF16)) return x;
+  return qn__tb_append(tb, (qn_tinst){.op = (uint8_t)op,
+                                      .type = op == QN_T_HALF_IN ? QN_TF32 : QN_TI16,
+                                      .pred = mem == QN_BF16,
+                                      .a = x,
+                                      .b = from});
 }
 
 uint32_t qn__tb_widen(qn__tb *tb, qn__tval v) {
@@ -76,8 +79,7 @@ uint32_t qn__tb_widen(qn__tb *tb, qn__tval v) {
   const qn_float_format *f = qn__float_format(v.type);
   if (!f) return v.reg;
   uint32_t reg = f->bits < 8 ? qn__tb_imm(tb, QN_T_AND, v.reg, ((uint64_t)1 << f->bits) - 1) : v.reg;
-  uint32_t x = widen_small(tb, reg, f);
-  return v.type == QN_F16 ? half(tb, QN_T_HALF_IN, x, reg) : x;
+  return half(tb, QN_T_HALF_IN, v.type, widen_small(tb, reg, f), reg);
 }
 
 /* ---- from f32 or f64 ---- */
@@ -154,7 +156,7 @@ uint32_t qn__tb_narrow(qn__tb *tb, uint32_t reg, qn_scalar to) {
   if (!f) return reg;
   uint32_t code = narrow_bits(tb, qn__tb_bitcast(tb, reg), from == QN_TF64 ? &twice : &single, f);
   code = qn__tb_1(tb, QN_T_TRUNC, qn__tape_reg(to), code);
-  return to == QN_F16 && from == QN_TF32 ? half(tb, QN_T_HALF_OUT, code, reg) : code;
+  return from == QN_TF32 ? half(tb, QN_T_HALF_OUT, to, code, reg) : code;
 }
 
 /* ---- floats and integers ---- */

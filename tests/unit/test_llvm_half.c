@@ -1,6 +1,6 @@
-/* f16 to f32 and back on every row of the instruction set table, with instructions for it or without: the bits of the
- * interpreter, a NaN's too. All codes; floats at, and next to, every number in the middle between two codes, and any.
- */
+/* f16 and bf16 to f32 and back on every row of the instruction set table, with instructions for it or without: the bits
+ * of the interpreter, a NaN's too, but that a bf16 may go on signalling. All codes; floats at, and next to, every
+ * number in the middle between two codes, and any. */
 #include "program_test.h"
 #include <math.h>
 #include <quern/quern.h>
@@ -20,7 +20,7 @@ static uint32_t next(void) {
   return (uint32_t)(state >> 16);
 }
 
-static void fill(void) {
+static void fill(bool brain) {
   for (uint32_t i = 0; i < CODES; i++) codes[i] = (uint16_t)i;
   for (uint32_t i = 0; i < FLOATS; i++) {
     /* Of code and the next: above 2^-14 they are 2^13 floats apart, below that as far as 2^-24. */
@@ -28,6 +28,7 @@ static void fill(void) {
     float middle = code < 1024 ? ldexpf((float)code + 0.5f, -24) : 0;
     uint32_t bits = (code << 13) + 0x38001000u;
     if (code < 1024) memcpy(&bits, &middle, sizeof bits);
+    if (brain) bits = (code << 16) + 0x8000u;
     floats[i] = (bits + i % 4 - 1) | sign;
     if (i % 4 == 3) floats[i] = next();
   }
@@ -43,13 +44,15 @@ static qn_program *compile(qn_context *ctx, const char *from, const char *to, in
   return program_on_row(ctx, text, engine, isa);
 }
 
-static void convert(qn_context *ctx, bool widens, const char *engine, const char *isa, void *y) {
+static void convert(qn_context *ctx, bool brain, bool widens, const char *engine, const char *isa, void *y) {
   int64_t n = widens ? CODES : FLOATS;
-  qn_program *p = compile(ctx, widens ? "f16" : "f32", widens ? "f32" : "f16", (int)n, engine, isa);
+  const char *half = brain ? "bf16" : "f16";
+  const DLDataType small = {brain ? kDLBfloat : kDLFloat, 16, 1}, wide = {kDLFloat, 32, 1};
+  qn_program *p = compile(ctx, widens ? half : "f32", widens ? "f32" : half, (int)n, engine, isa);
   DLTensor in = {.data = widens ? (void *)codes : (void *)floats, .ndim = 1, .shape = &n};
   DLTensor out = {.data = y, .ndim = 1, .shape = &n};
   in.device.device_type = out.device.device_type = kDLCPU;
-  in.dtype = (DLDataType){kDLFloat, widens ? 16 : 32, 1}, out.dtype = (DLDataType){kDLFloat, widens ? 32 : 16, 1};
+  in.dtype = widens ? small : wide, out.dtype = widens ? wide : small;
   static char workspace[4096];
   qn_call_error error;
   assert_true(qn_program_workspace_size(p, &in) <= sizeof workspace);
@@ -57,31 +60,48 @@ static void convert(qn_context *ctx, bool widens, const char *engine, const char
   qn_program_destroy(p);
 }
 
-static void as_interpreted(void **unused) {
-  (void)unused;
+/* Signalling or not. */
+static uint32_t quiet(bool brain, uint32_t bits) {
+  return brain && (bits & 0x7FFFFFFFu) > 0x7F800000u ? bits | 0x00400000u : bits;
+}
+
+static void compare(const char *isa, bool brain) {
+  for (int c = 0; c < CODES; c++)
+    if (widened[0][c] != quiet(brain, widened[1][c]))
+      fail_msg("%s: code 0x%04x gives 0x%08x, expected 0x%08x", isa, codes[c], widened[1][c], widened[0][c]);
+  for (int f = 0; f < FLOATS; f++) {
+    bool nan = (floats[f] & 0x7FFFFFFFu) > 0x7F800000u;
+    uint16_t want = nan ? (uint16_t)((floats[f] >> 16 & 0x8000u) | (brain ? 0x7FC0u : 0x7E00u)) : narrowed[0][f];
+    if (narrowed[1][f] != want)
+      fail_msg("%s: 0x%08x gives 0x%04x, expected 0x%04x", isa, floats[f], narrowed[1][f], want);
+  }
+}
+
+static void as_interpreted(bool brain) {
   qn_context *ctx = qn_context_create(NULL);
-  fill();
+  fill(brain);
   for (size_t i = 0; qn_isa_get(i); i++) {
     const char *isa = qn_isa_get(i)->name;
     if (!qn_isa_runs_here(qn_isa_get(i))) continue;
     for (int k = 0; k < 2; k++) {
-      convert(ctx, true, k ? "llvm" : "interp", isa, widened[k]);
-      convert(ctx, false, k ? "llvm" : "interp", isa, narrowed[k]);
+      convert(ctx, brain, true, k ? "llvm" : "interp", isa, widened[k]);
+      convert(ctx, brain, false, k ? "llvm" : "interp", isa, narrowed[k]);
     }
-    for (int c = 0; c < CODES; c++)
-      if (widened[0][c] != widened[1][c])
-        fail_msg("%s: code 0x%04x gives 0x%08x, expected 0x%08x", isa, codes[c], widened[1][c], widened[0][c]);
-    for (int f = 0; f < FLOATS; f++) {
-      bool nan = (floats[f] & 0x7FFFFFFFu) > 0x7F800000u;
-      uint16_t want = nan ? (uint16_t)(floats[f] >> 16 & 0x8000u) | 0x7E00u : narrowed[0][f];
-      if (narrowed[1][f] != want)
-        fail_msg("%s: 0x%08x gives 0x%04x, expected 0x%04x", isa, floats[f], narrowed[1][f], want);
-    }
+    compare(isa, brain);
   }
   qn_context_destroy(ctx);
 }
 
+static void f16_as_interpreted(void **unused) {
+  (void)unused;
+  as_interpreted(false);
+}
+static void bf16_as_interpreted(void **unused) {
+  (void)unused;
+  as_interpreted(true);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(as_interpreted)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(f16_as_interpreted), cmocka_unit_test(bf16_as_interpreted)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
