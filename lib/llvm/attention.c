@@ -12,8 +12,9 @@ typedef struct body {
   LLVMValueRef q_head, first_tile; /* of the present head; of the present tiles */
   qn_ll_tile tile;                 /* of the present product */
   LLVMValueRef softmax, finish;
-  bool texts;        /* products are functions that are text */
-  LLVMValueRef fill; /* with texts */
+  qn_ll_row_softmax row_softmax; /* in place of softmax, where that waits for few rows only */
+  bool texts;                    /* products are functions that are text */
+  LLVMValueRef fill;             /* with texts */
   LLVMTypeRef fill_type;
   LLVMValueRef pack_k, pack_v, room_k, room_v; /* null where k and v come packed */
   LLVMValueRef q, k, v;                        /* of the present tile and head */
@@ -425,7 +426,10 @@ static void tile_by_block(body *w, LLVMValueRef i, bool second) {
   LLVMValueRef count = qn__ll_min(g, qn__ll_sub(g, keys, w->t.block), width);
   if (!second) {
     by_sums(w, scores_of, NULL);
-    call(w, w->softmax);
+    if (w->row_softmax.fn)
+      qn__ll_attention_row_softmax_call(&w->t, &w->row_softmax);
+    else
+      call(w, w->softmax);
   } else {
     values(w, count);
   }
@@ -500,7 +504,7 @@ static void all_tiles(body *w, LLVMValueRef begin, LLVMValueRef end) {
 
 static void place_scratch(qn_ll_attention *t) {
   const qn_attention_plan *p = t->plan;
-  int64_t at = 0, rows = t->room;
+  int64_t at = QN_LL_ATTENTION_FRAME, rows = t->room;
   t->at.sums = t->at.scores = at;
   at += rows * p->key_block * 4;
   t->at.codes = at;
@@ -542,7 +546,8 @@ qn_status qn__ll_attention(qn_ll *g, const qn_body *of) {
   if (qn__ll_attention_few(t)) return qn__ll_attention_few_tiles(t);
   t->room = 2 * t->rows > t->plan->rows ? t->plan->rows : t->rows;
   place_scratch(t);
-  w.softmax = qn__ll_attention_softmax(t);
+  if (t->plan->k_rows) w.row_softmax = qn__ll_attention_row_softmax(t);
+  if (!w.row_softmax.fn) w.softmax = qn__ll_attention_softmax(t);
   w.finish = qn__ll_attention_finish(t);
   w.texts = qn__ll_attention_text_serves(t);
   if (w.texts) w.fill = qn__ll_attention_fill_text(g, &w.fill_type);

@@ -7,7 +7,7 @@
 
 /* A tile's memory on the stack, as byte offsets. Rows of one kind follow each other. */
 typedef struct qn_ll_scratch {
-  int64_t frame;    /* of loops over scores (lanes.h); few queries only */
+  int64_t frame;    /* of loops over scores (lanes.h), where those are text */
   int64_t sums;     /* key_block sums of scores, 32 bits each: the scores' own place but with few queries */
   int64_t scores;   /* key_block scores, then weights: 32 bits each */
   int64_t codes;    /* key_block codes */
@@ -81,12 +81,22 @@ LLVMValueRef qn__ll_attention_few_scores(const qn_ll_attention *t);
 void qn__ll_attention_few_scores_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[6]);
 LLVMValueRef qn__ll_attention_few_values(const qn_ll_attention *t);
 void qn__ll_attention_few_values_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[5]);
-/* attention_few_softmax.c, of a row: void(scratch, keys of the block that the row sees, constants). */
+/* A row's softmax as text, with the constants that it is given; a function of null where it is none. The call does it
+ * for all rows of the tile, of which the place of scores may be that of sums. */
+typedef struct qn_ll_row_softmax {
+  LLVMValueRef fn, constants;
+  LLVMValueRef weights; /* of more rows than one fn comes as far as their largest scores, this goes on: else all wait */
+} qn_ll_row_softmax;
+enum { QN_LL_ATTENTION_FRAME = 192 }; /* bytes at t->at.frame */
+qn_ll_row_softmax qn__ll_attention_row_softmax(const qn_ll_attention *t);
+void qn__ll_attention_row_softmax_call(qn_ll_attention *t, const qn_ll_row_softmax *s);
+/* attention_few_softmax.c: void(scratch, keys of the block that the row sees, constants, row). */
 struct qn_ll_lane_constants;
 bool qn__ll_attention_few_softmax_serves(const qn_ll_attention *t);
-LLVMValueRef qn__ll_attention_few_softmax(const qn_ll_attention *t, uint32_t row,
+typedef enum qn_ll_softmax_part { QN_LL_SOFTMAX_ALL, QN_LL_SOFTMAX_LARGEST, QN_LL_SOFTMAX_WEIGHTS } qn_ll_softmax_part;
+LLVMValueRef qn__ll_attention_few_softmax(const qn_ll_attention *t, qn_ll_softmax_part part,
                                           struct qn_ll_lane_constants *constants);
-void qn__ll_attention_few_softmax_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[3]);
+void qn__ll_attention_few_softmax_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[4]);
 
 /* attention_rows.c: keys, or values, that come as rows. The room that a block of them takes in the product's layout;
  * and a function void(room, rows, how many of them, their length) that brings it there, with zeros behind. */

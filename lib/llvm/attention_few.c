@@ -6,19 +6,19 @@
 
 typedef struct body {
   qn_ll_attention t;
-  LLVMValueRef scores, values, softmax[QN_ATTENTION_DIRECT_ROWS], finish, fill;
-  bool texts; /* of the softmax too */
+  LLVMValueRef scores, values, finish, fill;
+  qn_ll_row_softmax softmax;
+  LLVMValueRef general; /* that of any region, where it is no text */
   LLVMTypeRef fill_type;
-  LLVMValueRef constants;
   LLVMValueRef q, k, v, q_row; /* of the present tile and head */
   LLVMValueRef end;            /* keys that its last row sees */
 } body;
 
 /* Frame and sums are only here; what lies behind the scores is filled with zeros up to the row's largest score. */
 static void place_scratch(qn_ll_attention *t) {
-  enum { LINE = 64, FRAME_BYTES = 8 * (QN_LANE_FRAME_ROWS + 1) };
+  enum { LINE = 64 };
   const qn_attention_plan *p = t->plan;
-  int64_t rows = t->rows, at = (FRAME_BYTES + LINE - 1) / LINE * LINE + LINE; /* sums may begin 15 keys before */
+  int64_t rows = t->rows, at = QN_LL_ATTENTION_FRAME + LINE; /* sums may begin 15 keys before */
   t->at.frame = 0, t->at.sums = at;
   at += rows * p->key_block * 4;
   t->at.scores = at;
@@ -56,38 +56,72 @@ static void scores(body *w, LLVMValueRef block) {
   qn__ll_attention_few_scores_call(g, w->scores, args);
 }
 
+/* ---- softmax ---- */
+
+static LLVMValueRef at_field(qn_ll_attention *t, uint32_t field) {
+  return qn__ll_gep_const(t->g, t->memory, t->at.frame + 8 * (int64_t)field);
+}
+
 /* Where an extra has the present block of row r. */
-static void place_extras(body *w, uint32_t r) {
-  qn_ll *g = w->t.g;
-  const qn_attention_plan *p = w->t.plan;
+static void place_extras(qn_ll_attention *t, LLVMValueRef r) {
+  qn_ll *g = t->g;
+  const qn_attention_plan *p = t->plan;
   for (uint32_t i = 0; i < p->num_extras; i++) {
-    int64_t field = w->t.at.frame + 8 * (QN_LANE_FRAME_BASES + 1 + i);
     LLVMValueRef base =
-        qn__ll_gep(g, qn__ll_arg_ptr(g, 4 + i), qn__ll_mul(g, w->t.head, qn__ll_arg_stride(g, 9 + 2 * i)));
+        qn__ll_gep(g, qn__ll_arg_ptr(g, 4 + i), qn__ll_mul(g, t->head, qn__ll_arg_stride(g, 9 + 2 * i)));
     if (p->extras[i].by_row) {
-      LLVMValueRef row = qn__ll_add(g, w->t.first_row, qn__ll_i64(g, r));
+      LLVMValueRef row = qn__ll_add(g, t->first_row, r);
       base = qn__ll_gep(g, base, qn__ll_mul(g, row, qn__ll_arg_stride(g, 8 + 2 * i)));
     }
-    LLVMValueRef bytes = qn__ll_mul(g, w->t.block, qn__ll_i64(g, qn__ll_mem_bits(p->extras[i].mem) / 8));
-    qn__ll_store_vec(g, qn__ll_gep(g, base, bytes), at(w, field), 8);
+    LLVMValueRef bytes = qn__ll_mul(g, t->block, qn__ll_i64(g, qn__ll_mem_bits(p->extras[i].mem) / 8));
+    qn__ll_store_vec(g, qn__ll_gep(g, base, bytes), at_field(t, QN_LANE_FRAME_BASES + 1 + i), 8);
+  }
+}
+
+qn_ll_row_softmax qn__ll_attention_row_softmax(const qn_ll_attention *t) {
+  qn_ll_lane_constants constants = {.count = 0};
+  qn_ll_row_softmax s = {NULL, NULL, NULL};
+  bool many = t->rows > 1;
+  if (!qn__ll_attention_few_softmax_serves(t)) return s;
+  s.fn = qn__ll_attention_few_softmax(t, many ? QN_LL_SOFTMAX_LARGEST : QN_LL_SOFTMAX_ALL, &constants);
+  if (many) s.weights = qn__ll_attention_few_softmax(t, QN_LL_SOFTMAX_WEIGHTS, &constants);
+  if (s.fn) s.constants = qn__ll_lane_table(t->g, constants.bits, constants.count);
+  return s;
+}
+
+static void row_softmax(qn_ll_attention *t, const qn_ll_row_softmax *s, LLVMValueRef fn, LLVMValueRef row) {
+  qn_ll *g = t->g;
+  LLVMValueRef left = qn__ll_i64(g, 0);
+  if (fn == s->fn) {
+    left = qn__ll_min(g, qn__ll_attention_left(t, row, t->block), qn__ll_i64(g, t->plan->key_block));
+    place_extras(t, row);
+  }
+  LLVMValueRef args[4] = {t->memory, left, s->constants, row};
+  qn__ll_attention_few_softmax_call(g, fn, args);
+}
+
+void qn__ll_attention_row_softmax_call(qn_ll_attention *t, const qn_ll_row_softmax *s) {
+  qn_ll *g = t->g;
+  LLVMValueRef fns[] = {s->fn, s->weights}, zero = qn__ll_i64(g, 0);
+  qn_ll_for rows;
+  if (!s->weights) row_softmax(t, s, s->fn, zero);
+  for (uint32_t i = 0; i < 2 && s->weights; i++) {
+    qn__ll_do_begin(g, &rows, zero, qn__ll_i64(g, t->rows), 1, 0, NULL);
+    row_softmax(t, s, fns[i], rows.i);
+    qn__ll_for_end(g, &rows, NULL);
   }
 }
 
 static void softmax(body *w) {
   qn_ll *g = w->t.g;
-  LLVMValueRef width = qn__ll_i64(g, w->t.plan->key_block);
-  if (!w->texts) {
-    LLVMValueRef args[5] = {g->args, w->t.memory, w->t.first_row, w->t.head, w->t.block};
-    LLVMBuildCall2(g->b, qn__ll_attention_signature(g), w->softmax[0], args, 5, "");
-    return;
-  }
-  for (uint32_t r = 0; r < w->t.rows; r++) {
-    LLVMValueRef left = qn__ll_min(g, qn__ll_attention_left(&w->t, qn__ll_i64(g, r), w->t.block), width);
-    LLVMValueRef args[3] = {w->t.memory, left, w->constants};
-    place_extras(w, r);
-    qn__ll_attention_few_softmax_call(g, w->softmax[r], args);
-  }
+  LLVMValueRef args[5] = {g->args, w->t.memory, w->t.first_row, w->t.head, w->t.block};
+  if (w->softmax.fn)
+    qn__ll_attention_row_softmax_call(&w->t, &w->softmax);
+  else
+    LLVMBuildCall2(g->b, qn__ll_attention_signature(g), w->general, args, 5, "");
 }
+
+/* ---- tiles ---- */
 
 static void values(body *w) {
   qn_ll *g = w->t.g;
@@ -129,18 +163,6 @@ static void tile(body *w, LLVMValueRef unit, LLVMValueRef tiles) {
   LLVMBuildCall2(g->b, qn__ll_attention_signature(g), w->finish, args, 5, "");
 }
 
-static void make_softmax(body *w) {
-  qn_ll *g = w->t.g;
-  qn_ll_lane_constants constants = {.count = 0};
-  w->texts = qn__ll_attention_few_softmax_serves(&w->t);
-  if (!w->texts) {
-    w->softmax[0] = qn__ll_attention_softmax(&w->t);
-    return;
-  }
-  for (uint32_t r = 0; r < w->t.rows; r++) w->softmax[r] = qn__ll_attention_few_softmax(&w->t, r, &constants);
-  w->constants = qn__ll_lane_table(g, constants.bits, constants.count);
-}
-
 qn_status qn__ll_attention_few_tiles(qn_ll_attention *t) {
   qn_ll *g = t->g;
   body w = {.t = *t};
@@ -151,7 +173,8 @@ qn_status qn__ll_attention_few_tiles(qn_ll_attention *t) {
   w.fill = qn__ll_attention_fill_text(g, &w.fill_type);
   w.scores = qn__ll_attention_few_scores(&w.t);
   w.values = qn__ll_attention_few_values(&w.t);
-  make_softmax(&w);
+  w.softmax = qn__ll_attention_row_softmax(&w.t);
+  if (!w.softmax.fn) w.general = qn__ll_attention_softmax(&w.t);
   if (g->failed) return QN_OK; /* told by the caller */
   w.t.memory = qn__ll_slot(g, g->i8, (uint32_t)w.t.at.bytes);
   w.t.keys = qn__ll_arg_size(g, 1);

@@ -8,13 +8,13 @@
 
 enum { MOST_EXTRAS = 2, LINE = 64, PARTIALS = 32, AT_ONCE = 4, UNROLLED = 2 };
 enum { X = 0, T = 5, P = 10, OLD = 14, FACTOR = 15, SUM = 16, INDEX = 18, FIRST_NUMBER = 19, MAX = 31 };
-enum { NO_LESS = 21, EQUAL = 0, MINUS_INFINITY = (int)0xFF800000 }; /* of vcmpps: or a NaN */
+enum { NO_LESS = 21, EQUAL = 0 }; /* of vcmpps; the first or a NaN */
 
 typedef enum number { LEAST, ONE, C2, C3, C4, C5, C6, LOW, HIGH, MAGIC, LOG2E, NUMBERS } number;
 
 typedef struct writer {
   const qn_ll_attention *t;
-  uint32_t row, at_once, turns; /* vectors in a turn */
+  uint32_t at_once, turns; /* vectors in a turn */
   qn_ll_lane_constants *constants;
   qn_buf text;
 } writer;
@@ -31,13 +31,12 @@ static uint32_t constant_at(writer *w, uint32_t bits) {
   return qn__ll_lane_constant(w->constants, bits);
 }
 
-/* From the frame, where rdi is: byte `at` of the tile's memory. */
-static long long from_frame(const writer *w, int64_t at) {
-  return (long long)(at - w->t->at.frame);
-}
+/* The tile's memory moved on to what the row has of it: of scores, of codes, of partials and as one number. */
+static const char scores[] = "%rbx", codes[] = "%r13", partials[] = "%rbp", numbers[] = "%r12";
 
-static int64_t scores_at(const writer *w) {
-  return w->t->at.scores + (int64_t)w->row * w->t->plan->key_block * 4;
+/* `bytes` on in that. */
+static void put_at(writer *w, const char *base, int64_t bytes) {
+  TEXT("%lld(%s)", (long long)bytes, base);
 }
 
 /* ---- scores ---- */
@@ -91,22 +90,34 @@ bool qn__ll_attention_few_softmax_serves(const qn_ll_attention *t) {
   return t->plan->exponential && make_list(t, &l);
 }
 
-/* Scores of the keys there are; those of others are -infinity. */
+/* rdi: the tile's memory; rcx: the row. */
+static void find_row(writer *w) {
+  const qn_attention_plan *p = w->t->plan;
+  const struct {
+    const char *base;
+    uint32_t bytes;
+  } of[] = {{scores, 4 * p->key_block}, {codes, p->key_block}, {partials, p->codes ? 4 : 4 * PARTIALS}, {numbers, 4}};
+  for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+    TEXT("pushq %s\nimulq $$%u, %%rcx, %s\naddq %%rdi, %s\n", of[i].base, of[i].bytes, of[i].base, of[i].base);
+}
+
+static void leave_row(writer *w) {
+  TEXT("popq %s\npopq %s\npopq %s\npopq %s\nvzeroupper\nretq\n", numbers, partials, codes, scores);
+}
+
+/* Scores of the rsi keys there are; those of others are -infinity. */
 static void write_list(writer *w) {
   const qn_ll_attention *t = w->t;
-  long long bytes = 4LL * t->plan->key_block, scores = (long long)scores_at(w);
+  uint32_t last = 1 + t->plan->num_extras;
   list l;
-  TEXT("leaq -31(%%rsi), %%rax\nmovq %%rax, %lld(%%rdi)\n", (long long)t->at.frame + 8 * QN_LANE_FRAME_LAST);
-  TEXT("leaq %lld(%%rdi), %%rax\nmovq %%rax, %lld(%%rdi)\n", (long long)t->at.sums + w->row * bytes,
-       (long long)t->at.frame + 8 * QN_LANE_FRAME_BASES);
-  TEXT("leaq %lld(%%rdi), %%rax\nmovq %%rax, %lld(%%rdi)\n", scores,
-       (long long)t->at.frame + 8 * (QN_LANE_FRAME_BASES + 1 + t->plan->num_extras));
-  TEXT("cmpq $$%u, %%rsi\njge 11f\nxorl %%eax, %%eax\n", t->plan->key_block);
-  TEXT("vbroadcastss %u(%%rdx), %%zmm0\n10:\nvmovups %%zmm0, %lld(%%rdi,%%rax)\n",
-       constant_at(w, (uint32_t)MINUS_INFINITY), scores);
-  TEXT("addq $$%d, %%rax\ncmpq $$%lld, %%rax\njl 10b\n11:\n", LINE, bytes);
-  TEXT("addq $$%lld, %%rdi\nxorl %%esi, %%esi\n", (long long)t->at.frame);
+  TEXT("addq $$%lld, %%rdi\nsubq $$31, %%rsi\nmovq %%rsi, %d(%%rdi)\n", (long long)t->at.frame, 8 * QN_LANE_FRAME_LAST);
+  TEXT("leaq %lld(%s), %%rax\nmovq %%rax, %d(%%rdi)\n", (long long)t->at.sums, scores, 8 * QN_LANE_FRAME_BASES);
+  TEXT("leaq %lld(%s), %%rax\nmovq %%rax, %u(%%rdi)\nxorl %%esi, %%esi\n", (long long)t->at.scores, scores,
+       8 * (QN_LANE_FRAME_BASES + last));
   if (!make_list(t, &l) || !qn__ll_lane_rows_write(&l.rows, w->constants, &w->text)) t->g->failed = true;
+  TEXT("movq %d(%%rdi), %%rax\naddq $$31, %%rax\ncmovsq %%rsi, %%rax\n", 8 * QN_LANE_FRAME_LAST);
+  TEXT("10:\ncmpq $$%u, %%rax\njge 11f\nmovl $$0xff800000, %lld(%s,%%rax,4)\nincq %%rax\njmp 10b\n11:\n",
+       t->plan->key_block, (long long)t->at.scores, scores);
 }
 
 /* ---- turns of vectors, of which rax counts the keys ---- */
@@ -123,33 +134,36 @@ static void turns(writer *w, int label, void (*turn)(writer *w, uint32_t i)) {
 }
 
 /* Vector k of turn i of what takes `bytes` for each key. */
-static void put_place(writer *w, int64_t at, uint32_t i, uint32_t k, uint32_t bytes) {
-  long long from = from_frame(w, at) + (i * w->at_once + k) * 16LL * bytes;
+static void put_place(writer *w, const char *base, int64_t at, uint32_t i, uint32_t k, uint32_t bytes) {
+  long long from = (long long)at + (i * w->at_once + k) * 16LL * bytes;
   if (loops(w))
-    TEXT("%lld(%%rdi,%%rax,%u)", from, bytes);
+    TEXT("%lld(%s,%%rax,%u)", from, base, bytes);
   else
-    TEXT("%lld(%%rdi)", from);
+    put_at(w, base, from);
 }
 
 static void find_larger(writer *w, uint32_t i) {
   for (uint32_t k = 0; k < w->at_once; k++) {
     TEXT("vmovups ");
-    put_place(w, scores_at(w), i, k, 4);
+    put_place(w, scores, w->t->at.scores, i, k, 4);
     TEXT(", %%zmm%u\nvmaxps %%zmm%u, %%zmm%u, %%zmm%u\n", 2 + k, k % 2, 2 + k, k % 2);
   }
 }
 
 /* The largest, with the one before, which passes over NaN: that is where it is the first operand. */
 static void find_largest(writer *w) {
-  int64_t max = w->t->at.max + 4 * (int64_t)w->row;
-  TEXT("vbroadcastss %lld(%%rdi), %%zmm%d\n", from_frame(w, max), OLD);
+  TEXT("vbroadcastss ");
+  put_at(w, numbers, w->t->at.max);
+  TEXT(", %%zmm%d\n", OLD);
   TEXT("vmovaps %%zmm%d, %%zmm0\nvmovaps %%zmm%d, %%zmm1\n", OLD, OLD);
   turns(w, 12, find_larger);
   TEXT("vmaxps %%zmm1, %%zmm0, %%zmm0\nvextractf64x4 $$1, %%zmm0, %%ymm1\nvmaxps %%ymm1, %%ymm0, %%ymm0\n");
   TEXT("vextractf128 $$1, %%ymm0, %%xmm1\nvmaxps %%xmm1, %%xmm0, %%xmm0\n");
   TEXT("vpermilpd $$1, %%xmm0, %%xmm1\nvmaxps %%xmm1, %%xmm0, %%xmm0\n");
   TEXT("vmovshdup %%xmm0, %%xmm1\nvmaxps %%xmm1, %%xmm0, %%xmm0\n");
-  TEXT("vmovss %%xmm0, %lld(%%rdi)\nvbroadcastss %%xmm0, %%zmm%d\n", from_frame(w, max), MAX);
+  TEXT("vmovss %%xmm0, ");
+  put_at(w, numbers, w->t->at.max);
+  TEXT("\nvbroadcastss %%xmm0, %%zmm%d\n", MAX);
 }
 
 /* ---- e^(x - MAX) ---- */
@@ -210,7 +224,9 @@ static void find_factor(writer *w) {
   exponentials(w, 1);
   TEXT("vcmpps $$%d, %%zmm%d, %%zmm%d, %%k1\n", EQUAL, OLD, MAX);
   TEXT("vmovaps %%zmm%d, %%zmm%d {%%k1}\nvmovaps %%zmm%d, %%zmm%d\n", FIRST_NUMBER + ONE, P, P, FACTOR);
-  TEXT("vmovss %%xmm%d, %lld(%%rdi)\n", FACTOR, from_frame(w, w->t->at.factor + 4 * (int64_t)w->row));
+  TEXT("vmovss %%xmm%d, ", FACTOR);
+  put_at(w, numbers, w->t->at.factor);
+  TEXT("\n");
   if (w->t->plan->codes)
     TEXT("vbroadcastss %u(%%rdx), %%zmm%d\n", constant_at(w, bits_of(-80.0f)), FIRST_NUMBER + LEAST);
 }
@@ -218,7 +234,7 @@ static void find_factor(writer *w) {
 static void load_scores(writer *w, uint32_t i) {
   for (uint32_t k = 0; k < w->at_once; k++) {
     TEXT("vmovups ");
-    put_place(w, scores_at(w), i, k, 4);
+    put_place(w, scores, w->t->at.scores, i, k, 4);
     TEXT(", %%zmm%u\n", X + k);
   }
 }
@@ -230,7 +246,7 @@ static void float_weights(writer *w, uint32_t i) {
   exponentials(w, w->at_once);
   for (uint32_t k = 0; k < w->at_once; k++) {
     TEXT("vmovups %%zmm%u, ", P + k);
-    put_place(w, scores_at(w), i, k, 4);
+    put_place(w, scores, w->t->at.scores, i, k, 4);
     if (k < 2 && (i == 0 || loops(w)))
       TEXT("\nvfmadd213ps %%zmm%u, %%zmm%d, %%zmm%u\n", P + k, FACTOR, SUM + k);
     else
@@ -241,10 +257,17 @@ static void float_weights(writer *w, uint32_t i) {
 }
 
 static void all_float_weights(writer *w) {
-  long long partials = from_frame(w, w->t->at.partials + (int64_t)w->row * PARTIALS * 4);
-  for (uint32_t k = 0; k < 2; k++) TEXT("vmovups %lld(%%rdi), %%zmm%u\n", partials + k * LINE, SUM + k);
+  for (uint32_t k = 0; k < 2; k++) {
+    TEXT("vmovups ");
+    put_at(w, partials, w->t->at.partials + k * LINE);
+    TEXT(", %%zmm%u\n", SUM + k);
+  }
   turns(w, 13, float_weights);
-  for (uint32_t k = 0; k < 2; k++) TEXT("vmovups %%zmm%u, %lld(%%rdi)\n", SUM + k, partials + k * LINE);
+  for (uint32_t k = 0; k < 2; k++) {
+    TEXT("vmovups %%zmm%u, ", SUM + k);
+    put_at(w, partials, w->t->at.partials + k * LINE);
+    TEXT("\n");
+  }
 }
 
 /* Codes of n vectors in X, in the order of the keys: packs leave 4 of each vector in each quarter. */
@@ -270,13 +293,13 @@ static void code_weights(writer *w, uint32_t i) {
          SUM + k % 2);
   pack_codes(w, n);
   TEXT("vmovdqu64 %%%cmm%d, ", n == AT_ONCE ? 'z' : 'y', X);
-  put_place(w, w->t->at.codes + (int64_t)w->row * w->t->plan->key_block, i, 0, 1);
+  put_place(w, codes, w->t->at.codes, i, 0, 1);
   TEXT("\n");
 }
 
 /* Their sum is added to the one of all blocks. */
 static void all_code_weights(writer *w) {
-  long long l = from_frame(w, w->t->at.partials + (int64_t)w->row * 4);
+  long long l = (long long)w->t->at.partials;
   TEXT("movabsq $$0x0d0905010c080400, %%rcx\nvmovq %%rcx, %%xmm%d\nmovabsq $$0x0f0b07030e0a0602, %%rcx\n", INDEX);
   TEXT("vpinsrq $$1, %%rcx, %%xmm%d, %%xmm%d\nvpmovzxbd %%xmm%d, %%zmm%d\n", INDEX, INDEX, INDEX, INDEX);
   for (uint32_t k = 0; k < 2; k++) TEXT("vpxord %%zmm%u, %%zmm%u, %%zmm%u\n", SUM + k, SUM + k, SUM + k);
@@ -285,33 +308,52 @@ static void all_code_weights(writer *w) {
        SUM + 1);
   TEXT("vextracti128 $$1, %%ymm0, %%xmm1\nvpaddd %%xmm1, %%xmm0, %%xmm0\nvpshufd $$0xee, %%xmm0, %%xmm1\n");
   TEXT("vpaddd %%xmm1, %%xmm0, %%xmm0\nvpshufd $$0x55, %%xmm0, %%xmm1\nvpaddd %%xmm1, %%xmm0, %%xmm0\n");
-  TEXT("vcvtdq2ps %%xmm0, %%xmm0\nvmovss %lld(%%rdi), %%xmm1\n", l);
-  TEXT("vfmadd213ss %%xmm0, %%xmm%d, %%xmm1\nvmovss %%xmm1, %lld(%%rdi)\n", FACTOR, l);
+  TEXT("vcvtdq2ps %%xmm0, %%xmm0\nvmovss %lld(%s), %%xmm1\n", l, partials);
+  TEXT("vfmadd213ss %%xmm0, %%xmm%d, %%xmm1\nvmovss %%xmm1, %lld(%s)\n", FACTOR, l, partials);
 }
 
 static LLVMTypeRef softmax_type(qn_ll *g) {
-  LLVMTypeRef params[3] = {g->ptr, g->i64, g->ptr};
-  return LLVMFunctionType(g->void_t, params, 3, false);
+  LLVMTypeRef params[4] = {g->ptr, g->i64, g->ptr, g->i64};
+  return LLVMFunctionType(g->void_t, params, 4, false);
 }
 
-LLVMValueRef qn__ll_attention_few_softmax(const qn_ll_attention *t, uint32_t row, qn_ll_lane_constants *constants) {
-  uint32_t block = t->plan->key_block, at_once = block % (16 * AT_ONCE) ? AT_ONCE / 2 : AT_ONCE;
-  writer all = {.t = t, .row = row, .at_once = at_once, .turns = block / 16 / at_once, .constants = constants};
-  writer *w = &all;
-  qn__buf_init(&w->text, t->g->arena->allocator);
-  write_list(w);
+static void write_weights(writer *w) {
   load_numbers(w);
-  find_largest(w);
   find_factor(w);
-  if (t->plan->codes)
+  if (w->t->plan->codes)
     all_code_weights(w);
   else
     all_float_weights(w);
-  TEXT("vzeroupper\nretq\n");
-  if (constants->failed) t->g->failed = true;
-  return qn__ll_assembly_function(t->g, "attention_softmax", softmax_type(t->g), &w->text);
 }
 
-void qn__ll_attention_few_softmax_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[3]) {
-  LLVMBuildCall2(g->b, softmax_type(g), fn, args, 3, "");
+/* Where the old largest is handed on: in the place of the factor, which is not known yet. */
+static void hand_on(writer *w, bool takes) {
+  TEXT(takes ? "vbroadcastss " : "vmovss %%xmm%d, ", OLD);
+  put_at(w, numbers, w->t->at.factor);
+  if (!takes) TEXT("\n");
+  if (!takes) return;
+  TEXT(", %%zmm%d\nvbroadcastss ", OLD);
+  put_at(w, numbers, w->t->at.max);
+  TEXT(", %%zmm%d\n", MAX);
+}
+
+LLVMValueRef qn__ll_attention_few_softmax(const qn_ll_attention *t, qn_ll_softmax_part part,
+                                          qn_ll_lane_constants *constants) {
+  static const char *const names[] = {"attention_softmax", "attention_largest", "attention_weights"};
+  uint32_t block = t->plan->key_block, at_once = block % (16 * AT_ONCE) ? AT_ONCE / 2 : AT_ONCE;
+  writer all = {.t = t, .at_once = at_once, .turns = block / 16 / at_once, .constants = constants};
+  writer *w = &all;
+  qn__buf_init(&w->text, t->g->arena->allocator);
+  find_row(w);
+  if (part != QN_LL_SOFTMAX_WEIGHTS) write_list(w), find_largest(w);
+  if (part == QN_LL_SOFTMAX_LARGEST) hand_on(w, false);
+  if (part == QN_LL_SOFTMAX_WEIGHTS) hand_on(w, true);
+  if (part != QN_LL_SOFTMAX_LARGEST) write_weights(w);
+  leave_row(w);
+  if (constants->failed) t->g->failed = true;
+  return qn__ll_assembly_function(t->g, names[part], softmax_type(t->g), &w->text);
+}
+
+void qn__ll_attention_few_softmax_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[4]) {
+  LLVMBuildCall2(g->b, softmax_type(g), fn, args, 4, "");
 }

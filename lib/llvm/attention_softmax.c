@@ -450,7 +450,8 @@ LLVMValueRef qn__ll_attention_finish(qn_ll_attention *outer) {
     qn__ll_span(g, qn__ll_i64(g, 0), dv, columns, &s);
     qn__ll_for_end(g, &rows, NULL);
   }
-  if (outer->plan->k_rows || outer->rows <= QN_ATTENTION_DIRECT_ROWS) qn__ll_function_quickly(g, f.fn); /* once for all keys */
+  if (outer->plan->k_rows || outer->rows <= QN_ATTENTION_DIRECT_ROWS)
+    qn__ll_function_quickly(g, f.fn); /* once for all keys */
   qn__ll_inner_end(g, &f);
   return f.fn;
 }

@@ -195,6 +195,11 @@ static const text_case texts[] = {
      "{\n%y = quern.layer_norm %x, %g, %b : (tensor<64x1024xf16>, tensor<1024xf16>, tensor<1024xf16>) -> "
      "tensor<64x1024xf16>\nreturn %y : tensor<64x1024xf16>\n}\n"},
     {"attention of one query", ATTENTION(8, 1, 1024, 64, "f32", "f32")},
+    {"attention of four queries", ATTENTION(8, 4, 1024, 64, "f32", "f32")},
+    {"attention of one query, heads of 40", ATTENTION(8, 1, 1024, 40, "f32", "f32")},
+    {"attention of two queries", ATTENTION(8, 2, 1024, 64, "f32", "f32")},
+    {"attention of codes, two queries",
+     ATTENTION(8, 2, 1024, 64, "!quant.uniform<u8:f32, 0.02:128>", "!quant.uniform<i8:f32, 0.02>")},
     {"attention of many queries", ATTENTION(2, 64, 128, 64, "f32", "f32")},
     {"attention of codes, one query",
      ATTENTION(8, 1, 1024, 64, "!quant.uniform<u8:f32, 0.02:128>", "!quant.uniform<i8:f32, 0.02>")},

@@ -237,3 +237,23 @@ func.func @kernel(%q: tensor<3x1xf32>, %k: tensor<3x1xf32>, %v: tensor<3x2xf32>,
   } {acc = f32, causal = "top_left", key_block = 32, layout_k = "k1n32", layout_v = "k1n16"} : (tensor<3x1xf32>, tensor<1x3xf32>, tensor<3x2xf32>, tensor<3x1xf32>) -> tensor<3x2xf32>
   return %y : tensor<3x2xf32>
 }
+
+// One query of floats whose keys and values may be multiplied where they lie: 37 keys, of which the last ones are in a
+// second block; a key that no mask lets through may have any score. Then fewer keys than go together.
+// CALL @one_float_query
+// INPUT q: 0.0*15, 1
+// INPUT k: 0.0*575, 200, 0.0*16
+// INPUT v: 1*560, 2*16, 4*16
+// INPUT m: 1*36, 0
+// EXPECT y 1x16: 2*16
+// EXPECT z 1x16: 1*16
+// EXPECT u 1x16: 1.5*16
+!few = tensor<2x16xf32>
+func.func @one_float_query(%q: tensor<1x16xf32>, %k: tensor<37x16xf32>, %v: tensor<37x16xf32>, %m: tensor<1x37xi1>) -> (tensor<1x16xf32>, tensor<1x16xf32>, tensor<1x16xf32>) {
+  %none = arith.constant dense<0.0> : !few
+  %ones = arith.constant dense<1.5> : !few
+  %y = quern.attention %q, %k, %v, %m {key_block = 32, scale = 1.0 : f32} : (tensor<1x16xf32>, tensor<37x16xf32>, tensor<37x16xf32>, tensor<1x37xi1>) -> tensor<1x16xf32>
+  %z = quern.attention %q, %k, %v {key_block = 32, causal = "top_left"} : (tensor<1x16xf32>, tensor<37x16xf32>, tensor<37x16xf32>) -> tensor<1x16xf32>
+  %u = quern.attention %q, %none, %ones : (tensor<1x16xf32>, !few, !few) -> tensor<1x16xf32>
+  return %y, %z, %u : tensor<1x16xf32>, tensor<1x16xf32>, tensor<1x16xf32>
+}
