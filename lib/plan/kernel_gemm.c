@@ -256,6 +256,25 @@ static bool many_results(const qn_module *m, qn_op op, const qn_gemm_plan *g, in
   return rows < 0 || n < 0 || n > most || rows > most || rows * n > most;
 }
 
+/* Columns of the products of one group, where they are known. */
+static int64_t columns_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
+  qn__pshape y = qn__pshape_of(m, qn_op_result(m, op, 0));
+  int64_t n = y.rank ? y.size[y.rank - 1] : QN_DYNAMIC;
+  return g->window && n > 0 ? n / g->shape.groups : n;
+}
+
+/* What tiles fetch before it is needed: all they can, but where one tile of some rows takes panels from a second-level
+ * cache. That one is short of loads, and what is read in order comes by itself; also from further away, where calls of
+ * other products have pushed panels out. */
+static uint32_t fetch_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
+  enum { ALL = 2, LEAST_ROWS = 3 };
+  int64_t rows = rows_of(m, op), blocks = blocks_of(m, op, g), n = columns_of(m, op, g), width = g->layout.panel_width;
+  if (rows < LEAST_ROWS || rows > (int64_t)g->rows || blocks < 0 || n < 0 || n > INT32_MAX || blocks > INT32_MAX)
+    return ALL;
+  int64_t word = (int64_t)g->layout.k_block * qn_scalar_get(g->rhs)->storage_bits / 8;
+  return (n + width - 1) / width * width * blocks * word <= (int64_t)g->outside_bytes ? 0 : ALL;
+}
+
 static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   qn_gemm_plan *g = &out->u.gemm;
   qn_choice c;
@@ -268,10 +287,10 @@ static qn_status choose(qn_module *m, qn_op op, qn_kernel_plan *out) {
   g->unroll = v[QN_CHOICE_UNROLL] > 0 ? (uint32_t)v[QN_CHOICE_UNROLL] : turn_of(m, op, g);
   g->unroll_below = (uint32_t)v[QN_CHOICE_UNROLL_BELOW];
   g->turns_of = turns_of(m, op, g);
-  g->fetch = v[QN_CHOICE_FETCH] >= 0 ? (uint32_t)v[QN_CHOICE_FETCH] : 2;
   g->piece_bytes = (uint32_t)v[QN_CHOICE_PIECE];
   g->long_bytes = (uint32_t)v[QN_CHOICE_LONG];
   g->outside_bytes = (uint32_t)v[QN_CHOICE_OUTSIDE];
+  g->fetch = v[QN_CHOICE_FETCH] >= 0 ? (uint32_t)v[QN_CHOICE_FETCH] : fetch_of(m, op, g);
   g->tile_ahead = (uint32_t)v[QN_CHOICE_TILE_AHEAD];
   g->tile_far = (uint32_t)v[QN_CHOICE_TILE_FAR];
   g->tile_lines = (uint32_t)v[QN_CHOICE_TILE_LINES];
@@ -309,13 +328,6 @@ static bool may_cut(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
   if (panel > (int64_t)g->long_bytes) return true;
   if (panel * ((n + width - 1) / width) <= (int64_t)g->outside_bytes) return false;
   return rows < 0 || rows <= (int64_t)g->rows * FEW_TILES;
-}
-
-/* Columns of the products of one group, where they are known. */
-static int64_t columns_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
-  qn__pshape y = qn__pshape_of(m, qn_op_result(m, op, 0));
-  int64_t n = y.rank ? y.size[y.rank - 1] : QN_DYNAMIC;
-  return g->window && n > 0 ? n / g->shape.groups : n;
 }
 
 /* The last columns are taken along K where that is sure to be the faster: rows are many and long. */
