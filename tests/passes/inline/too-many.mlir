@@ -4,7 +4,7 @@
 // RUN: not quern opt %s -p inline -o %t.mlir 2>&1 | FileCheck %s
 // RUN: not quern opt %s -p canonicalize --check-each -o %t.mlir 2>&1 | FileCheck %s
 // RUN: %if tcc %{ not quern compile %s --emit c -o %t.c 2>&1 | FileCheck %s %}
-// RUN: not quern inspect %s --kernels 2>&1 | FileCheck %s
+// RUN: %if llvm %{ not quern inspect %s --kernels 2>&1 | FileCheck %s %}
 // RUN: quern opt %s -p canonicalize,cse,dce,infer-shapes | quern opt - -o %t.mlir
 // CHECK: too-many.mlir:[[@LINE+87]]:{{[0-9]+}}: error: func.call: calls multiply at every level: replaced by what they name they are more than 1048576 ops
 func.func private @f0(%x: tensor<2xf32>) -> tensor<2xf32> {
