@@ -539,7 +539,6 @@ __attribute__((target("avx512f"))) static void passes(const float *from, float *
     for (size_t h = 0; h < 2; h++) __asm__ volatile("" : : "v"(sum[h]), "v"(squares[h]));
   }
 }
-#endif
 
 static void ports_run(void *state) {
   ports *p = state;
@@ -552,6 +551,7 @@ static void ports_destroy(void *state) {
   big_free(p->buffers.from, p->buffers.bytes), big_free(p->buffers.to, p->buffers.bytes);
   free(p);
 }
+#endif
 
 bool limit_ports(const options *o, limit_kind kind, size_t floats, contender *out) {
 #if defined(__x86_64__)
