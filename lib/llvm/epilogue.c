@@ -3,7 +3,7 @@
 #include "narrow.h"
 #include "tile.h"
 
-enum { MAX_GROUP = 4 };
+enum { MAX_GROUP = 4, LONG_TAPE = 40 };
 
 typedef struct epilogue {
   qn_ll *g;
@@ -15,6 +15,7 @@ typedef struct epilogue {
   bool packs;     /* a group's bytes are stored by packing */
   bool whole;     /* groups leave no columns over, unless they cannot be packed */
   bool few;       /* less than a vector of columns */
+  bool brief;     /* long tapes are written for one vector at a time: four take LLVM twice as long */
   bool listed;    /* rows are where a list has them, whose address stands for the first one */
   qn_ll_region region[MAX_GROUP], single;
   LLVMValueRef sums, row, rows, first_column, row_bytes; /* row_bytes: of the buffer of sums */
@@ -82,7 +83,7 @@ static uint32_t group_of(const qn_ll *g, const qn_gemm_plan *p) {
 static bool take_group(epilogue *e) {
   qn_ll *g = e->g;
   uint32_t n = e->tape.num_insts;
-  e->group = e->few ? 1 : group_of(g, e->plan);
+  e->group = e->few || (e->brief && n > LONG_TAPE) ? 1 : group_of(g, e->plan);
   e->packed_tape = e->tape;
   e->packs = e->group > 1 && qn__ll_narrow_find(g, &e->tape, e->plan->y_mem, &e->narrow);
   if (!e->packs) return true;
@@ -408,7 +409,8 @@ bool qn__ll_epilogue_tape(qn_ll *g, const qn_gemm_plan *plan, qn_tape *tape, uin
 }
 
 LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus) {
-  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .whole = whole};
+  bool window = body->plan->kind == QN_KERNEL_WINDOW;
+  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .whole = whole, .brief = window};
   return emit_function(&e, body, start, minus);
 }
 

@@ -239,6 +239,18 @@ static const text_case texts[] = {
     {"average pool 3x3 with pads", POOL("average_pool", PADS, "f32", 28, 28, "3, 3", "1, 1")},
     {"max pool of i8 codes", POOL("max_pool", PADS, "!quant.uniform<i8:f32, 0.02:17>", 28, 14, "3, 3", "2, 2")},
     {"max pool of f16", POOL("max_pool", PADS, "f16", 28, 14, "3, 3", "2, 2")},
+    {"u8 convolution depthwise, gelu",
+     "func.func @main(%x: tensor<1x14x14x64x" CODES ">) -> tensor<1x14x14x64x" CODES "> {\n"
+     "%c = arith.constant dense<3> : tensor<3x3x1x64xi8>\n"
+     "%w = quant.scast %c : tensor<3x3x1x64xi8> to tensor<3x3x1x64x!quant.uniform<i8:f32, 0.01>>\n"
+     "%s = quern.conv2d %x, %w {groups = 64, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x14x14x64x" CODES
+     ">, tensor<3x3x1x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<1x14x14x64xi32>\n"
+     "%f = quern.cast %s : (tensor<1x14x14x64xi32>) -> tensor<1x14x14x64xf32>\n"
+     "%m = arith.constant dense<0.0002> : tensor<64xf32>\n"
+     "%p = quern.mul %f, %m : (tensor<1x14x14x64xf32>, tensor<64xf32>) -> tensor<1x14x14x64xf32>\n"
+     "%g = quern.gelu %p : (tensor<1x14x14x64xf32>) -> tensor<1x14x14x64xf32>\n"
+     "%y = quant.qcast %g : tensor<1x14x14x64xf32> to tensor<1x14x14x64x" CODES ">\n"
+     "return %y : tensor<1x14x14x64x" CODES ">\n}\n"},
     {"f32 convolution depthwise, gelu",
      "func.func @main(%x: tensor<1x14x14x64xf32>, %w: tensor<3x3x1x64xf32>) -> tensor<1x14x14x64xf32> {\n"
      "%s = quern.conv2d %x, %w {groups = 64, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x14x14x64xf32>, "
