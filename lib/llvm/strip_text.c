@@ -66,6 +66,12 @@ static long long waits_at(const writer *w, uint32_t i) {
   return (long long)(i / w->vectors) * pitch + i % w->vectors * LINE;
 }
 
+/* The register with their address: of few rows one that it stays in from tile to tile; others have rows' addresses in
+ * that one, and what is fetched. */
+static const char *wait_in(const writer *w) {
+  return w->s->few ? "r13" : "rcx";
+}
+
 static void start_sums(writer *w) {
   if (w->s->cuts) if_field(w, QN_STRIP_FIRST, 0, "je", LABEL_RESUME);
   load_field(w, QN_STRIP_START, "rcx");
@@ -78,8 +84,8 @@ static void start_sums(writer *w) {
   if (!w->s->cuts) return;
   TEXT("jmp %df\n", LABEL_BEGUN);
   label(w, LABEL_RESUME);
-  if (!w->s->few) load_field(w, QN_STRIP_SUMS, "r13");
-  for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %lld(%%r13), %%zmm%u\n", waits_at(w, i), i);
+  if (!w->s->few) load_field(w, QN_STRIP_SUMS, wait_in(w));
+  for (uint32_t i = 0; i < w->sums; i++) TEXT("vmovdqu64 %lld(%%%s), %%zmm%u\n", waits_at(w, i), wait_in(w), i);
   label(w, LABEL_BEGUN);
 }
 
@@ -331,11 +337,11 @@ static void move_rows(writer *w, uint32_t chain) {
 
 void qn__ll_strip_leave_row(writer *w, uint32_t row) {
   for (uint32_t i = row * w->vectors; i < (row + 1) * w->vectors; i++)
-    TEXT("vmovdqu64 %%zmm%u, %lld(%%r13)\n", i, waits_at(w, i));
+    TEXT("vmovdqu64 %%zmm%u, %lld(%%%s)\n", i, waits_at(w, i), wait_in(w));
 }
 
 static void leave_sums(writer *w) {
-  load_field(w, QN_STRIP_SUMS, "r13");
+  load_field(w, QN_STRIP_SUMS, wait_in(w));
   for (uint32_t r = 0; r < w->rows; r++) qn__ll_strip_leave_row(w, r);
 }
 
