@@ -87,7 +87,8 @@ typedef struct qn_ll_row_softmax {
   LLVMValueRef fn, constants;
   LLVMValueRef weights; /* of more rows than one fn comes as far as their largest scores, this goes on: else all wait */
 } qn_ll_row_softmax;
-enum { QN_LL_ATTENTION_FRAME = 192 }; /* bytes at t->at.frame */
+/* Bytes at t->at.frame; numbers of a row at its end; extras at most. */
+enum { QN_LL_ATTENTION_FRAME = 192, QN_LL_ATTENTION_KNOWN = 12, QN_LL_ATTENTION_EXTRAS = 3 };
 qn_ll_row_softmax qn__ll_attention_row_softmax(const qn_ll_attention *t);
 void qn__ll_attention_row_softmax_call(qn_ll_attention *t, const qn_ll_row_softmax *s);
 /* attention_few_softmax.c: void(scratch, keys of the block that the row sees, constants, row). */
@@ -96,6 +97,8 @@ bool qn__ll_attention_few_softmax_serves(const qn_ll_attention *t);
 typedef enum qn_ll_softmax_part { QN_LL_SOFTMAX_ALL, QN_LL_SOFTMAX_LARGEST, QN_LL_SOFTMAX_WEIGHTS } qn_ll_softmax_part;
 LLVMValueRef qn__ll_attention_few_softmax(const qn_ll_attention *t, qn_ll_softmax_part part,
                                           struct qn_ll_lane_constants *constants);
+/* To the frame: what the row's scores take that is the same for all keys, made of its extras, which lie there. */
+void qn__ll_attention_few_softmax_known(const qn_ll_attention *t, const LLVMValueRef *extras);
 void qn__ll_attention_few_softmax_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[4]);
 
 /* attention_rows.c: keys, or values, that come as rows. The room that a block of them takes in the product's layout;

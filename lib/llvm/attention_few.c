@@ -62,10 +62,11 @@ static LLVMValueRef at_field(qn_ll_attention *t, uint32_t field) {
   return qn__ll_gep_const(t->g, t->memory, t->at.frame + 8 * (int64_t)field);
 }
 
-/* Where an extra has the present block of row r. */
+/* Where extras have the present block of row r, or its one number. */
 static void place_extras(qn_ll_attention *t, LLVMValueRef r) {
   qn_ll *g = t->g;
   const qn_attention_plan *p = t->plan;
+  LLVMValueRef bases[QN_LL_ATTENTION_EXTRAS];
   for (uint32_t i = 0; i < p->num_extras; i++) {
     LLVMValueRef base =
         qn__ll_gep(g, qn__ll_arg_ptr(g, 4 + i), qn__ll_mul(g, t->head, qn__ll_arg_stride(g, 9 + 2 * i)));
@@ -73,9 +74,12 @@ static void place_extras(qn_ll_attention *t, LLVMValueRef r) {
       LLVMValueRef row = qn__ll_add(g, t->first_row, r);
       base = qn__ll_gep(g, base, qn__ll_mul(g, row, qn__ll_arg_stride(g, 8 + 2 * i)));
     }
+    bases[i] = base;
+    if (!p->extras[i].by_col) continue;
     LLVMValueRef bytes = qn__ll_mul(g, t->block, qn__ll_i64(g, qn__ll_mem_bits(p->extras[i].mem) / 8));
     qn__ll_store_vec(g, qn__ll_gep(g, base, bytes), at_field(t, QN_LANE_FRAME_BASES + 1 + i), 8);
   }
+  qn__ll_attention_few_softmax_known(t, bases);
 }
 
 qn_ll_row_softmax qn__ll_attention_row_softmax(const qn_ll_attention *t) {

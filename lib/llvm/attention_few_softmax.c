@@ -1,4 +1,4 @@
-/* Between the products of one or two queries, a row's scores, their largest, weights and sums, as text: where the score
+/* Between the products of few queries, a row's scores, their largest, weights and sums, as text: where the score
  * is a list of steps over vectors (lanes.h) and the weight e^(s - m). The steps are those of attention_weight.c. */
 #include "assembly.h"
 #include "attention.h"
@@ -6,9 +6,10 @@
 #include "poly.h"
 #include <string.h>
 
-enum { MOST_EXTRAS = 2, LINE = 64, PARTIALS = 32, AT_ONCE = 4, UNROLLED = 2 };
+enum { MOST_EXTRAS = QN_LL_ATTENTION_EXTRAS, LINE = 64, PARTIALS = 32, AT_ONCE = 4, UNROLLED = 2 };
 enum { X = 0, T = 5, P = 10, OLD = 14, FACTOR = 15, SUM = 16, INDEX = 18, FIRST_NUMBER = 19, MAX = 31 };
-enum { NO_LESS = 21, EQUAL = 0 }; /* of vcmpps; the first or a NaN */
+enum { KNOWN_AT = 8 * (QN_LANE_FRAME_ROWS + 1) }; /* in the frame: the one row's memory */
+enum { NO_LESS = 21, EQUAL = 0 };                 /* of vcmpps; the first or a NaN */
 
 typedef enum number { LEAST, ONE, C2, C3, C4, C5, C6, LOW, HIGH, MAGIC, LOG2E, NUMBERS } number;
 
@@ -63,11 +64,37 @@ typedef struct list {
   qn_ll_lanes part;
   bool still[2 + MOST_EXTRAS];
   qn_ll_lane_rows rows;
+  uint32_t num_known, known[QN_LL_ATTENTION_KNOWN]; /* registers that a row has one number of, and steps take */
 } list;
 
-static bool varies(const qn_ll_region *r) {
-  for (uint32_t i = 0; i < r->tape->num_insts; i++)
-    if (r->needed[i] && !(r->vary[i] & QN_LL_BY_LANE) && r->tape->insts[i].op != QN_T_CONST) return false;
+static uint32_t known_at(const void *user, const qn_ll_lane_fixed *x) {
+  const list *l = user;
+  uint32_t k = 0;
+  while (k < l->num_known && l->known[k] != x->reg) k++;
+  return 4 * k;
+}
+
+static bool is_known(const list *l, uint32_t reg) {
+  for (uint32_t k = 0; k < l->num_known; k++)
+    if (l->known[k] == reg) return true;
+  return false;
+}
+
+/* What steps over keys take of what is the same for all of them; all of it has 32 bits. */
+static bool find_known(list *l) {
+  const qn_ll_region *r = &l->region;
+  const qn_tinst *insts = r->tape->insts;
+  for (uint32_t i = 0; i < r->tape->num_insts; i++) {
+    uint32_t args[3] = {0}, n = qn__ll_args(&insts[i], args);
+    if (!r->needed[i] || !(r->vary[i] & QN_LL_BY_LANE) || insts[i].op == QN_T_INPUT) continue;
+    for (uint32_t k = 0; k < n; k++) {
+      uint32_t reg = args[k];
+      if ((r->vary[reg] & QN_LL_BY_LANE) || insts[reg].op == QN_T_CONST || is_known(l, reg)) continue;
+      if (insts[reg].type != QN_TF32 && insts[reg].type != QN_TI32) return false;
+      if (l->num_known == QN_LL_ATTENTION_KNOWN) return false;
+      l->known[l->num_known++] = reg;
+    }
+  }
   return true;
 }
 
@@ -78,10 +105,11 @@ static bool make_list(const qn_ll_attention *t, list *l) {
   if (p->num_extras > MOST_EXTRAS) return false;
   for (uint32_t i = 0; i < p->num_extras; i++) vary[1 + i] = p->extras[i].by_col ? QN_LL_BY_LANE : 0;
   l->places = places_of(t);
-  if (!l->places || !qn__ll_region_init(&l->region, t->g, &p->score, vary) || !varies(&l->region)) return false;
+  if (!l->places || !qn__ll_region_init(&l->region, t->g, &p->score, vary) || !find_known(l)) return false;
   l->part.region = &l->region, l->part.places = l->places;
   l->part.sinks[0] = (qn_ll_lanes_sink){.reg = p->score.outputs[0], .to = &l->places[1 + p->num_extras]};
   l->rows = (qn_ll_lane_rows){.count = 1, .parts = &l->part, .moves = l->still, .walked = l->still, .rests = true};
+  l->rows.known_at = known_at, l->rows.user = l;
   return qn__ll_lane_rows_serve(&l->rows);
 }
 
@@ -352,6 +380,19 @@ LLVMValueRef qn__ll_attention_few_softmax(const qn_ll_attention *t, qn_ll_softma
   leave_row(w);
   if (constants->failed) t->g->failed = true;
   return qn__ll_assembly_function(t->g, names[part], softmax_type(t->g), &w->text);
+}
+
+void qn__ll_attention_few_softmax_known(const qn_ll_attention *t, const LLVMValueRef *extras) {
+  qn_ll *g = t->g;
+  list l;
+  if (!make_list(t, &l) || !l.num_known) return;
+  LLVMValueRef frame = qn__ll_gep_const(g, t->memory, t->at.frame), at = qn__ll_gep_const(g, frame, KNOWN_AT);
+  for (uint32_t i = 0; i < t->plan->num_extras; i++) l.places[1 + i].base = extras[i];
+  qn__ll_region_load(&l.region, 0, l.places, qn__ll_i64(g, 0), 1, NULL);
+  qn__ll_region_emit(&l.region, 0, 0, 0, 1);
+  qn__ll_store_vec(g, at, qn__ll_gep_const(g, frame, 8 * QN_LANE_FRAME_ROWS), 8);
+  for (uint32_t k = 0; k < l.num_known; k++)
+    qn__ll_store_vec(g, l.region.v[l.known[k]], qn__ll_gep_const(g, at, 4 * (int64_t)k), 4);
 }
 
 void qn__ll_attention_few_softmax_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef args[4]) {
