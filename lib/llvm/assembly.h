@@ -41,6 +41,30 @@ bool qn__ll_squares_text_serves(const qn_ll *g);
 void qn__ll_squares_text(qn_ll *g, LLVMValueRef from, LLVMValueRef from_stride, LLVMValueRef to, int64_t to_stride,
                          LLVMValueRef count);
 
+/* panel_text.c: a panel (pack.c) by functions that are text. What they have to know, and where they find it. */
+typedef enum qn_ll_panel_value {
+  QN_PANEL_FROM, /* of the matrix: its first value, sizes, and bytes from one value or column to the next */
+  QN_PANEL_TO,   /* the panel */
+  QN_PANEL_K_SIZE,
+  QN_PANEL_N_SIZE,
+  QN_PANEL_K_STRIDE,
+  QN_PANEL_N_STRIDE,
+  QN_PANEL_FIRST, /* the panel's first column */
+  QN_PANEL_WIDTH,
+  QN_PANEL_BLOCKS, /* to be written */
+  QN_PANEL_BELOW,  /* of a rest: blocks before this are done in the columns before `right` */
+  QN_PANEL_RIGHT,
+  QN_PANEL_VALUES
+} qn_ll_panel_value;
+typedef struct qn_ll_panel {
+  LLVMValueRef v[QN_PANEL_VALUES], memory;
+} qn_ll_panel;
+bool qn__ll_panel_rest_serves(const qn_ll *g, uint32_t bytes);
+void qn__ll_panel_rest(qn_ll *g, uint32_t k_block, uint32_t bytes, const qn_ll_panel *p);
+/* Blocks of four rows of bytes, whose columns stand next to each other; zeros where there are none. */
+bool qn__ll_panel_rows_serve(const qn_ll *g, const qn_layout *l, uint32_t bytes);
+void qn__ll_panel_rows(qn_ll *g, uint32_t width, const qn_ll_panel *p);
+
 /* Instructions of AVX-512 that multiply a block of k: to load columns, to spread a row's part, to multiply and add.
  * With `even` rows and columns may change places. Null: these types have none, or the row is another. */
 typedef struct qn_ll_wording {

@@ -62,23 +62,31 @@ static LLVMValueRef at_field(qn_ll_attention *t, uint32_t field) {
   return qn__ll_gep_const(t->g, t->memory, t->at.frame + 8 * (int64_t)field);
 }
 
-/* Where extras have the present block of row r, or its one number. */
-static void place_extras(qn_ll_attention *t, LLVMValueRef r) {
+/* Of the present head, and with row r of the tile that row. */
+static LLVMValueRef extra_at(qn_ll_attention *t, uint32_t i, LLVMValueRef r) {
+  qn_ll *g = t->g;
+  LLVMValueRef head = qn__ll_mul(g, t->head, qn__ll_arg_stride(g, 9 + 2 * i));
+  LLVMValueRef base = qn__ll_gep(g, qn__ll_arg_ptr(g, 4 + i), head);
+  if (!t->plan->extras[i].by_row) return base;
+  return qn__ll_gep(g, base, qn__ll_mul(g, qn__ll_add(g, t->first_row, r), qn__ll_arg_stride(g, 8 + 2 * i)));
+}
+
+/* Where extras that rows have of their own, or share, have the present block; and their one number. */
+static void place_extras(qn_ll_attention *t, LLVMValueRef r, bool own) {
   qn_ll *g = t->g;
   const qn_attention_plan *p = t->plan;
-  LLVMValueRef bases[QN_LL_ATTENTION_EXTRAS];
+  LLVMValueRef bases[QN_LL_ATTENTION_EXTRAS] = {NULL};
+  bool numbers_own = false;
   for (uint32_t i = 0; i < p->num_extras; i++) {
-    LLVMValueRef base =
-        qn__ll_gep(g, qn__ll_arg_ptr(g, 4 + i), qn__ll_mul(g, t->head, qn__ll_arg_stride(g, 9 + 2 * i)));
-    if (p->extras[i].by_row) {
-      LLVMValueRef row = qn__ll_add(g, t->first_row, r);
-      base = qn__ll_gep(g, base, qn__ll_mul(g, row, qn__ll_arg_stride(g, 8 + 2 * i)));
-    }
-    bases[i] = base;
-    if (!p->extras[i].by_col) continue;
+    numbers_own |= !p->extras[i].by_col && p->extras[i].by_row;
+    if (!p->extras[i].by_col || p->extras[i].by_row != own) continue;
     LLVMValueRef bytes = qn__ll_mul(g, t->block, qn__ll_i64(g, qn__ll_mem_bits(p->extras[i].mem) / 8));
-    qn__ll_store_vec(g, qn__ll_gep(g, base, bytes), at_field(t, QN_LANE_FRAME_BASES + 1 + i), 8);
+    LLVMValueRef at = qn__ll_gep(g, extra_at(t, i, r), bytes);
+    qn__ll_store_vec(g, at, at_field(t, QN_LANE_FRAME_BASES + 1 + i), 8);
   }
+  if (numbers_own != own) return;
+  for (uint32_t i = 0; i < p->num_extras; i++)
+    if (!p->extras[i].by_col) bases[i] = extra_at(t, i, r);
   qn__ll_attention_few_softmax_known(t, bases);
 }
 
@@ -93,27 +101,26 @@ qn_ll_row_softmax qn__ll_attention_row_softmax(const qn_ll_attention *t) {
   return s;
 }
 
-static void row_softmax(qn_ll_attention *t, const qn_ll_row_softmax *s, LLVMValueRef fn, LLVMValueRef row) {
-  qn_ll *g = t->g;
-  LLVMValueRef left = qn__ll_i64(g, 0);
-  if (fn == s->fn) {
-    left = qn__ll_min(g, qn__ll_attention_left(t, row, t->block), qn__ll_i64(g, t->plan->key_block));
-    place_extras(t, row);
-  }
-  LLVMValueRef args[4] = {t->memory, left, s->constants, row};
-  qn__ll_attention_few_softmax_call(g, fn, args);
+static LLVMValueRef keys_left(qn_ll_attention *t, LLVMValueRef row) {
+  return qn__ll_min(t->g, qn__ll_attention_left(t, row, t->block), qn__ll_i64(t->g, t->plan->key_block));
 }
 
 void qn__ll_attention_row_softmax_call(qn_ll_attention *t, const qn_ll_row_softmax *s) {
   qn_ll *g = t->g;
-  LLVMValueRef fns[] = {s->fn, s->weights}, zero = qn__ll_i64(g, 0);
+  LLVMValueRef zero = qn__ll_i64(g, 0), args[4] = {t->memory, keys_left(t, zero), s->constants, zero};
   qn_ll_for rows;
-  if (!s->weights) row_softmax(t, s, s->fn, zero);
-  for (uint32_t i = 0; i < 2 && s->weights; i++) {
+  place_extras(t, zero, false);
+  if (s->weights) {
     qn__ll_do_begin(g, &rows, zero, qn__ll_i64(g, t->rows), 1, 0, NULL);
-    row_softmax(t, s, fns[i], rows.i);
-    qn__ll_for_end(g, &rows, NULL);
+    args[3] = rows.i;
   }
+  place_extras(t, args[3], true);
+  if (t->plan->causal) args[1] = keys_left(t, args[3]);
+  qn__ll_attention_few_softmax_call(g, s->fn, args);
+  if (!s->weights) return;
+  qn__ll_for_end(g, &rows, NULL);
+  args[3] = zero;
+  qn__ll_attention_few_softmax_call(g, s->weights, args);
 }
 
 static void softmax(body *w) {

@@ -6,7 +6,14 @@
 #include "poly.h"
 #include <string.h>
 
-enum { MOST_EXTRAS = QN_LL_ATTENTION_EXTRAS, LINE = 64, PARTIALS = 32, AT_ONCE = 4, UNROLLED = 2 };
+enum {
+  MOST_EXTRAS = QN_LL_ATTENTION_EXTRAS,
+  MOST_MOVING = 2, /* with sums and scores in r8 to r11 */
+  LINE = 64,
+  PARTIALS = 32,
+  AT_ONCE = 4,
+  UNROLLED = 2
+};
 enum { X = 0, T = 5, P = 10, OLD = 14, FACTOR = 15, SUM = 16, INDEX = 18, FIRST_NUMBER = 19, MAX = 31 };
 enum { KNOWN_AT = 8 * (QN_LANE_FRAME_ROWS + 1) }; /* in the frame: the one row's memory */
 enum { NO_LESS = 21, EQUAL = 0 };                 /* of vcmpps; the first or a NaN */
@@ -103,7 +110,12 @@ static bool make_list(const qn_ll_attention *t, list *l) {
   uint8_t vary[1 + MOST_EXTRAS] = {QN_LL_BY_LANE};
   *l = (list){.part.num_sinks = 1};
   if (p->num_extras > MOST_EXTRAS) return false;
-  for (uint32_t i = 0; i < p->num_extras; i++) vary[1 + i] = p->extras[i].by_col ? QN_LL_BY_LANE : 0;
+  uint32_t moving = 0;
+  for (uint32_t i = 0; i < p->num_extras; i++) {
+    vary[1 + i] = p->extras[i].by_col ? QN_LL_BY_LANE : 0;
+    moving += p->extras[i].by_col;
+  }
+  if (moving > MOST_MOVING) return false;
   l->places = places_of(t);
   if (!l->places || !qn__ll_region_init(&l->region, t->g, &p->score, vary) || !find_known(l)) return false;
   l->part.region = &l->region, l->part.places = l->places;
@@ -118,15 +130,31 @@ bool qn__ll_attention_few_softmax_serves(const qn_ll_attention *t) {
   return t->plan->exponential && make_list(t, &l);
 }
 
+/* What is the row's, and how far it is to that of the next. */
+typedef struct of_row {
+  const char *base;
+  uint32_t bytes;
+} of_row;
+enum { OF_ROW = 4 };
+
+static void list_row(const writer *w, of_row of[OF_ROW]) {
+  const qn_attention_plan *p = w->t->plan;
+  of[0] = (of_row){scores, 4 * p->key_block}, of[1] = (of_row){codes, p->key_block};
+  of[2] = (of_row){partials, p->codes ? 4 : 4 * PARTIALS}, of[3] = (of_row){numbers, 4};
+}
+
 /* rdi: the tile's memory; rcx: the row. */
 static void find_row(writer *w) {
-  const qn_attention_plan *p = w->t->plan;
-  const struct {
-    const char *base;
-    uint32_t bytes;
-  } of[] = {{scores, 4 * p->key_block}, {codes, p->key_block}, {partials, p->codes ? 4 : 4 * PARTIALS}, {numbers, 4}};
-  for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+  of_row of[OF_ROW];
+  list_row(w, of);
+  for (size_t i = 0; i < OF_ROW; i++)
     TEXT("pushq %s\nimulq $$%u, %%rcx, %s\naddq %%rdi, %s\n", of[i].base, of[i].bytes, of[i].base, of[i].base);
+}
+
+static void next_row(writer *w) {
+  of_row of[OF_ROW];
+  list_row(w, of);
+  for (size_t i = 0; i < OF_ROW; i++) TEXT("addq $$%u, %s\n", of[i].bytes, of[i].base);
 }
 
 static void leave_row(writer *w) {
@@ -325,11 +353,14 @@ static void code_weights(writer *w, uint32_t i) {
   TEXT("\n");
 }
 
+static void load_index(writer *w) {
+  TEXT("movabsq $$0x0d0905010c080400, %%rax\nvmovq %%rax, %%xmm%d\nmovabsq $$0x0f0b07030e0a0602, %%rax\n", INDEX);
+  TEXT("vpinsrq $$1, %%rax, %%xmm%d, %%xmm%d\nvpmovzxbd %%xmm%d, %%zmm%d\n", INDEX, INDEX, INDEX, INDEX);
+}
+
 /* Their sum is added to the one of all blocks. */
 static void all_code_weights(writer *w) {
   long long l = (long long)w->t->at.partials;
-  TEXT("movabsq $$0x0d0905010c080400, %%rcx\nvmovq %%rcx, %%xmm%d\nmovabsq $$0x0f0b07030e0a0602, %%rcx\n", INDEX);
-  TEXT("vpinsrq $$1, %%rcx, %%xmm%d, %%xmm%d\nvpmovzxbd %%xmm%d, %%zmm%d\n", INDEX, INDEX, INDEX, INDEX);
   for (uint32_t k = 0; k < 2; k++) TEXT("vpxord %%zmm%u, %%zmm%u, %%zmm%u\n", SUM + k, SUM + k, SUM + k);
   turns(w, 13, code_weights);
   TEXT("vpaddd %%zmm%d, %%zmm%d, %%zmm0\nvextracti64x4 $$1, %%zmm0, %%ymm1\nvpaddd %%ymm1, %%ymm0, %%ymm0\n", SUM,
@@ -345,8 +376,12 @@ static LLVMTypeRef softmax_type(qn_ll *g) {
   return LLVMFunctionType(g->void_t, params, 4, false);
 }
 
-static void write_weights(writer *w) {
+static void prepare_weights(writer *w) {
   load_numbers(w);
+  if (w->t->plan->codes) load_index(w);
+}
+
+static void write_weights(writer *w) {
   find_factor(w);
   if (w->t->plan->codes)
     all_code_weights(w);
@@ -365,6 +400,16 @@ static void hand_on(writer *w, bool takes) {
   TEXT(", %%zmm%d\n", MAX);
 }
 
+/* All rows, so that numbers are loaded once. */
+static void write_rows(writer *w) {
+  prepare_weights(w);
+  TEXT("movl $$%u, %%ecx\n.p2align 4\n14:\n", w->t->rows);
+  hand_on(w, true);
+  write_weights(w);
+  next_row(w);
+  TEXT("decl %%ecx\njne 14b\n");
+}
+
 LLVMValueRef qn__ll_attention_few_softmax(const qn_ll_attention *t, qn_ll_softmax_part part,
                                           qn_ll_lane_constants *constants) {
   static const char *const names[] = {"attention_softmax", "attention_largest", "attention_weights"};
@@ -373,10 +418,13 @@ LLVMValueRef qn__ll_attention_few_softmax(const qn_ll_attention *t, qn_ll_softma
   writer *w = &all;
   qn__buf_init(&w->text, t->g->arena->allocator);
   find_row(w);
-  if (part != QN_LL_SOFTMAX_WEIGHTS) write_list(w), find_largest(w);
-  if (part == QN_LL_SOFTMAX_LARGEST) hand_on(w, false);
-  if (part == QN_LL_SOFTMAX_WEIGHTS) hand_on(w, true);
-  if (part != QN_LL_SOFTMAX_LARGEST) write_weights(w);
+  if (part == QN_LL_SOFTMAX_WEIGHTS) {
+    write_rows(w);
+  } else {
+    write_list(w), find_largest(w);
+    if (part == QN_LL_SOFTMAX_LARGEST) hand_on(w, false);
+    if (part == QN_LL_SOFTMAX_ALL) prepare_weights(w), write_weights(w);
+  }
   leave_row(w);
   if (constants->failed) t->g->failed = true;
   return qn__ll_assembly_function(t->g, names[part], softmax_type(t->g), &w->text);

@@ -28,6 +28,7 @@ static void pack(qn_ll_attention *t, LLVMValueRef fn, bool values) {
   const qn_gemm_plan *product = product_of(t->plan, values);
   const qn_pack_plan plan = {.mem = product->rhs, .layout = product->layout};
   qn_ll_pack_of of = {.rows = LLVMGetParam(fn, 1), .count = LLVMGetParam(fn, 2), .columns = LLVMGetParam(fn, 3)};
+  if (qn__ll_pack_rows_quick(g, &plan, !values)) qn__ll_function_quickly(g, fn);
   of.panel = LLVMGetParam(fn, 0), of.first = qn__ll_i64(g, 0), of.transpose = !values;
   if (!values) {
     qn__ll_pack_rows(g, &plan, &of);

@@ -276,6 +276,8 @@ typedef struct qn_ll_pack_of {
   bool transpose;                    /* what is packed is [columns, count] */
 } qn_ll_pack_of;
 void qn__ll_pack_rows(qn_ll *g, const qn_pack_plan *plan, const qn_ll_pack_of *of);
+/* Whether nothing of it is worth optimizing. */
+bool qn__ll_pack_rows_quick(const qn_ll *g, const qn_pack_plan *plan, bool transpose);
 
 /* ---- nest.c: the outer loops of MAP and ROW ---- */
 typedef struct qn_ll_nest qn_ll_nest;

@@ -9,6 +9,7 @@ typedef struct pack_state {
   LLVMValueRef src, dst, k_size, n_size, k_stride, n_stride;
   LLVMValueRef first_column, panel_base;  /* of the present panel */
   LLVMValueRef blocks_done, columns_done; /* memory: what of it has been written */
+  LLVMValueRef panel;                     /* memory: what functions that are text have to know of it */
 } pack_state;
 
 static LLVMValueRef source(pack_state *s, LLVMValueRef k, LLVMValueRef n) {
@@ -50,6 +51,32 @@ static void copy_checked(pack_state *s, LLVMValueRef start, LLVMValueRef end, LL
   qn__ll_for_end(g, &columns, NULL);
   qn__ll_for_end(g, &blocks, NULL);
   qn__ll_if_end(g, &some);
+}
+
+/* Of it, blocks .. blocks-1 are to be written. */
+static qn_ll_panel panel_of(const pack_state *s, LLVMValueRef blocks) {
+  qn_ll *g = s->g;
+  LLVMValueRef width = qn__ll_i64(g, s->plan->layout.panel_width), none = qn__ll_i64(g, 0);
+  return (qn_ll_panel){.memory = s->panel,
+                       .v = {[QN_PANEL_FROM] = s->src,
+                             [QN_PANEL_TO] = s->panel_base,
+                             [QN_PANEL_K_SIZE] = s->k_size,
+                             [QN_PANEL_N_SIZE] = s->n_size,
+                             [QN_PANEL_K_STRIDE] = s->k_stride,
+                             [QN_PANEL_N_STRIDE] = s->n_stride,
+                             [QN_PANEL_FIRST] = s->first_column,
+                             [QN_PANEL_WIDTH] = width,
+                             [QN_PANEL_BLOCKS] = blocks,
+                             [QN_PANEL_BELOW] = none,
+                             [QN_PANEL_RIGHT] = none}};
+}
+
+static void copy_rest_text(pack_state *s, LLVMValueRef all_blocks) {
+  qn_ll *g = s->g;
+  qn_ll_panel p = panel_of(s, all_blocks);
+  p.v[QN_PANEL_BELOW] = LLVMBuildLoad2(g->b, g->i64, s->blocks_done, "");
+  p.v[QN_PANEL_RIGHT] = LLVMBuildLoad2(g->b, g->i64, s->columns_done, "");
+  qn__ll_panel_rest(g, s->plan->layout.k_block, s->bytes, &p);
 }
 
 /* What is left below and to the right of blocks .. s->blocks_done-1 of columns .. s->columns_done-1. */
@@ -147,6 +174,11 @@ static void pack_dense(pack_state *s, uint32_t lanes) {
   LLVMValueRef whole = round_down(g, there, lanes);
   LLVMValueRef stride = s->n_stride;
   set_done(s, done, g->masked ? width : whole);
+  if (qn__ll_panel_rows_serve(g, l, s->bytes)) {
+    qn_ll_panel p = panel_of(s, done);
+    qn__ll_panel_rows(g, l->panel_width, &p);
+    return;
+  }
   s->n_stride = qn__ll_i64(g, s->bytes);
   dense_columns(s, done, zero, whole, lanes, false);
   if (g->masked) dense_columns(s, done, whole, width, lanes, true);
@@ -253,16 +285,21 @@ static void pack_panel(pack_state *s, LLVMValueRef dense, LLVMValueRef transpose
   qn_ll_outline rows, rest;
   set_done(s, zero, zero);
   if (dense && lanes) {
+    bool text = qn__ll_panel_rows_serve(g, l, s->bytes);
     qn__ll_if_begin(g, &condition, dense);
-    qn__ll_outline_begin(g, &rows, "_rows");
+    if (!text) qn__ll_outline_begin(g, &rows, "_rows");
     pack_dense(s, lanes);
-    qn__ll_outline_end(g, &rows);
+    if (!text) qn__ll_outline_end(g, &rows);
     qn__ll_if_end(g, &condition);
   }
   if (transposed && has_squares(g, l, s->bytes)) {
     qn__ll_if_begin(g, &condition, transposed);
     pack_transposed(s);
     qn__ll_if_end(g, &condition);
+  }
+  if (qn__ll_panel_rest_serves(g, s->bytes)) {
+    copy_rest_text(s, all_blocks);
+    return;
   }
   qn__ll_outline_begin(g, &rest, "_rest");
   copy_rest(s, all_blocks);
@@ -273,6 +310,14 @@ static void start(pack_state *s, qn_ll *g, const qn_pack_plan *plan) {
   uint32_t bits = qn__ll_mem_bits(plan->mem);
   *s = (pack_state){.g = g, .plan = plan, .elem = LLVMIntTypeInContext(g->ctx, bits), .bytes = bits / 8};
   s->blocks_done = qn__ll_slot(g, g->i64, 1), s->columns_done = qn__ll_slot(g, g->i64, 1);
+  s->panel = qn__ll_slot(g, g->i64, QN_PANEL_VALUES);
+}
+
+bool qn__ll_pack_rows_quick(const qn_ll *g, const qn_pack_plan *plan, bool transpose) {
+  uint32_t bytes = qn__ll_mem_bits(plan->mem) / 8;
+  bool rows = transpose ? has_squares(g, &plan->layout, bytes) && qn__ll_squares_text_serves(g)
+                        : qn__ll_panel_rows_serve(g, &plan->layout, bytes);
+  return rows && qn__ll_panel_rest_serves(g, bytes);
 }
 
 void qn__ll_pack_rows(qn_ll *g, const qn_pack_plan *plan, const qn_ll_pack_of *of) {

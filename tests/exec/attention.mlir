@@ -192,6 +192,25 @@ func.func @one_query(%q: tensor<2x1x70x!q>, %k: tensor<2x5x70x!q>, %v: tensor<2x
   return %y, %z, %u : tensor<2x1x64xf32>, tensor<2x1x64xf32>, tensor<2x1x64xf32>
 }
 
+// Three queries of codes, both zero points off the middle: each is nearest to a key of its own, also with a number per
+// query added, or where it sees no more than the keys up to its own at the end; then the first keys only.
+// CALL @three_queries
+// INPUT q: 217, 117, 117, 217, 17, 117
+// INPUT k: 5*6, 15, 5, 5*58, 5, 15, 5*8, -5, 5, 5*2
+// INPUT v: 0*51, 3*17, 0*493, 33*17, 0*68, 38*17, 0*17
+// INPUT m: 1, -2, 3
+// EXPECT y 3x17: 3*17, 33*17, 38*17
+// EXPECT z 3x17: 3*17, 33*17, 38*17
+// EXPECT u 3x17: 0.0*51
+!q3 = !quant.uniform<u8:f32, 1.0:117>
+!k3 = !quant.uniform<i8:f32, 1.0:5>
+func.func @three_queries(%q: tensor<3x2x!q3>, %k: tensor<40x2x!k3>, %v: tensor<40x17x!v>, %m: tensor<3x1xf32>) -> (tensor<3x17xf32>, tensor<3x17xf32>, tensor<3x17xf32>) {
+  %y = quern.attention %q, %k, %v, %m {key_block = 32} : (tensor<3x2x!q3>, tensor<40x2x!k3>, tensor<40x17x!v>, tensor<3x1xf32>) -> tensor<3x17xf32>
+  %z = quern.attention %q, %k, %v {key_block = 32, causal = "bottom_right"} : (tensor<3x2x!q3>, tensor<40x2x!k3>, tensor<40x17x!v>) -> tensor<3x17xf32>
+  %u = quern.attention %q, %k, %v {key_block = 32, causal = "top_left"} : (tensor<3x2x!q3>, tensor<40x2x!k3>, tensor<40x17x!v>) -> tensor<3x17xf32>
+  return %y, %z, %u : tensor<3x17xf32>, tensor<3x17xf32>, tensor<3x17xf32>
+}
+
 // Sizes known at call time.
 // CALL @dynamic
 // INPUT q 1x2: 0, 0
