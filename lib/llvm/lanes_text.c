@@ -249,6 +249,7 @@ static void put_op(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) 
     put_rest_mask(w, v, false);
   } else {
     take(w, p, op->dst, v);
+    if (op->to_halves) w->halved |= 1u << p->at[v][op->dst.n];
     put_operand(w, p, op->dst, v, op->to_halves);
     put_mask(w, p, op, v);
     if (op->form == QN_LANE_LOAD || (op->dst.kind == QN_LANE_SUM && !op->mask))
@@ -285,7 +286,8 @@ void qn__ll_lane_pair(writer *w, uint32_t pair) {
 
 static void write_constraints(const writer *w, qn_buf *out) {
   uint32_t outs = w->num_sums + w->scratch;
-  for (uint32_t i = 0; i < outs; i++) qn__buf_c(out, i ? ",=&v" : "=&v");
+  for (uint32_t i = 0; i < outs; i++) /* LLVM knows the names of halves of the lower 16 registers only */
+    qn__buf_fmt(out, "%s=&%s", i ? "," : "", i >= w->num_sums && w->halved >> (i - w->num_sums) & 1 ? "x" : "v");
   for (uint32_t i = 0; i < w->num_sums; i++) qn__buf_fmt(out, ",%u", i);
   for (uint32_t i = 0; i < num_in_registers(w); i++) qn__buf_c(out, ",v");
   for (uint32_t i = 0; i < w->num_places + 1 + (w->num_spilled != 0); i++) qn__buf_c(out, ",r");

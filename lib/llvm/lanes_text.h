@@ -41,6 +41,7 @@ typedef struct qn_ll_lane_writer {
   uint32_t scratch; /* registers for temporaries */
   uint32_t free;    /* of them, a bit each */
   uint32_t most;    /* that were in use */
+  uint32_t halved;  /* of them, a bit each: those whose lower half is named somewhere */
   bool measures;    /* nothing is written */
   qn_buf text;
 } qn_ll_lane_writer;

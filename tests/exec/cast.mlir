@@ -113,3 +113,13 @@ func.func @same(%x: tensor<3xf32>) -> tensor<3xf32> {
   %y = quern.cast %x : (tensor<3xf32>) -> tensor<3xf32>
   return %y : tensor<3xf32>
 }
+
+// What is rounded on the way, in a chain that takes many registers.
+// CALL @erf_of_rounded
+// INPUT x: 0.0, 0.0
+// EXPECT y 2: 0.0, 0.0
+func.func @erf_of_rounded(%x: tensor<2xf32>) -> tensor<2xf16> {
+  %h = quern.cast %x : (tensor<2xf32>) -> tensor<2xf16>
+  %y = quern.erf %h : (tensor<2xf16>) -> tensor<2xf16>
+  return %y : tensor<2xf16>
+}
