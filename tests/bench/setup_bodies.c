@@ -259,6 +259,50 @@ static const text_case texts[] = {
      "%g = quern.gelu %p : (tensor<1x14x14x64xf32>) -> tensor<1x14x14x64xf32>\n"
      "%y = quant.qcast %g : tensor<1x14x14x64xf32> to tensor<1x14x14x64x" CODES ">\n"
      "return %y : tensor<1x14x14x64x" CODES ">\n}\n"},
+    {"u8 product, gelu 64x64x1024",
+     "func.func @main(%x: tensor<64x1024x" CODES ">) -> tensor<64x64x" CODES "> {\n"
+     "%c = arith.constant dense<3> : tensor<1024x64xi8>\n"
+     "%w = quant.scast %c : tensor<1024x64xi8> to tensor<1024x64x!quant.uniform<i8:f32, 0.01>>\n"
+     "%s = quern.matmul %x, %w : (tensor<64x1024x" CODES
+     ">, tensor<1024x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<64x64xi32>\n"
+     "%f = quern.cast %s : (tensor<64x64xi32>) -> tensor<64x64xf32>\n"
+     "%m = arith.constant dense<0.0002> : tensor<64xf32>\n"
+     "%p = quern.mul %f, %m : (tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32>\n"
+     "%g = quern.gelu %p : (tensor<64x64xf32>) -> tensor<64x64xf32>\n"
+     "%y = quant.qcast %g : tensor<64x64xf32> to tensor<64x64x" CODES ">\n"
+     "return %y : tensor<64x64x" CODES ">\n}\n"},
+    {"u8 product, residual 64x64x1024",
+     "func.func @main(%x: tensor<64x1024x" CODES ">, %r: tensor<64x64xf32>) -> tensor<64x64xf32> {\n"
+     "%c = arith.constant dense<3> : tensor<1024x64xi8>\n"
+     "%w = quant.scast %c : tensor<1024x64xi8> to tensor<1024x64x!quant.uniform<i8:f32, 0.01>>\n"
+     "%s = quern.matmul %x, %w : (tensor<64x1024x" CODES
+     ">, tensor<1024x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<64x64xi32>\n"
+     "%f = quern.cast %s : (tensor<64x64xi32>) -> tensor<64x64xf32>\n"
+     "%m = arith.constant dense<0.0002> : tensor<64xf32>\n"
+     "%p = quern.mul %f, %m : (tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32>\n"
+     "%y = quern.add %p, %r : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>\n"
+     "return %y : tensor<64x64xf32>\n}\n"},
+    {"u8 product, residual of codes 64x64x64",
+     "func.func @main(%x: tensor<64x64x" CODES ">, %r: tensor<64x64x" CODES ">) -> tensor<64x64x" CODES "> {\n"
+     "%c = arith.constant dense<3> : tensor<64x64xi8>\n"
+     "%w = quant.scast %c : tensor<64x64xi8> to tensor<64x64x!quant.uniform<i8:f32, 0.01>>\n"
+     "%s = quern.matmul %x, %w : (tensor<64x64x" CODES
+     ">, tensor<64x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<64x64xi32>\n"
+     "%f = quern.cast %s : (tensor<64x64xi32>) -> tensor<64x64xf32>\n"
+     "%m = arith.constant dense<0.0002> : tensor<64xf32>\n"
+     "%p = quern.mul %f, %m : (tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32>\n"
+     "%d = quant.dcast %r : tensor<64x64x" CODES "> to tensor<64x64xf32>\n"
+     "%a = quern.add %p, %d : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>\n"
+     "%y = quant.qcast %a : tensor<64x64xf32> to tensor<64x64x" CODES ">\n"
+     "return %y : tensor<64x64x" CODES ">\n}\n"},
+    {"quantize to i4", "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x1024x!quant.uniform<i4:f32, 0.02>> {\n"
+                       "%q = quant.qcast %x : tensor<64x1024xf32> to tensor<64x1024x!quant.uniform<i4:f32, 0.02>>\n"
+                       "return %q : tensor<64x1024x!quant.uniform<i4:f32, 0.02>>\n}\n"},
+    {"requantize", "func.func @main(%x: tensor<64x1024x" CODES
+                   ">) -> tensor<64x1024x!quant.uniform<i8:f32, 0.03>> {\n%f = quant.dcast %x : tensor<64x1024x" CODES
+                   "> to tensor<64x1024xf32>\n%q = quant.qcast %f : tensor<64x1024xf32> to "
+                   "tensor<64x1024x!quant.uniform<i8:f32, 0.03>>\n"
+                   "return %q : tensor<64x1024x!quant.uniform<i8:f32, 0.03>>\n}\n"},
     {"f32 convolution depthwise, gelu",
      "func.func @main(%x: tensor<1x14x14x64xf32>, %w: tensor<3x3x1x64xf32>) -> tensor<1x14x14x64xf32> {\n"
      "%s = quern.conv2d %x, %w {groups = 64, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x14x14x64xf32>, "
