@@ -138,6 +138,17 @@ typedef struct text_case {
   ">, tensor<" #k "x" #k "x" #each "x" #o "x" type ">) -> tensor<1x" #size "x" #size "x" #o "x" type                   \
   ">\nreturn %y : tensor<1x" #size "x" #size "x" #o "x" type ">\n}\n"
 #define CODES "!quant.uniform<u8:f32, 0.02:117>"
+/* Codes of 64 rows by a constant, scaled: %p, of which `behind` makes %y. */
+#define PRODUCT(k, more, type, behind)                                                                                 \
+  "func.func @main(%x: tensor<64x" #k "x" CODES ">" more ") -> tensor<64x64x" type "> {\n"                             \
+  "%c = arith.constant dense<3> : tensor<" #k "x64xi8>\n"                                                              \
+  "%w = quant.scast %c : tensor<" #k "x64xi8> to tensor<" #k "x64x!quant.uniform<i8:f32, 0.01>>\n"                     \
+  "%s = quern.matmul %x, %w : (tensor<64x" #k "x" CODES ">, tensor<" #k                                                \
+  "x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<64x64xi32>\n"                                                          \
+  "%f = quern.cast %s : (tensor<64x64xi32>) -> tensor<64x64xf32>\n"                                                    \
+  "%m = arith.constant dense<0.0002> : tensor<64xf32>\n"                                                               \
+  "%p = quern.mul %f, %m : (tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32>\n" behind                          \
+  "return %y : tensor<64x64x" type ">\n}\n"
 static const text_case texts[] = {
     {"dynamic quantize, product, bias, gelu 64x64x1024",
      "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x64xf32> {\n"
@@ -259,42 +270,17 @@ static const text_case texts[] = {
      "%g = quern.gelu %p : (tensor<1x14x14x64xf32>) -> tensor<1x14x14x64xf32>\n"
      "%y = quant.qcast %g : tensor<1x14x14x64xf32> to tensor<1x14x14x64x" CODES ">\n"
      "return %y : tensor<1x14x14x64x" CODES ">\n}\n"},
-    {"u8 product, gelu 64x64x1024",
-     "func.func @main(%x: tensor<64x1024x" CODES ">) -> tensor<64x64x" CODES "> {\n"
-     "%c = arith.constant dense<3> : tensor<1024x64xi8>\n"
-     "%w = quant.scast %c : tensor<1024x64xi8> to tensor<1024x64x!quant.uniform<i8:f32, 0.01>>\n"
-     "%s = quern.matmul %x, %w : (tensor<64x1024x" CODES
-     ">, tensor<1024x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<64x64xi32>\n"
-     "%f = quern.cast %s : (tensor<64x64xi32>) -> tensor<64x64xf32>\n"
-     "%m = arith.constant dense<0.0002> : tensor<64xf32>\n"
-     "%p = quern.mul %f, %m : (tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32>\n"
-     "%g = quern.gelu %p : (tensor<64x64xf32>) -> tensor<64x64xf32>\n"
-     "%y = quant.qcast %g : tensor<64x64xf32> to tensor<64x64x" CODES ">\n"
-     "return %y : tensor<64x64x" CODES ">\n}\n"},
+    {"u8 product, gelu 64x64x1024", PRODUCT(1024, "", CODES,
+                                            "%g = quern.gelu %p : (tensor<64x64xf32>) -> tensor<64x64xf32>\n"
+                                            "%y = quant.qcast %g : tensor<64x64xf32> to tensor<64x64x" CODES ">\n")},
     {"u8 product, residual 64x64x1024",
-     "func.func @main(%x: tensor<64x1024x" CODES ">, %r: tensor<64x64xf32>) -> tensor<64x64xf32> {\n"
-     "%c = arith.constant dense<3> : tensor<1024x64xi8>\n"
-     "%w = quant.scast %c : tensor<1024x64xi8> to tensor<1024x64x!quant.uniform<i8:f32, 0.01>>\n"
-     "%s = quern.matmul %x, %w : (tensor<64x1024x" CODES
-     ">, tensor<1024x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<64x64xi32>\n"
-     "%f = quern.cast %s : (tensor<64x64xi32>) -> tensor<64x64xf32>\n"
-     "%m = arith.constant dense<0.0002> : tensor<64xf32>\n"
-     "%p = quern.mul %f, %m : (tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32>\n"
-     "%y = quern.add %p, %r : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>\n"
-     "return %y : tensor<64x64xf32>\n}\n"},
+     PRODUCT(1024, ", %r: tensor<64x64xf32>", "f32",
+             "%y = quern.add %p, %r : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>\n")},
     {"u8 product, residual of codes 64x64x64",
-     "func.func @main(%x: tensor<64x64x" CODES ">, %r: tensor<64x64x" CODES ">) -> tensor<64x64x" CODES "> {\n"
-     "%c = arith.constant dense<3> : tensor<64x64xi8>\n"
-     "%w = quant.scast %c : tensor<64x64xi8> to tensor<64x64x!quant.uniform<i8:f32, 0.01>>\n"
-     "%s = quern.matmul %x, %w : (tensor<64x64x" CODES
-     ">, tensor<64x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<64x64xi32>\n"
-     "%f = quern.cast %s : (tensor<64x64xi32>) -> tensor<64x64xf32>\n"
-     "%m = arith.constant dense<0.0002> : tensor<64xf32>\n"
-     "%p = quern.mul %f, %m : (tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32>\n"
-     "%d = quant.dcast %r : tensor<64x64x" CODES "> to tensor<64x64xf32>\n"
-     "%a = quern.add %p, %d : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>\n"
-     "%y = quant.qcast %a : tensor<64x64xf32> to tensor<64x64x" CODES ">\n"
-     "return %y : tensor<64x64x" CODES ">\n}\n"},
+     PRODUCT(64, ", %r: tensor<64x64x" CODES ">", CODES,
+             "%d = quant.dcast %r : tensor<64x64x" CODES "> to tensor<64x64xf32>\n"
+             "%a = quern.add %p, %d : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>\n"
+             "%y = quant.qcast %a : tensor<64x64xf32> to tensor<64x64x" CODES ">\n")},
     {"quantize to i4", "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x1024x!quant.uniform<i4:f32, 0.02>> {\n"
                        "%q = quant.qcast %x : tensor<64x1024xf32> to tensor<64x1024x!quant.uniform<i4:f32, 0.02>>\n"
                        "return %q : tensor<64x1024x!quant.uniform<i4:f32, 0.02>>\n}\n"},
