@@ -18,6 +18,10 @@ static void port(qn_buf *out, const char *what, uint32_t ptr, const qn_port *p) 
   qn__buf_fmt(out, ", %zu bytes\n", p->bytes);
 }
 
+static bool asks_for_tiles(const qn_aot *aot) {
+  return aot->num_bodies && (aot->bodies[0].plan->isa->has & QN_ISA_TILES);
+}
+
 void qn__aot_header(const qn_aot *aot, qn_buf *out) {
   const char *e = aot->entry;
   qn__buf_fmt(out, "/* Written by quern.\n *\n * %s runs the program on one thread. args:\n", e);
@@ -29,8 +33,9 @@ void qn__aot_header(const qn_aot *aot, qn_buf *out) {
       " * Tensors are compact, row-major and may have any alignment; outputs overlap nothing. The other members "
       "are not\n"
       " * used and may be 0. The caller's floating-point environment must be the default one: round to nearest, "
-      "no flushing\n * of subnormals. Returns 0; anything else is the error number of a kernel. */\n",
-      aot->workspace_bytes);
+      "no flushing\n * of subnormals. Returns 0; anything else is the error number of a kernel%s. */\n",
+      aot->workspace_bytes,
+      asks_for_tiles(aot) ? ", or -1: the system\n * does not let this process have the registers for tiles" : "");
   qn__buf_fmt(out, "#ifndef QUERN_PROGRAM_%s_H\n#define QUERN_PROGRAM_%s_H\n#include <stdint.h>\n\n", e, e);
   qn__buf_c(out, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
   qn__buf_c(out, QN__KARGS_TEXT);

@@ -99,6 +99,9 @@ typedef struct qn_aot {
   size_t workspace_bytes;
 } qn_aot;
 
+/* What an entry returns that multiplies in registers for tiles, where the system does not let the process have them. */
+enum { QN__AOT_NO_TILES = -1 };
+
 typedef enum qn_emit_kind { QN_EMIT_OBJ, QN_EMIT_ASM, QN_EMIT_LLVM, QN_EMIT_C } qn_emit_kind;
 
 typedef enum qn_limit_kind {

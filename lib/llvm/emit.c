@@ -1,7 +1,7 @@
 /* Ahead of time: bodies, constants and an entry function that calls the bodies in order, as an object, assembly or LLVM
  * IR. Only the entry is visible, and nothing is undefined. Without an entry the bodies alone are written, visible: what
  * a saved program loads. */
-#include "ll.h"
+#include "tile.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -94,6 +94,49 @@ static void call(emit_state *s, const qn_call *c, LLVMValueRef block, LLVMValueR
   LLVMPositionBuilderAtEnd(g->b, next);
 }
 
+/* ---- registers for tiles: Linux lets a process have them from when it has asked ---- */
+
+static bool uses_tiles(const qn_aot *aot) {
+  for (uint32_t i = 0; i < aot->num_bodies; i++)
+    if (aot->bodies[i].plan->kind == QN_KERNEL_GEMM && qn__ll_amx_serves(&aot->bodies[i])) return true;
+  return false;
+}
+
+static LLVMValueRef system_call(qn_ll *g, int64_t number, int64_t first, int64_t second) {
+  static const char text[] = "syscall", constraints[] = "={rax},{rax},{rdi},{rsi},~{rcx},~{r11},~{memory}";
+  LLVMTypeRef types[3] = {g->i64, g->i64, g->i64}, type = LLVMFunctionType(g->i64, types, 3, false);
+  LLVMValueRef asked = LLVMGetInlineAsm(type, text, sizeof text - 1, constraints, sizeof constraints - 1, true, false,
+                                        LLVMInlineAsmDialectATT, false);
+  LLVMValueRef args[3] = {qn__ll_i64(g, number), qn__ll_i64(g, first), qn__ll_i64(g, second)};
+  return LLVMBuildCall2(g->b, type, asked, args, 3, "");
+}
+
+/* Asks in the first call, and leaves with QN__AOT_NO_TILES where the answer is no. */
+static void ask_for_tiles(emit_state *s) {
+  enum { ARCH_PRCTL = 158, ARCH_REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 };
+  qn_ll *g = s->g;
+  LLVMValueRef granted = LLVMAddGlobal(g->mod, g->i32, "tiles_granted");
+  LLVMSetInitializer(granted, LLVMConstNull(g->i32));
+  LLVMSetLinkage(granted, LLVMInternalLinkage);
+  LLVMBasicBlockRef ask = LLVMAppendBasicBlockInContext(g->ctx, g->fn, "");
+  LLVMBasicBlockRef refused = LLVMAppendBasicBlockInContext(g->ctx, g->fn, "");
+  LLVMBasicBlockRef keep = LLVMAppendBasicBlockInContext(g->ctx, g->fn, "");
+  LLVMBasicBlockRef go_on = LLVMAppendBasicBlockInContext(g->ctx, g->fn, "");
+  LLVMValueRef known = LLVMBuildLoad2(g->b, g->i32, granted, "");
+  LLVMSetOrdering(known, LLVMAtomicOrderingMonotonic);
+  LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntNE, known, qn__ll_i32(g, 0), ""), go_on, ask);
+  LLVMPositionBuilderAtEnd(g->b, ask);
+  LLVMValueRef error = system_call(g, ARCH_PRCTL, ARCH_REQ_XCOMP_PERM, XTILEDATA);
+  LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntEQ, error, qn__ll_i64(g, 0), ""), keep, refused);
+  LLVMPositionBuilderAtEnd(g->b, refused);
+  LLVMBuildRet(g->b, qn__ll_i32(g, (uint32_t)QN__AOT_NO_TILES));
+  LLVMPositionBuilderAtEnd(g->b, keep);
+  LLVMValueRef kept = LLVMBuildStore(g->b, qn__ll_i32(g, 1), granted);
+  LLVMSetOrdering(kept, LLVMAtomicOrderingMonotonic);
+  LLVMBuildBr(g->b, go_on);
+  LLVMPositionBuilderAtEnd(g->b, go_on);
+}
+
 static void write_entry(emit_state *s) {
   qn_ll *g = s->g;
   const qn_aot *aot = s->aot;
@@ -102,6 +145,7 @@ static void write_entry(emit_state *s) {
     if (aot->calls[i].num_ptrs > most) most = aot->calls[i].num_ptrs;
   qn__ll_function_begin(g, aot->entry);
   LLVMValueRef ptrs = qn__ll_slot(g, g->ptr, most), block = qn__ll_slot(g, g->i64, sizeof(qn_kargs) / 8);
+  if (uses_tiles(aot)) ask_for_tiles(s);
   for (uint32_t i = 0; i < aot->num_calls && !g->failed; i++) call(s, &aot->calls[i], block, ptrs);
   qn__ll_function_end(g);
 }

@@ -183,6 +183,7 @@ class Program:
                 text = open(self.at("model.ll")).read()
                 text, n = re.subn("@" + intrinsics, r"@model_\1", text)
                 self.modelled += n
+                text = re.sub(r'call i64 asm sideeffect "syscall".*', "add i64 0, 0", text)  # asks for the registers
                 open(self.at("model.ll"), "w").write(text.replace("immarg", ""))
                 command("clang-19", target, *flags, *FREESTANDING, "-c", os.path.join(HERE, model), "-o", self.at("extra.o"))
             command("clang-19", target, *flags, "-O1", "-Xclang", "-disable-llvm-passes", "-Wno-override-module", "-c",

@@ -36,9 +36,10 @@ static const qn_gemm_plan *product_of(const qn_program *p, const qn_isa **isa) {
   return g;
 }
 
+/* Bytes are for the registers of tiles where a row has those. */
 static bool can(const qn_isa *isa, uint32_t dot) {
   return !strcmp(isa->arch, "x86_64") && isa->vector_bits == 512 && (!dot || (isa->has & dot)) &&
-         !(isa->has & QN_ISA_TILES);
+         !(dot == QN_ISA_DOT8 && (isa->has & QN_ISA_TILES));
 }
 
 /* All parts one after the other, the last one first. */

@@ -109,6 +109,12 @@ static uint32_t lanes_of(const qn_isa *isa, qn_scalar acc) {
   return isa->vector_bits / mem_bits(acc);
 }
 
+/* As kernel_gemm.c chooses them. */
+static bool has_tiles(const qn_isa *isa, types t, const qn_layout *layout) {
+  return (isa->has & QN_ISA_TILES) && t.lhs == QN_UI8 && t.acc == QN_I32 && layout->k_block == 4 &&
+         layout->panel_width % 16 == 0;
+}
+
 static void make_case(gemm_case *c, const qn_isa *isa, types t, qn_layout layout, uint32_t rows, uint32_t kind,
                       bool padded, uint32_t serial) {
   memset(c, 0, sizeof *c);
@@ -127,8 +133,9 @@ static void make_case(gemm_case *c, const qn_isa *isa, types t, qn_layout layout
   c->plan.u.gemm.tile_close = 1024u << rnd_below(8), c->plan.u.gemm.far_bytes = 1024u << rnd_below(8);
   c->plan.u.gemm.cuts = rnd_below(2);
   c->plan.u.gemm.num_panels = rnd_below(2) ? 2 + rnd_below(2) : 0;
+  c->plan.u.gemm.tiles = has_tiles(isa, t, &layout);
   uint32_t vectors = layout.panel_width / lanes_of(isa, t.acc);
-  if (layout.panel_width % lanes_of(isa, t.acc) == 0 && vectors > 1 && rnd_below(2))
+  if (!c->plan.u.gemm.tiles && layout.panel_width % lanes_of(isa, t.acc) == 0 && vectors > 1 && rnd_below(2))
     c->plan.u.gemm.last = (1 + rnd_below(vectors - 1)) * lanes_of(isa, t.acc);
   make_epilogue(c, kind);
   uint32_t mixed = rows > 1 && rnd_below(2) ? QN_ROWS_MIXED : 0;
@@ -284,8 +291,10 @@ static qn_layout own_layout(const qn_isa *isa, types t) {
   return own;
 }
 
-static uint32_t tallest_of(const qn_isa *isa, types t) {
-  return t.lhs == QN_UI8 ? isa->int8_rows : t.lhs == QN_I16 ? isa->int16_rows : isa->float_rows;
+static uint32_t tallest_of(const qn_isa *isa, types t, const qn_layout *layout) {
+  if (qn_scalar_is_float(t.lhs)) return isa->float_rows;
+  bool halves = t.lhs != QN_UI8 || ((isa->has & QN_ISA_TILES) && !has_tiles(isa, t, layout));
+  return halves ? isa->int16_rows : isa->int8_rows;
 }
 
 static qn_layout narrow_layout(const qn_isa *isa, types t, int64_t n, int64_t k) {
@@ -296,11 +305,14 @@ static qn_layout narrow_layout(const qn_isa *isa, types t, int64_t n, int64_t k)
 }
 
 static uint32_t check_heights(qn_context *ctx, const qn_isa *isa, types t, qn_layout layout, uint32_t tallest) {
-  static gemm_case cases[16];
-  qn_body bodies[16];
-  uint32_t wrong = 0, n = tallest;
+  enum { ALL = 16, TALL = 9 };
+  static const uint32_t tall[TALL] = {1, 6, 7, 15, 16, 17, 25, 31, 32}; /* of one tile register, of two */
+  static gemm_case cases[ALL];
+  qn_body bodies[ALL];
+  uint32_t wrong = 0, n = tallest > ALL ? TALL : tallest, heights[ALL];
   for (uint32_t i = 0; i < n; i++) {
-    make_case(&cases[i], isa, t, layout, i + 1, (uint32_t)rnd_below(7), rnd_below(2) == 0, i);
+    heights[i] = tallest > ALL ? tall[i] : i + 1;
+    make_case(&cases[i], isa, t, layout, heights[i], (uint32_t)rnd_below(7), rnd_below(2) == 0, i);
     cases[i].plan.u.gemm.whole = !cases[i].plan.u.gemm.last && rnd_below(4) == 0;
     if (cases[i].plan.u.gemm.lhs_padded && rnd_below(2)) cases[i].plan.u.gemm.turns_of = 1u << rnd_below(3);
     bodies[i] = cases[i].body;
@@ -312,9 +324,9 @@ static uint32_t check_heights(qn_context *ctx, const qn_isa *isa, types t, qn_la
       char what[120];
       gemm_data d;
       snprintf(what, sizeof what, "%s %s x %s -> %s k%un%u, %u rows, %s", isa->name, qn_scalar_get(t.lhs)->text,
-               qn_scalar_get(t.rhs)->text, qn_scalar_get(t.acc)->text, layout.k_block, layout.panel_width, i + 1,
+               qn_scalar_get(t.rhs)->text, qn_scalar_get(t.acc)->text, layout.k_block, layout.panel_width, heights[i],
                cases[i].plan.u.gemm.lhs_padded ? "padded" : "not padded");
-      make_data(&cases[i].plan.u.gemm, &d, i + 1, cases[i].body.rows > QN_ROWS_MIXED);
+      make_data(&cases[i].plan.u.gemm, &d, heights[i], cases[i].body.rows > QN_ROWS_MIXED);
       call_tiles(&cases[i], &d, code->functions[i]);
       wrong += compare(&cases[i], &d, what);
       free_data(&d);
@@ -328,15 +340,16 @@ static uint32_t tiles(qn_context *ctx, const qn_isa *isa) {
   for (size_t t = 0; t < sizeof all_types / sizeof *all_types; t++) {
     types ty = all_types[t];
     qn_layout own = own_layout(isa, ty);
-    uint32_t tallest = tallest_of(isa, ty);
+    uint32_t tallest = tallest_of(isa, ty, &own);
     wrong += check_heights(ctx, isa, ty, own, tallest);
     /* Panels for few columns, and the taller tiles over them. */
     qn_layout narrow = narrow_layout(isa, ty, 1 + rnd_below(3) * 16, QN_DYNAMIC);
-    uint32_t tall = qn__tallest_tile(isa, &narrow, &own, ty.acc, tallest);
+    uint32_t tall = has_tiles(isa, ty, &narrow) ? tallest : qn__tallest_tile(isa, &narrow, &own, ty.acc, tallest);
     if (narrow.panel_width < own.panel_width) wrong += check_heights(ctx, isa, ty, narrow, tall);
     const qn_layout foreign[] = {{false, 4, 64, 1, 0}, {false, 2, 16, 1, 0}, {false, 1, 8, 1, 0},
                                  {false, 1, 37, 1, 0}, {false, 2, 5, 1, 0},  {false, 8, 24, 1, 0}};
-    wrong += check_heights(ctx, isa, ty, foreign[rnd_below(6)], tallest);
+    const qn_layout *other = &foreign[rnd_below(6)];
+    wrong += check_heights(ctx, isa, ty, *other, tallest_of(isa, ty, other));
     wrong += check_heights(ctx, isa, ty, foreign[rnd_below(6)], 3);
   }
   return wrong;
@@ -351,7 +364,7 @@ static uint32_t long_panels(qn_context *ctx, const qn_isa *isa) {
     size_t t = i % 3;
     types ty = all_types[t];
     qn_layout own = own_layout(isa, ty);
-    uint32_t tallest = tallest_of(isa, ty);
+    uint32_t tallest = tallest_of(isa, ty, &own);
     make_case(&c, isa, ty, own, tallest, (uint32_t)t, rnd_below(2) == 0, 0);
     qn_code *code = compile(ctx, 1, &c.body);
     gemm_data d;
@@ -381,6 +394,7 @@ static uint32_t check_direct(qn_context *ctx, const qn_isa *isa, types t, qn_lay
   int64_t n = 1 + rnd_below(rnd_below(2) ? 200 : 30);
   if (isa->vector_bits < 512 && rnd_below(4)) n = (n + lanes - 1) / lanes * lanes;
   make_sized(p, &d, rows, c.body.rows > QN_ROWS_MIXED, n, 1 + rnd_below(rnd_below(2) ? 300 : 12));
+  p->tiles = false; /* which leave sums in memory */
   p->direct = true, p->direct_n = d.n, p->direct_k = d.k;
   p->direct_a_pitch = d.a_stride, p->direct_y_pitch = d.y_stride;
   p->direct_fetch = rnd_below(4) == 0;
