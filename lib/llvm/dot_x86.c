@@ -43,7 +43,9 @@ const qn_ll_dot qn__ll_dot_vpdpwssd = {
     .madd = vpdpwssd_madd,
 };
 
-/* Pairs of bf16 into f32: not the contract's order, for products that say they need not have it. */
+/* Pairs of bf16 into f32: not the contract's order, for products that say they need not have it. The product of the odd
+ * elements is added first; each step is rounded to the nearest even, and subnormals are taken and given as 0, whatever
+ * the environment says. */
 static bool vdpbf16ps_match(const qn_ll *g, const qn_gemm_plan *p) {
   return g->x86 && (g->isa->has & QN_ISA_BF16) && qn__ll_dot_types(p, QN_BF16, QN_BF16, QN_F32, 2);
 }

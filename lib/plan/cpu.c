@@ -48,9 +48,9 @@ static bool may_use_tiles(void) {
 qn_cpu qn__cpu_detect(void) {
   enum { FMA = 12, MOVBE = 22, OSXSAVE = 27, AVX = 28, F16C = 29 };                                 /* 1.ecx */
   enum { BMI1 = 3, AVX2 = 5, BMI2 = 8, AVX512F = 16, AVX512DQ = 17, AVX512CD = 28, AVX512BW = 30 }; /* 7.ebx */
-  enum { AVX512VBMI = 1, AVX512VNNI = 11, LZCNT = 5 }; /* 7.ecx, 80000001.ecx */
-  enum { AMX_TILE = 24, AMX_INT8 = 25 };               /* 7.edx */
-  enum { AVXVNNI = 4, AVX512BF16 = 5 };                /* 7.1.eax */
+  enum { AVX512VBMI = 1, AVX512VNNI = 11, LZCNT = 5 };  /* 7.ecx, 80000001.ecx */
+  enum { AMX_BF16 = 22, AMX_TILE = 24, AMX_INT8 = 25 }; /* 7.edx */
+  enum { AVXVNNI = 4, AVX512BF16 = 5 };                 /* 7.1.eax */
   const uint64_t ymm_state = 0x6, zmm_state = 0xE6, tile_state = 0x60000;
   qn_cpu cpu = {.x86_level = 1};
   regs one = leaf(1, 0), seven = leaf(7, 0), extended = leaf(0x80000001u, 0);
@@ -69,8 +69,9 @@ qn_cpu qn__cpu_detect(void) {
   cpu.avx512vnni = has(seven.c, BIT(AVX512VNNI));
   cpu.avx512vbmi = cpu.avx512vnni && has(seven.c, BIT(AVX512VBMI));
   cpu.avx512bf16 = cpu.avx512vbmi && has(more.a, BIT(AVX512BF16));
-  cpu.amx_int8 = cpu.avx512vbmi && (state & tile_state) == tile_state && has(seven.d, BIT(AMX_TILE) | BIT(AMX_INT8)) &&
-                 may_use_tiles();
+  /* Tiles of bytes came together with tiles of bf16, and with vdpbf16ps: one row has all. */
+  cpu.amx_int8 = cpu.avx512bf16 && (state & tile_state) == tile_state &&
+                 has(seven.d, BIT(AMX_TILE) | BIT(AMX_INT8) | BIT(AMX_BF16)) && may_use_tiles();
   return cpu;
 }
 

@@ -7,7 +7,7 @@
  * and false on other machines. */
 typedef struct qn_cpu {
   int x86_level; /* 2 is not told from 1: no kernel differs */
-  /* Each of the last three with those before it that its row uses. */
+  /* Each of the last four with those before it that its row uses. */
   bool avxvnni, avx512vnni, avx512vbmi, avx512bf16, amx_int8;
   bool aarch64, dotprod, i8mm;
   bool sve256; /* vectors of 256 bits or more */

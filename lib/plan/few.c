@@ -11,6 +11,7 @@ enum { LEAST_ROWS = 6, FAR_ROWS = 9, MOST_ROWS = QN_FEW_MOST_ROWS, REGISTERS = 3
 /* The way to multiply is an instruction on words of 32 bits. */
 static bool has_words(const qn_isa *isa, const qn_gemm_plan *g) {
   if (strcmp(isa->arch, "x86_64") || isa->vector_bits != LANES * 32 || isa->num_registers != REGISTERS) return false;
+  if (g->lhs == QN_BF16) return (isa->has & QN_ISA_BF16) && g->layout.k_block == 2;
   if (g->acc == QN_F32) return g->lhs == QN_F32 && g->rhs == QN_F32 && g->layout.k_block == 1;
   if (qn_scalar_get(g->acc)->storage_bits != 32 || qn_scalar_is_float(g->acc)) return false;
   if (g->lhs == QN_UI8) return (isa->has & QN_ISA_DOT8) && g->layout.k_block == 4;

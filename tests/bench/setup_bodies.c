@@ -149,6 +149,13 @@ typedef struct text_case {
   "%m = arith.constant dense<0.0002> : tensor<64xf32>\n"                                                               \
   "%p = quern.mul %f, %m : (tensor<64x64xf32>, tensor<64xf32>) -> tensor<64x64xf32>\n" behind                          \
   "return %y : tensor<64x64x" type ">\n}\n"
+#define RELAXED(m, k)                                                                                                  \
+  "func.func @main(%x: tensor<" #m "x" #k "xbf16>) -> tensor<" #m "x64xf32> {\n"                                       \
+  "%w = arith.constant dense<0.5> : tensor<" #k "x64xbf16>\n%b = arith.constant dense<0.25> : tensor<64xf32>\n"        \
+  "%s = quern.matmul %x, %w {precision = \"relaxed\"} : (tensor<" #m "x" #k "xbf16>, tensor<" #k                       \
+  "x64xbf16>) -> tensor<" #m "x64xf32>\n%a = quern.add %s, %b : (tensor<" #m "x64xf32>, tensor<64xf32>) -> tensor<" #m \
+  "x64xf32>\n%y = quern.relu %a : (tensor<" #m "x64xf32>) -> tensor<" #m "x64xf32>\nreturn %y : tensor<" #m            \
+  "x64xf32>\n}\n"
 static const text_case texts[] = {
     {"dynamic quantize, product, bias, gelu 64x64x1024",
      "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x64xf32> {\n"
@@ -247,6 +254,10 @@ static const text_case texts[] = {
      "func.func @main(%q: tensor<2x64x64xf16>, %k: tensor<2x128x64xf16>, %v: tensor<2x128x64xf16>) -> "
      "tensor<2x64x64xf16> {\n%y = quern.attention %q, %k, %v : (tensor<2x64x64xf16>, tensor<2x128x64xf16>, "
      "tensor<2x128x64xf16>) -> tensor<2x64x64xf16>\nreturn %y : tensor<2x64x64xf16>\n}\n"},
+    {"bf16 product 1x64x1024", RELAXED(1, 1024)},
+    {"bf16 product 16x64x1024", RELAXED(16, 1024)},
+    {"bf16 product 64x64x1024", RELAXED(64, 1024)},
+    {"bf16 product 64x64x1001", RELAXED(64, 1001)},
     {"product of two inputs, f32 64x64x1024",
      "func.func @main(%x: tensor<64x1024xf32>, %w: tensor<1024x64xf32>) -> tensor<64x64xf32> {\n"
      "%y = quern.matmul %x, %w : (tensor<64x1024xf32>, tensor<1024x64xf32>) -> tensor<64x64xf32>\n"

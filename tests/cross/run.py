@@ -24,13 +24,16 @@ ROWS = {  # how to run: emulators with their processors, or [] for this machine;
     "aarch64-i8mm": ("aarch64", [["qemu-aarch64", "-cpu", "max"]], []),
     "riscv64-v": ("riscv64", [["qemu-riscv64", "-cpu", RV64 % vlen] for vlen in (128, 256)], []),
 }
-# Rows whose own instructions this machine may lack. Clang flags that give the same IR other ones; and intrinsics that are
-# made calls of functions of the same name, which a file of this folder defines.
+# Rows whose own instructions this machine may lack. Clang flags that give the same IR other ones; intrinsics that are
+# made calls of functions of the same name, which a file of this folder defines; and instructions in text, of which
+# another file makes macros.
+AVX512 = ["-march=x86-64-v4", "-mavx512vnni", "-mavx512vbmi"]
 REWRITES = {
-    "avxvnni": (["-mavx2", "-mfma", "-mf16c", "-mavx512vl", "-mavx512vnni"], None, None),
-    "avx512bf16": (["-march=x86-64-v4", "-mavx512vnni", "-mavx512vbmi"], r"llvm\.x86\.avx512bf16\.(dpbf16ps)\.512", "bf16.c"),
-    "amx-int8": (["-march=x86-64-v4", "-mavx512vnni", "-mavx512vbmi"], r"llvm\.x86\.(\w*tile\w*|tdp\w+)", "tiles.c"),
+    "avxvnni": (["-mavx2", "-mfma", "-mf16c", "-mavx512vl", "-mavx512vnni"], None, None, None),
+    "avx512bf16": (AVX512, r"llvm\.x86\.avx512bf16\.(dpbf16ps)\.512", "bf16.c", "bf16.s"),
+    "amx-int8": (AVX512, r"llvm\.x86\.(\w*tile\w*|tdp\w+)", "tiles.c", "bf16.s"),
 }
+RELAXED = ["avx512bf16", "amx-int8"]  # have instructions that only a product that says so may use
 
 FREESTANDING = ["-O1", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fno-pic", "-nostdlibinc"]
 START = {
@@ -177,13 +180,17 @@ class Program:
                                          "--header", self.at("model.h"), "--entry", "model")
         target = "--target=%s-linux-gnu" % self.arch
         if self.row in REWRITES:
-            flags, intrinsics, model = REWRITES[self.row]
+            flags, intrinsics, model, macros = REWRITES[self.row]
             emit("llvm", "model.ll")
             if intrinsics:
                 text = open(self.at("model.ll")).read()
                 text, n = re.subn("@" + intrinsics, r"@model_\1", text)
                 self.modelled += n
                 text = re.sub(r'call i64 asm sideeffect "syscall".*', "add i64 0, 0", text)  # asks for the registers
+                if macros:
+                    lines = open(os.path.join(HERE, macros)).read().split("\n")
+                    self.modelled += sum(text.count("\\0A%s " % name) for name in re.findall(r"^\.macro (\w+)", "\n".join(lines), re.M))
+                    text += "".join('module asm "%s"\n' % line.replace("\\", "\\5C") for line in lines)
                 open(self.at("model.ll"), "w").write(text.replace("immarg", ""))
                 command("clang-19", target, *flags, *FREESTANDING, "-c", os.path.join(HERE, model), "-o", self.at("extra.o"))
             command("clang-19", target, *flags, "-O1", "-Xclang", "-disable-llvm-passes", "-Wno-override-module", "-c",
@@ -219,7 +226,7 @@ class Program:
             got = command(*run, self.at("a.out"))
             for name, elem, size in self.outputs:
                 part, got = got[:size], got[size:]
-                agrees = close if self.row == "avx512bf16" and self.name == "relaxed.mlir" else same
+                agrees = close if self.row in RELAXED and self.name == "relaxed.mlir" else same
                 if not agrees(elem, part, packed(elem, read_npy(self.at("want/%s.npy" % name)))):
                     print("%s: %s: '%s' has other bits (%s)" % (self.row, self.name, name, " ".join(run) or "here"))
                     bad += 1
