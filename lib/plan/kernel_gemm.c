@@ -147,12 +147,6 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
   return QN_OK;
 }
 
-/* Registers for tiles read blocks of four k by sixteen columns, from matrices. */
-static bool in_tiles(const qn_isa *isa, const qn_gemm_plan *g) {
-  return (isa->has & QN_ISA_TILES) && g->lhs == QN_UI8 && g->acc == QN_I32 && g->layout.k_block == 4 &&
-         g->layout.panel_width % 16 == 0 && !g->window && !g->layout.granule;
-}
-
 static uint32_t tallest(const qn_isa *isa, const qn_gemm_plan *g) {
   if (qn_scalar_is_float(g->lhs)) return isa->float_rows;
   if (g->lhs != QN_UI8 || ((isa->has & QN_ISA_TILES) && !g->tiles)) return isa->int16_rows;
@@ -263,6 +257,15 @@ static int64_t columns_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
   return g->window && n > 0 ? n / g->shape.groups : n;
 }
 
+/* Registers for tiles read blocks of four k by sixteen columns, from matrices. A product takes them 64 k, and as long
+ * for fewer. */
+static bool in_tiles(const qn_module *m, qn_op op, const qn_isa *isa, const qn_gemm_plan *g) {
+  enum { LEAST_BLOCKS = 8 };
+  int64_t blocks = blocks_of(m, op, g);
+  return (isa->has & QN_ISA_TILES) && g->lhs == QN_UI8 && g->acc == QN_I32 && g->layout.k_block == 4 &&
+         g->layout.panel_width % 16 == 0 && !g->window && !g->layout.granule && (blocks < 0 || blocks >= LEAST_BLOCKS);
+}
+
 /* What tiles fetch before it is needed: all they can, but where one tile of some rows takes panels from a second-level
  * cache. That one is short of loads, and what is read in order comes by itself; also from further away, where calls of
  * other products have pushed panels out. */
@@ -357,7 +360,7 @@ qn_status qn__plan_gemm(qn_module *m, qn_op op, qn_arena *arena, qn_kernel_plan 
   if (!s) s = follow_window(m, op, g);
   if (s) return s;
   qn_str layout = qn_attr_as_string(m, qn_op_attr(m, op, "layout"));
-  g->tiles = in_tiles(out->isa, g);
+  g->tiles = in_tiles(m, op, out->isa, g);
   g->rows = tallest(out->isa, g);
   qn_layout own;
   qn_layout_parse(qn_str_of(qn_isa_gemm_layout(out->isa, g->lhs, g->rhs, g->acc)), &own);

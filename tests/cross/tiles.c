@@ -60,6 +60,12 @@ void model_tileloadd64(uint8_t t, const uint8_t *base, int64_t stride) {
     for (uint32_t b = 0; b < state.bytes[t]; b++) state.data[t].u8[r][b] = base[(int64_t)r * stride + b];
 }
 
+/* The same, of what is not to stay in the caches. */
+void model_tileloaddt164(uint8_t t, const uint8_t *base, int64_t stride);
+void model_tileloaddt164(uint8_t t, const uint8_t *base, int64_t stride) {
+  model_tileloadd64(t, base, stride);
+}
+
 void model_tilestored64(uint8_t t, uint8_t *base, int64_t stride);
 void model_tilestored64(uint8_t t, uint8_t *base, int64_t stride) {
   need_tile(t);

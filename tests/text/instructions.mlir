@@ -30,7 +30,7 @@ func.func @main(%a: tensor<24x64x!quant.uniform<u8:f32, 0.5>>, %b: tensor<64x64x
 // AMX-DAG: ldtilecfg
 // AMX-DAG: tilezero %tmm3
 // AMX-DAG: tileloadd {{.*}}%tmm4
-// AMX-DAG: tileloadd {{.*}}%tmm6
+// AMX-DAG: tileloaddt1 {{.*}}%tmm6
 // AMX-DAG: tdpbusd %tmm6,%tmm4,%tmm0
 // AMX-DAG: tilestored %tmm3
 // AMX-DAG: tilerelease
