@@ -1,7 +1,7 @@
 /* GEMM epilogues: the region over a tile of sums. Along columns it runs in vectors, several of them side by side; what
  * depends on the column only is computed once for all rows of the tile, what depends on nothing once per tile. */
+#include "epilogue_text.h"
 #include "narrow.h"
-#include "tile.h"
 
 enum { MAX_GROUP = 4, LONG_TAPE = 40 };
 
@@ -382,16 +382,25 @@ static const qn_tape *shorter_tape(epilogue *e) {
   return qn__ll_without_minus_zeros(e->g, qn__ll_without_quotients(e->g, &e->tape), shared);
 }
 
+static LLVMValueRef text_function(const epilogue *e, const char *name) {
+  qn_ll_epilogue_text text = {
+      .g = e->g, .plan = e->plan, .tape = &e->tape, .whole = e->whole, .few = e->few, .listed = e->listed};
+  return qn__ll_epilogue_text(&text, name, signature(e->g));
+}
+
 static LLVMValueRef emit_function(epilogue *e, const qn_body *body, uint32_t *start, bool *minus) {
   qn_ll *g = e->g;
   qn_ll_inner f;
-  begin_function(e, &f, qn__arena_fmt(g->arena, "%s_epilogue", body->symbol).data, signature(g));
-  LLVMValueRef end = qn__ll_add(g, e->first_column, LLVMGetParam(f.fn, 5));
-  if (!e->whole) end = qn__ll_min(g, end, qn__ll_arg_size(g, 1));
+  const char *name = qn__arena_fmt(g->arena, "%s_epilogue", body->symbol).data;
   bool good = take_start(e, start, minus);
   /* Before registers are looked for by their numbers: regions would do so, and number them anew. */
   const qn_tape *fewer = good ? shorter_tape(e) : NULL;
   if (fewer) e->tape = *fewer;
+  LLVMValueRef text = fewer ? text_function(e, name) : NULL;
+  if (text) return text;
+  begin_function(e, &f, name, signature(g));
+  LLVMValueRef end = qn__ll_add(g, e->first_column, LLVMGetParam(f.fn, 5));
+  if (!e->whole) end = qn__ll_min(g, end, qn__ll_arg_size(g, 1));
   if (fewer && take_group(e) && prepare(e))
     all_columns(e, end);
   else

@@ -1,36 +1,12 @@
 /* A tape's instructions as a list for one vector of 16 f32 (lanes.h). Only what sinks need is in it. Registers of the
  * tape become temporaries; fma overwrites one of its operands, one that is not needed any more where there is such. */
-#include "lanes.h"
+#include "lanes_build.h"
 
-enum { OGT = 2, OLT = 4, ORD = 7, UNO = 14, PREDICATES = 16 };
+typedef qn_ll_lane_builder builder;
+
 enum { NEAREST = 0, UNORDERED = 3, AND_OR = 0xEA }; /* of vcvtps2ph, vcmpps and vpternlogd: dst & a | b */
 
-/* Of vcmpps, for predicates as tapes number them; quiet ones. */
-static const uint8_t compare_imm[PREDICATES] = {0x0B, 0x00, 0x1E, 0x1D, 0x11, 0x12, 0x0C, 0x07,
-                                                0x08, 0x16, 0x15, 0x19, 0x1A, 0x04, 0x03, 0x0F};
-
-static uint32_t opposite_of(uint32_t pred) {
-  static const uint8_t ends[2][2] = {{0, PREDICATES - 1}, {ORD, UNO}};
-  for (uint32_t k = 0; k < 2; k++)
-    for (uint32_t i = 0; i < 2; i++)
-      if (ends[k][i] == pred) return ends[k][1 - i];
-  return UNO - pred;
-}
-
-typedef struct builder {
-  const qn_ll_lanes *s;
-  const qn_tape *tape;
-  qn_ll_lane_list *l;
-  bool *seen;
-  uint32_t *left;        /* per register: uses that are to come */
-  qn_ll_lane_ref *at;    /* per register that varies by lane */
-  uint32_t *op_of;       /* per register: how many instructions there were when it was made */
-  uint16_t counted;      /* the instruction that collects bits */
-  uint8_t nan_mask;      /* 1 + that of halves that are NaN; they all use one */
-  uint8_t (*mask_of)[2]; /* per comparison, as it is and reversed: 1 + its mask */
-} builder;
-
-static bool by_lane(const builder *b, uint32_t reg) {
+bool qn__ll_lane_by_lane(const builder *b, uint32_t reg) {
   return (b->s->region->vary[reg] & QN_LL_BY_LANE) != 0;
 }
 
@@ -39,15 +15,24 @@ static bool is_kept(const builder *b, uint32_t reg) {
 }
 
 /* A selection by a comparison that never holds. */
-static bool never_taken(const builder *b, const qn_tinst *i) {
+bool qn__ll_lane_never_taken(const builder *b, const qn_tinst *i) {
   return i->op == QN_T_SELECT && b->s->counts && i->a == b->s->never;
 }
 
-/* Operands that are used: the machine scales by the float. */
+/* What a conversion to an integer converts: rounded on the way, or what is rounded already. */
+static uint32_t converted(const builder *b, const qn_tinst *i, bool *rounds) {
+  const qn_tinst *of = &b->tape->insts[i->a];
+  *rounds = of->op == QN_T_FROUND && of->type == QN_TF32;
+  return *rounds ? of->a : i->a;
+}
+
+/* Operands that are used: the machine scales by the float, and rounds where it converts. */
 static uint32_t args_of(const builder *b, const qn_tinst *i, uint32_t args[3]) {
+  bool rounds;
   uint32_t n = qn__ll_args(i, args);
-  if (never_taken(b, i)) args[0] = i->c;
-  return never_taken(b, i) ? 1 : i->op == QN_T_FSCALE ? 2 : n;
+  if (i->op == QN_T_FPTOSI) args[0] = converted(b, i, &rounds);
+  if (qn__ll_lane_never_taken(b, i)) args[0] = i->c;
+  return qn__ll_lane_never_taken(b, i) ? 1 : i->op == QN_T_FSCALE ? 2 : n;
 }
 
 static void see(builder *b, uint32_t reg) {
@@ -60,7 +45,7 @@ static void see_all(builder *b) {
   if (b->s->finds_least) see(b, b->s->least_of), see(b, b->s->least_but);
   for (uint32_t i = b->tape->num_insts; i-- > 0;) {
     const qn_tinst *inst = &b->tape->insts[i];
-    if (!b->seen[i] || !by_lane(b, i) || is_kept(b, i) || inst->op == QN_T_INPUT) continue;
+    if (!b->seen[i] || !qn__ll_lane_by_lane(b, i) || is_kept(b, i) || inst->op == QN_T_INPUT) continue;
     uint32_t args[3] = {0}, n = args_of(b, inst, args);
     for (uint32_t k = 0; k < n; k++) see(b, args[k]);
   }
@@ -91,30 +76,25 @@ static qn_ll_lane_ref fixed(builder *b, qn_ll_lane_value value, uint32_t reg) {
   return add_fixed(b, f);
 }
 
-static qn_ll_lane_ref temp(builder *b) {
+qn_ll_lane_ref qn__ll_lane_temp(builder *b) {
   return (qn_ll_lane_ref){QN_LANE_TEMP, (uint16_t)b->l->num_temps++};
 }
 
 /* A use of a register that is over without it. */
-static void drop(builder *b, uint32_t reg) {
+void qn__ll_lane_drop(builder *b, uint32_t reg) {
   if (b->left[reg]) b->left[reg]--;
-}
-
-/* A use of a register. */
-static qn_ll_lane_ref use(builder *b, uint32_t reg) {
-  drop(b, reg);
-  return by_lane(b, reg) ? b->at[reg] : fixed(b, QN_LANE_REGISTER, reg);
 }
 
 /* Whether nothing will want it any more: it may be overwritten. Registers that are bits of another share its place. */
 static bool is_over(const builder *b, qn_ll_lane_ref r) {
   if (r.kind != QN_LANE_TEMP) return false;
   for (uint32_t i = 0; i < b->tape->num_insts; i++)
-    if (b->left[i] && b->seen[i] && by_lane(b, i) && b->at[i].kind == r.kind && b->at[i].n == r.n) return false;
+    if (b->left[i] && b->seen[i] && qn__ll_lane_by_lane(b, i) && b->at[i].kind == r.kind && b->at[i].n == r.n)
+      return false;
   return true;
 }
 
-static qn_ll_lane_op *put(builder *b, qn_ll_lane_op op) {
+qn_ll_lane_op *qn__ll_lane_put(builder *b, qn_ll_lane_op op) {
   qn_ll_lane_list *l = b->l;
   if (l->num_ops == QN_LANE_OPS) {
     l->failed = true;
@@ -124,23 +104,24 @@ static qn_ll_lane_op *put(builder *b, qn_ll_lane_op op) {
   return &l->ops[l->num_ops++];
 }
 
-static qn_ll_lane_ref put_binary(builder *b, const char *name, int imm, qn_ll_lane_ref x, qn_ll_lane_ref y) {
-  qn_ll_lane_ref dst = temp(b);
-  put(b, (qn_ll_lane_op){.name = name, .form = QN_LANE_BINARY, .imm = (int16_t)imm, .dst = dst, .a = x, .b = y});
+qn_ll_lane_ref qn__ll_lane_put_binary(builder *b, const char *name, int imm, qn_ll_lane_ref x, qn_ll_lane_ref y) {
+  qn_ll_lane_ref dst = qn__ll_lane_temp(b);
+  qn__ll_lane_put(
+      b, (qn_ll_lane_op){.name = name, .form = QN_LANE_BINARY, .imm = (int16_t)imm, .dst = dst, .a = x, .b = y});
   return dst;
 }
 
 static qn_ll_lane_ref put_unary(builder *b, const char *name, int imm, qn_ll_lane_ref x) {
-  qn_ll_lane_ref dst = temp(b);
-  put(b, (qn_ll_lane_op){.name = name, .form = QN_LANE_UNARY, .imm = (int16_t)imm, .dst = dst, .a = x});
+  qn_ll_lane_ref dst = qn__ll_lane_temp(b);
+  qn__ll_lane_put(b, (qn_ll_lane_op){.name = name, .form = QN_LANE_UNARY, .imm = (int16_t)imm, .dst = dst, .a = x});
   return dst;
 }
 
 /* ---- fma ---- */
 
-static qn_ll_lane_ref copied(builder *b, qn_ll_lane_ref x) {
-  qn_ll_lane_ref dst = temp(b);
-  put(b, (qn_ll_lane_op){.name = "vmovaps", .form = QN_LANE_MOVE, .imm = -1, .dst = dst, .a = x});
+qn_ll_lane_ref qn__ll_lane_copied(builder *b, qn_ll_lane_ref x) {
+  qn_ll_lane_ref dst = qn__ll_lane_temp(b);
+  qn__ll_lane_put(b, (qn_ll_lane_op){.name = "vmovaps", .form = QN_LANE_MOVE, .imm = -1, .dst = dst, .a = x});
   return dst;
 }
 
@@ -153,47 +134,52 @@ static qn_ll_lane_ref put_fma(builder *b, qn_ll_lane_ref x, qn_ll_lane_ref y, qn
     op.dst = y, op.a = x;
   } else if (is_over(b, z) || z.kind == QN_LANE_FIXED || (x.kind != QN_LANE_FIXED && y.kind != QN_LANE_FIXED)) {
     op = (qn_ll_lane_op){.name = "vfmadd231ps", .form = QN_LANE_FMA_231, .imm = -1, .a = x, .b = y};
-    op.dst = is_over(b, z) ? z : copied(b, z);
+    op.dst = is_over(b, z) ? z : qn__ll_lane_copied(b, z);
   } else {
     bool first = x.kind == QN_LANE_FIXED;
-    op.dst = copied(b, first ? x : y), op.a = first ? y : x;
+    op.dst = qn__ll_lane_copied(b, first ? x : y), op.a = first ? y : x;
   }
-  put(b, op);
+  qn__ll_lane_put(b, op);
   return op.dst;
 }
 
 /* The sum that counts, and its bits. */
 static qn_ll_lane_ref put_count(builder *b, const qn_tinst *inst) {
-  qn_ll_lane_ref x = use(b, inst->a), factor = use(b, inst->b);
-  drop(b, inst->c);
-  qn_ll_lane_ref dst = copied(b, add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = QN_LL_COUNTED}));
-  put(b, (qn_ll_lane_op){.name = "vfnmadd231ps", .form = QN_LANE_FMA_231, .imm = -1, .dst = dst, .a = x, .b = factor});
+  qn_ll_lane_ref x = qn__ll_lane_use(b, inst->a), factor = qn__ll_lane_use(b, inst->b);
+  qn__ll_lane_drop(b, inst->c);
+  qn_ll_lane_ref dst = qn__ll_lane_copied(b, add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = QN_LL_COUNTED}));
+  qn__ll_lane_put(
+      b, (qn_ll_lane_op){.name = "vfnmadd231ps", .form = QN_LANE_FMA_231, .imm = -1, .dst = dst, .a = x, .b = factor});
   b->counted = (uint16_t)b->l->num_ops;
-  put(b, (qn_ll_lane_op){.name = "vpternlogd", .form = QN_LANE_PAIR, .imm = 0xFE, .a = dst});
+  qn__ll_lane_put(b, (qn_ll_lane_op){.name = "vpternlogd", .form = QN_LANE_PAIR, .imm = 0xFE, .a = dst});
   return dst;
 }
 
 static qn_ll_lane_ref put_difference(builder *b, const qn_tinst *inst) {
-  qn_ll_lane_ref sum = use(b, inst->a);
-  drop(b, inst->b);
-  return put_binary(b, "vsubps", -1, add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = QN_LL_COUNTED}), sum);
+  qn_ll_lane_ref sum = qn__ll_lane_use(b, inst->a);
+  qn__ll_lane_drop(b, inst->b);
+  return qn__ll_lane_put_binary(b, "vsubps", -1,
+                                add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = QN_LL_COUNTED}), sum);
 }
 
 /* divide.c's quotient. */
 static qn_ll_lane_ref put_division(builder *b, uint32_t i) {
   const qn_tinst *inst = &b->tape->insts[i];
-  qn_ll_lane_ref x = use(b, inst->a);
-  if (!b->s->by_products) return put_binary(b, "vdivps", -1, x, use(b, inst->b));
-  qn_ll_lane_ref inverse = fixed(b, QN_LANE_INVERSE, i), q = put_binary(b, "vmulps", -1, x, fixed(b, QN_LANE_REST, i));
-  put(b, (qn_ll_lane_op){.name = "vfmadd231ps", .form = QN_LANE_FMA_231, .imm = -1, .dst = q, .a = x, .b = inverse});
-  qn_ll_lane_ref rest = is_over(b, x) ? x : copied(b, x);
-  put(b, (qn_ll_lane_op){.name = "vfmadd231ps",
-                         .form = QN_LANE_FMA_231,
-                         .imm = -1,
-                         .dst = rest,
-                         .a = q,
-                         .b = fixed(b, QN_LANE_MINUS, i)});
-  put(b, (qn_ll_lane_op){.name = "vfmadd213ps", .form = QN_LANE_FMA_213, .imm = -1, .dst = rest, .a = inverse, .b = q});
+  qn_ll_lane_ref x = qn__ll_lane_use(b, inst->a);
+  if (!b->s->by_products) return qn__ll_lane_put_binary(b, "vdivps", -1, x, qn__ll_lane_use(b, inst->b));
+  qn_ll_lane_ref inverse = fixed(b, QN_LANE_INVERSE, i),
+                 q = qn__ll_lane_put_binary(b, "vmulps", -1, x, fixed(b, QN_LANE_REST, i));
+  qn__ll_lane_put(
+      b, (qn_ll_lane_op){.name = "vfmadd231ps", .form = QN_LANE_FMA_231, .imm = -1, .dst = q, .a = x, .b = inverse});
+  qn_ll_lane_ref rest = is_over(b, x) ? x : qn__ll_lane_copied(b, x);
+  qn__ll_lane_put(b, (qn_ll_lane_op){.name = "vfmadd231ps",
+                                     .form = QN_LANE_FMA_231,
+                                     .imm = -1,
+                                     .dst = rest,
+                                     .a = q,
+                                     .b = fixed(b, QN_LANE_MINUS, i)});
+  qn__ll_lane_put(
+      b, (qn_ll_lane_op){.name = "vfmadd213ps", .form = QN_LANE_FMA_213, .imm = -1, .dst = rest, .a = inverse, .b = q});
   return rest;
 }
 
@@ -209,143 +195,104 @@ static bool is_shift(const builder *b, uint32_t reg, uint32_t *by) {
 static qn_ll_lane_ref put_product(builder *b, const qn_tinst *inst) {
   uint32_t by = 0;
   if (is_shift(b, inst->b, &by)) {
-    drop(b, inst->b);
-    return put_unary(b, "vpslld", (int)by, use(b, inst->a));
+    qn__ll_lane_drop(b, inst->b);
+    return put_unary(b, "vpslld", (int)by, qn__ll_lane_use(b, inst->a));
   }
-  qn_ll_lane_ref x = use(b, inst->a), y = use(b, inst->b);
-  return put_binary(b, "vpmulld", -1, x, y);
+  qn_ll_lane_ref x = qn__ll_lane_use(b, inst->a), y = qn__ll_lane_use(b, inst->b);
+  return qn__ll_lane_put_binary(b, "vpmulld", -1, x, y);
 }
 
-static qn_ll_lane_ref load(builder *b, const qn_ll_place *p, const char *name, uint32_t bits) {
-  qn_ll_lane_ref dst = temp(b);
-  if (p->access != QN_ACCESS_DENSE || qn__ll_mem_bits(p->mem) != bits) b->l->failed = true;
-  put(b, (qn_ll_lane_op){.name = name, .form = QN_LANE_LOAD, .imm = -1, .dst = dst, .place = p});
+qn_ll_lane_ref qn__ll_lane_load(builder *b, const qn_ll_place *p, const char *name, uint32_t bits) {
+  qn_ll_lane_ref dst = qn__ll_lane_temp(b);
+  bool one = b->s->late && p->access == QN_ACCESS_NONE && bits == 32;
+  if ((p->access != QN_ACCESS_DENSE && !one) || qn__ll_mem_bits(p->mem) != bits) b->l->failed = true;
+  if (one) name = "vbroadcastss";
+  qn__ll_lane_put(b, (qn_ll_lane_op){.name = name, .form = QN_LANE_LOAD, .imm = -1, .dst = dst, .place = p});
   return dst;
 }
 
-/* ---- selections ---- */
-
-static bool is_truth(const qn_tinst *m) {
-  return m->op == QN_T_INPUT && m->type == QN_TI1;
+static bool is_wide(const qn_tinst *i) {
+  return i->type == QN_TF32 || i->type == QN_TI32;
 }
 
-/* 1 + the mask of a comparison or of a truth value in memory, or of the opposite; not of both. */
-static uint8_t mask_of(builder *b, uint32_t reg, bool opposite) {
-  const qn_tinst *m = &b->tape->insts[reg];
-  uint8_t *known = &b->mask_of[reg][opposite];
-  if (*known) return *known;
-  if (b->l->num_masks == QN_LANE_MASKS || b->mask_of[reg][!opposite]) b->l->failed = true;
-  qn_ll_lane_op op = {.name = "vcmpps", .form = QN_LANE_COMPARE};
-  if (is_truth(m)) {
-    op.name = opposite ? "vptestnmd" : "vptestmd", op.imm = -1;
-    op.a = op.b = load(b, &b->s->places[m->a], "vpmovzxbd", 8);
-  } else {
-    op.imm = compare_imm[opposite ? opposite_of(m->pred) : m->pred];
-    op.a = use(b, m->a), op.b = use(b, m->b);
+static qn_ll_lane_ref load_input(builder *b, uint32_t reg) {
+  return qn__ll_lane_load(b, &b->s->places[b->tape->insts[reg].a], "vmovups", 32);
+}
+
+qn_ll_lane_ref qn__ll_lane_use(builder *b, uint32_t reg) {
+  const qn_tinst *i = &b->tape->insts[reg];
+  if (!qn__ll_lane_by_lane(b, reg)) {
+    qn__ll_lane_drop(b, reg);
+    return fixed(b, QN_LANE_REGISTER, reg);
   }
-  *known = (uint8_t)++b->l->num_masks;
-  op.dst = (qn_ll_lane_ref){QN_LANE_NONE, (uint16_t)(*known - 1)};
-  put(b, op);
-  return *known;
-}
-
-/* A use of a comparison is over; where nothing has made a mask of it in the end, its operands were not used. */
-static void done_with(builder *b, uint32_t compare) {
-  const qn_tinst *m = &b->tape->insts[compare];
-  if (b->left[compare]) b->left[compare]--;
-  if (is_truth(m) || b->left[compare] || b->mask_of[compare][0] || b->mask_of[compare][1]) return;
-  drop(b, m->a), drop(b, m->b);
-}
-
-/* vmaxps and vminps give the second operand where one is NaN, or both are zero. */
-static const char *limit_of(const qn_tinst *m, const qn_tinst *s) {
-  bool same = m->a == s->b && m->b == s->c, crossed = m->a == s->c && m->b == s->b;
-  if (m->pred != OGT && m->pred != OLT) return NULL;
-  if (!same && !crossed) return NULL;
-  return (m->pred == OGT) == same ? "vmaxps" : "vminps";
-}
-
-static bool is_nought(const builder *b, uint32_t reg) {
-  return b->tape->insts[reg].op == QN_T_CONST && b->tape->insts[reg].imm == 0;
-}
-
-static bool same_ref(qn_ll_lane_ref x, qn_ll_lane_ref y) {
-  return x.kind == y.kind && x.n == y.n;
-}
-
-/* Whether the last instruction made x for this use alone, under no mask. */
-static bool just_made(const builder *b, uint32_t reg) {
-  const qn_ll_lane_op *last = b->l->num_ops ? &b->l->ops[b->l->num_ops - 1] : NULL;
-  return last && b->op_of[reg] == b->l->num_ops && b->left[reg] == 1 && !last->mask && same_ref(last->dst, b->at[reg]);
-}
-
-/* `mask ? 0 : x`: x is made under the opposite mask, which then has to stand before it. */
-static qn_ll_lane_ref put_nought_or(builder *b, const qn_tinst *s) {
-  qn_ll_lane_op *ops = b->l->ops;
-  bool made = just_made(b, s->c);
-  uint32_t before = b->l->num_ops;
-  uint8_t mask = mask_of(b, s->a, true);
-  qn_ll_lane_ref x = use(b, s->c);
-  drop(b, s->b), done_with(b, s->a);
-  if (made && b->l->num_ops > before) {
-    qn_ll_lane_op compare = ops[before];
-    made = !same_ref(compare.a, x) && !same_ref(compare.b, x);
-    if (made) ops[before] = ops[before - 1], ops[before - 1] = compare;
+  if (i->op == QN_T_INPUT && is_wide(i) && b->at[reg].kind == QN_LANE_NONE) {
+    b->at[reg] = load_input(b, reg);
+    b->op_of[reg] = b->l->num_ops;
   }
-  if (!made) x = copied(b, x);
-  ops[b->l->num_ops - 1].mask = mask, ops[b->l->num_ops - 1].zeros = true;
-  return x;
-}
-
-static qn_ll_lane_ref put_select(builder *b, uint32_t i) {
-  const qn_tinst *s = &b->tape->insts[i], *m = &b->tape->insts[s->a];
-  qn_ll_lane_ref none = {QN_LANE_NONE, 0};
-  bool compares = m->op == QN_T_FCMP && b->tape->insts[m->a].type == QN_TF32;
-  if ((!compares && !is_truth(m)) || !by_lane(b, s->a)) {
-    b->l->failed = true;
-    return none;
-  }
-  if (never_taken(b, s)) return use(b, s->c);
-  const char *limit = compares ? limit_of(m, s) : NULL;
-  if (limit) {
-    qn_ll_lane_ref x = use(b, s->b), y = use(b, s->c);
-    done_with(b, s->a);
-    return put_binary(b, limit, -1, x, y);
-  }
-  if (is_nought(b, s->b) && by_lane(b, s->c)) return put_nought_or(b, s);
-  uint8_t mask = mask_of(b, s->a, false);
-  qn_ll_lane_ref x = use(b, s->c), y = use(b, s->b), dst = temp(b);
-  done_with(b, s->a);
-  put(b, (qn_ll_lane_op){
-             .name = "vblendmps", .form = QN_LANE_BINARY, .imm = -1, .mask = mask, .dst = dst, .a = x, .b = y});
-  return dst;
+  qn__ll_lane_drop(b, reg);
+  return b->at[reg];
 }
 
 /* ---- instructions ---- */
 
 static const char *const binary_names[QN_T_COUNT] = {
-    [QN_T_FADD] = "vaddps",      [QN_T_FSUB] = "vsubps", [QN_T_FMUL] = "vmulps",
-    [QN_T_FSCALE] = "vscalefps", [QN_T_IADD] = "vpaddd", [QN_T_ISUB] = "vpsubd",
-    [QN_T_AND] = "vpandd",       [QN_T_OR] = "vpord",    [QN_T_XOR] = "vpxord"};
+    [QN_T_FADD] = "vaddps",  [QN_T_FSUB] = "vsubps",  [QN_T_FMUL] = "vmulps",  [QN_T_FSCALE] = "vscalefps",
+    [QN_T_IADD] = "vpaddd",  [QN_T_ISUB] = "vpsubd",  [QN_T_AND] = "vpandd",   [QN_T_OR] = "vpord",
+    [QN_T_XOR] = "vpxord",   [QN_T_SMAX] = "vpmaxsd", [QN_T_SMIN] = "vpminsd", [QN_T_UMAX] = "vpmaxud",
+    [QN_T_UMIN] = "vpminud", [QN_T_SHL] = "vpsllvd",  [QN_T_SHRS] = "vpsravd", [QN_T_SHRU] = "vpsrlvd"};
 
 static const struct {
   const char *name;
   int imm;
-} unary_names[QN_T_COUNT] = {[QN_T_FSQRT] = {"vsqrtps", -1},
-                             [QN_T_FROUND] = {"vrndscaleps", 8},
-                             [QN_T_FFLOOR] = {"vrndscaleps", 9},
-                             [QN_T_FCEIL] = {"vrndscaleps", 10},
-                             [QN_T_SITOFP] = {"vcvtdq2ps", -1}};
+} unary_names[QN_T_COUNT] = {
+    [QN_T_FSQRT] = {"vsqrtps", -1},     [QN_T_FROUND] = {"vrndscaleps", 8}, [QN_T_FFLOOR] = {"vrndscaleps", 9},
+    [QN_T_FCEIL] = {"vrndscaleps", 10}, [QN_T_SITOFP] = {"vcvtdq2ps", -1},  [QN_T_UITOFP] = {"vcvtudq2ps", -1}};
 
-static bool is_wide(const qn_tinst *i) {
-  return i->type == QN_TF32 || i->type == QN_TI32;
+/* By a constant, whose choice between equal numbers only matters for zeros: those of the other sign are left. A NaN is
+ * the second operand. */
+static qn_ll_lane_ref put_limit(builder *b, const qn_tinst *inst) {
+  bool most = inst->op == QN_T_FMIN, second = b->tape->insts[inst->b].op == QN_T_CONST;
+  uint32_t k = second ? inst->b : inst->a, x = second ? inst->a : inst->b, bits = (uint32_t)b->tape->insts[k].imm;
+  bool nan = (bits & 0x7FFFFFFFu) > 0x7F800000u, taken = bits == (most ? 0x80000000u : 0);
+  if (b->tape->insts[k].op != QN_T_CONST || nan || taken) b->l->failed = true;
+  qn_ll_lane_ref limit = qn__ll_lane_use(b, k), y = qn__ll_lane_use(b, x);
+  return qn__ll_lane_put_binary(b, most ? "vminps" : "vmaxps", -1, limit, y);
+}
+
+static qn_ll_lane_ref put_conversion(builder *b, const qn_tinst *inst) {
+  bool rounds;
+  uint32_t x = converted(b, inst, &rounds);
+  return put_unary(b, rounds ? "vcvtps2dq" : "vcvttps2dq", -1, qn__ll_lane_use(b, x));
+}
+
+/* ---- bytes and 16 bits: loaded where they are widened, and stored of 32 bits ---- */
+
+static bool is_narrow(const qn_tinst *i) {
+  return i->type == QN_TI8 || i->type == QN_TI16;
+}
+
+static qn_ll_lane_ref put_widened(builder *b, const qn_tinst *inst) {
+  static const char *const names[2][2] = {{"vpmovsxbd", "vpmovsxwd"}, {"vpmovzxbd", "vpmovzxwd"}};
+  const qn_tinst *of = &b->tape->insts[inst->a];
+  bool wide = of->type == QN_TI16;
+  if (of->op != QN_T_INPUT || !is_narrow(of) || !qn__ll_lane_by_lane(b, inst->a)) {
+    b->l->failed = true;
+    return (qn_ll_lane_ref){QN_LANE_NONE, 0};
+  }
+  qn__ll_lane_drop(b, inst->a);
+  return qn__ll_lane_load(b, &b->s->places[of->a], names[inst->op == QN_T_ZEXT][wide], wide ? 16 : 8);
+}
+
+static bool is_truncated(const builder *b, uint32_t reg) {
+  const qn_tinst *i = &b->tape->insts[reg];
+  return i->op == QN_T_TRUNC && is_narrow(i) && b->tape->insts[i->a].type == QN_TI32 && qn__ll_lane_by_lane(b, i->a);
 }
 
 /* ---- halves: a register of 16 bits is what will be converted to it where it is used, or not loaded yet; of bf16 it is
  * the upper half of 32 bits, which are rounded already ---- */
 
 static bool is_halves(const builder *b, uint32_t reg) {
-  return b->tape->insts[reg].op == QN_T_HALF_OUT && by_lane(b, reg);
+  return b->tape->insts[reg].op == QN_T_HALF_OUT && qn__ll_lane_by_lane(b, reg);
 }
 
 static bool is_upper(const builder *b, uint32_t reg) {
@@ -353,8 +300,9 @@ static bool is_upper(const builder *b, uint32_t reg) {
 }
 
 static qn_ll_lane_ref put_halves(builder *b, qn_ll_lane_ref x) {
-  qn_ll_lane_ref dst = temp(b);
-  put(b, (qn_ll_lane_op){
+  qn_ll_lane_ref dst = qn__ll_lane_temp(b);
+  qn__ll_lane_put(
+      b, (qn_ll_lane_op){
              .name = "vcvtps2ph", .form = QN_LANE_UNARY, .imm = NEAREST, .to_halves = true, .dst = dst, .a = x});
   return dst;
 }
@@ -362,19 +310,20 @@ static qn_ll_lane_ref put_halves(builder *b, qn_ll_lane_ref x) {
 /* From memory, or rounded on the way. */
 static qn_ll_lane_ref put_half_in(builder *b, const qn_tinst *inst) {
   const qn_tinst *of = &b->tape->insts[inst->b];
-  drop(b, inst->a);
-  if (of->op == QN_T_INPUT && by_lane(b, inst->b)) {
-    drop(b, inst->b);
+  qn__ll_lane_drop(b, inst->a);
+  if (of->op == QN_T_INPUT && qn__ll_lane_by_lane(b, inst->b)) {
+    qn__ll_lane_drop(b, inst->b);
     const qn_ll_place *from = &b->s->places[of->a];
-    if (!inst->pred) return load(b, from, "vcvtph2ps", 16);
-    return put_unary(b, "vpslld", 16, load(b, from, "vpmovzxwd", 16));
+    if (!inst->pred) return qn__ll_lane_load(b, from, "vcvtph2ps", 16);
+    return put_unary(b, "vpslld", 16, qn__ll_lane_load(b, from, "vpmovzxwd", 16));
   }
   if (!is_halves(b, inst->b) || of->pred != inst->pred) b->l->failed = true;
   if (inst->pred)
-    return put_binary(b, "vpandd", -1, use(b, inst->b),
-                      add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0xFFFF0000u}));
-  qn_ll_lane_ref x = put_halves(b, use(b, inst->b)), dst = temp(b);
-  put(b, (qn_ll_lane_op){.name = "vcvtph2ps", .form = QN_LANE_UNARY, .imm = -1, .of_halves = true, .dst = dst, .a = x});
+    return qn__ll_lane_put_binary(b, "vpandd", -1, qn__ll_lane_use(b, inst->b),
+                                  add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0xFFFF0000u}));
+  qn_ll_lane_ref x = put_halves(b, qn__ll_lane_use(b, inst->b)), dst = qn__ll_lane_temp(b);
+  qn__ll_lane_put(
+      b, (qn_ll_lane_op){.name = "vcvtph2ps", .form = QN_LANE_UNARY, .imm = -1, .of_halves = true, .dst = dst, .a = x});
   return dst;
 }
 
@@ -382,30 +331,30 @@ static qn_ll_lane_ref put_half_in(builder *b, const qn_tinst *inst) {
 static qn_ll_lane_ref put_rounded(builder *b, qn_ll_lane_ref x) {
   qn_ll_lane_ref one = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 1});
   qn_ll_lane_ref most = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0x7FFF});
-  qn_ll_lane_ref odd = put_binary(b, "vpandd", -1, put_unary(b, "vpsrld", 16, x), one);
-  return put_binary(b, "vpaddd", -1, put_binary(b, "vpaddd", -1, x, most), odd);
+  qn_ll_lane_ref odd = qn__ll_lane_put_binary(b, "vpandd", -1, put_unary(b, "vpsrld", 16, x), one);
+  return qn__ll_lane_put_binary(b, "vpaddd", -1, qn__ll_lane_put_binary(b, "vpaddd", -1, x, most), odd);
 }
 
 /* A NaN loses what it carries; the rest is left to the conversion. */
 static qn_ll_lane_ref put_half_out(builder *b, const qn_tinst *inst) {
-  drop(b, inst->a);
-  qn_ll_lane_ref x = use(b, inst->b), to;
+  qn__ll_lane_drop(b, inst->a);
+  qn_ll_lane_ref x = qn__ll_lane_use(b, inst->b), to;
   if (!b->nan_mask && b->l->num_masks == QN_LANE_MASKS) b->l->failed = true;
   if (!b->nan_mask) b->nan_mask = (uint8_t)++b->l->num_masks;
-  put(b, (qn_ll_lane_op){.name = "vcmpps",
-                         .form = QN_LANE_COMPARE,
-                         .imm = UNORDERED,
-                         .dst = {QN_LANE_NONE, (uint16_t)(b->nan_mask - 1)},
-                         .a = x,
-                         .b = x});
-  to = is_over(b, x) ? x : copied(b, x);
-  put(b, (qn_ll_lane_op){.name = "vpternlogd",
-                         .form = QN_LANE_FMA_213,
-                         .imm = AND_OR,
-                         .mask = b->nan_mask,
-                         .dst = to,
-                         .a = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0xFF800000u}),
-                         .b = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0x00400000u})});
+  qn__ll_lane_put(b, (qn_ll_lane_op){.name = "vcmpps",
+                                     .form = QN_LANE_COMPARE,
+                                     .imm = UNORDERED,
+                                     .dst = {QN_LANE_NONE, (uint16_t)(b->nan_mask - 1)},
+                                     .a = x,
+                                     .b = x});
+  to = is_over(b, x) ? x : qn__ll_lane_copied(b, x);
+  qn__ll_lane_put(b, (qn_ll_lane_op){.name = "vpternlogd",
+                                     .form = QN_LANE_FMA_213,
+                                     .imm = AND_OR,
+                                     .mask = b->nan_mask,
+                                     .dst = to,
+                                     .a = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0xFF800000u}),
+                                     .b = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = 0x00400000u})});
   return inst->pred ? put_rounded(b, to) : to;
 }
 
@@ -413,12 +362,15 @@ static void put_inst(builder *b, uint32_t i) {
   const qn_tinst *inst = &b->tape->insts[i], *of;
   qn_ll_lane_ref none = {QN_LANE_NONE, 0}, x, y;
   if (is_kept(b, i)) {
-    b->at[i] = load(b, b->s->kept_at, "vmovups", 32);
+    b->at[i] = qn__ll_lane_load(b, b->s->kept_at, "vmovups", 32);
   } else if (inst->op == QN_T_FCMP) {
     b->at[i] = none; /* written where it is used */
     return;
-  } else if (inst->op == QN_T_INPUT && (inst->type == QN_TI16 || inst->type == QN_TI1)) {
-    b->at[i] = none; /* loaded where it is widened, or asked */
+  } else if (inst->op == QN_T_INPUT && (is_narrow(inst) || inst->type == QN_TI1 || b->s->late)) {
+    b->at[i] = none; /* loaded where it is widened, asked, or used */
+    return;
+  } else if (is_truncated(b, i)) {
+    b->at[i] = qn__ll_lane_use(b, inst->a); /* narrowed where it is stored */
     return;
   } else if (inst->op == QN_T_HALF_OUT) {
     b->at[i] = put_half_out(b, inst);
@@ -427,11 +379,11 @@ static void put_inst(builder *b, uint32_t i) {
   } else if (inst->op == QN_T_HALF_IN) {
     b->at[i] = put_half_in(b, inst);
   } else if (inst->op == QN_T_INPUT) {
-    b->at[i] = load(b, &b->s->places[inst->a], "vmovups", 32);
+    b->at[i] = load_input(b, i);
   } else if (inst->op == QN_T_BITCAST) {
     of = &b->tape->insts[inst->a];
     if (!is_wide(of)) b->l->failed = true;
-    b->at[i] = use(b, inst->a);
+    b->at[i] = qn__ll_lane_use(b, inst->a);
     b->op_of[i] = b->op_of[inst->a];
     return;
   } else if (b->s->counts && i == b->s->sum) {
@@ -439,20 +391,26 @@ static void put_inst(builder *b, uint32_t i) {
   } else if (b->s->counts && i == b->s->difference) {
     b->at[i] = put_difference(b, inst);
   } else if (inst->op == QN_T_SELECT) {
-    b->at[i] = put_select(b, i);
+    b->at[i] = qn__ll_lane_put_select(b, i);
   } else if (inst->op == QN_T_FDIV) {
     b->at[i] = put_division(b, i);
+  } else if (inst->op == QN_T_FPTOSI) {
+    b->at[i] = put_conversion(b, inst);
+  } else if (inst->op == QN_T_ZEXT || inst->op == QN_T_SEXT) {
+    b->at[i] = put_widened(b, inst);
+  } else if (inst->op == QN_T_FMAX || inst->op == QN_T_FMIN) {
+    b->at[i] = put_limit(b, inst);
   } else if (inst->op == QN_T_IMUL) {
     b->at[i] = put_product(b, inst);
   } else if (inst->op == QN_T_FMA) {
     qn_ll_lane_ref z;
-    x = use(b, inst->a), y = use(b, inst->b), z = use(b, inst->c);
+    x = qn__ll_lane_use(b, inst->a), y = qn__ll_lane_use(b, inst->b), z = qn__ll_lane_use(b, inst->c);
     b->at[i] = put_fma(b, x, y, z);
   } else if (binary_names[inst->op]) {
-    x = use(b, inst->a), y = use(b, inst->b);
-    b->at[i] = put_binary(b, binary_names[inst->op], -1, x, y);
+    x = qn__ll_lane_use(b, inst->a), y = qn__ll_lane_use(b, inst->b);
+    b->at[i] = qn__ll_lane_put_binary(b, binary_names[inst->op], -1, x, y);
   } else if (unary_names[inst->op].name) {
-    x = use(b, inst->a);
+    x = qn__ll_lane_use(b, inst->a);
     b->at[i] = put_unary(b, unary_names[inst->op].name, unary_names[inst->op].imm, x);
   } else {
     b->l->failed = true;
@@ -465,25 +423,58 @@ static void put_inst(builder *b, uint32_t i) {
 static void put_reduction(builder *b, const qn_ll_lanes_sink *k) {
   const qn_tinst *inst = &b->tape->insts[k->reduction];
   qn_ll_lane_ref sum = {QN_LANE_SUM, (uint16_t)b->l->num_sums};
-  qn_ll_lane_op op = {.name = "vaddps", .form = QN_LANE_BINARY, .imm = -1, .dst = sum, .a = sum, .b = use(b, k->reg)};
+  qn_ll_lane_op op = {
+      .name = "vaddps", .form = QN_LANE_BINARY, .imm = -1, .dst = sum, .a = sum, .b = qn__ll_lane_use(b, k->reg)};
   if (inst->op != QN_T_ALL_FSUM) op.name = "vrangeps", op.imm = inst->op == QN_T_ALL_FMAX ? 5 : 4;
   if (inst->type != QN_TF32 || inst->op > QN_T_ALL_FSUM) b->l->failed = true;
   b->l->num_sums += 2;
-  put(b, op);
+  qn__ll_lane_put(b, op);
 }
 
 /* Lower halves next to each other. */
 static qn_ll_lane_ref put_lower(builder *b, qn_ll_lane_ref x) {
-  qn_ll_lane_ref dst = temp(b);
-  put(b, (qn_ll_lane_op){.name = "vpmovdw", .form = QN_LANE_UNARY, .imm = -1, .to_halves = true, .dst = dst, .a = x});
+  qn_ll_lane_ref dst = qn__ll_lane_temp(b);
+  qn__ll_lane_put(
+      b, (qn_ll_lane_op){.name = "vpmovdw", .form = QN_LANE_UNARY, .imm = -1, .to_halves = true, .dst = dst, .a = x});
   return dst;
+}
+
+static void put_narrowed(builder *b, const qn_ll_lanes_sink *k) {
+  bool bytes = b->tape->insts[k->reg].type == QN_TI8;
+  if (k->to->access != QN_ACCESS_DENSE || qn__ll_mem_bits(k->to->mem) != (bytes ? 8 : 16)) b->l->failed = true;
+  if (b->s->region->g->past_caches || k->to->mem == QN_I1) b->l->failed = true;
+  qn__ll_lane_put(b, (qn_ll_lane_op){.name = bytes ? "vpmovdb" : "vpmovdw",
+                                     .form = QN_LANE_STORE,
+                                     .imm = -1,
+                                     .a = qn__ll_lane_use(b, k->reg),
+                                     .place = k->to});
+}
+
+static void put_packed(builder *b, const qn_ll_lanes_sink *k) {
+  const qn_ll_narrow *n = b->s->packs;
+  bool right = k->to->access == QN_ACCESS_DENSE && qn__ll_mem_bits(k->to->mem) == 8 && !n->floats && !n->limits;
+  uint32_t add = (uint32_t)n->add & 0xFFFF;
+  if (!right || b->s->region->g->past_caches) b->l->failed = true;
+  qn_ll_lane_op op = {.name = n->is_unsigned ? "vpackuswb" : "vpacksswb", .form = QN_LANE_PACK, .imm = -1};
+  op.a = qn__ll_lane_use(b, k->reg);
+  op.b = add_fixed(b, (qn_ll_lane_fixed){.value = QN_LANE_QUARTERS});
+  if (add) op.c = add_fixed(b, (qn_ll_lane_fixed){.is_const = true, .bits = add << 16 | add});
+  op.dst = qn__ll_lane_temp(b), op.place = k->to;
+  qn__ll_lane_put(b, op);
 }
 
 static void put_store(builder *b, const qn_ll_lanes_sink *k) {
   bool past = b->s->region->g->past_caches, halves = is_halves(b, k->reg);
+  if (b->s->packs || is_truncated(b, k->reg)) {
+    (b->s->packs ? put_packed : put_narrowed)(b, k);
+    return;
+  }
   if (k->to->access != QN_ACCESS_DENSE || qn__ll_mem_bits(k->to->mem) != (halves ? 16 : 32)) b->l->failed = true;
-  qn_ll_lane_op op = {
-      .name = past ? "vmovntps" : "vmovups", .form = QN_LANE_STORE, .imm = -1, .a = use(b, k->reg), .place = k->to};
+  qn_ll_lane_op op = {.name = past ? "vmovntps" : "vmovups",
+                      .form = QN_LANE_STORE,
+                      .imm = -1,
+                      .a = qn__ll_lane_use(b, k->reg),
+                      .place = k->to};
   if (is_upper(b, k->reg)) {
     op.a = put_unary(b, "vpsrld", 16, op.a);
     if (past)
@@ -494,7 +485,7 @@ static void put_store(builder *b, const qn_ll_lanes_sink *k) {
     op.a = put_halves(b, op.a), op.of_halves = true;
   else if (halves)
     op.name = "vcvtps2ph", op.imm = NEAREST;
-  put(b, op);
+  qn__ll_lane_put(b, op);
 }
 
 static void put_sinks(builder *b) {
@@ -507,14 +498,14 @@ static void put_sinks(builder *b) {
   if (s->counts) b->l->ops[b->counted].dst = (qn_ll_lane_ref){QN_LANE_SUM, (uint16_t)b->l->num_sums++};
   if (!s->finds_least) return;
   qn_ll_lane_ref least = {QN_LANE_SUM, (uint16_t)b->l->num_sums++};
-  uint8_t mask = mask_of(b, s->least_but, true);
-  put(b, (qn_ll_lane_op){.name = "vminps",
-                         .form = QN_LANE_BINARY,
-                         .imm = -1,
-                         .mask = mask,
-                         .dst = least,
-                         .a = use(b, s->least_of),
-                         .b = least});
+  uint8_t mask = qn__ll_lane_mask_of(b, s->least_but, true);
+  qn__ll_lane_put(b, (qn_ll_lane_op){.name = "vminps",
+                                     .form = QN_LANE_BINARY,
+                                     .imm = -1,
+                                     .mask = mask,
+                                     .dst = least,
+                                     .a = qn__ll_lane_use(b, s->least_of),
+                                     .b = least});
 }
 
 qn_ll_lane_list *qn__ll_lane_list(const qn_ll_lanes *s) {
@@ -534,9 +525,9 @@ qn_ll_lane_list *qn__ll_lane_list(const qn_ll_lanes *s) {
   }
   see_all(&b);
   for (uint32_t i = 0; i < n && !b.l->failed; i++)
-    if (b.seen[i] && by_lane(&b, i)) put_inst(&b, i);
+    if (b.seen[i] && qn__ll_lane_by_lane(&b, i)) put_inst(&b, i);
   for (uint32_t k = 0; k < s->num_sinks; k++) /* what is stored or added up is made here */
-    if (!by_lane(&b, s->sinks[k].reg)) b.l->failed = true;
+    if (!qn__ll_lane_by_lane(&b, s->sinks[k].reg)) b.l->failed = true;
   if (!b.l->failed) put_sinks(&b);
   return b.l->failed ? NULL : b.l;
 }

@@ -6,7 +6,7 @@
 #ifndef QN_LL_LANES_H
 #define QN_LL_LANES_H
 #include "buf.h"
-#include "ll.h"
+#include "narrow.h"
 
 enum {
   QN_LL_MAGIC = 0x4B400000,
@@ -28,7 +28,9 @@ typedef struct qn_ll_lanes {
   const qn_ll_place *places;  /* of inputs */
   const qn_ll_place *kept_at; /* register `kept` is loaded from there instead of computed; null for none */
   uint32_t kept;
-  bool by_products; /* divisions are by prepared divisors, all `usual` and checked */
+  bool by_products;          /* divisions are by prepared divisors, all `usual` and checked */
+  bool late;                 /* inputs are loaded where they are used, also such as are the same for all lanes */
+  const qn_ll_narrow *packs; /* the only sink is what bytes are packed of, never `scaled`; null: whole registers */
   bool finds_least; /* one value more is carried, behind the partials: the smallest of register `least_of`, but where
                      * the comparison in register `least_but` holds */
   uint32_t least_of, least_but;
@@ -69,7 +71,9 @@ typedef enum qn_ll_lane_form {
   QN_LANE_FMA_213, /* dst = dst * a + b */
   QN_LANE_FMA_231, /* dst = dst + a * b, or - */
   QN_LANE_PAIR,    /* dst = op(dst, a of the first vector, a of the second) */
-  QN_LANE_COMPARE  /* mask = op(a, b) */
+  QN_LANE_COMPARE, /* mask = op(a, b) */
+  QN_LANE_PACK     /* memory = bytes of both vectors, of a: op saturates 16 bits to them, to which c is added before,
+                    * if anything; dst is room, b: quarters */
 } qn_ll_lane_form;
 
 typedef struct qn_ll_lane_op {
@@ -79,13 +83,19 @@ typedef struct qn_ll_lane_op {
   uint8_t mask;              /* 1 + the mask under which it is done, of which vectors have their own; 0: none */
   bool zeros;                /* lanes outside the mask are 0, else what they were */
   bool to_halves, of_halves; /* the result, or operand a, is of 16 bits a lane: half a register */
-  qn_ll_lane_ref dst, a, b;
+  qn_ll_lane_ref dst, a, b, c;
   const qn_ll_place *place;
 } qn_ll_lane_op;
 
-typedef enum qn_ll_lane_value { QN_LANE_REGISTER, QN_LANE_INVERSE, QN_LANE_MINUS, QN_LANE_REST } qn_ll_lane_value;
+typedef enum qn_ll_lane_value {
+  QN_LANE_REGISTER,
+  QN_LANE_INVERSE,
+  QN_LANE_MINUS,
+  QN_LANE_REST,
+  QN_LANE_QUARTERS /* numbers 0, 4, 8, 12, 1 and so on: what stands where once two vectors are packed */
+} qn_ll_lane_value;
 typedef struct qn_ll_lane_fixed {
-  uint8_t value; /* of register `reg`, or of the divisor of the division `reg` */
+  uint8_t value; /* of register `reg`, or of the divisor of the division `reg`; or of nothing */
   uint32_t reg;
   bool is_const;
   uint32_t bits; /* of a constant */

@@ -40,6 +40,7 @@ static bool may_spill(const qn_ll_lane_list *l, uint32_t f) {
     const qn_ll_lane_op *op = &l->ops[k];
     bool first = op->a.kind == QN_LANE_FIXED && op->a.n == f, under = op->mask && op->form == QN_LANE_MOVE;
     if (first && (op->form != QN_LANE_MOVE || under)) return false;
+    if (op->c.kind == QN_LANE_FIXED && op->c.n == f) return false;
   }
   return true;
 }
@@ -130,7 +131,9 @@ static void put_memory(writer *w, const qn_ll_place *of, uint32_t vector) {
   uint32_t i = 0, bytes = qn__ll_mem_bits(of->mem) / 8;
   if (w->measures) return;
   while (w->places[i] != of) i++;
-  if (w->loop)
+  if (of->access == QN_ACCESS_NONE)
+    qn__buf_fmt(&w->text, w->loop ? "(%%%s)" : "(%s)", qn__ll_lane_bases[i]);
+  else if (w->loop)
     qn__buf_fmt(&w->text, "%u(%%%s,%%rsi,%u)", vector * 16 * bytes, qn__ll_lane_bases[i], bytes);
   else
     qn__buf_fmt(&w->text, "%u($%u,$%u,%u)", vector * 16 * bytes, first_place(w) + i, first_place(w) + w->num_places,
@@ -166,26 +169,35 @@ static void take(writer *w, part *p, qn_ll_lane_ref r, uint32_t v) {
 
 /* ---- instructions ---- */
 
+static bool is_temp(qn_ll_lane_ref r, uint32_t n) {
+  return r.kind == QN_LANE_TEMP && r.n == n;
+}
+
 /* A load whose vector is nothing but the last operand of the instruction behind it is that operand. */
 static bool is_operand(const writer *w, const part *p, uint32_t k) {
   const qn_ll_lane_op *load = &p->l->ops[k], *next = load + 1;
   if (w->rest || load->form != QN_LANE_LOAD || qn__ll_mem_bits(load->place->mem) != 32) return false;
-  if (k + 1 == p->l->num_ops || next->form != QN_LANE_BINARY) return false;
-  bool last = next->b.kind == QN_LANE_TEMP && next->b.n == load->dst.n,
-       first = next->a.kind == next->b.kind && next->a.n == next->b.n;
-  return last && !first && p->last[load->dst.n] == k + 1;
+  if (k + 1 == p->l->num_ops || p->last[load->dst.n] != k + 1) return false;
+  if (next->form == QN_LANE_UNARY) return !next->of_halves && !next->to_halves && is_temp(next->a, load->dst.n);
+  if (next->form != QN_LANE_BINARY && next->form != QN_LANE_FMA_213 && next->form != QN_LANE_FMA_231) return false;
+  bool changed = next->form != QN_LANE_BINARY && is_temp(next->dst, load->dst.n);
+  return is_temp(next->b, load->dst.n) && !is_temp(next->a, load->dst.n) && !changed;
+}
+
+static void put_loaded(writer *w, const qn_ll_lane_op *load, uint32_t vector) {
+  put_memory(w, load->place, vector);
+  if (load->place->access == QN_ACCESS_NONE) put_text(w, "{1to16}");
 }
 
 static void put_sources(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) {
   const qn_ll_lane_op *op = &p->l->ops[k];
-  if (op->b.kind != QN_LANE_NONE) {
-    if (k && is_operand(w, p, k - 1))
-      put_memory(w, op[-1].place, vector);
-    else
-      put_ref(w, p, op->b, v);
-    put_text(w, ", ");
-  }
-  put_operand(w, p, op->a, v, op->of_halves);
+  bool loads = k && is_operand(w, p, k - 1), both = op->b.kind != QN_LANE_NONE;
+  if (loads)
+    put_loaded(w, op - 1, vector);
+  else if (both)
+    put_ref(w, p, op->b, v);
+  if (both) put_text(w, ", ");
+  if (both || !loads) put_operand(w, p, op->a, v, op->of_halves);
 }
 
 /* Bits are collected. */
@@ -207,6 +219,32 @@ static void put_both(writer *w, const part *p, const qn_ll_lane_op *op, uint32_t
   put_ref(w, p, op->dst, 0), put_text(w, "\n");
 }
 
+static void put_three(writer *w, const part *p, const char *name, qn_ll_lane_ref b, qn_ll_lane_ref a,
+                      qn_ll_lane_ref dst, uint32_t v) {
+  put_text(w, name), put_text(w, " ");
+  put_ref(w, p, b, v), put_text(w, ", "), put_ref(w, p, a, v), put_text(w, ", "), put_ref(w, p, dst, v);
+  put_text(w, "\n");
+}
+
+/* Once, with the last vector of the pair. */
+static void put_pack(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) {
+  const qn_ll_lane_op *op = &p->l->ops[k];
+  if (!v && !w->single) return;
+  take(w, p, op->dst, v);
+  w->halved |= 1u << p->at[v][op->dst.n];
+  put_text(w, "vpackssdw "), put_ref(w, p, op->a, v), put_text(w, ", "), put_ref(w, p, op->a, 0);
+  put_text(w, ", "), put_ref(w, p, op->dst, v), put_text(w, "\n");
+  if (op->c.kind != QN_LANE_NONE) put_three(w, p, "vpaddsw", op->c, op->dst, op->dst, v);
+  put_three(w, p, op->name, op->dst, op->dst, op->dst, v);
+  put_three(w, p, "vpermd", op->dst, op->b, op->dst, v);
+  put_text(w, w->rest ? "vmovdqu8 " : "vmovdqu64 ");
+  put_operand(w, p, op->dst, v, true), put_text(w, ", "), put_memory(w, op->place, vector - v);
+  if (w->rest && !w->measures) qn__buf_fmt(&w->text, " {%%k%u}", QN_LANE_BYTES_MASK);
+  put_text(w, "\n");
+  for (uint32_t i = 0; i <= v; i++) give_back(w, p, op->a, i, k);
+  give_back(w, p, op->dst, v, k);
+}
+
 /* A sink's place tells its register by where it is in the sinks. */
 static void put_number(writer *w, const part *p, const qn_ll_lane_op *op) {
   uint32_t k = 0;
@@ -226,6 +264,10 @@ static void put_op(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) 
   }
   if (op->form == QN_LANE_PAIR) {
     put_both(w, p, op, v);
+    return;
+  }
+  if (op->form == QN_LANE_PACK) {
+    put_pack(w, p, k, v, vector);
     return;
   }
   bool copied = op->form == QN_LANE_MOVE && op->a.kind == QN_LANE_FIXED && w->fixed[p->fixed[op->a.n]].spilled;
@@ -295,6 +337,12 @@ static void write_constraints(const writer *w, qn_buf *out) {
   qn__buf_c(out, ",~{memory}");
 }
 
+static LLVMValueRef quarters(qn_ll *g) {
+  LLVMValueRef all[16];
+  for (uint32_t i = 0; i < 16; i++) all[i] = qn__ll_i32(g, i % 4 * 4 + i / 4);
+  return LLVMConstVector(all, 16);
+}
+
 static LLVMValueRef fixed_value(const writer *w, uint32_t f) {
   const qn_ll_region *r = w->fixed[f].of->s->region;
   const qn_ll_lane_fixed *x = w->fixed[f].value;
@@ -304,6 +352,7 @@ static LLVMValueRef fixed_value(const writer *w, uint32_t f) {
   case QN_LANE_INVERSE: v = r->divisors[x->reg].inverse; break;
   case QN_LANE_MINUS: v = r->divisors[x->reg].minus; break;
   case QN_LANE_REST: v = r->divisors[x->reg].rest; break;
+  case QN_LANE_QUARTERS: v = quarters(r->g); break;
   }
   if (LLVMGetTypeKind(LLVMTypeOf(v)) != LLVMVectorTypeKind) v = qn__ll_splat(r->g, v, 16);
   return LLVMBuildBitCast(r->g->b, v, LLVMVectorType(r->g->f32, 16), "");

@@ -7,7 +7,8 @@
 
 enum { QN_LANE_PLACES = 8, QN_LANE_VECTORS = 2 };
 enum { QN_LANES_FIXED_MOST = QN_LL_LANES_PARTS * QN_LANE_FIXED_MOST };
-enum { QN_LANE_REST_MASK = 6 }; /* of a pair's first vector where a loop has less than a pair left; the next: second */
+/* Where a loop has less than a pair left: of a pair's bytes, of its first vector, of the second. */
+enum { QN_LANE_BYTES_MASK = 5, QN_LANE_REST_MASK };
 
 /* What is done to one pair of vectors, beside what is done to others. */
 typedef struct qn_ll_lane_part {

@@ -1,5 +1,7 @@
 /* Saturating packs: finding what they may store, and storing. */
 #include "narrow.h"
+#include "fpenv.h"
+#include <math.h>
 #include <string.h>
 
 /* ---- finding ---- */
@@ -113,6 +115,62 @@ bool qn__ll_narrow_find_plain(const qn_ll *g, const qn_tape *t, qn_scalar mem, q
   int32_t add;
   if (i->op == QN_T_IADD && const_int(t, i->b, &add) && within(t, i->a, -30000, 30000)) out->reg = i->a, out->add = add;
   return true;
+}
+
+/* ---- limits that packs keep ---- */
+
+static bool float_const(const qn_tape *t, uint32_t reg, float *out) {
+  const qn_tinst *i = &t->insts[reg];
+  uint32_t bits = (uint32_t)i->imm;
+  memcpy(out, &bits, sizeof *out);
+  return i->op == QN_T_CONST && i->type == QN_TF32;
+}
+
+/* What quotient.c has made of a division: q = fma(y, inverse, y * rest), y = x limited, below first, and 0 for NaN
+ * where there can be one. */
+typedef struct code_limits {
+  qn_tinst *q, *small, *above, *compare; /* above: where y is limited to `high`; compare: what decides that */
+  uint32_t x;
+  float inverse, rest, low, high;
+  bool may_be_nan;
+} code_limits;
+
+static bool find_limited(const qn_tape *t, uint32_t reg, code_limits *l) {
+  enum { OGT = 2, OLT = 4, UNO = 14 };
+  const qn_tinst *i = &t->insts[reg];
+  if (i->op != QN_T_FPTOSI || t->insts[i->a].op != QN_T_FROUND) return false;
+  l->q = &t->insts[t->insts[i->a].a];
+  if (l->q->op != QN_T_FMA || !float_const(t, l->q->b, &l->inverse)) return false;
+  l->small = &t->insts[l->q->c];
+  l->above = &t->insts[l->q->a];
+  if (l->small->op != QN_T_FMUL || l->small->a != l->q->a || !float_const(t, l->small->b, &l->rest)) return false;
+  const qn_tinst *nan = l->above->op == QN_T_SELECT ? &t->insts[l->above->a] : NULL;
+  l->may_be_nan = nan && nan->op == QN_T_FCMP && nan->pred == UNO && nan->a == nan->b;
+  if (l->may_be_nan) l->above = &t->insts[l->above->c];
+  l->compare = &t->insts[l->above->a];
+  if (l->above->op != QN_T_SELECT || l->compare->op != QN_T_FCMP || l->compare->pred != OGT ||
+      l->compare->a != l->above->c || l->compare->b != l->above->b || !float_const(t, l->above->b, &l->high))
+    return false;
+  const qn_tinst *below = &t->insts[l->above->c], *lower = &t->insts[below->a];
+  if (below->op != QN_T_SELECT || lower->op != QN_T_FCMP || lower->pred != OLT || lower->a != below->c ||
+      lower->b != below->b || !float_const(t, below->b, &l->low))
+    return false;
+  l->x = below->c;
+  return !l->may_be_nan || nan->a == l->x;
+}
+
+void qn__ll_narrow_drop_limits(const qn_ll_narrow *n, qn_tape *t) {
+  code_limits l;
+  if (!find_limited(t, n->reg, &l) || !(l.inverse <= 0x1p20f)) return;
+  qn_fp_env saved = qn__fp_enter();
+  float least = rintf(fmaf(l.low, l.inverse, l.low * l.rest)) + (float)n->add;
+  float most = rintf(fmaf(l.high, l.inverse, l.high * l.rest)) + (float)n->add;
+  qn__fp_leave(saved);
+  if (least != (n->is_unsigned ? 0 : -128)) return;
+  l.compare->a = l.above->c = l.x;
+  const qn_trange *r = t->ranges ? &t->ranges[l.x] : NULL;
+  bool small = r && !r->nan && r->lo * (double)l.inverse > -0x1p30 && r->hi * (double)l.inverse < 0x1p30;
+  if (small && !l.may_be_nan && most == (n->is_unsigned ? 255 : 127)) l.q->a = l.small->a = l.x;
 }
 
 /* ---- storing ---- */

@@ -23,6 +23,10 @@ typedef struct qn_ll_narrow {
 bool qn__ll_narrow_find(const qn_ll *g, const qn_tape *tape, qn_scalar mem, qn_ll_narrow *out);
 /* The same, but never `scaled`. */
 bool qn__ll_narrow_find_plain(const qn_ll *g, const qn_tape *tape, qn_scalar mem, qn_ll_narrow *out);
+/* Codes of quotient.c are limited below where packs saturate, mostly: x that is lower still becomes a lower integer, or
+ * the least there is where it is too large for one (or, infinite, NaN), and saturates to the same byte. Above that is
+ * so where x is known to be small enough to become an integer. */
+void qn__ll_narrow_drop_limits(const qn_ll_narrow *n, qn_tape *t);
 /* Whether all multipliers, one or more values of equal type, are as `scaled` wants them: i1. Minus zero is not. */
 LLVMValueRef qn__ll_narrow_check(qn_ll *g, uint32_t count, const LLVMValueRef *multipliers);
 /* The output of `count` (2 to 4) regions, whose vectors stand next to each other. */

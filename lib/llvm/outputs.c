@@ -5,10 +5,7 @@
  * by element where there are no masks. Where the outputs cannot be aligned at one element, everything is stored so. */
 #include "outputs.h"
 #include "codes.h"
-#include "fpenv.h"
 #include "lanes.h"
-#include <math.h>
-#include <string.h>
 
 enum { FAR = 2 << 20 }; /* bytes, which are in no cache near by */
 enum { TEXT_WORK = 8, GROUPED_WORK = 40, LONG_DIVISION = 9, CHECKED_DIVISION = 4 }; /* operations per vector */
@@ -43,63 +40,6 @@ static uint32_t count_of(const qn_ll_outputs *o) {
   return work <= GROUPED_WORK ? 4 : 1;
 }
 
-static bool float_const(const qn_tape *t, uint32_t reg, float *out) {
-  const qn_tinst *i = &t->insts[reg];
-  uint32_t bits = (uint32_t)i->imm;
-  memcpy(out, &bits, sizeof *out);
-  return i->op == QN_T_CONST && i->type == QN_TF32;
-}
-
-/* What quotient.c has made of a division: q = fma(y, inverse, y * rest), y = x limited, below first, and 0 for NaN
- * where there can be one. */
-typedef struct limited {
-  qn_tinst *q, *small, *above, *compare; /* above: where y is limited to `high`; compare: what decides that */
-  uint32_t x;
-  float inverse, rest, low, high;
-  bool may_be_nan;
-} limited;
-
-static bool find_limited(const qn_tape *t, uint32_t reg, limited *l) {
-  enum { OGT = 2, OLT = 4, UNO = 14 };
-  const qn_tinst *i = &t->insts[reg];
-  if (i->op != QN_T_FPTOSI || t->insts[i->a].op != QN_T_FROUND) return false;
-  l->q = &t->insts[t->insts[i->a].a];
-  if (l->q->op != QN_T_FMA || !float_const(t, l->q->b, &l->inverse)) return false;
-  l->small = &t->insts[l->q->c];
-  l->above = &t->insts[l->q->a];
-  if (l->small->op != QN_T_FMUL || l->small->a != l->q->a || !float_const(t, l->small->b, &l->rest)) return false;
-  const qn_tinst *nan = l->above->op == QN_T_SELECT ? &t->insts[l->above->a] : NULL;
-  l->may_be_nan = nan && nan->op == QN_T_FCMP && nan->pred == UNO && nan->a == nan->b;
-  if (l->may_be_nan) l->above = &t->insts[l->above->c];
-  l->compare = &t->insts[l->above->a];
-  if (l->above->op != QN_T_SELECT || l->compare->op != QN_T_FCMP || l->compare->pred != OGT ||
-      l->compare->a != l->above->c || l->compare->b != l->above->b || !float_const(t, l->above->b, &l->high))
-    return false;
-  const qn_tinst *below = &t->insts[l->above->c], *lower = &t->insts[below->a];
-  if (below->op != QN_T_SELECT || lower->op != QN_T_FCMP || lower->pred != OLT || lower->a != below->c ||
-      lower->b != below->b || !float_const(t, below->b, &l->low))
-    return false;
-  l->x = below->c;
-  return !l->may_be_nan || nan->a == l->x;
-}
-
-/* Codes of quotient.c are limited below where packs saturate, mostly: x that is lower still becomes a lower integer, or
- * the least there is where it is too large for one (or, infinite, NaN), and saturates to the same byte. Above that is
- * so where x is known to be small enough to become an integer. */
-static void drop_limits(const group *p, qn_tape *t) {
-  limited l;
-  if (!find_limited(t, p->narrow.reg, &l) || !(l.inverse <= 0x1p20f)) return;
-  qn_fp_env saved = qn__fp_enter();
-  float least = rintf(fmaf(l.low, l.inverse, l.low * l.rest)) + (float)p->narrow.add;
-  float most = rintf(fmaf(l.high, l.inverse, l.high * l.rest)) + (float)p->narrow.add;
-  qn__fp_leave(saved);
-  if (least != (p->narrow.is_unsigned ? 0 : -128)) return;
-  l.compare->a = l.above->c = l.x;
-  const qn_trange *r = t->ranges ? &t->ranges[l.x] : NULL;
-  bool small = r && !r->nan && r->lo * (double)l.inverse > -0x1p30 && r->hi * (double)l.inverse < 0x1p30;
-  if (small && !l.may_be_nan && most == (p->narrow.is_unsigned ? 255 : 127)) l.q->a = l.small->a = l.x;
-}
-
 /* The tape up to what is packed. */
 static const qn_tape *packed_tape(group *p, const qn_tape *tape) {
   qn_arena *arena = p->o->g->arena;
@@ -110,7 +50,7 @@ static const qn_tape *packed_tape(group *p, const qn_tape *tape) {
   t->insts = qn__arena_copy(arena, tape->insts, tape->num_insts * sizeof *tape->insts);
   if (!t->outputs || !t->insts) return NULL;
   if (!p->divides && p->narrow.scaled) t->insts[p->narrow.convert].a = p->narrow.convert_from;
-  if (!p->divides && !p->narrow.scaled) drop_limits(p, t);
+  if (!p->divides && !p->narrow.scaled) qn__ll_narrow_drop_limits(&p->narrow, t);
   return t;
 }
 

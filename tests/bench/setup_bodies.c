@@ -156,6 +156,19 @@ typedef struct text_case {
   "x64xbf16>) -> tensor<" #m "x64xf32>\n%a = quern.add %s, %b : (tensor<" #m "x64xf32>, tensor<64xf32>) -> tensor<" #m \
   "x64xf32>\n%y = quern.relu %a : (tensor<" #m "x64xf32>) -> tensor<" #m "x64xf32>\nreturn %y : tensor<" #m            \
   "x64xf32>\n}\n"
+/* The same of windows of 3 x 3, with gelu and codes behind it. */
+#define F32_IMAGE  "tensor<1x14x14x64xf32>"
+#define CODE_IMAGE "tensor<1x14x14x64x" CODES ">"
+#define WINDOWS(each, groups)                                                                                          \
+  "func.func @main(%x: " CODE_IMAGE ") -> " CODE_IMAGE " {\n%c = arith.constant dense<3> : tensor<3x3x" each           \
+  "x64xi8>\n%w = quant.scast %c : tensor<3x3x" each "x64xi8> to tensor<3x3x" each                                      \
+  "x64x!quant.uniform<i8:f32, 0.01>>\n%s = quern.conv2d %x, %w {groups = " groups                                      \
+  ", pads = array<i64: 1, 1, 1, 1>} : (" CODE_IMAGE ", tensor<3x3x" each                                               \
+  "x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<1x14x14x64xi32>\n"                                                     \
+  "%f = quern.cast %s : (tensor<1x14x14x64xi32>) -> " F32_IMAGE                                                        \
+  "\n%m = arith.constant dense<0.0002> : tensor<64xf32>\n%p = quern.mul %f, %m : (" F32_IMAGE                          \
+  ", tensor<64xf32>) -> " F32_IMAGE "\n%g = quern.gelu %p : (" F32_IMAGE ") -> " F32_IMAGE                             \
+  "\n%y = quant.qcast %g : " F32_IMAGE " to " CODE_IMAGE "\nreturn %y : " CODE_IMAGE "\n}\n"
 static const text_case texts[] = {
     {"dynamic quantize, product, bias, gelu 64x64x1024",
      "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x64xf32> {\n"
@@ -269,21 +282,16 @@ static const text_case texts[] = {
     {"average pool 3x3 with pads", POOL("average_pool", PADS, "f32", 28, 28, "3, 3", "1, 1")},
     {"max pool of i8 codes", POOL("max_pool", PADS, "!quant.uniform<i8:f32, 0.02:17>", 28, 14, "3, 3", "2, 2")},
     {"max pool of f16", POOL("max_pool", PADS, "f16", 28, 14, "3, 3", "2, 2")},
-    {"u8 convolution depthwise, gelu",
-     "func.func @main(%x: tensor<1x14x14x64x" CODES ">) -> tensor<1x14x14x64x" CODES "> {\n"
-     "%c = arith.constant dense<3> : tensor<3x3x1x64xi8>\n"
-     "%w = quant.scast %c : tensor<3x3x1x64xi8> to tensor<3x3x1x64x!quant.uniform<i8:f32, 0.01>>\n"
-     "%s = quern.conv2d %x, %w {groups = 64, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x14x14x64x" CODES
-     ">, tensor<3x3x1x64x!quant.uniform<i8:f32, 0.01>>) -> tensor<1x14x14x64xi32>\n"
-     "%f = quern.cast %s : (tensor<1x14x14x64xi32>) -> tensor<1x14x14x64xf32>\n"
-     "%m = arith.constant dense<0.0002> : tensor<64xf32>\n"
-     "%p = quern.mul %f, %m : (tensor<1x14x14x64xf32>, tensor<64xf32>) -> tensor<1x14x14x64xf32>\n"
-     "%g = quern.gelu %p : (tensor<1x14x14x64xf32>) -> tensor<1x14x14x64xf32>\n"
-     "%y = quant.qcast %g : tensor<1x14x14x64xf32> to tensor<1x14x14x64x" CODES ">\n"
-     "return %y : tensor<1x14x14x64x" CODES ">\n}\n"},
+    {"u8 convolution depthwise, gelu", WINDOWS("1", "64")},
+    {"u8 convolution 3x3, gelu", WINDOWS("64", "1")},
     {"u8 product, gelu 64x64x1024", PRODUCT(1024, "", CODES,
                                             "%g = quern.gelu %p : (tensor<64x64xf32>) -> tensor<64x64xf32>\n"
                                             "%y = quant.qcast %g : tensor<64x64xf32> to tensor<64x64x" CODES ">\n")},
+    {"u8 product, tanh 64x64x1024", PRODUCT(1024, "", CODES,
+                                            "%g = quern.tanh %p : (tensor<64x64xf32>) -> tensor<64x64xf32>\n"
+                                            "%y = quant.qcast %g : tensor<64x64xf32> to tensor<64x64x" CODES ">\n")},
+    {"u8 product, erf to f32 64x64x1024",
+     PRODUCT(1024, "", "f32", "%y = quern.erf %p : (tensor<64x64xf32>) -> tensor<64x64xf32>\n")},
     {"u8 product, residual 64x64x1024",
      PRODUCT(1024, ", %r: tensor<64x64xf32>", "f32",
              "%y = quern.add %p, %r : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>\n")},
@@ -312,6 +320,12 @@ static const text_case texts[] = {
      "tensor<3x3x1x64xf32>) -> tensor<1x14x14x64xf32>\n"
      "%y = quant.qcast %s : tensor<1x14x14x64xf32> to tensor<1x14x14x64x" CODES ">\n"
      "return %y : tensor<1x14x14x64x" CODES ">\n}\n"},
+    {"f64 convolution depthwise, relu",
+     "func.func @main(%x: tensor<1x14x14x64xf64>, %w: tensor<3x3x1x64xf64>) -> tensor<1x14x14x64xf64> {\n"
+     "%s = quern.conv2d %x, %w {groups = 64, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x14x14x64xf64>, "
+     "tensor<3x3x1x64xf64>) -> tensor<1x14x14x64xf64>\n"
+     "%y = quern.relu %s : (tensor<1x14x14x64xf64>) -> tensor<1x14x14x64xf64>\n"
+     "return %y : tensor<1x14x14x64xf64>\n}\n"},
     {"f16 convolution 3x3", CONV("f16", 14, 64, 64, 64, 3, 1, 1)},
     {"f16 convolution depthwise", CONV("f16", 14, 64, 1, 64, 3, 1, 64)},
 };

@@ -82,7 +82,9 @@ static const family families[] = {{"quantized matmul", quantized_matmul, 6},
                                   {"integer convolutions", integer_convolutions, 3},
                                   {"residuals", residuals, 2},
                                   {"open windows", open_windows, 2},
-                                  {"open attention", open_attention, 2}};
+                                  {"open attention", open_attention, 2},
+                                  {"epilogues", epilogues, 4},
+                                  {"window epilogues", window_epilogues, 3}};
 
 /* ---- running ---- */
 

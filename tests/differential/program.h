@@ -43,6 +43,9 @@ void integer_convolutions(void);
 void residuals(void);
 void open_windows(void);
 void open_attention(void);
+/* epilogues.c */
+void epilogues(void);
+void window_epilogues(void);
 /* graphs.c */
 void graphs(void);
 /* networks.c */
