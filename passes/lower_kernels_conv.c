@@ -423,9 +423,12 @@ static qn_value product(conv *s, qn_type y) {
     memset(s->image.pads, 0, sizeof s->image.pads);
   }
   qn_segments t = qn_window_segments(w, channels);
-  /* Panels of 64 columns are cut in half for those that have fewer. */
+  /* Panels of 64 columns are cut in half for those that have fewer, and for registers for tiles, which copy windows but
+   * those of short segments. */
   char width[32];
-  bool half = parsed.panel_width == 64 && outputs / w->groups <= 32;
+  const char *own = qn_isa_gemm_layout_for(l->isa, s->lhs, s->rhs, s->acc, QN_DYNAMIC, t.length * 2, NULL);
+  bool half =
+      parsed.panel_width == 64 && (outputs / w->groups <= 32 || !qn_str_eq(qn_str_of(own), qn_str_of(s->layout)));
   snprintf(width, sizeof width, "k%un%u", parsed.k_block, half ? 32 : parsed.panel_width);
   snprintf(layout, sizeof layout, t.outer * t.inner > 1 ? "%ss%lld" : "%s", width, (long long)(t.outer * t.inner));
   s->image.with_room = !pixel && t.length % parsed.k_block != 0;

@@ -12,14 +12,14 @@
  * part of it is found even where all of it does not fit.
  *
  * Results of one unit of columns are made while the next one multiplies, some rows at each step of k. */
-#include "tile.h"
+#include "amx.h"
 #include <string.h>
 
 enum { TILE_ROWS = 16, TILE_BYTES = 64, TILE_COLUMNS = 16, FIRST_A = 4, FIRST_B = 6 };
 /* Rows that are not aligned to lines are copied, as loads that cross lines take six times as long: so many steps of k
  * at once, whose sums wait in memory where there are more. */
 enum { PIECE_STEPS = 32, STEP_BYTES = 2 * TILE_ROWS * TILE_BYTES };
-enum { MOST_WAITING = 16 };     /* units of columns with sums in memory */
+enum { MOST_WAITING = 8 };      /* units of columns with sums in memory */
 enum { CHUNK_BYTES = 1 << 20 }; /* of B, which the second level keeps from rows to rows */
 enum { ROWS_AT_ONCE = 8 };      /* that become results at some step of k */
 
@@ -39,6 +39,7 @@ typedef struct amx_state {
   LLVMValueRef packs; /* rows are copied */
   LLVMValueRef copied, a_rest, sums; /* on the stack */
   LLVMValueRef turn;                 /* memory: odd where k is taken backwards */
+  qn_ll_amx_windows windows;         /* of images */
   amx_pending pending;
 } amx_state;
 
@@ -313,7 +314,9 @@ static LLVMValueRef round_up_div(qn_ll *g, LLVMValueRef n, LLVMValueRef by) {
 /* All steps of rows from `row` on, by units begin .. end - 1 of columns. */
 static void row_block(amx_state *s, LLVMValueRef row, LLVMValueRef begin, LLVMValueRef end) {
   qn_ll *g = s->g;
-  LLVMValueRef a = qn__ll_gep(g, s->a, qn__ll_mul(g, row, s->a_stride)), zero = qn__ll_i64(g, 0);
+  bool image = s->plan->window;
+  LLVMValueRef a = image ? s->a : qn__ll_gep(g, s->a, qn__ll_mul(g, row, s->a_stride)), zero = qn__ll_i64(g, 0);
+  if (image) qn__ll_amx_windows_copy(&s->windows, row, s->rows);
   LLVMValueRef most = qn__ll_i64(g, PIECE_STEPS), at_once = LLVMBuildSelect(g->b, s->packs, most, s->steps, "");
   LLVMValueRef several = LLVMBuildICmp(g->b, LLVMIntSLT, at_once, s->steps, "");
   copy_rest(s, a);
@@ -395,12 +398,26 @@ static LLVMValueRef low_rows(amx_state *s) {
 static void take_k(amx_state *s) {
   qn_ll *g = s->g;
   LLVMValueRef bytes = qn__ll_i64(g, TILE_BYTES), zero = qn__ll_i64(g, 0);
-  s->k_size = qn__ll_arg_size(g, 2);
   s->steps = LLVMBuildUDiv(g->b, s->k_size, bytes, "");
   s->rest = LLVMBuildAnd(g->b, s->k_size, qn__ll_i64(g, TILE_BYTES - 1), "");
   LLVMValueRef up = LLVMBuildAnd(g->b, qn__ll_add(g, s->k_size, qn__ll_i64(g, 3)), qn__ll_i64(g, -4), "");
   LLVMValueRef at = LLVMBuildSub(g->b, up, bytes, "");
   s->rest_at = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, at, zero, ""), at, zero, "");
+}
+
+/* Rows of a matrix, or of windows as they are copied, which are aligned. */
+static void take_rows(amx_state *s, const qn_body *body) {
+  qn_ll *g = s->g;
+  if (s->plan->window) {
+    qn__ll_amx_windows_init(g, body, s->rows, &s->windows);
+    s->a = s->windows.rows, s->a_stride = s->windows.pitch, s->k_size = s->windows.k_size;
+    s->packs = LLVMConstInt(g->i1, 0, false);
+    return;
+  }
+  s->a = qn__ll_arg_ptr(g, 0), s->a_stride = qn__ll_arg_stride(g, 0), s->k_size = qn__ll_arg_size(g, 2);
+  LLVMValueRef bits = LLVMBuildOr(g->b, LLVMBuildPtrToInt(g->b, s->a, g->i64, ""), s->a_stride, "");
+  bits = LLVMBuildAnd(g->b, bits, qn__ll_i64(g, TILE_BYTES - 1), "");
+  s->packs = LLVMBuildICmp(g->b, LLVMIntNE, bits, qn__ll_i64(g, 0), "");
 }
 
 static void take_memory(amx_state *s) {
@@ -422,16 +439,12 @@ qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body) {
   amx_state s = {.g = g, .plan = plan, .row_tiles = rows > TILE_ROWS ? 2 : 1};
   s.column_tiles = width % (2 * TILE_COLUMNS) ? 1 : 2;
   set_rows(&s, rows);
-  s.a = qn__ll_arg_ptr(g, 0);
   s.b = qn__ll_arg_ptr(g, 1);
-  s.a_stride = qn__ll_arg_stride(g, 0);
   s.b_stride = qn__ll_arg_stride(g, 2);
   s.b_row = qn__ll_i64(g, (int64_t)width * 4);
+  take_rows(&s, body);
   take_k(&s);
   take_memory(&s);
-  LLVMValueRef bits = LLVMBuildOr(g->b, LLVMBuildPtrToInt(g->b, s.a, g->i64, ""), s.a_stride, "");
-  bits = LLVMBuildAnd(g->b, bits, qn__ll_i64(g, TILE_BYTES - 1), "");
-  s.packs = LLVMBuildICmp(g->b, LLVMIntNE, bits, qn__ll_i64(g, 0), "");
   s.epilogue =
       qn__ll_epilogue_function(g, body, plan->whole && (int64_t)s.column_tiles * TILE_COLUMNS == width, NULL, NULL);
   LLVMValueRef middle = low ? low_rows(&s) : qn__ll_arg_end(g, 0);

@@ -43,6 +43,7 @@ enum { GEMM_BEGINS = 0, GEMM_INSIDE = GEMM_PLACES * 8, GEMM_RESULT = 2 * GEMM_PL
 typedef struct gemm_places {
   bool some;
   bool pads;            /* windows reach over their image */
+  bool in_order;        /* rows are wanted in their own order: said before places are made */
   bool skips;           /* positions that are outside for all rows of a tile are left out */
   LLVMValueRef fn;      /* notes the places of a block's rows */
   LLVMValueRef table;   /* memory: of each row, in three parts of GEMM_PLACES, see gemm_places.c */

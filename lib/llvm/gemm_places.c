@@ -333,7 +333,7 @@ void qn__ll_gemm_places_init(gemm_state *s) {
   gemm_places *p = &s->places;
   p->some = s->plan->window;
   p->pads = p->some && qn__window_pads(s->plan);
-  p->skips = p->pads && s->plan->border == 0 && (!qn__ll_mem_float(s->plan->acc) || s->plan->finite);
+  p->skips = p->pads && !p->in_order && s->plan->border == 0 && (!qn__ll_mem_float(s->plan->acc) || s->plan->finite);
   if (!p->some) return;
   p->table = qn__ll_slot(g, g->i8, p->pads ? PADDED : GEMM_INSIDE);
   if (p->pads) {

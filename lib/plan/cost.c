@@ -72,10 +72,20 @@ static uint32_t side_of(const qn_isa *isa, uint32_t k_block, qn_scalar lhs, qn_s
   return left && along_cost(left, lanes, n, k / k_block) < most ? left : 0;
 }
 
+/* Registers for tiles take 16 columns, two of them at once, and read a panel faster whose lines are all used in turn.
+ * They take 64 k, and as long for fewer: then vectors are faster. */
+static const char *tiles_layout(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n, int64_t k) {
+  enum { LEAST_DEPTH = 32 };
+  bool bytes = lhs == QN_UI8 && rhs == QN_I8 && acc == QN_I32;
+  if (!(isa->has & QN_ISA_TILES) || !bytes || (k >= 0 && k < LEAST_DEPTH)) return NULL;
+  return n > 0 && n <= 16 ? "k4n16" : "k4n32";
+}
+
 const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n, int64_t k,
                                    const qn_machine *machine) {
-  const char *best = qn_isa_gemm_layout(isa, lhs, rhs, acc);
+  const char *best = qn_isa_gemm_layout(isa, lhs, rhs, acc), *tiles = tiles_layout(isa, lhs, rhs, acc, n, k);
   qn_layout own, other;
+  if (tiles) return tiles;
   if (!best || n <= 0 || !has_narrow(isa, acc) || !qn_layout_parse(qn_str_of(best), &own)) return best;
   uint32_t lanes = lanes_of(isa, acc), side = side_of(isa, own.k_block, lhs, acc, n, k);
   if (side < n) n -= side; /* the time of those is the same beside any panels */

@@ -257,13 +257,25 @@ static int64_t columns_of(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
   return g->window && n > 0 ? n / g->shape.groups : n;
 }
 
-/* Registers for tiles read blocks of four k by sixteen columns, from matrices. A product takes them 64 k, and as long
- * for fewer. */
+/* K of a window in blocks, each segment padded to whole ones, where it is worth copying: short segments are not, nor
+ * more than what a few of them take of a stack. */
+static int64_t window_blocks(const qn_module *m, qn_op op, const qn_gemm_plan *g) {
+  enum { SHORT = 16, MOST = 8192 };
+  qn__pshape a = qn__pshape_of(m, qn_op_operand(m, op, 0));
+  if (a.rank != 4 || a.size[3] < 0 || a.size[3] > INT32_MAX) return 0;
+  qn_segments s = qn_window_segments(&g->shape, a.size[3]);
+  if (s.length < SHORT || s.length > MOST || s.outer * s.inner > MOST) return 0;
+  int64_t k = s.outer * s.inner * ((s.length + 3) / 4 * 4);
+  return k > MOST ? 0 : k / 4;
+}
+
+/* Registers for tiles read blocks of four k by sixteen columns. A product takes them 64 k, and as long for fewer. */
 static bool in_tiles(const qn_module *m, qn_op op, const qn_isa *isa, const qn_gemm_plan *g) {
   enum { LEAST_BLOCKS = 8 };
-  int64_t blocks = blocks_of(m, op, g);
-  return (isa->has & QN_ISA_TILES) && g->lhs == QN_UI8 && g->acc == QN_I32 && g->layout.k_block == 4 &&
-         g->layout.panel_width % 16 == 0 && !g->window && !g->layout.granule && (blocks < 0 || blocks >= LEAST_BLOCKS);
+  if (!(isa->has & QN_ISA_TILES) || g->lhs != QN_UI8 || g->acc != QN_I32 || g->layout.k_block != 4) return false;
+  if (g->layout.panel_width % 16 || g->layout.granule) return false;
+  int64_t blocks = g->window ? window_blocks(m, op, g) : blocks_of(m, op, g);
+  return blocks >= LEAST_BLOCKS || blocks < 0;
 }
 
 /* What tiles fetch before it is needed: all they can, but where one tile of some rows takes panels from a second-level
