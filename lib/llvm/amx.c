@@ -11,7 +11,9 @@
  * again. Every other panel is taken from its end to its beginning: what of A was used last is used first then, and a
  * part of it is found even where all of it does not fit.
  *
- * Results of one unit of columns are made while the next one multiplies, some rows at each step of k. */
+ * Results of one unit of columns are made while the next one multiplies, some rows after some steps of k.
+ *
+ * What is done for each step and each row are functions of their own; all around them is compiled quickly. */
 #include "amx.h"
 #include <string.h>
 
@@ -21,7 +23,7 @@ enum { TILE_ROWS = 16, TILE_BYTES = 64, TILE_COLUMNS = 16, FIRST_A = 4, FIRST_B 
 enum { PIECE_STEPS = 32, STEP_BYTES = 2 * TILE_ROWS * TILE_BYTES };
 enum { MOST_WAITING = 8 };      /* units of columns with sums in memory */
 enum { CHUNK_BYTES = 1 << 20 }; /* of B, which the second level keeps from rows to rows */
-enum { ROWS_AT_ONCE = 8 };      /* that become results at some step of k */
+enum { ROWS_AT_ONCE = 8 };      /* that become results after some steps of k */
 
 /* Results that are to be made: rows of sums, of which `done` are. In memory, as they are used across loops. */
 typedef struct amx_pending {
@@ -31,14 +33,15 @@ typedef struct amx_pending {
 typedef struct amx_state {
   qn_ll *g;
   const qn_gemm_plan *plan;
-  uint32_t rows, row_tiles, column_tiles; /* of a body */
-  uint32_t height[2];                     /* of each tile of rows */
+  uint32_t row_tiles, column_tiles;
+  LLVMValueRef rows, high; /* of the tiles at hand; of those the first tile of rows */
   LLVMValueRef epilogue, a, a_stride, b, b_stride, b_row, k_size;
-  LLVMValueRef steps, rest,
-      rest_at;        /* whole steps of k; bytes after them; the last 64 bytes of K's blocks begin here */
-  LLVMValueRef packs; /* rows are copied */
+  LLVMValueRef steps, rest;          /* whole steps of k; bytes after them */
+  LLVMValueRef rest_at;              /* where the last 64 bytes of K's blocks begin */
+  LLVMValueRef packs;                /* rows are copied */
   LLVMValueRef copied, a_rest, sums; /* on the stack */
   LLVMValueRef turn;                 /* memory: odd where k is taken backwards */
+  LLVMValueRef multiply, copy;       /* functions */
   qn_ll_amx_windows windows;         /* of images */
   amx_pending pending;
 } amx_state;
@@ -52,6 +55,10 @@ static void tile_op(qn_ll *g, const char *name, uint32_t num_args, LLVMValueRef 
   }
   LLVMTypeRef type = LLVMIntrinsicGetType(g->ctx, id, NULL, 0);
   LLVMBuildCall2(g->b, type, LLVMGetIntrinsicDeclaration(g->mod, id, NULL, 0), args, num_args, "");
+}
+
+static uint32_t columns_of(const amx_state *s) {
+  return s->column_tiles * TILE_COLUMNS;
 }
 
 static LLVMValueRef number(qn_ll *g, uint32_t tile) {
@@ -74,39 +81,28 @@ static void load_passing(qn_ll *g, uint32_t tile, LLVMValueRef at, LLVMValueRef 
 
 /* ---- shapes of the registers ---- */
 
-/* Bytes 16.. of the configuration are widths, 16 bits each, bytes 48.. are heights. */
-static LLVMValueRef usual_shapes(const amx_state *s) {
+static void shape(amx_state *s, LLVMValueRef shapes, uint32_t tile, LLVMValueRef rows, LLVMValueRef bytes) {
   qn_ll *g = s->g;
-  unsigned char bytes[64] = {1}; /* palette */
-  uint32_t sums = s->row_tiles * s->column_tiles;
-  for (uint32_t t = 0; t < 8; t++) {
-    bool sum = t < sums, left = t >= FIRST_A && t < FIRST_A + s->row_tiles;
-    if (!sum && !left && t < FIRST_B) continue;
-    bytes[16 + 2 * t] = TILE_BYTES;
-    bytes[48 + t] = (unsigned char)(sum ? s->height[t / s->column_tiles] : left ? s->height[t - FIRST_A] : TILE_ROWS);
-  }
-  LLVMValueRef words[8];
-  for (uint32_t i = 0; i < 8; i++) {
-    uint64_t word;
-    memcpy(&word, bytes + 8 * i, sizeof word);
-    words[i] = qn__ll_bits(g, g->i64, word);
-  }
-  return LLVMConstVector(words, 8);
+  LLVMBuildStore(g->b, LLVMBuildTrunc(g->b, bytes, g->i16, ""), qn__ll_gep_const(g, shapes, 16 + 2 * tile));
+  LLVMBuildStore(g->b, LLVMBuildTrunc(g->b, rows, g->i8, ""), qn__ll_gep_const(g, shapes, 48 + tile));
 }
 
-/* Blocks of K that fill no registers make them smaller. */
-static void configure(const amx_state *s) {
+/* Bytes 16.. of the configuration are widths, 16 bits each, bytes 48.. are heights. Where all of K fills no registers
+ * they are smaller. */
+static void configure(amx_state *s) {
   qn_ll *g = s->g;
-  LLVMValueRef shapes = qn__ll_slot(g, g->i64, 8);
-  qn__ll_store_vec(g, usual_shapes(s), shapes, 64);
+  LLVMValueRef shapes = qn__ll_slot(g, g->i64, 8), one = qn__ll_i64(g, 1), bytes = qn__ll_i64(g, TILE_BYTES);
+  qn__ll_store_vec(g, LLVMConstNull(LLVMVectorType(g->i64, 8)), shapes, 64);
+  LLVMBuildStore(g->b, LLVMConstInt(g->i8, 1, false), shapes); /* palette */
   LLVMValueRef blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, s->k_size, qn__ll_i64(g, 3)), qn__ll_i64(g, 4), "");
-  LLVMValueRef none = LLVMBuildICmp(g->b, LLVMIntEQ, blocks, qn__ll_i64(g, 0), "");
-  blocks = LLVMBuildSelect(g->b, none, qn__ll_i64(g, 1), qn__ll_min(g, blocks, qn__ll_i64(g, TILE_ROWS)), "");
-  LLVMValueRef height = LLVMBuildTrunc(g->b, blocks, g->i8, "");
-  LLVMValueRef width = LLVMBuildShl(g->b, LLVMBuildTrunc(g->b, blocks, g->i16, ""), LLVMConstInt(g->i16, 2, false), "");
-  for (uint32_t r = 0; r < s->row_tiles; r++)
-    LLVMBuildStore(g->b, width, qn__ll_gep_const(g, shapes, 16 + 2 * (FIRST_A + r)));
-  for (uint32_t c = 0; c < 2; c++) LLVMBuildStore(g->b, height, qn__ll_gep_const(g, shapes, 48 + FIRST_B + c));
+  blocks = qn__ll_min(g, blocks, qn__ll_i64(g, TILE_ROWS));
+  blocks = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, blocks, one, ""), one, blocks, "");
+  LLVMValueRef heights[2] = {s->high, qn__ll_sub(g, s->rows, s->high)};
+  for (uint32_t r = 0; r < s->row_tiles; r++) {
+    shape(s, shapes, FIRST_A + r, heights[r], qn__ll_mul(g, blocks, qn__ll_i64(g, 4)));
+    for (uint32_t c = 0; c < s->column_tiles; c++) shape(s, shapes, r * s->column_tiles + c, heights[r], bytes);
+  }
+  for (uint32_t c = 0; c < s->column_tiles; c++) shape(s, shapes, FIRST_B + c, blocks, bytes);
   tile_op(g, "llvm.x86.ldtilecfg", 1, &shapes);
 }
 
@@ -116,21 +112,32 @@ static LLVMTypeRef line(qn_ll *g) {
   return LLVMVectorType(g->i8, TILE_BYTES);
 }
 
-/* 64 bytes of each row from a[] on, all or under a mask of bytes, to `to`. */
-static void copy_lines(amx_state *s, LLVMValueRef a, LLVMValueRef mask, LLVMValueRef to) {
-  qn_ll *g = s->g;
+/* A function that copies a line of each row, as far as a mask says, and zeros behind it: (from, rows, mask, to). */
+static LLVMTypeRef copy_type(qn_ll *g) {
+  LLVMTypeRef params[5] = {g->ptr, g->i64, g->i64, g->i64, g->ptr};
+  return LLVMFunctionType(g->void_t, params, 5, false);
+}
+
+static LLVMValueRef copy_function(qn_ll *g, const char *symbol) {
+  qn_ll_inner f;
   qn_ll_for rows;
-  qn__ll_for_begin(g, &rows, qn__ll_i64(g, 0), qn__ll_i64(g, s->rows), 1, 0, NULL);
-  LLVMValueRef from = qn__ll_gep(g, a, qn__ll_mul(g, rows.i, s->a_stride)), x;
-  if (mask) {
-    LLVMTypeRef overloads[2] = {line(g), g->ptr};
-    LLVMValueRef args[4] = {from, qn__ll_i32(g, 1), mask, LLVMConstNull(line(g))};
-    x = qn__ll_intrinsic(g, "llvm.masked.load", 2, overloads, 4, args);
-  } else {
-    x = qn__ll_load_vec(g, line(g), from, 1);
-  }
-  qn__ll_store_vec(g, x, qn__ll_gep(g, to, qn__ll_mul(g, rows.i, qn__ll_i64(g, TILE_BYTES))), TILE_BYTES);
-  qn__ll_for_end(g, &rows, NULL);
+  qn__ll_inner_begin(g, &f, qn__arena_fmt(g->arena, "%s_copy", symbol).data, copy_type(g));
+  LLVMValueRef stride = LLVMGetParam(f.fn, 1), bits = LLVMGetParam(f.fn, 3);
+  LLVMValueRef mask = LLVMBuildBitCast(g->b, bits, LLVMVectorType(g->i1, TILE_BYTES), "");
+  LLVMValueRef at[2] = {LLVMGetParam(f.fn, 0), LLVMGetParam(f.fn, 4)};
+  LLVMTypeRef overloads[2] = {line(g), g->ptr};
+  qn__ll_do_begin(g, &rows, qn__ll_i64(g, 0), LLVMGetParam(f.fn, 2), 1, 2, at);
+  LLVMValueRef args[4] = {at[0], qn__ll_i32(g, 1), mask, LLVMConstNull(line(g))};
+  qn__ll_store_vec(g, qn__ll_intrinsic(g, "llvm.masked.load", 2, overloads, 4, args), at[1], TILE_BYTES);
+  at[0] = qn__ll_gep(g, at[0], stride), at[1] = qn__ll_gep_const(g, at[1], TILE_BYTES);
+  qn__ll_for_close(g, &rows, at);
+  qn__ll_inner_end(g, &f);
+  return f.fn;
+}
+
+static void copy_lines(amx_state *s, LLVMValueRef from, LLVMValueRef bits, LLVMValueRef to) {
+  LLVMValueRef args[5] = {from, s->a_stride, s->rows, bits, to};
+  LLVMBuildCall2(s->g->b, copy_type(s->g), s->copy, args, 5, "");
 }
 
 /* What K leaves over of whole steps lies at the end of its last 64 bytes, zeros before it: so B's last 16 blocks are
@@ -144,18 +151,16 @@ static void copy_rest(amx_state *s, LLVMValueRef a) {
   LLVMValueRef before = LLVMBuildSub(g->b, done, s->rest_at, ""), end = LLVMBuildSub(g->b, s->k_size, s->rest_at, "");
   LLVMValueRef bits = LLVMBuildLShr(g->b, all, LLVMBuildSub(g->b, qn__ll_i64(g, TILE_BYTES), end, ""), "");
   bits = LLVMBuildAnd(g->b, bits, LLVMBuildShl(g->b, all, before, ""), "");
-  LLVMValueRef mask = LLVMBuildBitCast(g->b, bits, LLVMVectorType(g->i1, TILE_BYTES), "");
-  copy_lines(s, qn__ll_gep(g, a, s->rest_at), mask, s->a_rest);
+  copy_lines(s, qn__ll_gep(g, a, s->rest_at), bits, s->a_rest);
   qn__ll_if_end(g, &some);
 }
 
-/* Steps first .. first + count - 1 of rows from a[] on. */
-static void copy_steps(amx_state *s, LLVMValueRef a, LLVMValueRef first, LLVMValueRef count) {
+/* `count` steps of rows from a[] on. */
+static void copy_steps(amx_state *s, LLVMValueRef a, LLVMValueRef count) {
   qn_ll *g = s->g;
   qn_ll_for steps;
-  a = qn__ll_gep(g, a, qn__ll_mul(g, first, qn__ll_i64(g, TILE_BYTES)));
   qn__ll_for_begin(g, &steps, qn__ll_i64(g, 0), count, 1, 0, NULL);
-  copy_lines(s, qn__ll_gep(g, a, qn__ll_mul(g, steps.i, qn__ll_i64(g, TILE_BYTES))), NULL,
+  copy_lines(s, qn__ll_gep(g, a, qn__ll_mul(g, steps.i, qn__ll_i64(g, TILE_BYTES))), qn__ll_i64(g, -1),
              qn__ll_gep(g, s->copied, qn__ll_mul(g, steps.i, qn__ll_i64(g, STEP_BYTES))));
   qn__ll_for_end(g, &steps, NULL);
 }
@@ -166,43 +171,62 @@ static LLVMValueRef get(amx_state *s, LLVMValueRef slot) {
   return LLVMBuildLoad2(s->g->b, s->g->i64, slot, "");
 }
 
-/* The next `most` rows of results, where so many are left to be made. */
-static void make_rows(amx_state *s, uint32_t most) {
+/* The next `most` rows of results, where so many are left to be made; null: all. */
+static void make_rows(amx_state *s, LLVMValueRef most) {
   qn_ll *g = s->g;
   qn_ll_if some;
-  LLVMValueRef done = get(s, s->pending.done), rows = qn__ll_i64(g, s->rows), per_row;
-  uint32_t columns = s->column_tiles * TILE_COLUMNS;
-  per_row = qn__ll_i64(g, 4 * (int64_t)columns);
-  qn__ll_if_begin(g, &some, LLVMBuildICmp(g->b, LLVMIntSLT, done, rows, ""));
-  LLVMValueRef left = qn__ll_sub(g, rows, done),
-               count = most < s->rows ? qn__ll_min(g, left, qn__ll_i64(g, most)) : left;
+  LLVMValueRef done = get(s, s->pending.done), per_row = qn__ll_i64(g, 4 * (int64_t)columns_of(s));
+  qn__ll_if_begin(g, &some, LLVMBuildICmp(g->b, LLVMIntSLT, done, s->rows, ""));
+  LLVMValueRef left = qn__ll_sub(g, s->rows, done), count = most ? qn__ll_min(g, left, most) : left;
   LLVMValueRef sums = LLVMBuildLoad2(g->b, g->ptr, s->pending.sums, "");
   qn__ll_epilogue_rows(g, s->epilogue, qn__ll_gep(g, sums, qn__ll_mul(g, done, per_row)),
                        qn__ll_add(g, get(s, s->pending.row), done), count, get(s, s->pending.column),
-                       qn__ll_i64(g, columns));
+                       qn__ll_i64(g, columns_of(s)));
   LLVMBuildStore(g->b, qn__ll_add(g, done, count), s->pending.done);
   qn__ll_if_end(g, &some);
 }
 
 /* ---- sums ---- */
 
-/* One step of up to 64 along k: A's rows from a[], `a_down` to those of the second tile, B's columns from b on. */
-static void multiply_step(amx_state *s, LLVMValueRef a, LLVMValueRef a_stride, LLVMValueRef a_down, LLVMValueRef b) {
+/* Rows as they lie or copied: where they begin, from row to row, to the second tile, from step to step. */
+typedef struct amx_rows {
+  LLVMValueRef a, stride, down, step;
+} amx_rows;
+
+/* A function that multiplies at least one step of up to 64 along k: (rows as above, b, from step to step of b, steps).
+ */
+enum { MULTIPLY_ARGS = 7 };
+static LLVMTypeRef multiply_type(qn_ll *g) {
+  LLVMTypeRef params[MULTIPLY_ARGS] = {g->ptr, g->i64, g->i64, g->i64, g->ptr, g->i64, g->i64};
+  return LLVMFunctionType(g->void_t, params, MULTIPLY_ARGS, false);
+}
+
+static LLVMValueRef multiply_function(amx_state *s, const char *symbol) {
   qn_ll *g = s->g;
-  for (uint32_t r = 0; r < s->row_tiles; r++) load_kept(g, FIRST_A + r, r ? qn__ll_gep(g, a, a_down) : a, a_stride);
+  qn_ll_inner f;
+  qn_ll_for steps;
+  qn__ll_inner_begin(g, &f, qn__arena_fmt(g->arena, "%s_steps", symbol).data, multiply_type(g));
+  LLVMValueRef stride = LLVMGetParam(f.fn, 1), down = LLVMGetParam(f.fn, 2), at[2];
+  at[0] = LLVMGetParam(f.fn, 0), at[1] = LLVMGetParam(f.fn, 4);
+  qn__ll_do_begin(g, &steps, qn__ll_i64(g, 0), LLVMGetParam(f.fn, 6), 1, 2, at);
+  for (uint32_t r = 0; r < s->row_tiles; r++) load_kept(g, FIRST_A + r, r ? qn__ll_gep(g, at[0], down) : at[0], stride);
   for (uint32_t c = 0; c < s->column_tiles; c++) {
-    load_passing(g, FIRST_B + c, qn__ll_gep_const(g, b, (int64_t)c * TILE_BYTES), s->b_row);
+    load_passing(g, FIRST_B + c, qn__ll_gep_const(g, at[1], (int64_t)c * TILE_BYTES), s->b_row);
     for (uint32_t r = 0; r < s->row_tiles; r++) {
       LLVMValueRef args[3] = {number(g, r * s->column_tiles + c), number(g, FIRST_A + r), number(g, FIRST_B + c)};
       tile_op(g, "llvm.x86.tdpbusd", 3, args);
     }
   }
+  at[0] = qn__ll_gep(g, at[0], LLVMGetParam(f.fn, 3)), at[1] = qn__ll_gep(g, at[1], LLVMGetParam(f.fn, 5));
+  qn__ll_for_close(g, &steps, at);
+  qn__ll_inner_end(g, &f);
+  return f.fn;
 }
 
-/* Rows as they lie or copied: where they begin, from row to row, to the second tile, from step to step. */
-typedef struct amx_rows {
-  LLVMValueRef a, stride, down, step;
-} amx_rows;
+static void call_multiply(amx_state *s, const amx_rows *r, LLVMValueRef b, LLVMValueRef b_step, LLVMValueRef count) {
+  LLVMValueRef args[MULTIPLY_ARGS] = {r->a, r->stride, r->down, r->step, b, b_step, count};
+  LLVMBuildCall2(s->g->b, multiply_type(s->g), s->multiply, args, MULTIPLY_ARGS, "");
+}
 
 static amx_rows rows_at(amx_state *s, LLVMValueRef a) {
   qn_ll *g = s->g;
@@ -210,62 +234,59 @@ static amx_rows rows_at(amx_state *s, LLVMValueRef a) {
   amx_rows r;
   r.a = LLVMBuildSelect(g->b, s->packs, s->copied, a, "");
   r.stride = LLVMBuildSelect(g->b, s->packs, bytes, s->a_stride, "");
-  r.down = qn__ll_mul(g, r.stride, qn__ll_i64(g, s->height[0]));
+  r.down = qn__ll_mul(g, r.stride, s->high);
   r.step = LLVMBuildSelect(g->b, s->packs, qn__ll_i64(g, STEP_BYTES), bytes, "");
   return r;
 }
 
-/* Steps of k, of which B's first is at b, towards one end or the other. */
+/* Steps of k, of which B's first is at b, towards one end or the other. Results are made evenly over them: many at once
+ * would leave the multiplier waiting behind them. */
 static void multiply_steps(amx_state *s, const amx_rows *rows, LLVMValueRef b, LLVMValueRef count) {
   qn_ll *g = s->g;
   LLVMValueRef turn = get(s, s->turn), zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1);
-  LLVMValueRef back = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildAnd(g->b, turn, qn__ll_i64(g, 1), ""), zero, "");
-  LLVMValueRef last = qn__ll_sub(g, count, qn__ll_i64(g, 1)), from = LLVMBuildSelect(g->b, back, last, zero, "");
-  LLVMValueRef b_step = qn__ll_mul(g, s->b_row, qn__ll_i64(g, TILE_ROWS)), a_step = rows->step;
-  /* Results evenly over the steps: many at once would leave the multiplier waiting behind them. */
-  LLVMValueRef every = LLVMBuildUDiv(g->b, count, qn__ll_i64(g, (s->rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE), "");
-  every = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, every, one, ""), every, one, "");
-  LLVMValueRef at[3] = {qn__ll_gep(g, rows->a, qn__ll_mul(g, from, a_step)),
-                        qn__ll_gep(g, b, qn__ll_mul(g, from, b_step)), one};
-  a_step = LLVMBuildSelect(g->b, back, LLVMBuildNeg(g->b, a_step, ""), a_step, "");
+  LLVMValueRef back = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildAnd(g->b, turn, one, ""), zero, "");
+  LLVMValueRef last = qn__ll_sub(g, count, one), from = LLVMBuildSelect(g->b, back, last, zero, "");
+  LLVMValueRef b_step = qn__ll_mul(g, s->b_row, qn__ll_i64(g, TILE_ROWS)), most = qn__ll_i64(g, ROWS_AT_ONCE);
+  LLVMValueRef at[2] = {qn__ll_gep(g, rows->a, qn__ll_mul(g, from, rows->step)),
+                        qn__ll_gep(g, b, qn__ll_mul(g, from, b_step))};
+  amx_rows r = *rows;
+  r.step = LLVMBuildSelect(g->b, back, LLVMBuildNeg(g->b, r.step, ""), r.step, "");
   b_step = LLVMBuildSelect(g->b, back, LLVMBuildNeg(g->b, b_step, ""), b_step, "");
   LLVMBuildStore(g->b, qn__ll_add(g, turn, one), s->turn);
+  LLVMValueRef times = LLVMBuildUDiv(g->b, qn__ll_add(g, s->rows, qn__ll_i64(g, ROWS_AT_ONCE - 1)), most, "");
+  LLVMValueRef every = LLVMBuildUDiv(g->b, count, times, "");
+  every = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, every, one, ""), every, one, "");
   qn_ll_for steps;
-  qn_ll_if now;
-  qn__ll_for_begin(g, &steps, zero, count, 1, 3, at);
-  multiply_step(s, at[0], rows->stride, rows->down, at[1]);
-  LLVMValueRef wait = LLVMBuildSub(g->b, at[2], one, ""), is = LLVMBuildICmp(g->b, LLVMIntEQ, wait, zero, "");
-  qn__ll_if_begin(g, &now, is);
-  make_rows(s, ROWS_AT_ONCE);
-  qn__ll_if_end(g, &now);
-  LLVMValueRef next[3] = {qn__ll_gep(g, at[0], a_step), qn__ll_gep(g, at[1], b_step),
-                          LLVMBuildSelect(g->b, is, every, wait, "")};
-  qn__ll_for_close(g, &steps, next);
+  qn__ll_for_begin(g, &steps, zero, count, 1, 2, at);
+  steps.step = every;
+  LLVMValueRef now = qn__ll_min(g, every, qn__ll_sub(g, count, steps.i));
+  r.a = at[0];
+  call_multiply(s, &r, at[1], b_step, now);
+  make_rows(s, most);
+  at[0] = qn__ll_gep(g, at[0], qn__ll_mul(g, r.step, now)), at[1] = qn__ll_gep(g, at[1], qn__ll_mul(g, b_step, now));
+  qn__ll_for_close(g, &steps, at);
 }
 
-static void begin_sums(amx_state *s, LLVMValueRef parked, LLVMValueRef first) {
+/* Each tile of sums, where it lies behind `at`. */
+static void move_sums(amx_state *s, const char *name, LLVMValueRef at) {
   qn_ll *g = s->g;
-  uint32_t columns = s->column_tiles * TILE_COLUMNS;
+  LLVMValueRef row = qn__ll_i64(g, 4 * (int64_t)columns_of(s));
+  for (uint32_t t = 0; t < s->row_tiles * s->column_tiles; t++) {
+    LLVMValueRef to = t / s->column_tiles ? qn__ll_gep(g, at, qn__ll_mul(g, s->high, row)) : at;
+    tile_move(g, name, t, qn__ll_gep_const(g, to, 4 * (int64_t)(t % s->column_tiles * TILE_COLUMNS)), row);
+  }
+}
+
+static void begin_sums(amx_state *s, LLVMValueRef waiting, LLVMValueRef first) {
+  qn_ll *g = s->g;
   qn_ll_if again;
   for (uint32_t t = 0; t < s->row_tiles * s->column_tiles; t++) {
     LLVMValueRef arg = number(g, t);
     tile_op(g, "llvm.x86.tilezero", 1, &arg);
   }
   qn__ll_if_begin(g, &again, LLVMBuildICmp(g->b, LLVMIntSGT, first, qn__ll_i64(g, 0), ""));
-  for (uint32_t t = 0; t < s->row_tiles * s->column_tiles; t++) {
-    int64_t at = (int64_t)(t / s->column_tiles) * s->height[0] * columns + t % s->column_tiles * TILE_COLUMNS;
-    load_kept(g, t, qn__ll_gep_const(g, parked, 4 * at), qn__ll_i64(g, 4 * columns));
-  }
+  move_sums(s, "llvm.x86.tileloadd64", waiting);
   qn__ll_if_end(g, &again);
-}
-
-static void store_sums(amx_state *s, LLVMValueRef to) {
-  qn_ll *g = s->g;
-  uint32_t columns = s->column_tiles * TILE_COLUMNS;
-  for (uint32_t t = 0; t < s->row_tiles * s->column_tiles; t++) {
-    int64_t at = (int64_t)(t / s->column_tiles) * s->height[0] * columns + t % s->column_tiles * TILE_COLUMNS;
-    tile_move(g, "llvm.x86.tilestored64", t, qn__ll_gep_const(g, to, 4 * at), qn__ll_i64(g, 4 * columns));
-  }
 }
 
 /* Rows from `row` on by unit `unit` of columns, which is number `index` of those whose sums may wait: steps first ..
@@ -274,9 +295,22 @@ typedef struct amx_unit {
   LLVMValueRef row, unit, index, first, count, several;
 } amx_unit;
 
+/* What K leaves over, by B's last blocks. */
+static void multiply_rest(amx_state *s, LLVMValueRef b, LLVMValueRef last) {
+  qn_ll *g = s->g;
+  qn_ll_if some;
+  LLVMValueRef zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1), bytes = qn__ll_i64(g, TILE_BYTES);
+  LLVMValueRef is = LLVMBuildAnd(g->b, last, LLVMBuildICmp(g->b, LLVMIntSGT, s->rest, zero, ""), "");
+  amx_rows rest = {s->a_rest, bytes, qn__ll_mul(g, s->high, bytes), zero};
+  qn__ll_if_begin(g, &some, is);
+  b = qn__ll_gep(g, b, qn__ll_mul(g, s->rest_at, qn__ll_i64(g, s->plan->layout.panel_width)));
+  call_multiply(s, &rest, b, zero, one);
+  qn__ll_if_end(g, &some);
+}
+
 static void multiply(amx_state *s, const amx_rows *rows, const amx_unit *u) {
   qn_ll *g = s->g;
-  uint32_t width = s->plan->layout.panel_width, columns = s->column_tiles * TILE_COLUMNS, units = width / columns;
+  uint32_t width = s->plan->layout.panel_width, columns = columns_of(s), units = width / columns;
   LLVMValueRef per = qn__ll_i64(g, units), panel = units > 1 ? LLVMBuildUDiv(g->b, u->unit, per, "") : u->unit;
   LLVMValueRef column = qn__ll_mul(g, qn__ll_sub(g, u->unit, qn__ll_mul(g, panel, per)), qn__ll_i64(g, columns));
   LLVMValueRef b = qn__ll_gep(g, s->b, qn__ll_mul(g, panel, s->b_stride));
@@ -287,22 +321,18 @@ static void multiply(amx_state *s, const amx_rows *rows, const amx_unit *u) {
   begin_sums(s, sums, u->first);
   LLVMValueRef from = qn__ll_mul(g, u->first, qn__ll_i64(g, (int64_t)TILE_ROWS * width * 4));
   multiply_steps(s, rows, qn__ll_gep(g, b, from), u->count);
-  LLVMValueRef after = qn__ll_add(g, u->first, u->count), zero = qn__ll_i64(g, 0);
+  LLVMValueRef after = qn__ll_add(g, u->first, u->count);
   LLVMValueRef last = LLVMBuildICmp(g->b, LLVMIntEQ, after, s->steps, "");
-  qn_ll_if some, ends;
-  LLVMValueRef is = LLVMBuildAnd(g->b, last, LLVMBuildICmp(g->b, LLVMIntSGT, s->rest, zero, ""), "");
-  qn__ll_if_begin(g, &some, is);
-  LLVMValueRef bytes = qn__ll_i64(g, TILE_BYTES), down = qn__ll_i64(g, (int64_t)TILE_BYTES * s->height[0]);
-  multiply_step(s, s->a_rest, bytes, down, qn__ll_gep(g, b, qn__ll_mul(g, s->rest_at, qn__ll_i64(g, width))));
-  qn__ll_if_end(g, &some);
+  multiply_rest(s, b, last);
+  qn_ll_if ends;
   qn__ll_if_begin(g, &ends, last);
-  make_rows(s, s->rows);
+  make_rows(s, NULL);
   LLVMBuildStore(g->b, sums, s->pending.sums);
   LLVMBuildStore(g->b, u->row, s->pending.row);
   LLVMBuildStore(g->b, qn__ll_add(g, qn__ll_mul(g, panel, qn__ll_i64(g, width)), column), s->pending.column);
-  LLVMBuildStore(g->b, zero, s->pending.done);
+  LLVMBuildStore(g->b, qn__ll_i64(g, 0), s->pending.done);
   qn__ll_if_end(g, &ends);
-  store_sums(s, sums);
+  move_sums(s, "llvm.x86.tilestored64", sums);
 }
 
 /* ---- the body ---- */
@@ -316,23 +346,24 @@ static void row_block(amx_state *s, LLVMValueRef row, LLVMValueRef begin, LLVMVa
   qn_ll *g = s->g;
   bool image = s->plan->window;
   LLVMValueRef a = image ? s->a : qn__ll_gep(g, s->a, qn__ll_mul(g, row, s->a_stride)), zero = qn__ll_i64(g, 0);
-  if (image) qn__ll_amx_windows_copy(&s->windows, row, s->rows);
   LLVMValueRef most = qn__ll_i64(g, PIECE_STEPS), at_once = LLVMBuildSelect(g->b, s->packs, most, s->steps, "");
-  LLVMValueRef several = LLVMBuildICmp(g->b, LLVMIntSLT, at_once, s->steps, "");
+  LLVMValueRef several = LLVMBuildICmp(g->b, LLVMIntSLT, at_once, s->steps, ""), one = qn__ll_i64(g, 1);
+  if (image) qn__ll_amx_windows_copy(&s->windows, row, s->rows);
   copy_rest(s, a);
   /* Sums that wait take the place of those whose results are not made. */
   qn_ll_if waits, copies;
   qn__ll_if_begin(g, &waits, several);
-  make_rows(s, s->rows);
+  make_rows(s, NULL);
   qn__ll_if_end(g, &waits);
   LLVMValueRef none = LLVMBuildICmp(g->b, LLVMIntEQ, s->steps, zero, "");
   qn_ll_for pieces, units;
-  qn__ll_for_begin(g, &pieces, zero, LLVMBuildSelect(g->b, none, qn__ll_i64(g, 1), s->steps, ""), 1, 0, NULL);
-  pieces.step = LLVMBuildSelect(g->b, none, qn__ll_i64(g, 1), at_once, "");
+  qn__ll_do_begin(g, &pieces, zero, s->steps, 1, 0, NULL);
+  pieces.step = LLVMBuildSelect(g->b, none, one, at_once, "");
   LLVMValueRef count = qn__ll_min(g, at_once, qn__ll_sub(g, s->steps, pieces.i));
-  amx_rows rows = rows_at(s, qn__ll_gep(g, a, qn__ll_mul(g, pieces.i, qn__ll_i64(g, TILE_BYTES))));
+  LLVMValueRef here = qn__ll_gep(g, a, qn__ll_mul(g, pieces.i, qn__ll_i64(g, TILE_BYTES)));
+  amx_rows rows = rows_at(s, here);
   qn__ll_if_begin(g, &copies, s->packs);
-  copy_steps(s, a, pieces.i, count);
+  copy_steps(s, here, count);
   qn__ll_if_end(g, &copies);
   qn__ll_for_begin(g, &units, begin, end, 1, 0, NULL);
   amx_unit u = {row, units.i, qn__ll_sub(g, units.i, begin), pieces.i, count, several};
@@ -344,7 +375,7 @@ static void row_block(amx_state *s, LLVMValueRef row, LLVMValueRef begin, LLVMVa
 /* Units of columns that are taken together: those whose part of B the second level keeps. */
 static LLVMValueRef units_at_once(amx_state *s, LLVMValueRef all) {
   qn_ll *g = s->g;
-  int64_t per = s->plan->layout.panel_width / (s->column_tiles * TILE_COLUMNS);
+  int64_t per = s->plan->layout.panel_width / columns_of(s);
   LLVMValueRef one = qn__ll_i64(g, 1), bytes = qn__ll_i64(g, CHUNK_BYTES * per), most;
   LLVMValueRef positive = LLVMBuildICmp(g->b, LLVMIntSGT, s->b_stride, one, "");
   most = LLVMBuildUDiv(g->b, bytes, LLVMBuildSelect(g->b, positive, s->b_stride, one, ""), "");
@@ -359,19 +390,20 @@ static LLVMValueRef units_at_once(amx_state *s, LLVMValueRef all) {
 /* Tiles of s->rows rows from begin to end, all panels. */
 static void loops(amx_state *s, LLVMValueRef begin, LLVMValueRef end) {
   qn_ll *g = s->g;
-  LLVMValueRef per = qn__ll_i64(g, s->plan->layout.panel_width / (s->column_tiles * TILE_COLUMNS));
+  LLVMValueRef per = qn__ll_i64(g, s->plan->layout.panel_width / columns_of(s));
   LLVMValueRef first = qn__ll_mul(g, qn__ll_arg_begin(g, 1), per), last = qn__ll_mul(g, qn__ll_arg_end(g, 1), per);
   configure(s);
-  LLVMBuildStore(g->b, qn__ll_i64(g, s->rows), s->pending.done);
+  LLVMBuildStore(g->b, s->rows, s->pending.done);
   qn_ll_for chunks, rows;
   qn__ll_for_begin(g, &chunks, first, last, 1, 0, NULL);
   chunks.step = units_at_once(s, qn__ll_sub(g, last, first));
   LLVMValueRef chunk_end = qn__ll_min(g, qn__ll_add(g, chunks.i, chunks.step), last);
-  qn__ll_for_begin(g, &rows, begin, end, s->rows, 0, NULL);
+  qn__ll_for_begin(g, &rows, begin, end, 1, 0, NULL);
+  rows.step = s->rows;
   row_block(s, rows.i, chunks.i, chunk_end);
   qn__ll_for_end(g, &rows, NULL);
   qn__ll_for_end(g, &chunks, NULL);
-  make_rows(s, s->rows);
+  make_rows(s, NULL);
 }
 
 bool qn__ll_amx_serves(const qn_body *body) {
@@ -379,19 +411,28 @@ bool qn__ll_amx_serves(const qn_body *body) {
   return body->plan->u.gemm.tiles && rows > QN_LL_AMX_BELOW && rows <= 2 * TILE_ROWS;
 }
 
-static void set_rows(amx_state *s, uint32_t rows) {
-  s->rows = rows;
-  s->height[0] = s->row_tiles == 2 ? (rows + 1) / 2 : rows;
-  s->height[1] = rows - s->height[0];
-}
-
-/* Where tiles one row lower begin. */
-static LLVMValueRef low_rows(amx_state *s) {
+/* Where tiles one row lower than `rows` begin. */
+static LLVMValueRef low_rows(amx_state *s, uint32_t rows) {
   qn_ll *g = s->g;
-  LLVMValueRef begin = qn__ll_arg_begin(g, 0), end = qn__ll_arg_end(g, 0), high = qn__ll_i64(g, s->rows);
-  LLVMValueRef count = qn__ll_sub(g, end, begin), up = qn__ll_add(g, count, qn__ll_i64(g, s->rows - 1));
+  LLVMValueRef begin = qn__ll_arg_begin(g, 0), end = qn__ll_arg_end(g, 0), high = qn__ll_i64(g, rows);
+  LLVMValueRef count = qn__ll_sub(g, end, begin), up = qn__ll_add(g, count, qn__ll_i64(g, rows - 1));
   LLVMValueRef tiles = LLVMBuildSDiv(g->b, up, high, ""), lower = qn__ll_sub(g, qn__ll_mul(g, tiles, high), count);
   return qn__ll_add(g, begin, qn__ll_mul(g, qn__ll_sub(g, tiles, lower), high));
+}
+
+/* High tiles, and with `low` those that are one row lower. */
+static void all_tiles(amx_state *s, uint32_t rows, bool low) {
+  qn_ll *g = s->g;
+  LLVMValueRef begin = qn__ll_arg_begin(g, 0), end = qn__ll_arg_end(g, 0), zero = qn__ll_i64(g, 0);
+  LLVMValueRef middle = low ? low_rows(s, rows) : end;
+  qn_ll_for f;
+  qn__ll_do_begin(g, &f, zero, qn__ll_i64(g, low ? 2 : 1), 1, 0, NULL);
+  LLVMValueRef high = LLVMBuildICmp(g->b, LLVMIntEQ, f.i, zero, "");
+  s->rows = qn__ll_sub(g, qn__ll_i64(g, rows), f.i);
+  s->high = s->rows;
+  if (s->row_tiles == 2) s->high = LLVMBuildLShr(g->b, qn__ll_add(g, s->rows, qn__ll_i64(g, 1)), qn__ll_i64(g, 1), "");
+  loops(s, LLVMBuildSelect(g->b, high, begin, middle, ""), LLVMBuildSelect(g->b, high, middle, end, ""));
+  qn__ll_for_end(g, &f, NULL);
 }
 
 /* K in steps, and what it leaves over of them. */
@@ -406,10 +447,10 @@ static void take_k(amx_state *s) {
 }
 
 /* Rows of a matrix, or of windows as they are copied, which are aligned. */
-static void take_rows(amx_state *s, const qn_body *body) {
+static void take_rows(amx_state *s, const qn_body *body, uint32_t rows) {
   qn_ll *g = s->g;
   if (s->plan->window) {
-    qn__ll_amx_windows_init(g, body, s->rows, &s->windows);
+    qn__ll_amx_windows_init(g, body, rows, &s->windows);
     s->a = s->windows.rows, s->a_stride = s->windows.pitch, s->k_size = s->windows.k_size;
     s->packs = LLVMConstInt(g->i1, 0, false);
     return;
@@ -422,7 +463,7 @@ static void take_rows(amx_state *s, const qn_body *body) {
 
 static void take_memory(amx_state *s) {
   qn_ll *g = s->g;
-  uint32_t unit = 2 * TILE_ROWS * s->column_tiles * TILE_COLUMNS;
+  uint32_t unit = 2 * TILE_ROWS * columns_of(s);
   s->sums = qn__ll_slot(g, g->i32, MOST_WAITING * unit);
   s->copied = qn__ll_slot(g, g->i8, PIECE_STEPS * STEP_BYTES);
   s->a_rest = qn__ll_slot(g, g->i8, STEP_BYTES);
@@ -435,24 +476,19 @@ static void take_memory(amx_state *s) {
 qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *plan = &body->plan->u.gemm;
   uint32_t rows = body->rows & (QN_ROWS_MIXED - 1), width = plan->layout.panel_width;
-  bool low = (body->rows & QN_ROWS_MIXED) != 0;
   amx_state s = {.g = g, .plan = plan, .row_tiles = rows > TILE_ROWS ? 2 : 1};
   s.column_tiles = width % (2 * TILE_COLUMNS) ? 1 : 2;
-  set_rows(&s, rows);
+  qn__ll_function_quickly(g, g->fn);
   s.b = qn__ll_arg_ptr(g, 1);
   s.b_stride = qn__ll_arg_stride(g, 2);
   s.b_row = qn__ll_i64(g, (int64_t)width * 4);
-  take_rows(&s, body);
+  take_rows(&s, body, rows);
   take_k(&s);
   take_memory(&s);
-  s.epilogue =
-      qn__ll_epilogue_function(g, body, plan->whole && (int64_t)s.column_tiles * TILE_COLUMNS == width, NULL, NULL);
-  LLVMValueRef middle = low ? low_rows(&s) : qn__ll_arg_end(g, 0);
-  loops(&s, qn__ll_arg_begin(g, 0), middle);
-  if (low) {
-    set_rows(&s, rows - 1);
-    loops(&s, middle, qn__ll_arg_end(g, 0));
-  }
+  s.epilogue = qn__ll_epilogue_function(g, body, plan->whole && columns_of(&s) == width, NULL, NULL);
+  s.multiply = multiply_function(&s, body->symbol);
+  s.copy = copy_function(g, body->symbol);
+  all_tiles(&s, rows, (body->rows & QN_ROWS_MIXED) != 0);
   tile_op(g, "llvm.x86.tilerelease", 0, NULL);
   return QN_OK;
 }

@@ -6,10 +6,11 @@
 typedef struct qn_ll_amx_windows {
   gemm_state s;                 /* of which places, image and a are used */
   LLVMValueRef segment, k_size; /* bytes of a segment, in blocks; of all of them */
+  LLVMValueRef copy;            /* function */
   LLVMValueRef rows, pitch;     /* memory, and bytes from row to row: whole lines */
 } qn_ll_amx_windows;
 /* At the beginning of a body whose tiles have `rows` rows at most. */
 void qn__ll_amx_windows_init(qn_ll *g, const qn_body *body, uint32_t rows, qn_ll_amx_windows *w);
 /* The windows of rows from `row` on. */
-void qn__ll_amx_windows_copy(qn_ll_amx_windows *w, LLVMValueRef row, uint32_t rows);
+void qn__ll_amx_windows_copy(qn_ll_amx_windows *w, LLVMValueRef row, LLVMValueRef rows);
 #endif
