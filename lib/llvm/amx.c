@@ -42,6 +42,7 @@ typedef struct amx_state {
   LLVMValueRef copied, a_rest, sums; /* on the stack */
   LLVMValueRef turn;                 /* memory: odd where k is taken backwards */
   LLVMValueRef multiply, copy;       /* functions */
+  LLVMValueRef both, both_memory;    /* one that makes results meanwhile, and what it is given; null: there is none */
   qn_ll_amx_windows windows;         /* of images */
   amx_pending pending;
 } amx_state;
@@ -118,10 +119,12 @@ static LLVMTypeRef copy_type(qn_ll *g) {
   return LLVMFunctionType(g->void_t, params, 5, false);
 }
 
-static LLVMValueRef copy_function(qn_ll *g, const char *symbol) {
+static LLVMValueRef copy_function(amx_state *s, const char *symbol) {
+  qn_ll *g = s->g;
   qn_ll_inner f;
   qn_ll_for rows;
   qn__ll_inner_begin(g, &f, qn__arena_fmt(g->arena, "%s_copy", symbol).data, copy_type(g));
+  if (s->plan->window) qn__ll_function_quickly(g, f.fn); /* a line of each row is all */
   LLVMValueRef stride = LLVMGetParam(f.fn, 1), bits = LLVMGetParam(f.fn, 3);
   LLVMValueRef mask = LLVMBuildBitCast(g->b, bits, LLVMVectorType(g->i1, TILE_BYTES), "");
   LLVMValueRef at[2] = {LLVMGetParam(f.fn, 0), LLVMGetParam(f.fn, 4)};
@@ -179,9 +182,12 @@ static void make_rows(amx_state *s, LLVMValueRef most) {
   qn__ll_if_begin(g, &some, LLVMBuildICmp(g->b, LLVMIntSLT, done, s->rows, ""));
   LLVMValueRef left = qn__ll_sub(g, s->rows, done), count = most ? qn__ll_min(g, left, most) : left;
   LLVMValueRef sums = LLVMBuildLoad2(g->b, g->ptr, s->pending.sums, "");
-  qn__ll_epilogue_rows(g, s->epilogue, qn__ll_gep(g, sums, qn__ll_mul(g, done, per_row)),
-                       qn__ll_add(g, get(s, s->pending.row), done), count, get(s, s->pending.column),
-                       qn__ll_i64(g, columns_of(s)));
+  LLVMValueRef row = qn__ll_add(g, get(s, s->pending.row), done), column = get(s, s->pending.column);
+  sums = qn__ll_gep(g, sums, qn__ll_mul(g, done, per_row));
+  if (s->both)
+    qn__ll_epilogue_meanwhile_call(g, s->both, sums, row, count, column, qn__ll_i64(g, columns_of(s)), s->both_memory);
+  else
+    qn__ll_epilogue_rows(g, s->epilogue, sums, row, count, column, qn__ll_i64(g, columns_of(s)));
   LLVMBuildStore(g->b, qn__ll_add(g, done, count), s->pending.done);
   qn__ll_if_end(g, &some);
 }
@@ -201,15 +207,18 @@ static LLVMTypeRef multiply_type(qn_ll *g) {
   return LLVMFunctionType(g->void_t, params, MULTIPLY_ARGS, false);
 }
 
-static LLVMValueRef multiply_function(amx_state *s, const char *symbol) {
+/* One step, from two pointers on, which move. */
+typedef struct amx_step {
+  amx_state *s;
+  LLVMValueRef stride, down, a_step, b_step;
+} amx_step;
+
+static void write_step(void *user, LLVMValueRef at[2]) {
+  const amx_step *p = user;
+  amx_state *s = p->s;
   qn_ll *g = s->g;
-  qn_ll_inner f;
-  qn_ll_for steps;
-  qn__ll_inner_begin(g, &f, qn__arena_fmt(g->arena, "%s_steps", symbol).data, multiply_type(g));
-  LLVMValueRef stride = LLVMGetParam(f.fn, 1), down = LLVMGetParam(f.fn, 2), at[2];
-  at[0] = LLVMGetParam(f.fn, 0), at[1] = LLVMGetParam(f.fn, 4);
-  qn__ll_do_begin(g, &steps, qn__ll_i64(g, 0), LLVMGetParam(f.fn, 6), 1, 2, at);
-  for (uint32_t r = 0; r < s->row_tiles; r++) load_kept(g, FIRST_A + r, r ? qn__ll_gep(g, at[0], down) : at[0], stride);
+  for (uint32_t r = 0; r < s->row_tiles; r++)
+    load_kept(g, FIRST_A + r, r ? qn__ll_gep(g, at[0], p->down) : at[0], p->stride);
   for (uint32_t c = 0; c < s->column_tiles; c++) {
     load_passing(g, FIRST_B + c, qn__ll_gep_const(g, at[1], (int64_t)c * TILE_BYTES), s->b_row);
     for (uint32_t r = 0; r < s->row_tiles; r++) {
@@ -217,10 +226,41 @@ static LLVMValueRef multiply_function(amx_state *s, const char *symbol) {
       tile_op(g, "llvm.x86.tdpbusd", 3, args);
     }
   }
-  at[0] = qn__ll_gep(g, at[0], LLVMGetParam(f.fn, 3)), at[1] = qn__ll_gep(g, at[1], LLVMGetParam(f.fn, 5));
+  at[0] = qn__ll_gep(g, at[0], p->a_step), at[1] = qn__ll_gep(g, at[1], p->b_step);
+}
+
+static LLVMValueRef multiply_function(amx_state *s, const char *symbol) {
+  qn_ll *g = s->g;
+  qn_ll_inner f;
+  qn_ll_for steps;
+  qn__ll_inner_begin(g, &f, qn__arena_fmt(g->arena, "%s_steps", symbol).data, multiply_type(g));
+  if (s->both) qn__ll_function_quickly(g, f.fn); /* which then has most of the steps */
+  LLVMValueRef p[MULTIPLY_ARGS];
+  for (uint32_t i = 0; i < MULTIPLY_ARGS; i++) p[i] = LLVMGetParam(f.fn, i);
+  LLVMValueRef at[2] = {p[0], p[4]};
+  amx_step step = {s, p[1], p[2], p[3], p[5]};
+  qn__ll_do_begin(g, &steps, qn__ll_i64(g, 0), p[6], 1, 2, at);
+  write_step(&step, at);
   qn__ll_for_close(g, &steps, at);
   qn__ll_inner_end(g, &f);
   return f.fn;
+}
+
+/* In memory of what is done while results are made, after the steps that are left and where they begin. */
+enum { BOTH_A = 8, BOTH_B = 16, BOTH_REST = 24, BOTH_WORDS = 7 };
+
+static void begin_both(void *user, LLVMValueRef memory) {
+  amx_step *p = user;
+  qn_ll *g = p->s->g;
+  LLVMValueRef *to[4] = {&p->stride, &p->down, &p->a_step, &p->b_step};
+  for (uint32_t i = 0; i < 4; i++)
+    *to[i] = LLVMBuildLoad2(g->b, g->i64, qn__ll_gep_const(g, memory, BOTH_REST + 8 * i), "");
+}
+
+static LLVMValueRef both_function(amx_state *s, const qn_body *body, bool whole) {
+  amx_step step = {.s = s};
+  qn_ll_meanwhile other = {begin_both, write_step, &step};
+  return qn__ll_epilogue_meanwhile(s->g, body, whole, &other);
 }
 
 static void call_multiply(amx_state *s, const amx_rows *r, LLVMValueRef b, LLVMValueRef b_step, LLVMValueRef count) {
@@ -239,23 +279,34 @@ static amx_rows rows_at(amx_state *s, LLVMValueRef a) {
   return r;
 }
 
-/* Steps of k, of which B's first is at b, towards one end or the other. Results are made evenly over them: many at once
- * would leave the multiplier waiting behind them. */
-static void multiply_steps(amx_state *s, const amx_rows *rows, LLVMValueRef b, LLVMValueRef count) {
+/* Steps of k, one behind the other as `r` and b_step say, during which results are made that wait for it. They are
+ * made evenly over the steps: many at once would leave the multiplier waiting behind them. */
+static void multiply_and_make(amx_state *s, const amx_rows *r, LLVMValueRef b, LLVMValueRef b_step,
+                              LLVMValueRef count) {
   qn_ll *g = s->g;
-  LLVMValueRef turn = get(s, s->turn), zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1);
-  LLVMValueRef back = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildAnd(g->b, turn, one, ""), zero, "");
-  LLVMValueRef last = qn__ll_sub(g, count, one), from = LLVMBuildSelect(g->b, back, last, zero, "");
-  LLVMValueRef b_step = qn__ll_mul(g, s->b_row, qn__ll_i64(g, TILE_ROWS)), most = qn__ll_i64(g, ROWS_AT_ONCE);
-  LLVMValueRef at[2] = {qn__ll_gep(g, rows->a, qn__ll_mul(g, from, rows->step)),
-                        qn__ll_gep(g, b, qn__ll_mul(g, from, b_step))};
-  amx_rows r = *rows;
-  r.step = LLVMBuildSelect(g->b, back, LLVMBuildNeg(g->b, r.step, ""), r.step, "");
-  b_step = LLVMBuildSelect(g->b, back, LLVMBuildNeg(g->b, b_step, ""), b_step, "");
-  LLVMBuildStore(g->b, qn__ll_add(g, turn, one), s->turn);
+  qn_ll_if left;
+  LLVMValueRef zero = qn__ll_i64(g, 0), fields[BOTH_WORDS] = {count, r->a, b, r->stride, r->down, r->step, b_step};
+  for (uint32_t i = 0; i < BOTH_WORDS; i++) LLVMBuildStore(g->b, fields[i], qn__ll_gep_const(g, s->both_memory, 8 * i));
+  make_rows(s, NULL);
+  LLVMValueRef more = get(s, s->both_memory);
+  qn__ll_if_begin(g, &left, LLVMBuildICmp(g->b, LLVMIntSGT, more, zero, ""));
+  amx_rows rest = *r;
+  rest.a = LLVMBuildLoad2(g->b, g->ptr, qn__ll_gep_const(g, s->both_memory, BOTH_A), "");
+  b = LLVMBuildLoad2(g->b, g->ptr, qn__ll_gep_const(g, s->both_memory, BOTH_B), "");
+  call_multiply(s, &rest, b, b_step, more);
+  LLVMBuildStore(g->b, zero, s->both_memory);
+  qn__ll_if_end(g, &left);
+}
+
+/* The same where making results is a function of its own: after some steps a few rows of them. */
+static void multiply_and_call(amx_state *s, const amx_rows *rows, LLVMValueRef b, LLVMValueRef b_step,
+                              LLVMValueRef count) {
+  qn_ll *g = s->g;
+  LLVMValueRef zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1), most = qn__ll_i64(g, ROWS_AT_ONCE);
   LLVMValueRef times = LLVMBuildUDiv(g->b, qn__ll_add(g, s->rows, qn__ll_i64(g, ROWS_AT_ONCE - 1)), most, "");
-  LLVMValueRef every = LLVMBuildUDiv(g->b, count, times, "");
+  LLVMValueRef every = LLVMBuildUDiv(g->b, count, times, ""), at[2] = {rows->a, b};
   every = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, every, one, ""), every, one, "");
+  amx_rows r = *rows;
   qn_ll_for steps;
   qn__ll_for_begin(g, &steps, zero, count, 1, 2, at);
   steps.step = every;
@@ -265,6 +316,22 @@ static void multiply_steps(amx_state *s, const amx_rows *rows, LLVMValueRef b, L
   make_rows(s, most);
   at[0] = qn__ll_gep(g, at[0], qn__ll_mul(g, r.step, now)), at[1] = qn__ll_gep(g, at[1], qn__ll_mul(g, b_step, now));
   qn__ll_for_close(g, &steps, at);
+}
+
+/* Steps of k, of which B's first is at b, towards one end or the other. */
+static void multiply_steps(amx_state *s, const amx_rows *rows, LLVMValueRef b, LLVMValueRef count) {
+  qn_ll *g = s->g;
+  LLVMValueRef turn = get(s, s->turn), zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1);
+  LLVMValueRef back = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildAnd(g->b, turn, one, ""), zero, "");
+  LLVMValueRef last = qn__ll_sub(g, count, one), from = LLVMBuildSelect(g->b, back, last, zero, "");
+  LLVMValueRef b_step = qn__ll_mul(g, s->b_row, qn__ll_i64(g, TILE_ROWS));
+  amx_rows r = *rows;
+  r.a = qn__ll_gep(g, rows->a, qn__ll_mul(g, from, rows->step));
+  r.step = LLVMBuildSelect(g->b, back, LLVMBuildNeg(g->b, r.step, ""), r.step, "");
+  b = qn__ll_gep(g, b, qn__ll_mul(g, from, b_step));
+  b_step = LLVMBuildSelect(g->b, back, LLVMBuildNeg(g->b, b_step, ""), b_step, "");
+  LLVMBuildStore(g->b, qn__ll_add(g, turn, one), s->turn);
+  (s->both ? multiply_and_make : multiply_and_call)(s, &r, b, b_step, count);
 }
 
 /* Each tile of sums, where it lies behind `at`. */
@@ -467,8 +534,10 @@ static void take_memory(amx_state *s) {
   s->sums = qn__ll_slot(g, g->i32, MOST_WAITING * unit);
   s->copied = qn__ll_slot(g, g->i8, PIECE_STEPS * STEP_BYTES);
   s->a_rest = qn__ll_slot(g, g->i8, STEP_BYTES);
+  s->both_memory = qn__ll_slot(g, g->i64, BOTH_WORDS);
   s->turn = qn__ll_slot(g, g->i64, 1);
   LLVMBuildStore(g->b, qn__ll_i64(g, 0), s->turn);
+  LLVMBuildStore(g->b, qn__ll_i64(g, 0), s->both_memory);
   s->pending = (amx_pending){qn__ll_slot(g, g->ptr, 1), qn__ll_slot(g, g->i64, 1), qn__ll_slot(g, g->i64, 1),
                              qn__ll_slot(g, g->i64, 1)};
 }
@@ -485,9 +554,11 @@ qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body) {
   take_rows(&s, body, rows);
   take_k(&s);
   take_memory(&s);
-  s.epilogue = qn__ll_epilogue_function(g, body, plan->whole && columns_of(&s) == width, NULL, NULL);
+  bool whole = plan->whole && columns_of(&s) == width;
+  s.both = both_function(&s, body, whole);
+  if (!s.both) s.epilogue = qn__ll_epilogue_function(g, body, whole, NULL, NULL);
   s.multiply = multiply_function(&s, body->symbol);
-  s.copy = copy_function(g, body->symbol);
+  s.copy = copy_function(&s, body->symbol);
   all_tiles(&s, rows, (body->rows & QN_ROWS_MIXED) != 0);
   tile_op(g, "llvm.x86.tilerelease", 0, NULL);
   return QN_OK;

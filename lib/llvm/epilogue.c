@@ -22,6 +22,8 @@ typedef struct epilogue {
   LLVMValueRef y, y_stride;
   LLVMValueRef *extra, *row_stride;
   qn_ll_place *places; /* of the region's inputs */
+  const qn_ll_meanwhile *other;
+  LLVMValueRef memory; /* of what is done meanwhile */
 } epilogue;
 
 /* ---- start values ---- */
@@ -240,20 +242,70 @@ static void one_row(epilogue *e, qn_ll_region *regions, const row_walk *w, LLVMV
   store_row(e, regions, w->y, group, lanes, mask);
 }
 
+/* What is done meanwhile: in memory the steps that are left and two pointers; while rows are walked, how many rows have
+ * their share of steps to come, times those. */
+enum { LEFT = 0, POINTERS = 8, OTHER_CARRIED = 3 };
+typedef struct other_work {
+  LLVMValueRef steps, carried[OTHER_CARRIED]; /* pointers, what is due */
+} other_work;
+
+static void begin_other(epilogue *e, other_work *o) {
+  qn_ll *g = e->g;
+  o->steps = LLVMBuildLoad2(g->b, g->i64, e->memory, "");
+  for (uint32_t i = 0; i < 2; i++)
+    o->carried[i] = LLVMBuildLoad2(g->b, g->ptr, qn__ll_gep_const(g, e->memory, POINTERS + 8 * i), "");
+  o->carried[2] = qn__ll_i64(g, 0);
+}
+
+/* Of `rows` rows one is done: floor(due / rows) steps more. */
+static void some_other(epilogue *e, other_work *o, LLVMValueRef rows) {
+  qn_ll *g = e->g;
+  qn_ll_for f;
+  o->carried[2] = qn__ll_add(g, o->carried[2], o->steps);
+  qn__ll_for_begin(g, &f, rows, qn__ll_add(g, o->carried[2], qn__ll_i64(g, 1)), 1, OTHER_CARRIED, o->carried);
+  f.step = rows;
+  e->other->each(e->other->user, o->carried);
+  o->carried[2] = LLVMBuildSub(g->b, o->carried[2], rows, "");
+  qn__ll_for_end(g, &f, o->carried);
+}
+
+static void end_other(epilogue *e, other_work *o, LLVMValueRef rows) {
+  qn_ll *g = e->g;
+  LLVMValueRef zero = qn__ll_i64(g, 0), some = LLVMBuildICmp(g->b, LLVMIntSGT, rows, zero, "");
+  LLVMBuildStore(g->b, LLVMBuildSelect(g->b, some, zero, o->steps, ""), e->memory);
+  for (uint32_t i = 0; i < 2; i++)
+    LLVMBuildStore(g->b, o->carried[i], qn__ll_gep_const(g, e->memory, POINTERS + 8 * i));
+}
+
 static void rows_loop(epilogue *e, qn_ll_region *regions, LLVMValueRef rows, LLVMValueRef column, uint32_t group,
                       uint32_t lanes, LLVMValueRef mask) {
   qn_ll *g = e->g;
+  bool both = e->other && group > 1;
   row_walk w;
+  other_work o;
   LLVMValueRef carried[QN_LL_MAX_CARRIED];
   qn_ll_for f;
   begin_rows(e, &w, column);
+  if (both && w.count + OTHER_CARRIED > QN_LL_MAX_CARRIED) both = false;
+  if (both) begin_other(e, &o);
+  uint32_t all = w.count + (both ? OTHER_CARRIED : 0u);
   for (uint32_t i = 0; i < w.count; i++) carried[i] = *w.at[i];
-  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), rows, 1, w.count, carried);
+  for (uint32_t i = w.count; i < all; i++) carried[i] = o.carried[i - w.count];
+  qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), rows, 1, all, carried);
   for (uint32_t i = 0; i < w.count; i++) *w.at[i] = carried[i];
+  for (uint32_t i = w.count; i < all; i++) o.carried[i - w.count] = carried[i];
   if (e->listed) find_row(e, &w);
   one_row(e, regions, &w, column, group, lanes, mask);
+  if (both) some_other(e, &o, rows);
   for (uint32_t i = 0; i < w.count; i++) carried[i] = LLVMBuildFreeze(g->b, qn__ll_gep(g, *w.at[i], w.by[i]), "");
-  qn__ll_for_close(g, &f, carried);
+  for (uint32_t i = w.count; i < all; i++) carried[i] = o.carried[i - w.count];
+  if (!both) {
+    qn__ll_for_close(g, &f, carried);
+    return;
+  }
+  qn__ll_for_end(g, &f, carried);
+  for (uint32_t i = w.count; i < all; i++) o.carried[i - w.count] = carried[i];
+  end_other(e, &o, rows);
 }
 
 /* Whether the multipliers of a group allow packing. */
@@ -339,6 +391,11 @@ static LLVMTypeRef signature(qn_ll *g) {
   return LLVMFunctionType(g->void_t, params, 6, false);
 }
 
+static LLVMTypeRef meanwhile_signature(qn_ll *g) {
+  LLVMTypeRef params[7] = {g->ptr, g->ptr, g->i64, g->i64, g->i64, g->i64, g->ptr};
+  return LLVMFunctionType(g->void_t, params, 7, false);
+}
+
 /* Begins a function of the epilogue, whose first arguments are those of signature(). */
 static void begin_function(epilogue *e, qn_ll_inner *f, const char *name, LLVMTypeRef type) {
   qn_ll *g = e->g;
@@ -358,6 +415,7 @@ static void call_rest(epilogue *e, LLVMValueRef next, LLVMValueRef end) {
   qn_ll_inner f;
   LLVMTypeRef params[8] = {g->ptr, g->ptr, g->i64, g->i64, g->i64, g->i64, g->i64, g->i64};
   LLVMTypeRef type = LLVMFunctionType(g->void_t, params, 8, false);
+  r.other = NULL;
   begin_function(&r, &f, "rest", type);
   qn__ll_function_quickly(g, f.fn);
   if (prepare(&r))
@@ -397,8 +455,12 @@ static LLVMValueRef emit_function(epilogue *e, const qn_body *body, uint32_t *st
   const qn_tape *fewer = good ? shorter_tape(e) : NULL;
   if (fewer) e->tape = *fewer;
   LLVMValueRef text = fewer ? text_function(e, name) : NULL;
-  if (text) return text;
-  begin_function(e, &f, name, signature(g));
+  if (text) return e->other ? NULL : text;
+  begin_function(e, &f, name, e->other ? meanwhile_signature(g) : signature(g));
+  if (e->other) {
+    e->memory = LLVMGetParam(f.fn, 6);
+    e->other->begin(e->other->user, e->memory);
+  }
   LLVMValueRef end = qn__ll_add(g, e->first_column, LLVMGetParam(f.fn, 5));
   if (!e->whole) end = qn__ll_min(g, end, qn__ll_arg_size(g, 1));
   if (fewer && take_group(e) && prepare(e))
@@ -421,6 +483,17 @@ LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, bool whole,
   bool window = body->plan->kind == QN_KERNEL_WINDOW;
   epilogue e = {.g = g, .plan = &body->plan->u.gemm, .whole = whole, .brief = window};
   return emit_function(&e, body, start, minus);
+}
+
+LLVMValueRef qn__ll_epilogue_meanwhile(qn_ll *g, const qn_body *body, bool whole, const qn_ll_meanwhile *other) {
+  epilogue e = {.g = g, .plan = &body->plan->u.gemm, .whole = whole, .other = other};
+  return emit_function(&e, body, NULL, NULL);
+}
+
+void qn__ll_epilogue_meanwhile_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef rows,
+                                    LLVMValueRef column, LLVMValueRef width, LLVMValueRef memory) {
+  LLVMValueRef args[7] = {g->args, sums, row, rows, column, width, memory};
+  LLVMBuildCall2(g->b, meanwhile_signature(g), fn, args, 7, "");
 }
 
 LLVMValueRef qn__ll_epilogue_few(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus) {

@@ -106,6 +106,17 @@ uint8_t *qn__ll_epilogue_extras(qn_ll *g, const qn_gemm_plan *plan, LLVMValueRef
  * *minus subtracted, the function leaves that out: sums are to start from it instead. Else *start is UINT32_MAX. With
  * start null nothing is left out. With `whole` a tile is as wide as a panel, and all its columns are there. */
 LLVMValueRef qn__ll_epilogue_function(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus);
+/* The same, during which something else is done: `each` is written where a step of that is due, evenly over the rows of
+ * whole groups of columns. The function has one more argument, memory: the steps that are left and two pointers that
+ * each step moves on, which are there behind it too, and more that `begin` loads. Null where the epilogue is text. */
+typedef struct qn_ll_meanwhile {
+  void (*begin)(void *user, LLVMValueRef memory);
+  void (*each)(void *user, LLVMValueRef pointers[2]);
+  void *user;
+} qn_ll_meanwhile;
+LLVMValueRef qn__ll_epilogue_meanwhile(qn_ll *g, const qn_body *body, bool whole, const qn_ll_meanwhile *other);
+void qn__ll_epilogue_meanwhile_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, LLVMValueRef rows,
+                                    LLVMValueRef column, LLVMValueRef width, LLVMValueRef memory);
 /* The same for less than a vector of columns. */
 LLVMValueRef qn__ll_epilogue_few(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus);
 /* The same where rows of Y and of extras need not follow each other: `row` is the address of as many numbers of them.
