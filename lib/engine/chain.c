@@ -89,10 +89,19 @@ static bool rows_fit(const qn_chain *c, const qn_job *job) {
   return product ? job->extent[0] == c->rows : job->extent[0] % c->rows == 0;
 }
 
+/* Of elements that share bytes, blocks begin at whole ones, as kernels want it. */
+static bool at_bytes(const qn_chain *c, const qn_job *job, uint32_t i) {
+  bool written;
+  if (job->ptrs[i].value == QN__REF_CODES) return true;
+  uint32_t bits = qn_scalar_get(c->p->values[job->ptrs[i].value].mem)->storage_bits;
+  return bits >= 8 || row_stride(job, i, &written) * per_row(c, job) * bits % 8 == 0;
+}
+
 static bool add_spans(qn_chain *c, const qn_job *job) {
   uint32_t first = c->num_spans, n = first;
   if (n + job->num_ptrs > QN__CHAIN_SPANS) return false;
   for (uint32_t i = 0; i < job->num_ptrs; i++) {
+    if (!at_bytes(c, job, i)) return false;
     qn_span s = span_of(c, job, i);
     if (s.base == UINT32_MAX) continue; /* constants: nothing writes them */
     if (s.written && s.pitch == 0) return false;

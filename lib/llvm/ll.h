@@ -117,7 +117,8 @@ bool qn__ll_mem_float(qn_scalar mem); /* f32 or f64: a float register */
 qn_treg qn__ll_mem_reg(qn_scalar mem);
 LLVMTypeRef qn__ll_mem_type(qn_ll *g, qn_scalar mem);
 /* Elements index .. index+lanes-1 of an array that moves as `access` says. mask: null, or lanes of i1, outside of which
- * nothing is read and the value is 0. Sub-byte elements: DENSE or NONE only, `base` at a byte boundary. */
+ * nothing is read and the value is 0. Sub-byte elements: DENSE or NONE only, `base` at a byte boundary, and vectors
+ * too; masks have no gaps there. */
 typedef struct qn_ll_place {
   qn_scalar mem;
   qn_access access;

@@ -122,53 +122,84 @@ static LLVMValueRef load_lanes(qn_ll *g, const qn_ll_place *p, LLVMValueRef inde
   return mask ? LLVMBuildSelect(g->b, mask, v, LLVMConstNull(type), "") : v;
 }
 
-/* ---- 4-bit elements by vectors, which begin at a whole byte but for odd ones ---- */
-
-static bool are_nibbles(const qn_ll_place *p, uint32_t lanes, LLVMValueRef mask) {
-  return qn__ll_mem_bits(p->mem) == 4 && p->access == QN_ACCESS_DENSE && lanes % 2 == 0 && !mask;
-}
-
-static LLVMValueRef is_even(qn_ll *g, LLVMValueRef index) {
-  LLVMValueRef low = LLVMBuildAnd(g->b, index, qn__ll_i64(g, 1), "");
-  return LLVMBuildICmp(g->b, LLVMIntEQ, low, qn__ll_i64(g, 0), "");
-}
-
-/* Two elements of a byte as two bytes. */
-static LLVMValueRef load_pairs(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes) {
-  LLVMTypeRef pairs = LLVMVectorType(g->i16, lanes / 2), type = LLVMVectorType(g->i8, lanes);
-  LLVMValueRef v = qn__ll_load_vec(g, LLVMVectorType(g->i8, lanes / 2), address(g, p, index), 1);
-  v = LLVMBuildZExt(g->b, v, pairs, "");
-  LLVMValueRef high = LLVMBuildShl(g->b, v, qn__ll_bits(g, pairs, 4), "");
-  high = LLVMBuildAnd(g->b, high, qn__ll_bits(g, pairs, 0x0F00), "");
-  v = LLVMBuildOr(g->b, LLVMBuildAnd(g->b, v, qn__ll_bits(g, pairs, 0x000F), ""), high, "");
-  v = LLVMBuildBitCast(g->b, v, type, "");
-  bool is_signed = info_of(p->mem).cls == QN_SIGNLESS || info_of(p->mem).cls == QN_SIGNED;
-  if (!is_signed) return v;
-  LLVMValueRef sign = qn__ll_bits(g, type, 8); /* (v ^ 8) - 8 */
-  return LLVMBuildSub(g->b, LLVMBuildXor(g->b, v, sign, ""), sign, "");
-}
-
-static LLVMValueRef load_nibbles(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes) {
-  LLVMValueRef even = is_even(g, index), v[2] = {LLVMConstNull(LLVMVectorType(g->i8, lanes))};
-  LLVMBasicBlockRef from[2];
-  for (int odd = 0; odd < 2; odd++) {
-    qn_ll_if f;
-    from[0] = LLVMGetInsertBlock(g->b);
-    qn__ll_if_begin(g, &f, odd ? LLVMBuildNot(g->b, even, "") : even);
-    v[1] = odd ? load_lanes(g, p, index, lanes, NULL) : load_pairs(g, p, index, lanes);
-    from[1] = LLVMGetInsertBlock(g->b);
-    qn__ll_if_end(g, &f);
-    LLVMValueRef phi = LLVMBuildPhi(g->b, LLVMTypeOf(v[0]), "");
-    LLVMAddIncoming(phi, v, from, 2);
-    v[0] = phi;
-  }
-  return v[0];
-}
+/* ---- elements below 8 bits by vectors, which begin at a whole byte ---- */
 
 static LLVMValueRef load_masked(qn_ll *g, LLVMTypeRef type, LLVMValueRef at, LLVMValueRef mask) {
   LLVMTypeRef overloads[2] = {type, g->ptr};
   LLVMValueRef args[4] = {at, qn__ll_i32(g, 1), mask, LLVMConstNull(type)};
   return qn__ll_intrinsic(g, "llvm.masked.load", 2, overloads, 4, args);
+}
+
+static void store_masked(qn_ll *g, LLVMValueRef value, LLVMValueRef at, LLVMValueRef mask) {
+  LLVMTypeRef overloads[2] = {LLVMTypeOf(value), g->ptr};
+  LLVMValueRef args[4] = {value, at, qn__ll_i32(g, 1), mask};
+  qn__ll_intrinsic(g, "llvm.masked.store", 2, overloads, 4, args);
+}
+
+enum { MOST_BYTES = 16 };
+
+static uint32_t per_byte(const qn_ll_place *p) {
+  return 8 / qn__ll_mem_bits(p->mem);
+}
+
+static bool are_packed(const qn_ll_place *p, uint32_t lanes) {
+  return is_packed(p) && p->access == QN_ACCESS_DENSE && lanes % per_byte(p) == 0 && lanes / per_byte(p) <= MOST_BYTES;
+}
+
+/* Of bytes that have elements inside the mask, which has no gaps: their first ones are in it. */
+static LLVMValueRef byte_mask(qn_ll *g, const qn_ll_place *p, uint32_t lanes, LLVMValueRef mask) {
+  LLVMValueRef firsts[MOST_BYTES];
+  uint32_t bytes = lanes / per_byte(p);
+  for (uint32_t i = 0; i < bytes; i++) firsts[i] = qn__ll_i32(g, i * per_byte(p));
+  return LLVMBuildShuffleVector(g->b, mask, LLVMGetPoison(LLVMTypeOf(mask)), LLVMConstVector(firsts, bytes), "");
+}
+
+/* A byte's elements as bytes of a word: halves move apart until each element stands by itself. */
+static LLVMValueRef load_bytes_of(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes,
+                                  LLVMValueRef mask) {
+  uint32_t bits = qn__ll_mem_bits(p->mem), bytes = lanes / per_byte(p);
+  LLVMTypeRef from = qn__ll_lanes(g->i8, bytes), words = qn__ll_lanes(bits == 4 ? g->i16 : g->i32, bytes);
+  LLVMValueRef at = address(g, p, index);
+  LLVMValueRef v = mask ? load_masked(g, from, at, byte_mask(g, p, lanes, mask)) : qn__ll_load_vec(g, from, at, 1);
+  v = LLVMBuildZExt(g->b, v, words, "");
+  for (uint32_t apart = 4; apart >= bits; apart /= 2) {
+    uint32_t by = bits == 4 ? 4 : 3 * apart;
+    uint64_t kept = bits == 4 ? 0x0F0F : apart == 4 ? 0x000F000F : 0x03030303;
+    v = LLVMBuildOr(g->b, v, LLVMBuildShl(g->b, v, qn__ll_bits(g, words, by), ""), "");
+    v = LLVMBuildAnd(g->b, v, qn__ll_bits(g, words, kept), "");
+  }
+  return LLVMBuildBitCast(g->b, v, LLVMVectorType(g->i8, lanes), "");
+}
+
+static LLVMValueRef load_packed(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
+  LLVMValueRef v = load_bytes_of(g, p, index, lanes, mask);
+  LLVMTypeRef type = LLVMTypeOf(v);
+  bool is_signed = info_of(p->mem).cls == QN_SIGNLESS || info_of(p->mem).cls == QN_SIGNED;
+  if (is_signed) { /* (v ^ 8) - 8 */
+    LLVMValueRef sign = qn__ll_bits(g, type, UINT64_C(1) << (qn__ll_mem_bits(p->mem) - 1));
+    v = LLVMBuildSub(g->b, LLVMBuildXor(g->b, v, sign, ""), sign, "");
+  }
+  return mask ? LLVMBuildSelect(g->b, mask, v, LLVMConstNull(type), "") : v;
+}
+
+/* The other way round. A byte of which some elements are outside the mask keeps those. */
+static void store_packed(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask,
+                         LLVMValueRef value) {
+  uint32_t bits = qn__ll_mem_bits(p->mem), bytes = lanes / per_byte(p);
+  LLVMTypeRef to = qn__ll_lanes(g->i8, bytes), words = qn__ll_lanes(bits == 4 ? g->i16 : g->i32, bytes);
+  if (mask) value = LLVMBuildSelect(g->b, mask, value, load_bytes_of(g, p, index, lanes, mask), "");
+  LLVMValueRef v = LLVMBuildBitCast(g->b, value, words, ""), at = address(g, p, index);
+  v = LLVMBuildAnd(g->b, v, qn__ll_bits(g, words, bits == 4 ? 0x0F0F : 0x03030303), "");
+  for (uint32_t apart = bits; apart <= 4; apart *= 2) {
+    uint32_t by = bits == 4 ? 4 : 3 * apart;
+    v = LLVMBuildOr(g->b, v, LLVMBuildLShr(g->b, v, qn__ll_bits(g, words, by), ""), "");
+    if (apart < 4) v = LLVMBuildAnd(g->b, v, qn__ll_bits(g, words, 0x000F000F), "");
+  }
+  v = LLVMBuildTrunc(g->b, v, to, "");
+  if (mask)
+    store_masked(g, v, at, byte_mask(g, p, lanes, mask));
+  else
+    qn__ll_store_vec(g, v, at, 1);
 }
 
 LLVMValueRef qn__ll_load(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask) {
@@ -177,8 +208,8 @@ LLVMValueRef qn__ll_load(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uin
     v = load_one(g, p, index);
   else if (p->access == QN_ACCESS_NONE)
     v = qn__ll_splat(g, load_one(g, p, index), lanes);
-  else if (are_nibbles(p, lanes, mask))
-    v = load_nibbles(g, p, index, lanes);
+  else if (are_packed(p, lanes))
+    v = load_packed(g, p, index, lanes, mask);
   else if (p->access == QN_ACCESS_STRIDED || is_packed(p))
     v = load_lanes(g, p, index, lanes, mask);
   else {
@@ -213,35 +244,13 @@ static void store_lanes(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint
   }
 }
 
-static void store_nibbles(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes, LLVMValueRef value) {
-  LLVMTypeRef pairs = LLVMVectorType(g->i16, lanes / 2);
-  LLVMValueRef even = is_even(g, index), v = LLVMBuildBitCast(g->b, value, pairs, "");
-  qn_ll_if whole, odd;
-  qn__ll_if_begin(g, &whole, even);
-  LLVMValueRef high = LLVMBuildLShr(g->b, v, qn__ll_bits(g, pairs, 4), "");
-  high = LLVMBuildAnd(g->b, high, qn__ll_bits(g, pairs, 0x00F0), "");
-  v = LLVMBuildOr(g->b, LLVMBuildAnd(g->b, v, qn__ll_bits(g, pairs, 0x000F), ""), high, "");
-  v = LLVMBuildTrunc(g->b, v, LLVMVectorType(g->i8, lanes / 2), "");
-  qn__ll_store_vec(g, v, address(g, p, index), 1);
-  qn__ll_if_end(g, &whole);
-  qn__ll_if_begin(g, &odd, LLVMBuildNot(g->b, even, ""));
-  store_lanes(g, p, index, lanes, NULL, value);
-  qn__ll_if_end(g, &odd);
-}
-
-static void store_masked(qn_ll *g, LLVMValueRef value, LLVMValueRef at, LLVMValueRef mask) {
-  LLVMTypeRef overloads[2] = {LLVMTypeOf(value), g->ptr};
-  LLVMValueRef args[4] = {value, at, qn__ll_i32(g, 1), mask};
-  qn__ll_intrinsic(g, "llvm.masked.store", 2, overloads, 4, args);
-}
-
 void qn__ll_store(qn_ll *g, const qn_ll_place *p, LLVMValueRef index, uint32_t lanes, LLVMValueRef mask,
                   LLVMValueRef value) {
   if (p->mem == QN_I1) value = LLVMBuildZExt(g->b, value, qn__ll_lanes(g->i8, lanes), "");
   if (lanes == 1)
     store_one(g, p, index, value);
-  else if (are_nibbles(p, lanes, mask))
-    store_nibbles(g, p, index, lanes, value);
+  else if (are_packed(p, lanes))
+    store_packed(g, p, index, lanes, mask, value);
   else if (p->access != QN_ACCESS_DENSE || is_packed(p))
     store_lanes(g, p, index, lanes, mask, value);
   else if (mask)

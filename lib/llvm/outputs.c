@@ -169,7 +169,18 @@ static LLVMValueRef beyond(const group *p, uint32_t i, LLVMValueRef index) {
   return LLVMBuildAnd(g->b, at, qn__ll_i64(g, alignment(p, i) - 1), "");
 }
 
-/* The first element at which all outputs are aligned; the end where there is none. */
+/* Whole bytes of all operands begin at a multiple of so many elements. */
+static int64_t elements_of_bytes(const qn_ll_outputs *o) {
+  const qn_tape *t = o->region->tape;
+  uint32_t least = 8;
+  for (uint32_t i = 0; i < t->num_inputs + t->num_outputs; i++) {
+    uint32_t bits = qn__ll_mem_bits(i < t->num_inputs ? t->input_mem[i] : t->output_mem[i - t->num_inputs]);
+    if (bits < least) least = bits;
+  }
+  return 8 / (int64_t)least;
+}
+
+/* The first element at which all outputs are aligned, and no byte begun; the end where there is none. */
 static LLVMValueRef first_aligned(const group *p) {
   const qn_ll_outputs *o = p->o;
   qn_ll *g = o->g;
@@ -182,6 +193,8 @@ static LLVMValueRef first_aligned(const group *p) {
       LLVMValueRef more =
           LLVMBuildAnd(g->b, LLVMBuildNeg(g->b, past, ""), qn__ll_i64(g, alignment(p, i) / size - 1), "");
       first = qn__ll_add(g, o->start, more);
+      LLVMValueRef within = LLVMBuildAnd(g->b, first, qn__ll_i64(g, elements_of_bytes(o) - 1), "");
+      if (elements_of_bytes(o) > 1) good = LLVMBuildICmp(g->b, LLVMIntEQ, within, qn__ll_i64(g, 0), "");
     }
     LLVMValueRef here = LLVMBuildICmp(g->b, LLVMIntEQ, beyond(p, i, first), qn__ll_i64(g, 0), "");
     good = good ? LLVMBuildAnd(g->b, good, here, "") : here;

@@ -161,7 +161,8 @@ static inline bool qn__window_pads(const qn_gemm_plan *g) {
  *   begin, end [0]: range of loop 0
  * access[operand * num_loops + d]. With num_loops = 0 there is one element (begin, end unused).
  * A loop's stride is that of the innermost of its axes with more than one element. Operands with elements below 8 bits
- * have access DENSE or NONE along the last loop, and their strides along the others are whole bytes.
+ * have access DENSE or NONE along the last loop, their strides along the others are whole bytes, and where that is loop
+ * 0, so is what stands before `begin`.
  *
  * ROW: the same, with the last loop along the row: num_loops >= 1; loop 0 is split (rows are never split: with
  * num_loops = 1 there is one row, begin and end are unused). An output with reduced[i] has access NONE on the last

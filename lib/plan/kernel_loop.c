@@ -136,9 +136,6 @@ static const char *slow_reason(const loop_builder *b) {
   const qn_loop_plan *p = b->p;
   if (qn__tiled_loop(p) != UINT32_MAX) return NULL;
   for (uint32_t i = 0; i < b->num_operands && p->num_loops; i++) {
-    qn_scalar mem = qn__mem_of(b->m, operand(b, i));
-    if (qn__sub_byte(mem) && qn_scalar_get(mem)->storage_bits != 4)
-      return "elements below 4 bits are taken apart one by one";
     if (p->access[i * p->num_loops + p->num_loops - 1] == QN_ACCESS_STRIDED)
       return p->has_perm ? "the inner loop of the transposition reads with a stride"
                          : "sizes along the inner loop are not known to be equal: give dimensions one name";

@@ -1,5 +1,5 @@
-/* Elements of 4 bits by vectors, to floats and from floats: the interpreter's bits on every row of the instruction set
- * table, for runs that begin at any byte and end anywhere. */
+/* Elements of 4 and 2 bits by vectors, to floats and from floats: the interpreter's bits on every row of the
+ * instruction set table, for runs that begin at any byte and end anywhere. */
 #include "program_test.h"
 #include <quern/quern.h>
 #include <quern/unstable/isa.h>
@@ -10,7 +10,11 @@
 enum { MOST = 600, FENCE = 16 };
 
 static const int sizes[] = {1, 2, 15, 16, 17, 31, 34, 64, 127, 599};
-static const char *const types[][2] = {{"i4", "!quant.uniform<i4:f32, 0.4>"}, {"ui4", "!quant.uniform<u4:f32, 0.4:7>"}};
+static const char *const types[][2] = {{"i4", "!quant.uniform<i4:f32, 0.4>"},
+                                       {"ui4", "!quant.uniform<u4:f32, 0.4:7>"},
+                                       {"i2", "!quant.uniform<i2:f32, 1.3>"},
+                                       {"ui2", "!quant.uniform<u2:f32, 1.1:2>"}};
+enum { KINDS = 2 * sizeof types / sizeof *types };
 
 static float floats[MOST];
 static unsigned char codes[MOST], results[2][4 * MOST + FENCE];
@@ -41,8 +45,8 @@ static qn_program *compile(qn_context *ctx, const char *const *type, bool to_flo
   return program_on_row(ctx, text, engine, isa);
 }
 
-static void run(const qn_program *p, bool to_floats, int n, void *y) {
-  int64_t elements = n, bytes = (n + 1) / 2;
+static void run(const qn_program *p, bool to_floats, int n, int bits, void *y) {
+  int64_t elements = n, bytes = (n * bits + 7) / 8;
   DLTensor wide = {.device = {kDLCPU, 0}, .ndim = 1, .dtype = {kDLFloat, 32, 1}, .shape = &elements}, packed = wide;
   packed.dtype = (DLDataType){kDLUInt, 8, 1}, packed.shape = &bytes;
   DLTensor in = to_floats ? packed : wide, out = to_floats ? wide : packed;
@@ -63,12 +67,12 @@ static void as_interpreted(void **unused) {
   for (size_t i = 0; qn_isa_get(i); i++) {
     const char *isa = qn_isa_get(i)->name;
     if (!qn_isa_runs_here(qn_isa_get(i))) continue;
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < KINDS; k++) {
       for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         if (s % 3 != i % 3 && sizes[s] != 34) continue; /* each size on some rows */
         for (int e = 0; e < 2; e++) {
           qn_program *p = compile(ctx, types[k / 2], k % 2, sizes[s], e ? "llvm" : "interp", isa);
-          run(p, k % 2, sizes[s], results[e]);
+          run(p, k % 2, sizes[s], k < 4 ? 4 : 2, results[e]);
           qn_program_destroy(p);
         }
         if (memcmp(results[0], results[1], sizeof results[0]))
