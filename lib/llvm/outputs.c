@@ -8,7 +8,8 @@
 #include "lanes.h"
 
 enum { FAR = 2 << 20 }; /* bytes, which are in no cache near by */
-enum { TEXT_WORK = 8, GROUPED_WORK = 40, LONG_DIVISION = 9, CHECKED_DIVISION = 4 }; /* operations per vector */
+/* Operations per vector. */
+enum { TEXT_WORK = 8, PAIRED_WORK = 30, GROUPED_WORK = 40, LONG_DIVISION = 9, CHECKED_DIVISION = 4 };
 
 typedef struct group {
   qn_ll_outputs *o;
@@ -30,14 +31,21 @@ static bool is_work(const qn_ll_outputs *o, uint32_t i) {
          r->ready[i] <= o->pass;
 }
 
+static bool is_long(const qn_tinst *inst) {
+  return inst->type == QN_TF64 || inst->type == QN_TI64;
+}
+
 static uint32_t count_of(const qn_ll_outputs *o) {
-  uint32_t work = 0;
+  const qn_tinst *insts = o->region->tape->insts;
+  uint32_t work = 0, more = 0; /* vectors of 64 bits are two */
   if (!o->g->masked || o->g->lanes != 16 || !o->simple) return 1;
   for (uint32_t i = 0; i < o->region->tape->num_insts; i++) {
     const qn_ll_divisor *d = &o->region->divisors[i];
-    if (is_work(o, i)) work += !d->inverse ? 1 : d->checked ? CHECKED_DIVISION : LONG_DIVISION;
+    if (!is_work(o, i)) continue;
+    work += !d->inverse ? 1 : d->checked ? CHECKED_DIVISION : LONG_DIVISION;
+    more += is_long(&insts[i]);
   }
-  return work <= GROUPED_WORK ? 4 : 1;
+  return work > GROUPED_WORK ? 1 : more && work + more > PAIRED_WORK ? 2 : 4;
 }
 
 /* The tape up to what is packed. */
