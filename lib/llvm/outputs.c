@@ -317,7 +317,7 @@ void qn__ll_outputs_span(qn_ll_outputs *o) {
   qn_ll *g = o->g;
   group p = {.o = o, .count = count_of(o)};
   p.packs = find_packs(&p);
-  if (p.packs) p.count = 4;
+  if (p.packs) p.count = p.count == 1 ? 2 : 4;
   p.text = has_text(&p);
   if (p.text) p.count = 2;
   if (p.count > 1 && !make_regions(&p)) {
