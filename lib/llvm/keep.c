@@ -51,19 +51,20 @@ static bool find_keeper(const qn_ll_nest *n, uint32_t reg, uint32_t *keeper) {
   return false;
 }
 
-/* Otherwise memory of its own serves, for f32. Not for bytes: they are packed from what may stand behind the register.
+/* Otherwise memory of its own serves, for f32. Of bytes that are packed, what is packed may stand behind the register.
  */
-static bool may_have_room(const qn_ll_nest *n, uint32_t reg) {
+static bool may_have_room(const qn_ll_nest *n, uint32_t reg, qn_ll_room room) {
   bool some = false;
+  if (room == QN_LL_NO_ROOM) return false;
   for (uint32_t i = 0; i < n->plan->num_outputs; i++) {
     if (qn__ll_row_reduced(n, i)) continue;
-    if (qn__ll_mem_bits(n->places[n->plan->num_inputs + i].mem) < 16) return false;
+    if (qn__ll_mem_bits(n->places[n->plan->num_inputs + i].mem) < (room == QN_LL_ROOM_FOR_ALL ? 8 : 16)) return false;
     some = true;
   }
   return some && n->g->masked && n->region.tape->insts[reg].type == QN_TF32;
 }
 
-bool qn__ll_row_keep(row_state *s, bool in_room) {
+bool qn__ll_row_keep(row_state *s, qn_ll_room room) {
   qn_ll_nest *n = s->n;
   const qn_ll_region *r = &n->region;
   uint32_t count = r->tape->num_insts, best = 0;
@@ -75,7 +76,7 @@ bool qn__ll_row_keep(row_state *s, bool in_room) {
     uint32_t keeper = UINT32_MAX;
     if (!r->needed[i] || !(r->vary[i] & QN_LL_BY_LANE) || r->ready[i] != r->num_passes - 2) continue;
     if (r->tape->insts[i].op == QN_T_INPUT) continue;
-    if (!find_keeper(n, i, &keeper) && !(in_room && may_have_room(n, i))) continue;
+    if (!find_keeper(n, i, &keeper) && !may_have_room(n, i, room)) continue;
     search after = {.r = r, .stop = i, .seen = seen};
     see_outputs(&after, n);
     look_back(&after);

@@ -192,7 +192,8 @@ bool qn__ll_row_pairs(const qn_ll_nest *n) {
   uint32_t sums = 0;
   if (!n->g->masked || n->plan->num_loops < 2 || n->region.num_passes < 3) return false;
   for (uint32_t i = 0; i < n->region.tape->num_insts; i++) sums += n->region.tape->insts[i].op == QN_T_ALL_FSUM;
-  if (!sums || !qn__ll_row_find_nans(&s) || !qn__ll_row_keep(&s, true) || !is_short(&s)) return false;
+  if (!sums || !qn__ll_row_find_nans(&s) || !qn__ll_row_keep(&s, QN_LL_ROOM_BUT_FOR_BYTES) || !is_short(&s))
+    return false;
   qn__ll_share_find(&s);
   for (; s.pass + 1 < n->region.num_passes; s.pass++)
     if (2 * all_registers(&s) + 1 > QN_LL_MAX_CARRIED) return false;
@@ -489,7 +490,7 @@ static void row(qn_ll_nest *n, bool in_room) {
   second.region.v = qn__ll_values(g, n->region.tape->num_insts);
   second.region.divisors = qn__arena_array(g->arena, n->region.tape->num_insts, sizeof *second.region.divisors);
   if (!s.slots || !second.region.v || !second.region.divisors || !qn__ll_row_find_nans(&s) ||
-      !qn__ll_row_keep(&s, in_room)) {
+      !qn__ll_row_keep(&s, in_room ? QN_LL_ROOM_BUT_FOR_BYTES : QN_LL_NO_ROOM)) {
     g->failed = g->out_of_memory = true;
     return;
   }
@@ -523,7 +524,7 @@ static void inner(qn_ll_nest *n) {
   row_state s = {.n = n};
   if (n->staged) {
     qn__ll_row_stages(n);
-  } else if (!qn__ll_row_keep(&s, true)) {
+  } else if (!qn__ll_row_keep(&s, QN_LL_ROOM_BUT_FOR_BYTES)) {
     g->failed = g->out_of_memory = true;
   } else if (!s.keeps || !s.own_room) {
     row(n, false);

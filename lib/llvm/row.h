@@ -63,8 +63,9 @@ bool qn__ll_share_here(const row_state *s);
 LLVMValueRef qn__ll_share_start(const row_state *s);
 LLVMValueRef qn__ll_share_step(const row_state *s, LLVMValueRef least, LLVMValueRef mask);
 void qn__ll_share_end(row_state *s, LLVMValueRef least); /* the divisor is prepared */
-/* keep.c: decides whether to keep something, in memory of its own too when `in_room`. False when memory runs out. */
-bool qn__ll_row_keep(row_state *s, bool in_room);
+/* keep.c: decides whether to keep something, maybe in memory of its own. False when memory runs out. */
+typedef enum qn_ll_room { QN_LL_NO_ROOM, QN_LL_ROOM_BUT_FOR_BYTES, QN_LL_ROOM_FOR_ALL } qn_ll_room;
+bool qn__ll_row_keep(row_state *s, qn_ll_room room);
 /* Reserves memory for what is kept, where it needs some of its own. */
 void qn__ll_row_room(row_state *s);
 /* Into region r. */

@@ -16,7 +16,7 @@ static bool operands_fit(const qn_ll_nest *n) {
     const qn_ll_place *p = &n->places[o];
     bool output = o >= n->plan->num_inputs;
     uint32_t bits = qn__ll_mem_bits(p->mem);
-    if (output && (p->access != QN_ACCESS_DENSE || (bits != 32 && p->mem != QN_F16 && p->mem != QN_BF16))) return false;
+    if (output && (p->access != QN_ACCESS_DENSE || bits > 32 || p->mem == QN_I1)) return false;
     if (output && qn__ll_row_reduced(n, o - n->plan->num_inputs)) return false;
     if (p->access == QN_ACCESS_STRIDED || bits < 8) return false;
   }
@@ -110,7 +110,7 @@ static uint32_t lane_work(const qn_ll_region *r) {
 
 static bool prepare(row_state *s, qn_ll_nest *n, bool in_room) {
   *s = (row_state){.n = n};
-  if (!qn__ll_row_find_nans(s) || !qn__ll_row_keep(s, in_room)) return false;
+  if (!qn__ll_row_find_nans(s) || !qn__ll_row_keep(s, in_room ? QN_LL_ROOM_FOR_ALL : QN_LL_NO_ROOM)) return false;
   qn__ll_share_find(s);
   return true;
 }
