@@ -4,6 +4,7 @@
  *   rdi frame, rsi element, rdx constants, rcx where whole pairs end, rax for a moment; r8 .. r15 places; ebp is not 0
  *   where rows are in no cache */
 #include "lanes_text.h"
+#include <string.h>
 
 enum { VECTOR = 16, STEP = QN_LANE_VECTORS * VECTOR, VECTOR_BYTES = 64, LINE = 64 };
 enum { LABEL_LOOP = 1, LABEL_NEAR, LABEL_END, LABEL_DONE, LABEL_ANEW, LABEL_BEGIN, LABEL_TWO };
@@ -25,6 +26,22 @@ uint32_t qn__ll_lane_constant(qn_ll_lane_constants *c, uint32_t bits) {
 
 static uint32_t constant_at(looping *l, uint32_t bits) {
   return qn__ll_lane_constant(l->w.constants, bits);
+}
+
+/* Numbers that stand one behind the other. */
+static uint32_t quarters_at(looping *l) {
+  qn_ll_lane_constants *c = l->w.constants;
+  uint32_t i = 0, bits[VECTOR];
+  for (uint32_t k = 0; k < VECTOR; k++) bits[k] = k % 4 * 4 + k / 4;
+  while (i + VECTOR <= c->count && memcmp(c->bits + i, bits, sizeof bits)) i++;
+  if (i + VECTOR <= c->count) return 4 * i;
+  if (c->count + VECTOR > QN_LANE_CONSTANTS) {
+    c->failed = true;
+    return 0;
+  }
+  memcpy(c->bits + c->count, bits, sizeof bits);
+  c->count += VECTOR;
+  return 4 * (c->count - VECTOR);
 }
 
 static void load_row(looping *l, uint32_t part) {
@@ -55,9 +72,12 @@ static void load_part(looping *l, uint32_t part) {
   }
   for (uint32_t f = 0; f < w->num_fixed; f++) {
     const qn_ll_lane_fixed *x = w->fixed[f].value;
+    uint32_t reg = qn__ll_lane_first_fixed(w) + w->fixed[f].operand;
     if (w->fixed[f].of != p || x->is_const) continue;
-    TEXT("vbroadcastss %u(%%rax), %%zmm%u\n", l->r->known_at(l->r->user, x),
-         qn__ll_lane_first_fixed(w) + w->fixed[f].operand);
+    if (x->value == QN_LANE_QUARTERS)
+      TEXT("vmovdqu32 %u(%%rdx), %%zmm%u\n", quarters_at(l), reg);
+    else
+      TEXT("vbroadcastss %u(%%rax), %%zmm%u\n", l->r->known_at(l->r->user, x), reg);
   }
 }
 
@@ -138,7 +158,8 @@ static void fetch_part(looping *l, uint32_t part, qn_ll_lane_form form, const ch
   for (uint32_t k = 0; k < p->l->num_ops; k++) {
     const qn_ll_lane_op *op = &p->l->ops[k];
     uint32_t i = 0;
-    if (op->form != form || !l->r->walked[operand_of(p, op->place)]) continue;
+    if (!(op->form == form || (form == QN_LANE_STORE && op->form == QN_LANE_PACK))) continue;
+    if (!l->r->walked[operand_of(p, op->place)]) continue;
     while (w->places[i] != op->place) i++;
     uint32_t bytes = qn__ll_mem_bits(op->place->mem) / 8;
     TEXT("leaq (%%%s,%%rsi,%u), %%rax\n", qn__ll_lane_bases[i], bytes);
@@ -163,9 +184,16 @@ static void whole_pairs(looping *l) {
   TEXT(".p2align 4\naddq $$%d, %%rsi\ncmpq %%rcx, %%rsi\njl %db\n%d:\n", STEP, LABEL_LOOP, LABEL_END);
 }
 
+static bool packs(const looping *l) {
+  bool some = false;
+  for (uint32_t i = 0; i < l->r->count; i++) some |= l->r->parts[i].packs != NULL;
+  return some;
+}
+
 /* Where the second vector of a pair would be empty. */
 static void one_vector(looping *l) {
   TEXT("cmpl $$%d, %%ecx\njg %df\nkmovd %%eax, %%k%d\n", VECTOR, LABEL_TWO, QN_LANE_REST_MASK);
+  if (packs(l)) TEXT("kmovd %%eax, %%k%d\n", QN_LANE_BYTES_MASK);
   l->w.rest = l->w.single = true;
   qn__ll_lane_pair(&l->w, 0);
   l->w.rest = l->w.single = false;
@@ -176,6 +204,7 @@ static void rest_of_row(looping *l) {
   TEXT("subq %%rsi, %%rcx\naddq $$%d, %%rcx\njle %df\n", STEP - 1, LABEL_DONE);
   TEXT("movl $$-1, %%eax\nbzhil %%ecx, %%eax, %%eax\n");
   if (l->r->rests) one_vector(l);
+  if (packs(l)) TEXT("kmovd %%eax, %%k%d\n", QN_LANE_BYTES_MASK);
   TEXT("kmovd %%eax, %%k%d\nshrl $$16, %%eax\nkmovd %%eax, %%k%d\n", QN_LANE_REST_MASK, QN_LANE_REST_MASK + 1);
   l->w.rest = true;
   qn__ll_lane_pair(&l->w, 0);

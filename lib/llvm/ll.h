@@ -297,7 +297,8 @@ struct qn_ll_nest {
    * two places better than one: the first row again when there is none, and not has_second. */
   qn_ll_place *second;
   LLVMValueRef has_second;
-  bool staged; /* `inner` goes over the rows itself (row_stages.c): places are those of row 0 */
+  bool staged;                      /* `inner` goes over the rows itself (row_stages.c): places are those of row 0 */
+  const struct qn_ll_narrow *packs; /* staged: how the region's only output is packed; null: it is stored as it is */
   LLVMValueRef rows_begin, rows_end;
   uint32_t tiled; /* a loop that `inner` does itself: of transpositions, else UINT32_MAX */
   LLVMValueRef tile_start, tile_end;

@@ -36,8 +36,9 @@ struct row_state {
 
 /* Whether rows are done two at once: where all passes but the last are so short that they wait for their sums. */
 bool qn__ll_row_pairs(const qn_ll_nest *n);
-/* row_stages.c: whether the passes go over different rows in one loop, and that loop over rows, inside `inner`. */
-bool qn__ll_row_in_stages(const qn_ll_nest *n);
+/* row_stages.c: whether the passes go over different rows in one loop, and that loop over rows, inside `inner`. Of rows
+ * of bytes, the region's output may then be what they are packed of. */
+bool qn__ll_row_in_stages(qn_ll_nest *n);
 void qn__ll_row_stages(qn_ll_nest *n);
 /* row.c: what a row has to be known of before its first pass. */
 void qn__ll_row_begin(qn_ll_nest *n);

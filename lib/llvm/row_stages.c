@@ -45,6 +45,7 @@ qn_ll_lanes qn__ll_stage_lanes(const row_state *s, const qn_ll_region *r) {
   if (keeps_here) add_sink(&l, (qn_ll_lanes_sink){.reg = s->kept, .to = keeper});
   for (uint32_t i = 0; i < n->plan->num_outputs && last; i++)
     add_sink(&l, (qn_ll_lanes_sink){.reg = n->region.tape->outputs[i], .to = &outputs[i]});
+  if (last) l.packs = n->packs;
   return l;
 }
 
@@ -128,7 +129,24 @@ static bool are_wide(const qn_ll_nest *n) {
   return true;
 }
 
-bool qn__ll_row_in_stages(const qn_ll_nest *n) {
+/* Rows of bytes are computed up to what packs are made of. */
+static bool find_packs(qn_ll_nest *n) {
+  qn_ll *g = n->g;
+  const qn_tape *from = n->region.tape;
+  qn_ll_narrow *packs = qn__arena_array(g->arena, 1, sizeof *packs);
+  qn_tape *tape = qn__arena_copy(g->arena, from, sizeof *from);
+  if (!packs || !tape || n->plan->num_outputs != 1) return false;
+  if (!qn__ll_narrow_find_plain(g, from, n->places[n->plan->num_inputs].mem, packs)) return false;
+  tape->insts = qn__arena_copy(g->arena, from->insts, from->num_insts * sizeof *from->insts);
+  tape->outputs = qn__arena_copy(g->arena, &packs->reg, sizeof packs->reg);
+  if (!tape->insts || !tape->outputs) return false;
+  qn__ll_narrow_drop_limits(packs, tape);
+  n->region.tape = tape;
+  n->packs = packs;
+  return qn__ll_region_need_outputs(&n->region, 1);
+}
+
+static bool fits(const qn_ll_nest *n) {
   qn_ll_nest probe = *n;
   row_state s;
   LLVMValueRef queue[QN_LL_MAX_CARRIED];
@@ -147,6 +165,15 @@ bool qn__ll_row_in_stages(const qn_ll_nest *n) {
   s.pass = 0;
   if (has_texts(&probe, &s)) return lane_work(r) <= MAX_TEXT_WORK;
   return !must && lane_work(r) <= MAX_WORK;
+}
+
+bool qn__ll_row_in_stages(qn_ll_nest *n) {
+  qn_ll_nest packed = *n;
+  if (find_packs(&packed) && fits(&packed)) {
+    *n = packed;
+    return true;
+  }
+  return fits(n);
 }
 
 /* ---- the stages ---- */
