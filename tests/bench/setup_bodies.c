@@ -169,6 +169,18 @@ typedef struct text_case {
   "\n%m = arith.constant dense<0.0002> : tensor<64xf32>\n%p = quern.mul %f, %m : (" F32_IMAGE                          \
   ", tensor<64xf32>) -> " F32_IMAGE "\n%g = quern.gelu %p : (" F32_IMAGE ") -> " F32_IMAGE                             \
   "\n%y = quant.qcast %g : " F32_IMAGE " to " CODE_IMAGE "\nreturn %y : " CODE_IMAGE "\n}\n"
+/* Of %x, %f in floats, as `op` has it, and %y of that. */
+#define CODED(from, to, op)                                                                                            \
+  "func.func @main(%x: tensor<64x1024x" from ">) -> tensor<64x1024x" to                                                \
+  "> {\n%f = quant.dcast %x : tensor<64x1024x" from "> to tensor<64x1024xf32>\n" op                                    \
+  "%y = quant.qcast %g : tensor<64x1024xf32> to tensor<64x1024x" to ">\nreturn %y : tensor<64x1024x" to ">\n}\n"
+#define IN_FLOATS(op) "%g = quern." op " %f : (tensor<64x1024xf32>) -> tensor<64x1024xf32>\n"
+#define CAST(from, to)                                                                                                 \
+  "func.func @main(%x: tensor<64x1024x" from ">) -> tensor<64x1024x" to                                                \
+  "> {\n%y = quern.cast %x : (tensor<64x1024x" from ">) -> tensor<64x1024x" to ">\nreturn %y : tensor<64x1024x" to     \
+  ">\n}\n"
+#define I4_CODES "!quant.uniform<i4:f32, 0.02:3>"
+#define I2_CODES "!quant.uniform<i2:f32, 0.03>"
 static const text_case texts[] = {
     {"dynamic quantize, product, bias, gelu 64x64x1024",
      "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x64xf32> {\n"
@@ -303,6 +315,19 @@ static const text_case texts[] = {
     {"quantize to i4", "func.func @main(%x: tensor<64x1024xf32>) -> tensor<64x1024x!quant.uniform<i4:f32, 0.02>> {\n"
                        "%q = quant.qcast %x : tensor<64x1024xf32> to tensor<64x1024x!quant.uniform<i4:f32, 0.02>>\n"
                        "return %q : tensor<64x1024x!quant.uniform<i4:f32, 0.02>>\n}\n"},
+    {"requantize from i4 to i2",
+     "func.func @main(%x: tensor<64x1024x" I4_CODES ">) -> tensor<64x1024x" I2_CODES
+     "> {\n%f = quant.dcast %x : tensor<64x1024x" I4_CODES
+     "> to tensor<64x1024xf32>\n%q = quant.qcast %f : tensor<64x1024xf32> to tensor<64x1024x" I2_CODES
+     ">\nreturn %q : tensor<64x1024x" I2_CODES ">\n}\n"},
+    {"gelu of i4", CODED(I4_CODES, I4_CODES, IN_FLOATS("gelu"))},
+    {"softmax of codes", CODED(CODES, CODES, IN_FLOATS("softmax"))},
+    {"layer_norm of codes", CODED(CODES, CODES, IN_FLOATS("layer_norm"))},
+    {"cast of fp4 to i4", CAST("f4E2M1FN", "i4")},
+    {"cast of i64 to f16", CAST("i64", "f16")},
+    {"quotients of i32", "func.func @main(%x: tensor<64x1024xi32>, %z: tensor<64x1024xi32>) -> tensor<64x1024xi32> {\n"
+                         "%y = quern.div %x, %z : (tensor<64x1024xi32>, tensor<64x1024xi32>) -> tensor<64x1024xi32>\n"
+                         "return %y : tensor<64x1024xi32>\n}\n"},
     {"requantize", "func.func @main(%x: tensor<64x1024x" CODES
                    ">) -> tensor<64x1024x!quant.uniform<i8:f32, 0.03>> {\n%f = quant.dcast %x : tensor<64x1024x" CODES
                    "> to tensor<64x1024xf32>\n%q = quant.qcast %f : tensor<64x1024xf32> to "
