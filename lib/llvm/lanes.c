@@ -166,7 +166,8 @@ static qn_ll_lane_ref put_difference(builder *b, const qn_tinst *inst) {
 static qn_ll_lane_ref put_division(builder *b, uint32_t i) {
   const qn_tinst *inst = &b->tape->insts[i];
   qn_ll_lane_ref x = qn__ll_lane_use(b, inst->a);
-  if (!b->s->by_products) return qn__ll_lane_put_binary(b, "vdivps", -1, x, qn__ll_lane_use(b, inst->b));
+  bool alone = b->tape->insts[inst->b].op == QN_T_CONST; /* nothing is prepared of it */
+  if (!b->s->by_products || alone) return qn__ll_lane_put_binary(b, "vdivps", -1, x, qn__ll_lane_use(b, inst->b));
   qn_ll_lane_ref inverse = fixed(b, QN_LANE_INVERSE, i),
                  q = qn__ll_lane_put_binary(b, "vmulps", -1, x, fixed(b, QN_LANE_REST, i));
   qn__ll_lane_put(

@@ -91,12 +91,13 @@ static bool reductions_fit(const row_state *s) {
   return true;
 }
 
-/* In the last pass, by the sum of what it divides: share.c's way. */
+/* By constants, or in the last pass by the sum of what it divides: share.c's way. */
 static bool divisions_fit(const row_state *s) {
   const qn_ll_region *r = &s->n->region;
   for (uint32_t i = 0; i < r->tape->num_insts; i++) {
     bool by_lane = (r->vary[i] & QN_LL_BY_LANE) != 0;
     if (!r->needed[i] || !by_lane || r->tape->insts[i].op != QN_T_FDIV) continue;
+    if (r->tape->insts[r->tape->insts[i].b].op == QN_T_CONST) continue;
     if (!s->share.found || s->share.division != i) return false;
   }
   return true;

@@ -23,7 +23,7 @@ typedef struct kind {
 static const kind kinds[] = {{"softmax", "f32", U8},    {"softmax", "f32", I8},    {"softmax", I8, "f32"},
                              {"softmax", U8, U8},       {"softmax", I16, S7},      {"layer_norm", "f32", I8},
                              {"layer_norm", "f32", S7}, {"layer_norm", U8, "f32"}, {"layer_norm", I16, U8},
-                             {"softmax", "f32", I16}};
+                             {"softmax", "f32", I16},   {"layer_norm", "f32", I16}};
 
 static float floats[ROWS * MOST];
 static unsigned char codes[2 * ROWS * MOST], results[2][4 * ROWS * MOST + FENCE];
