@@ -25,6 +25,21 @@ enum { MOST_WAITING = 8 };      /* units of columns with sums in memory */
 enum { CHUNK_BYTES = 1 << 20 }; /* of B, which the second level keeps from rows to rows */
 enum { ROWS_AT_ONCE = 8 };      /* that become results after some steps of k */
 
+/* Four bytes of A by as many of B in each 32-bit sum. `low` rows are as fast in vectors, which then have them.
+ *
+ * Of bf16 they are two products, for those that need not keep the order of the contract: in each step the even
+ * elements' and the odd ones' are summed by themselves from 0, then both are added, and that to the sum. All is rounded
+ * to the nearest even, and subnormals are taken and given as 0, whatever the environment says. */
+typedef struct amx_product {
+  const char *name;
+  uint32_t bytes, low; /* of an element; see above */
+} amx_product;
+
+static const amx_product *product_of(const qn_gemm_plan *plan) {
+  static const amx_product of_bytes = {"llvm.x86.tdpbusd", 1, 1}, of_bf16 = {"llvm.x86.tdpbf16ps", 2, 0};
+  return plan->lhs == QN_BF16 ? &of_bf16 : &of_bytes;
+}
+
 /* Results that are to be made: rows of sums, of which `done` are. In memory, as they are used across loops. */
 typedef struct amx_pending {
   LLVMValueRef sums, row, column, done;
@@ -33,9 +48,11 @@ typedef struct amx_pending {
 typedef struct amx_state {
   qn_ll *g;
   const qn_gemm_plan *plan;
+  const amx_product *product;
   uint32_t row_tiles, column_tiles;
   LLVMValueRef rows, high; /* of the tiles at hand; of those the first tile of rows */
-  LLVMValueRef epilogue, a, a_stride, b, b_stride, b_row, k_size;
+  LLVMValueRef epilogue, a, a_stride, b, b_stride, b_row;
+  LLVMValueRef k_size;               /* in bytes */
   LLVMValueRef steps, rest;          /* whole steps of k; bytes after them */
   LLVMValueRef rest_at;              /* where the last 64 bytes of K's blocks begin */
   LLVMValueRef packs;                /* rows are copied */
@@ -223,7 +240,7 @@ static void write_step(void *user, LLVMValueRef at[2]) {
     load_passing(g, FIRST_B + c, qn__ll_gep_const(g, at[1], (int64_t)c * TILE_BYTES), s->b_row);
     for (uint32_t r = 0; r < s->row_tiles; r++) {
       LLVMValueRef args[3] = {number(g, r * s->column_tiles + c), number(g, FIRST_A + r), number(g, FIRST_B + c)};
-      tile_op(g, "llvm.x86.tdpbusd", 3, args);
+      tile_op(g, s->product->name, 3, args);
     }
   }
   at[0] = qn__ll_gep(g, at[0], p->a_step), at[1] = qn__ll_gep(g, at[1], p->b_step);
@@ -475,7 +492,8 @@ static void loops(amx_state *s, LLVMValueRef begin, LLVMValueRef end) {
 
 bool qn__ll_amx_serves(const qn_body *body) {
   uint32_t rows = body->rows & (QN_ROWS_MIXED - 1);
-  return body->plan->u.gemm.tiles && rows > QN_LL_AMX_BELOW && rows <= 2 * TILE_ROWS;
+  const qn_gemm_plan *plan = &body->plan->u.gemm;
+  return plan->tiles && rows > product_of(plan)->low && rows <= 2 * TILE_ROWS;
 }
 
 /* Where tiles one row lower than `rows` begin. */
@@ -522,7 +540,8 @@ static void take_rows(amx_state *s, const qn_body *body, uint32_t rows) {
     s->packs = LLVMConstInt(g->i1, 0, false);
     return;
   }
-  s->a = qn__ll_arg_ptr(g, 0), s->a_stride = qn__ll_arg_stride(g, 0), s->k_size = qn__ll_arg_size(g, 2);
+  s->a = qn__ll_arg_ptr(g, 0), s->a_stride = qn__ll_arg_stride(g, 0);
+  s->k_size = qn__ll_mul(g, qn__ll_arg_size(g, 2), qn__ll_i64(g, s->product->bytes));
   LLVMValueRef bits = LLVMBuildOr(g->b, LLVMBuildPtrToInt(g->b, s->a, g->i64, ""), s->a_stride, "");
   bits = LLVMBuildAnd(g->b, bits, qn__ll_i64(g, TILE_BYTES - 1), "");
   s->packs = LLVMBuildICmp(g->b, LLVMIntNE, bits, qn__ll_i64(g, 0), "");
@@ -545,7 +564,7 @@ static void take_memory(amx_state *s) {
 qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body) {
   const qn_gemm_plan *plan = &body->plan->u.gemm;
   uint32_t rows = body->rows & (QN_ROWS_MIXED - 1), width = plan->layout.panel_width;
-  amx_state s = {.g = g, .plan = plan, .row_tiles = rows > TILE_ROWS ? 2 : 1};
+  amx_state s = {.g = g, .plan = plan, .product = product_of(plan), .row_tiles = rows > TILE_ROWS ? 2 : 1};
   s.column_tiles = width % (2 * TILE_COLUMNS) ? 1 : 2;
   qn__ll_function_quickly(g, g->fn);
   s.b = qn__ll_arg_ptr(g, 1);

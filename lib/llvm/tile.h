@@ -91,7 +91,6 @@ LLVMValueRef qn__ll_sve_usdot(qn_ll *g, LLVMValueRef acc, LLVMValueRef unsigned_
 extern const qn_ll_dot qn__ll_dot_widening;
 
 /* amx.c: the whole of a body in tile registers. Low tiles are as fast in vectors, which cover all they can be asked. */
-enum { QN_LL_AMX_BELOW = 1 };
 bool qn__ll_amx_serves(const qn_body *body);
 qn_status qn__ll_amx_tiles(qn_ll *g, const qn_body *body);
 

@@ -73,12 +73,14 @@ static uint32_t side_of(const qn_isa *isa, uint32_t k_block, qn_scalar lhs, qn_s
 }
 
 /* Registers for tiles take 16 columns, two of them at once, and read a panel faster whose lines are all used in turn.
- * They take 64 k, and as long for fewer: then vectors are faster. */
+ * They take 64 bytes of k, and as long for fewer: then vectors are faster. */
 static const char *tiles_layout(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n, int64_t k) {
-  enum { LEAST_DEPTH = 32 };
-  bool bytes = lhs == QN_UI8 && rhs == QN_I8 && acc == QN_I32;
-  if (!(isa->has & QN_ISA_TILES) || !bytes || (k >= 0 && k < LEAST_DEPTH)) return NULL;
-  return n > 0 && n <= 16 ? "k4n16" : "k4n32";
+  enum { LEAST_BYTES = 32 };
+  bool bytes = lhs == QN_UI8 && rhs == QN_I8 && acc == QN_I32, pairs = lhs == QN_BF16 && rhs == QN_BF16;
+  if (!(isa->has & QN_ISA_TILES) || !(bytes || pairs)) return NULL;
+  if (k >= 0 && k < LEAST_BYTES / (bytes ? 1 : 2)) return NULL;
+  bool few = n > 0 && n <= 16;
+  return bytes ? few ? "k4n16" : "k4n32" : few ? "k2n16" : "k2n32";
 }
 
 const char *qn_isa_gemm_layout_for(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n, int64_t k,

@@ -148,8 +148,9 @@ static qn_status plan_layout(qn_module *m, qn_op op, const qn_isa *isa, qn_arena
 }
 
 static uint32_t tallest(const qn_isa *isa, const qn_gemm_plan *g) {
+  if (g->tiles) return isa->int8_rows;
   if (qn_scalar_is_float(g->lhs)) return isa->float_rows;
-  if (g->lhs != QN_UI8 || ((isa->has & QN_ISA_TILES) && !g->tiles)) return isa->int16_rows;
+  if (g->lhs != QN_UI8 || (isa->has & QN_ISA_TILES)) return isa->int16_rows;
   return isa->int8_rows;
 }
 
@@ -269,11 +270,13 @@ static int64_t window_blocks(const qn_module *m, qn_op op, const qn_gemm_plan *g
   return k > MOST ? 0 : k / 4;
 }
 
-/* Registers for tiles read blocks of four k by sixteen columns. A product takes them 64 k, and as long for fewer. */
+/* Registers for tiles read blocks of four bytes of k by sixteen columns. A product takes them 16 blocks, and as long
+ * for fewer. */
 static bool in_tiles(const qn_module *m, qn_op op, const qn_isa *isa, const qn_gemm_plan *g) {
   enum { LEAST_BLOCKS = 8 };
-  if (!(isa->has & QN_ISA_TILES) || g->lhs != QN_UI8 || g->acc != QN_I32 || g->layout.k_block != 4) return false;
-  if (g->layout.panel_width % 16 || g->layout.granule) return false;
+  bool bytes = g->lhs == QN_UI8 && g->acc == QN_I32 && g->layout.k_block == 4;
+  bool pairs = g->lhs == QN_BF16 && g->rhs == QN_BF16 && g->layout.k_block == 2 && !g->window;
+  if (!(isa->has & QN_ISA_TILES) || !(bytes || pairs) || g->layout.panel_width % 16 || g->layout.granule) return false;
   int64_t blocks = g->window ? window_blocks(m, op, g) : blocks_of(m, op, g);
   return blocks >= LEAST_BLOCKS || blocks < 0;
 }
