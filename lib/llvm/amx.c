@@ -1,6 +1,6 @@
-/* GEMM tiles of bytes in AMX's tile registers: 16 rows of A by 64 bytes of k, times 16 blocks of four k by 16 columns
- * of B, which is 16 blocks of a panel "k4nW" as they lie: rows of 64 bytes, a block apart. So both operands are read in
- * place, by loads with a stride.
+/* GEMM tiles of bytes, and of bf16, in AMX's tile registers: 16 rows of A by 64 bytes of k, times 16 blocks of four
+ * bytes of k by 16 columns of B, which is 16 blocks of a panel "k4nW" or "k2nW" as they lie: rows of 64 bytes, a block
+ * apart. So both operands are read in place, by loads with a stride.
  *
  * One or two tiles of rows (a body's height, up to 32) by two of columns are summed at once:
  *
@@ -21,9 +21,8 @@ enum { TILE_ROWS = 16, TILE_BYTES = 64, TILE_COLUMNS = 16, FIRST_A = 4, FIRST_B 
 /* Rows that are not aligned to lines are copied, as loads that cross lines take six times as long: so many steps of k
  * at once, whose sums wait in memory where there are more. */
 enum { PIECE_STEPS = 32, STEP_BYTES = 2 * TILE_ROWS * TILE_BYTES };
-enum { MOST_WAITING = 8 };      /* units of columns with sums in memory */
-enum { CHUNK_BYTES = 1 << 20 }; /* of B, which the second level keeps from rows to rows */
-enum { ROWS_AT_ONCE = 8 };      /* that become results after some steps of k */
+enum { MOST_WAITING = 8 }; /* units of columns with sums in memory */
+enum { ROWS_AT_ONCE = 8 }; /* that become results after some steps of k */
 
 /* Four bytes of A by as many of B in each 32-bit sum. `low` rows are as fast in vectors, which then have them.
  *
@@ -62,6 +61,7 @@ typedef struct amx_state {
   LLVMValueRef both, both_memory;    /* one that makes results meanwhile, and what it is given; null: there is none */
   qn_ll_amx_windows windows;         /* of images */
   amx_pending pending;
+  qn_ll_amx_ahead ahead;
 } amx_state;
 
 /* An instruction: tile numbers first, then what it reads or writes. */
@@ -216,24 +216,25 @@ typedef struct amx_rows {
   LLVMValueRef a, stride, down, step;
 } amx_rows;
 
-/* A function that multiplies at least one step of up to 64 along k: (rows as above, b, from step to step of b, steps).
- */
-enum { MULTIPLY_ARGS = 7 };
+/* A function that multiplies at least one step of up to 64 along k: (rows as above, b, from step to step of b, steps,
+ * what is due to be fetched). */
+enum { MULTIPLY_ARGS = 8 };
 static LLVMTypeRef multiply_type(qn_ll *g) {
-  LLVMTypeRef params[MULTIPLY_ARGS] = {g->ptr, g->i64, g->i64, g->i64, g->ptr, g->i64, g->i64};
+  LLVMTypeRef params[MULTIPLY_ARGS] = {g->ptr, g->i64, g->i64, g->i64, g->ptr, g->i64, g->i64, g->ptr};
   return LLVMFunctionType(g->void_t, params, MULTIPLY_ARGS, false);
 }
 
 /* One step, from two pointers on, which move. */
 typedef struct amx_step {
   amx_state *s;
-  LLVMValueRef stride, down, a_step, b_step;
+  LLVMValueRef stride, down, a_step, b_step, due;
 } amx_step;
 
 static void write_step(void *user, LLVMValueRef at[2]) {
   const amx_step *p = user;
   amx_state *s = p->s;
   qn_ll *g = s->g;
+  qn__ll_amx_ahead_fetch(g, p->due);
   for (uint32_t r = 0; r < s->row_tiles; r++)
     load_kept(g, FIRST_A + r, r ? qn__ll_gep(g, at[0], p->down) : at[0], p->stride);
   for (uint32_t c = 0; c < s->column_tiles; c++) {
@@ -255,7 +256,7 @@ static LLVMValueRef multiply_function(amx_state *s, const char *symbol) {
   LLVMValueRef p[MULTIPLY_ARGS];
   for (uint32_t i = 0; i < MULTIPLY_ARGS; i++) p[i] = LLVMGetParam(f.fn, i);
   LLVMValueRef at[2] = {p[0], p[4]};
-  amx_step step = {s, p[1], p[2], p[3], p[5]};
+  amx_step step = {s, p[1], p[2], p[3], p[5], p[7]};
   qn__ll_do_begin(g, &steps, qn__ll_i64(g, 0), p[6], 1, 2, at);
   write_step(&step, at);
   qn__ll_for_close(g, &steps, at);
@@ -264,7 +265,7 @@ static LLVMValueRef multiply_function(amx_state *s, const char *symbol) {
 }
 
 /* In memory of what is done while results are made, after the steps that are left and where they begin. */
-enum { BOTH_A = 8, BOTH_B = 16, BOTH_REST = 24, BOTH_WORDS = 7 };
+enum { BOTH_A = 8, BOTH_B = 16, BOTH_REST = 24, BOTH_DUE = 56, BOTH_WORDS = 8 };
 
 static void begin_both(void *user, LLVMValueRef memory) {
   amx_step *p = user;
@@ -272,6 +273,7 @@ static void begin_both(void *user, LLVMValueRef memory) {
   LLVMValueRef *to[4] = {&p->stride, &p->down, &p->a_step, &p->b_step};
   for (uint32_t i = 0; i < 4; i++)
     *to[i] = LLVMBuildLoad2(g->b, g->i64, qn__ll_gep_const(g, memory, BOTH_REST + 8 * i), "");
+  p->due = LLVMBuildLoad2(g->b, g->ptr, qn__ll_gep_const(g, memory, BOTH_DUE), "");
 }
 
 static LLVMValueRef both_function(amx_state *s, const qn_body *body, bool whole) {
@@ -281,7 +283,7 @@ static LLVMValueRef both_function(amx_state *s, const qn_body *body, bool whole)
 }
 
 static void call_multiply(amx_state *s, const amx_rows *r, LLVMValueRef b, LLVMValueRef b_step, LLVMValueRef count) {
-  LLVMValueRef args[MULTIPLY_ARGS] = {r->a, r->stride, r->down, r->step, b, b_step, count};
+  LLVMValueRef args[MULTIPLY_ARGS] = {r->a, r->stride, r->down, r->step, b, b_step, count, s->ahead.due};
   LLVMBuildCall2(s->g->b, multiply_type(s->g), s->multiply, args, MULTIPLY_ARGS, "");
 }
 
@@ -302,7 +304,8 @@ static void multiply_and_make(amx_state *s, const amx_rows *r, LLVMValueRef b, L
                               LLVMValueRef count) {
   qn_ll *g = s->g;
   qn_ll_if left;
-  LLVMValueRef zero = qn__ll_i64(g, 0), fields[BOTH_WORDS] = {count, r->a, b, r->stride, r->down, r->step, b_step};
+  LLVMValueRef zero = qn__ll_i64(g, 0),
+               fields[BOTH_WORDS] = {count, r->a, b, r->stride, r->down, r->step, b_step, s->ahead.due};
   for (uint32_t i = 0; i < BOTH_WORDS; i++) LLVMBuildStore(g->b, fields[i], qn__ll_gep_const(g, s->both_memory, 8 * i));
   make_rows(s, NULL);
   LLVMValueRef more = get(s, s->both_memory);
@@ -348,7 +351,9 @@ static void multiply_steps(amx_state *s, const amx_rows *rows, LLVMValueRef b, L
   b = qn__ll_gep(g, b, qn__ll_mul(g, from, b_step));
   b_step = LLVMBuildSelect(g->b, back, LLVMBuildNeg(g->b, b_step, ""), b_step, "");
   LLVMBuildStore(g->b, qn__ll_add(g, turn, one), s->turn);
+  qn__ll_amx_ahead_begin(g, &s->ahead, count);
   (s->both ? multiply_and_make : multiply_and_call)(s, &r, b, b_step, count);
+  qn__ll_amx_ahead_end(g, &s->ahead);
 }
 
 /* Each tile of sums, where it lies behind `at`. */
@@ -421,10 +426,6 @@ static void multiply(amx_state *s, const amx_rows *rows, const amx_unit *u) {
 
 /* ---- the body ---- */
 
-static LLVMValueRef round_up_div(qn_ll *g, LLVMValueRef n, LLVMValueRef by) {
-  return LLVMBuildUDiv(g->b, qn__ll_add(g, n, qn__ll_sub(g, by, qn__ll_i64(g, 1))), by, "");
-}
-
 /* All steps of rows from `row` on, by units begin .. end - 1 of columns. */
 static void row_block(amx_state *s, LLVMValueRef row, LLVMValueRef begin, LLVMValueRef end) {
   qn_ll *g = s->g;
@@ -456,44 +457,17 @@ static void row_block(amx_state *s, LLVMValueRef row, LLVMValueRef begin, LLVMVa
   qn__ll_for_end(g, &pieces, NULL);
 }
 
-/* Units of columns that are taken together: those whose part of B the second level keeps. */
-static LLVMValueRef units_at_once(amx_state *s, LLVMValueRef all) {
+/* Tiles of s->rows rows from begin to end, by units first .. last - 1 of columns. */
+static void rows_of_chunk(amx_state *s, LLVMValueRef begin, LLVMValueRef end, LLVMValueRef first, LLVMValueRef last) {
   qn_ll *g = s->g;
-  int64_t per = s->plan->layout.panel_width / columns_of(s);
-  LLVMValueRef one = qn__ll_i64(g, 1), bytes = qn__ll_i64(g, CHUNK_BYTES * per), most;
-  LLVMValueRef positive = LLVMBuildICmp(g->b, LLVMIntSGT, s->b_stride, one, "");
-  most = LLVMBuildUDiv(g->b, bytes, LLVMBuildSelect(g->b, positive, s->b_stride, one, ""), "");
-  LLVMValueRef piece = qn__ll_i64(g, PIECE_STEPS), waiting = qn__ll_i64(g, MOST_WAITING);
-  LLVMValueRef several = LLVMBuildAnd(g->b, s->packs, LLVMBuildICmp(g->b, LLVMIntSGT, s->steps, piece, ""), "");
-  most = LLVMBuildSelect(g->b, several, qn__ll_min(g, most, waiting), most, "");
-  most = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, most, one, ""), most, one, "");
-  LLVMValueRef some = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, all, one, ""), all, one, "");
-  return round_up_div(g, some, round_up_div(g, some, most));
-}
-
-/* Tiles of s->rows rows from begin to end, all panels. */
-static void loops(amx_state *s, LLVMValueRef begin, LLVMValueRef end) {
-  qn_ll *g = s->g;
-  LLVMValueRef per = qn__ll_i64(g, s->plan->layout.panel_width / columns_of(s));
-  LLVMValueRef first = qn__ll_mul(g, qn__ll_arg_begin(g, 1), per), last = qn__ll_mul(g, qn__ll_arg_end(g, 1), per);
+  qn_ll_for rows;
   configure(s);
   LLVMBuildStore(g->b, s->rows, s->pending.done);
-  qn_ll_for chunks, rows;
-  qn__ll_for_begin(g, &chunks, first, last, 1, 0, NULL);
-  chunks.step = units_at_once(s, qn__ll_sub(g, last, first));
-  LLVMValueRef chunk_end = qn__ll_min(g, qn__ll_add(g, chunks.i, chunks.step), last);
   qn__ll_for_begin(g, &rows, begin, end, 1, 0, NULL);
   rows.step = s->rows;
-  row_block(s, rows.i, chunks.i, chunk_end);
+  row_block(s, rows.i, first, last);
   qn__ll_for_end(g, &rows, NULL);
-  qn__ll_for_end(g, &chunks, NULL);
   make_rows(s, NULL);
-}
-
-bool qn__ll_amx_serves(const qn_body *body) {
-  uint32_t rows = body->rows & (QN_ROWS_MIXED - 1);
-  const qn_gemm_plan *plan = &body->plan->u.gemm;
-  return plan->tiles && rows > product_of(plan)->low && rows <= 2 * TILE_ROWS;
 }
 
 /* Where tiles one row lower than `rows` begin. */
@@ -505,19 +479,36 @@ static LLVMValueRef low_rows(amx_state *s, uint32_t rows) {
   return qn__ll_add(g, begin, qn__ll_mul(g, qn__ll_sub(g, tiles, lower), high));
 }
 
-/* High tiles, and with `low` those that are one row lower. */
+/* All panels, a chunk at a time: high tiles, and with `low` those that are one row lower. */
 static void all_tiles(amx_state *s, uint32_t rows, bool low) {
   qn_ll *g = s->g;
   LLVMValueRef begin = qn__ll_arg_begin(g, 0), end = qn__ll_arg_end(g, 0), zero = qn__ll_i64(g, 0);
   LLVMValueRef middle = low ? low_rows(s, rows) : end;
-  qn_ll_for f;
-  qn__ll_do_begin(g, &f, zero, qn__ll_i64(g, low ? 2 : 1), 1, 0, NULL);
-  LLVMValueRef high = LLVMBuildICmp(g->b, LLVMIntEQ, f.i, zero, "");
-  s->rows = qn__ll_sub(g, qn__ll_i64(g, rows), f.i);
+  LLVMValueRef long_k = LLVMBuildICmp(g->b, LLVMIntSGT, s->steps, qn__ll_i64(g, PIECE_STEPS), "");
+  LLVMValueRef waits = LLVMBuildAnd(g->b, s->packs, long_k, ""), most;
+  most = LLVMBuildSelect(g->b, waits, qn__ll_i64(g, MOST_WAITING), qn__ll_i64(g, INT32_MAX), "");
+  qn_ll_amx_columns c;
+  qn__ll_amx_columns_init(g, s->plan, columns_of(s), most, &c);
+  qn_ll_for chunks, heights;
+  qn__ll_for_begin(g, &chunks, c.first, c.last, 1, 0, NULL);
+  chunks.step = c.at_once;
+  LLVMValueRef chunk_end = qn__ll_min(g, qn__ll_add(g, chunks.i, c.at_once), c.last);
+  qn__ll_amx_ahead_aim(g, &s->ahead, &c, chunk_end, rows);
+  qn__ll_do_begin(g, &heights, zero, qn__ll_i64(g, low ? 2 : 1), 1, 0, NULL);
+  LLVMValueRef high = LLVMBuildICmp(g->b, LLVMIntEQ, heights.i, zero, "");
+  s->rows = qn__ll_sub(g, qn__ll_i64(g, rows), heights.i);
   s->high = s->rows;
   if (s->row_tiles == 2) s->high = LLVMBuildLShr(g->b, qn__ll_add(g, s->rows, qn__ll_i64(g, 1)), qn__ll_i64(g, 1), "");
-  loops(s, LLVMBuildSelect(g->b, high, begin, middle, ""), LLVMBuildSelect(g->b, high, middle, end, ""));
-  qn__ll_for_end(g, &f, NULL);
+  rows_of_chunk(s, LLVMBuildSelect(g->b, high, begin, middle, ""), LLVMBuildSelect(g->b, high, middle, end, ""),
+                chunks.i, chunk_end);
+  qn__ll_for_end(g, &heights, NULL);
+  qn__ll_for_end(g, &chunks, NULL);
+}
+
+bool qn__ll_amx_serves(const qn_body *body) {
+  uint32_t rows = body->rows & (QN_ROWS_MIXED - 1);
+  const qn_gemm_plan *plan = &body->plan->u.gemm;
+  return plan->tiles && rows > product_of(plan)->low && rows <= 2 * TILE_ROWS;
 }
 
 /* K in steps, and what it leaves over of them. */
@@ -557,6 +548,7 @@ static void take_memory(amx_state *s) {
   s->turn = qn__ll_slot(g, g->i64, 1);
   LLVMBuildStore(g->b, qn__ll_i64(g, 0), s->turn);
   LLVMBuildStore(g->b, qn__ll_i64(g, 0), s->both_memory);
+  qn__ll_amx_ahead_init(g, &s->ahead);
   s->pending = (amx_pending){qn__ll_slot(g, g->ptr, 1), qn__ll_slot(g, g->i64, 1), qn__ll_slot(g, g->i64, 1),
                              qn__ll_slot(g, g->i64, 1)};
 }

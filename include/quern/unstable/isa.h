@@ -18,7 +18,7 @@ typedef enum qn_isa_has {
   QN_ISA_DOT8 = 1 << 3,      /* sums of products of bytes in 32-bit lanes, exact */
   QN_ISA_DOT16 = 1 << 4,     /* the same of 16-bit numbers, added to the sum by the same instruction */
   QN_ISA_MATRIX8 = 1 << 5,   /* 2 x 8 by 8 x 2 products of bytes */
-  QN_ISA_TILES = 1 << 6,     /* 16 x 64 by 64 x 16 products of bytes in tile registers */
+  QN_ISA_TILES = 1 << 6,     /* 16 x 64 by 64 x 16 bytes multiplied in tile registers; pairs of bf16 as well */
   QN_ISA_BF16 = 1 << 7,      /* pairs of bf16 multiplied into f32 lanes, not in the contract's order, subnormals as 0 */
   QN_ISA_PAIRS8 = 1 << 8,    /* sums of two products of bytes in 16-bit lanes, saturating */
   QN_ISA_HALF = 1 << 9,      /* f16 to f32 by an instruction */
