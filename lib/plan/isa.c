@@ -1,5 +1,6 @@
 /* The instruction-set table: rows from isa.def, names that stand for them, and which of them run here. */
 #include "cpu.h"
+#include <pthread.h>
 #include <quern/unstable/isa.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,16 +123,24 @@ static bool runs_on(const qn_cpu *cpu, isa_row row) {
   }
 }
 
+/* Asked once: in a virtual machine each question to the processor takes microseconds, and a program asks several times
+ * what it is to be compiled for. */
+static qn_cpu here;
+static pthread_once_t asked = PTHREAD_ONCE_INIT;
+
+static void ask(void) {
+  here = qn__cpu_detect();
+}
+
 bool qn_isa_runs_here(const qn_isa *isa) {
-  if (!isa) return false;
-  qn_cpu cpu = qn__cpu_detect();
-  return runs_on(&cpu, (isa_row)(isa - rows));
+  pthread_once(&asked, ask);
+  return isa && runs_on(&here, (isa_row)(isa - rows));
 }
 
 const qn_isa *qn_isa_host(void) {
-  qn_cpu cpu = qn__cpu_detect();
+  pthread_once(&asked, ask);
   for (size_t i = 0; i < NUM_ROWS; i++)
-    if (runs_on(&cpu, (isa_row)i)) return &rows[i];
+    if (runs_on(&here, (isa_row)i)) return &rows[i];
   return &rows[ROW_GENERIC];
 }
 
