@@ -141,11 +141,17 @@ static bool write_stderr(void *user, const char *data, size_t size) {
   return fwrite(data, 1, size, stderr) == size;
 }
 
-/* The limits are those of the row and the threads of the first call, which is what one command has. */
-static void know_limits(cli *c, const char *engine, const char *isa, uint32_t threads) {
-  if (c->limits_known || strcmp(engine, "llvm")) return;
+/* The limits are those of the row and the threads of the first call, which is what one command has; of what multiplies,
+ * when something first does. */
+static void know_limits(cli *c, const char *engine, const char *isa, uint32_t threads, const double *by) {
+  if (strcmp(engine, "llvm")) return;
+  if (!c->limits_known) qn_engine_limits(c->ctx, isa, threads, 0, &c->limits);
   c->limits_known = true;
-  qn_engine_limits(c->ctx, isa, threads, &c->limits);
+  for (uint32_t i = 0; i < QN_MULTIPLIER_COUNT; i++) {
+    if (by[i] <= 0 || c->peaks_known >> i & 1) continue;
+    c->peaks_known |= 1u << i;
+    qn_engine_peak(c->ctx, isa, i, threads, &c->limits.ops[i], NULL);
+  }
 }
 
 /* Kernels and bodies have lines of trace, except in a table. */
@@ -153,21 +159,23 @@ static void on_call(void *user, const qn_call_event *e) {
   cli *c = user;
   bool ran = e->kind == QN_EVENT_STEP || e->kind == QN_EVENT_CALL;
   if (!ran && !c->verbose_csv) return;
-  if (ran) know_limits(c, e->engine, e->kernel.isa, e->threads);
+  if (ran) know_limits(c, e->engine, e->kernel.isa, e->threads, e->by);
   if (!c->seen_calls++ && c->verbose_csv) fprintf(stderr, "%s\n", qn_report_call_columns());
   if (!c->verbose_csv) fputs("quern: ", stderr);
-  qn_report_call(c->ctx, e, c->limits.int8_ops > 0 ? &c->limits : NULL, c->verbose_csv, write_stderr, NULL);
+  qn_report_call(c->ctx, e, c->limits.cache_bytes > 0 ? &c->limits : NULL, c->verbose_csv, write_stderr, NULL);
 }
 
 void cli_before_call(cli *c, const qn_program *p, const qn_tensor *in, uint32_t threads) {
   enum { MOST = 256 };
   static DLTensor tensors[MOST];
   static int64_t shapes[MOST][QN_MAX_RANK];
+  double by[QN_MULTIPLIER_COUNT];
   qn_kernel_info k;
   if (!c->verbose || qn_program_num_inputs(p) > MOST) return;
   for (uint32_t i = 0; i < qn_program_num_inputs(p); i++) tensors[i] = qn_tensor_as_dlpack(&in[i], shapes[i]);
-  if (!qn_program_prepare(p, tensors, NULL) && qn_program_kernel(p, 0, &k))
-    know_limits(c, qn_program_engine(p), k.isa, threads);
+  if (qn_program_prepare(p, tensors, NULL) || !qn_program_kernel(p, 0, &k)) return;
+  qn_program_ops(p, tensors, by);
+  know_limits(c, qn_program_engine(p), k.isa, threads, by);
 }
 
 /* QUERN_VERBOSE=1: kernels as they are made, and each call with its kernels; csv: the same as a table. */

@@ -43,7 +43,8 @@ typedef struct cli {
   bool verbose, verbose_csv; /* QUERN_VERBOSE */
   uint64_t seen_calls;       /* call events */
   bool limits_known;
-  qn_limits limits; /* measured before the first of them */
+  uint32_t peaks_known; /* 1 << QN_MULTIPLIER_* */
+  qn_limits limits;     /* measured before the first of them */
 } cli;
 
 extern const cli_command cli_commands[]; /* ends with a null name */

@@ -11,14 +11,14 @@ static void print(const setup *s, const qn_bench_result *r) {
   const char *engine = s->p ? qn_program_engine(s->p) : "llvm";
   if (s->json) {
     printf("{\"time_us\": %.3f, \"median_us\": %.3f, \"gops\": %.3f, \"peak_gops\": %.3f, \"fraction\": %.4f, "
-           "\"engine\": \"%s\", \"cpu\": \"%s\", "
-           "\"threads\": %lld",
-           r->time_us, r->median_us, r->gops, r->peak_gops, r->fraction, engine, cpu, (long long)s->threads);
+           "\"instructions\": \"%s\", \"engine\": \"%s\", \"cpu\": \"%s\", \"threads\": %lld",
+           r->time_us, r->median_us, r->gops, r->peak_gops, r->fraction, r->instructions, engine, cpu,
+           (long long)s->threads);
     return;
   }
   if (r->time_us > 0) printf("time        %.2f us (median %.2f)\n", r->time_us, r->median_us);
   if (r->gops > 0) printf("speed       %.1f GOPS\n", r->gops);
-  if (r->peak_gops > 0) printf("peak        %.1f GOPS\n", r->peak_gops);
+  if (r->peak_gops > 0) printf("peak        %.1f GOPS, %s\n", r->peak_gops, r->instructions);
   if (r->gops > 0 && r->peak_gops > 0) printf("fraction    %.3f\n", r->fraction);
   printf("engine      %s, %s, %lld thread%s\n", engine, cpu, (long long)s->threads, s->threads > 1 ? "s" : "");
   cli_print_unfolded("slow        ", s->unfolded);
@@ -29,7 +29,10 @@ static void print(const setup *s, const qn_bench_result *r) {
 static qn_status write_roofline(setup *s, const char *path, size_t n, const qn_kernel_time *times) {
   qn_limits limits;
   qn_writer w;
-  qn_status status = qn_engine_limits(s->c->ctx, s->options.cpu, (uint32_t)s->threads, &limits);
+  uint32_t multipliers = 0;
+  for (size_t i = 0; i < n; i++)
+    for (uint32_t j = 0; j < QN_MULTIPLIER_COUNT; j++) multipliers |= (uint32_t)(times[i].by[j] > 0) << j;
+  qn_status status = qn_engine_limits(s->c->ctx, s->options.cpu, (uint32_t)s->threads, multipliers, &limits);
   if (!status) status = qn__writer_open(s->c->ctx, path, &w);
   if (status) return status;
   const char *title =
@@ -94,15 +97,35 @@ static qn_status bench_kernels(setup *s, bool table, const char *roofline) {
   return status;
 }
 
+/* One line or entry of --peak; false where the row has no such instruction. */
+static bool print_peak(const setup *s, uint32_t multiplier, double ops, const char *instruction, const char *before) {
+  const char *name = qn_multiplier_name(multiplier), *what = instruction ? instruction : "";
+  if (ops <= 0) return false;
+  if (s->json)
+    printf("%s\n  {\"name\": \"%s\", \"instruction\": \"%s\", \"gops\": %.3f}", before, name, what, ops * 1e-9);
+  else
+    printf("%-11s %.1f GOPS%s%s\n", name, ops * 1e-9, instruction ? ", " : "", what);
+  return true;
+}
+
+/* The peak of bytes is told like a product's, as JSON before all of them. */
 static int bench_peak(setup *s) {
   qn_bench_result r = {0};
-  double ops;
-  qn_status status = qn_engine_peak(s->c->ctx, s->options.cpu, (uint32_t)s->threads, &ops);
-  if (status) return cli_status(status);
-  r.peak_gops = ops * 1e-9;
+  double ops[QN_MULTIPLIER_COUNT];
+  const char *instruction[QN_MULTIPLIER_COUNT], *before = "";
+  for (uint32_t i = 0; i < QN_MULTIPLIER_COUNT; i++) {
+    qn_status status = qn_engine_peak(s->c->ctx, s->options.cpu, i, (uint32_t)s->threads, &ops[i], &instruction[i]);
+    if (status) return cli_status(status);
+    if (i > QN_MULTIPLIER_INT8_TILES || ops[i] * 1e-9 <= r.peak_gops) continue;
+    r.peak_gops = ops[i] * 1e-9;
+    snprintf(r.instructions, sizeof r.instructions, "%s", instruction[i] ? instruction[i] : qn_multiplier_name(i));
+  }
   if (s->json) r.gops = r.peak_gops, r.fraction = 1;
   print(s, &r);
-  if (s->json) puts("}");
+  if (s->json) fputs(", \"peaks\": [", stdout);
+  for (uint32_t i = 0; i < QN_MULTIPLIER_COUNT; i++)
+    if (print_peak(s, i, ops[i], instruction[i], before)) before = ",";
+  if (s->json) puts("]}");
   return CLI_OK;
 }
 

@@ -131,7 +131,7 @@ static const cli_option bench_options[] = {
     {"--conv", "HxWxC:KHxKWxO:TYPES",
      "a convolution of one image: u8s8, u8s8f32, s8s8 or f32; sS, pP, dD, gG behind O for stride, padding, dilation, "
      "groups"},
-    {"--peak", NULL, "what the instruction set reaches in registers"},
+    {"--peak", NULL, "what the instruction set reaches in registers, by each instruction that multiplies"},
     {"--kernels", NULL, "time, speed and share of each kernel"},
     {"--roofline", "FILE.svg", "draws every kernel under the limits of this machine"},
     {"--threads", "N", "threads to use (default 1)"},

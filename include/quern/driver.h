@@ -151,7 +151,9 @@ typedef struct qn_bench_result {
   double time_us; /* best of the repetitions */
   double median_us;
   double gops;                /* of the matrix products; 0 without any */
-  double peak_gops, fraction; /* of the int8 dot product; 0 unless all products multiply bytes, on the LLVM engine */
+  double peak_gops, fraction; /* of the instructions that multiply (qn_engine_peak); 0 but on the LLVM engine. Above 1
+                                 only where zeros of constant weights, which count, are left out */
+  char instructions[48];      /* "tdpbusd", "f32": those, or what they multiply */
 } qn_bench_result;
 /* Runs the program on `inputs` for about `seconds`; cpu is the row whose peak it is compared with, measured in the same
  * run (LLVM engine only). The handler of call events is told of the first call, those that are measured run unwatched.

@@ -14,6 +14,7 @@
 
 #include <dlpack/dlpack.h>
 #include <quern/module.h>
+#include <quern/multiplier.h>
 #include <quern/tuning.h>
 
 #ifdef __cplusplus
@@ -210,13 +211,13 @@ typedef struct qn_call_event {
   const char *origin; /* of a body: "compiled", "cached" or "loaded"; else null */
   const char
       *shape; /* "384x768x768": M, N and K of a product, with "12 of " before when there are several; else its loops */
-  const char *types; /* "ui8, i8, i32, f32 -> ui8": operands, then results */
-  double ns;         /* wall clock */
-  double ops;        /* a product's multiply-adds times two; else operations of the body on elements */
-  double bytes;      /* of operands and results, each counted once */
-  uint32_t threads;  /* parts the work was cut into at most */
-  bool multiplies;   /* a product: ops compare with the limits below */
-  bool multiplies_bytes;
+  const char *types;              /* "ui8, i8, i32, f32 -> ui8": operands, then results */
+  double ns;                      /* wall clock */
+  double ops;                     /* a product's multiply-adds times two; else operations of the body on elements */
+  double bytes;                   /* of operands and results, each counted once */
+  uint32_t threads;               /* parts the work was cut into at most */
+  bool multiplies;                /* a product, or a call with some */
+  double by[QN_MULTIPLIER_COUNT]; /* products' operations, by what multiplies: they compare with the limits below */
 } qn_call_event;
 
 /* What one kernel op took over many calls (qn_bench_kernels). Texts are owned by whoever made the struct. */
@@ -225,24 +226,29 @@ typedef struct qn_kernel_time {
   char shape[64], types[160];
   double best_ns, total_ns, ops, bytes;
   uint64_t calls;
-  bool multiplies, multiplies_bytes;
+  bool multiplies;
+  double by[QN_MULTIPLIER_COUNT]; /* as in qn_call_event */
 } qn_kernel_time;
 
-/* Multiply-adds of all matrix products in a call with these inputs, times two; 0 when shapes do not fit. */
-QN_API double qn_program_ops(const qn_program *p, const DLTensor *in);
-/* Whether all its matrix products multiply bytes, so that qn_engine_peak is the limit to compare with. */
-QN_API bool qn_program_multiplies_bytes(const qn_program *p);
-/* Multiply-add operations per second (each counts two) that one thread reaches in registers with the int8 dot product
- * of an ISA row: the limit a kernel is compared with. Measures for about 0.2 s. */
-QN_API qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads, double *ops_per_second);
+/* Multiply-adds of all matrix products in a call with these inputs, times two, and in `by`, unless that is null, by
+ * what multiplies; 0 when shapes do not fit. */
+QN_API double qn_program_ops(const qn_program *p, const DLTensor *in, double by[QN_MULTIPLIER_COUNT]);
+/* Operations per second (a multiply-add counts two) that num_threads threads together reach in registers with an
+ * instruction of an ISA row: the limit of kernels that multiply with it. 0 where the row has no such instruction.
+ * *instruction, unless null, is its name, "tdpbusd", or null where several do what one would. Measures for about 0.2 s.
+ * LLVM engine. */
+QN_API qn_status qn_engine_peak(qn_context *ctx, const char *cpu, qn_multiplier multiplier, uint32_t num_threads,
+                                double *ops_per_second, const char **instruction);
 
-/* What the machine can do at most, measured in about half a second: operations of the row's instructions on registers
- * (as qn_engine_peak; f32 counts the multiply-add as two), bytes read per second from half of the second-level cache
- * and from memory (a buffer twice the last-level cache, up to 1 GB). On num_threads threads together. LLVM engine. */
+/* What the machine can do at most: operations per second of the multipliers asked for, a set of 1 << QN_MULTIPLIER_*
+ * (as qn_engine_peak; 0 for others), bytes read per second from half of the second-level cache and from memory (a
+ * buffer twice the last-level cache, up to 1 GB). On num_threads threads together. About 0.2 s for each. LLVM engine.
+ */
 typedef struct qn_limits {
-  double int8_ops, f32_ops, cache_bytes, memory_bytes;
+  double ops[QN_MULTIPLIER_COUNT], cache_bytes, memory_bytes;
 } qn_limits;
-QN_API qn_status qn_engine_limits(qn_context *ctx, const char *cpu, uint32_t num_threads, qn_limits *out);
+QN_API qn_status qn_engine_limits(qn_context *ctx, const char *cpu, uint32_t num_threads, uint32_t multipliers,
+                                  qn_limits *out);
 /* Bytes per second that one thread reads of a buffer of so many bytes (rounded down to 64 KB), again and again. */
 QN_API qn_status qn_engine_read_speed(qn_context *ctx, const char *cpu, size_t bytes, double *bytes_per_second);
 QN_API size_t qn_program_code_bytes(const qn_program *p);

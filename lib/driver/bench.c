@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "runner.h"
 #include <quern/driver.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,22 +72,54 @@ static qn_status measure_unseen(bench *b, qn_context *ctx, double seconds, qn_be
   return status;
 }
 
+/* ---- the peak: of a program that multiplies in several ways, the speed at which each part is at its own ---- */
+
+typedef struct peaks {
+  double by[QN_MULTIPLIER_COUNT];   /* operations of a call */
+  double best[QN_MULTIPLIER_COUNT]; /* per second; 0 until measured */
+  const char *instruction[QN_MULTIPLIER_COUNT];
+} peaks;
+
+static qn_status measure_peaks(qn_context *ctx, const char *cpu, uint32_t threads, peaks *p) {
+  qn_status status = QN_OK;
+  for (uint32_t i = 0; !status && i < QN_MULTIPLIER_COUNT; i++) {
+    double ops = 0;
+    if (p->by[i] > 0) status = qn_engine_peak(ctx, cpu, i, threads, &ops, &p->instruction[i]);
+    if (ops > p->best[i]) p->best[i] = ops;
+  }
+  return status;
+}
+
+static void compare(const peaks *p, double ops, qn_bench_result *out) {
+  double seconds = 0;
+  size_t at = 0;
+  for (uint32_t i = 0; i < QN_MULTIPLIER_COUNT; i++) {
+    if (p->by[i] <= 0) continue;
+    if (p->best[i] <= 0) return;
+    seconds += p->by[i] / p->best[i];
+    const char *name = p->instruction[i] ? p->instruction[i] : qn_multiplier_name(i);
+    int n = snprintf(out->instructions + at, sizeof out->instructions - at, "%s%s", at ? ", " : "", name);
+    at += n > 0 ? (size_t)n : 0;
+    if (at >= sizeof out->instructions) at = sizeof out->instructions - 1;
+  }
+  out->peak_gops = ops / seconds * 1e-9;
+  out->fraction = out->gops / out->peak_gops;
+}
+
 qn_status qn_bench_program(qn_context *ctx, const qn_program *p, const char *cpu, const qn_tensor *inputs,
                            uint32_t threads, double seconds, qn_bench_result *out) {
   if (!ctx || !p || !out || (!inputs && qn_program_num_inputs(p))) return qn_error_null(ctx, __func__);
   bench b;
+  peaks peak = {{0}, {0}, {NULL}};
   memset(out, 0, sizeof *out);
   qn_status status = bench_open(&b, ctx, p, inputs, threads);
-  double ops = status ? 0 : qn_program_ops(p, b.run.dl), before = 0, after = 0;
-  bool limited = strcmp(qn_program_engine(p), "llvm") == 0 && qn_program_multiplies_bytes(p);
-  if (!status && ops > 0 && limited) status = qn_engine_peak(ctx, cpu, threads, &before);
+  double ops = status ? 0 : qn_program_ops(p, b.run.dl, peak.by);
+  bool limited = ops > 0 && strcmp(qn_program_engine(p), "llvm") == 0;
+  if (!status && limited) status = measure_peaks(ctx, cpu, threads, &peak);
   if (!status) status = measure_unseen(&b, ctx, seconds, out);
-  if (!status && ops > 0 && limited) status = qn_engine_peak(ctx, cpu, threads, &after);
-  if (!status && ops > 0) {
-    out->gops = ops / out->time_us * 1e-3;
-    out->peak_gops = (before > after ? before : after) * 1e-9;
-    if (out->peak_gops > 0) out->fraction = out->gops / out->peak_gops;
-  }
+  if (!status && limited) status = measure_peaks(ctx, cpu, threads, &peak);
+  if (!status && ops > 0) out->gops = ops / out->time_us * 1e-3;
+  if (!status && limited) compare(&peak, ops, out);
   bench_close(&b, ctx);
   return status;
 }
@@ -112,7 +145,8 @@ static void on_call(void *user, const qn_call_event *e) {
   if (!t->calls || e->ns < t->best_ns) t->best_ns = e->ns;
   t->total_ns += e->ns;
   t->ops = e->ops, t->bytes = e->bytes;
-  t->multiplies = e->multiplies, t->multiplies_bytes = e->multiplies_bytes;
+  t->multiplies = e->multiplies;
+  memcpy(t->by, e->by, sizeof t->by);
   if (t->calls++) return;
   t->kernel = e->kernel;
   keep_text(t->shape, sizeof t->shape, e->shape);

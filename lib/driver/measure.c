@@ -48,13 +48,13 @@ static qn_status measure_speeds(qn_context *ctx, const char *cpu, const qn_isa *
   qn_limits limits;
   double l2 = 0, l3 = 0, width = isa->vector_bits / 512.0;
   bool dot = isa->has & (QN_ISA_DOT8 | QN_ISA_MATRIX8 | QN_ISA_TILES);
-  qn_status status = qn_engine_limits(ctx, cpu, 1, &limits);
+  qn_status status = qn_engine_limits(ctx, cpu, 1, 1u << QN_MULTIPLIER_INT8 | 1u << QN_MULTIPLIER_F32, &limits);
   if (!status) status = qn_engine_read_speed(ctx, cpu, (size_t)(m->l2_bytes / 2), &l2);
   double between = m->l3_bytes / 4 < 8 * m->l2_bytes ? m->l3_bytes / 4 : 8 * m->l2_bytes;
   if (!status) status = qn_engine_read_speed(ctx, cpu, (size_t)between, &l3);
   if (status) return status;
-  set(m, &m->int8_gops, limits.int8_ops * 1e-9 / width * (dot ? 1 : 4));
-  set(m, &m->f32_gops, limits.f32_ops * 1e-9 / width * (isa->has_fma ? 1 : 4));
+  set(m, &m->int8_gops, limits.ops[QN_MULTIPLIER_INT8] * 1e-9 / width * (dot ? 1 : 4));
+  set(m, &m->f32_gops, limits.ops[QN_MULTIPLIER_F32] * 1e-9 / width * (isa->has_fma ? 1 : 4));
   set(m, &m->l2_gbps, l2 * 1e-9);
   set(m, &m->l3_gbps, l3 * 1e-9);
   set(m, &m->memory_gbps, limits.memory_bytes * 1e-9);

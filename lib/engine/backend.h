@@ -104,11 +104,14 @@ enum { QN__AOT_NO_TILES = -1 };
 
 typedef enum qn_emit_kind { QN_EMIT_OBJ, QN_EMIT_ASM, QN_EMIT_LLVM, QN_EMIT_C } qn_emit_kind;
 
-typedef enum qn_limit_kind {
-  QN_LIMIT_INT8, /* multiply-adds of bytes, by the row's dot product on registers */
-  QN_LIMIT_F32,  /* fused multiply-adds of f32 on registers */
-  QN_LIMIT_READ  /* bytes read in whole vectors; ptr[0] is the first, iteration i reads what follows i - 1 */
-} qn_limit_kind;
+/* What a loop of `limit` does: multiplies in registers, as a qn_multiplier says, or reads bytes in whole vectors;
+ * ptr[0] is the first, iteration i reads what follows i - 1. */
+enum { QN_LIMIT_READ = QN_MULTIPLIER_COUNT };
+typedef struct qn_limit {
+  qn_code *code;           /* null where the row has no instruction for it */
+  double amount;           /* multiply-adds or bytes of each iteration */
+  const char *instruction; /* null where several do what one would */
+} qn_limit;
 
 typedef struct qn_backend {
   const char *name;
@@ -119,14 +122,14 @@ typedef struct qn_backend {
    * form it does not have. */
   qn_status (*emit)(qn_context *ctx, const qn_aot *aot, qn_emit_kind kind, bool (*write)(void *, const char *, size_t),
                     void *user);
-  /* Tests a machine's limits: a body that runs iterations begin[0] .. end[0] of a loop that does nothing but one thing
-   * (see qn_limit_kind), and how much of it each iteration does. Null when the backend has none. */
-  qn_status (*limit)(qn_context *ctx, const qn_isa *isa, qn_limit_kind kind, qn_code **out, double *per_iteration);
+  /* Tests a machine's limits: a body that runs iterations begin[0] .. end[0] of a loop that does nothing but one thing,
+   * a qn_multiplier or QN_LIMIT_READ. Null when the backend has none. */
+  qn_status (*limit)(qn_context *ctx, const qn_isa *isa, uint32_t kind, qn_limit *out);
 } qn_backend;
 
 /* Entry point of the dlopened LLVM module. */
 typedef const qn_backend *(*qn_llvm_backend_fn)(uint32_t abi);
-#define QN_BACKEND_ABI 2u
+#define QN_BACKEND_ABI 3u
 /* The libtcc backend, when built in. */
 const qn_backend *qn__tcc_backend(void);
 #endif

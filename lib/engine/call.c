@@ -293,21 +293,23 @@ qn_status qn_program_output_shapes(const qn_program *p, const DLTensor *in, int6
   return qn_program_sizes(p, in, NULL, out_shapes, NULL);
 }
 
-double qn_program_ops(const qn_program *p, const DLTensor *in) {
+static double all_ops(const qn_program *p, const qn_bound *b, double *by) {
+  for (uint32_t i = 0; i < p->num_steps; i++) qn__step_ops(p, &p->steps[i], b, by);
+  return qn__sum_of_ops(by);
+}
+
+double qn_program_ops(const qn_program *p, const DLTensor *in, double by[QN_MULTIPLIER_COUNT]) {
+  double own_by[QN_MULTIPLIER_COUNT], ops = 0;
+  if (!by) by = own_by;
+  memset(by, 0, sizeof own_by);
   if (!p || p->interp || qn__dl_need_array(in, p->num_inputs, "inputs", NULL)) return 0;
-  double ops = 0;
-  if (p->frozen) {
-    if (!frozen_sizes(p, in, NULL, NULL, NULL))
-      for (uint32_t i = 0; i < p->num_steps; i++) ops += qn__step_ops(p, &p->steps[i], &p->frozen->bound);
-    return ops;
-  }
+  if (p->frozen) return frozen_sizes(p, in, NULL, NULL, NULL) ? 0 : all_ops(p, &p->frozen->bound, by);
   size_t header_bytes = qn__bound_header(p);
   qn_allocator own = qn_allocator_default();
   char *header = qn__alloc(&own, header_bytes + 1);
   if (!header) return 0;
   qn_bound b = qn__bound_at(p, header);
-  if (!qn__bind(p, in, &b, NULL))
-    for (uint32_t i = 0; i < p->num_steps; i++) ops += qn__step_ops(p, &p->steps[i], &b);
+  if (!qn__bind(p, in, &b, NULL)) ops = all_ops(p, &b, by);
   qn__free(&own, header, header_bytes + 1);
   return ops;
 }

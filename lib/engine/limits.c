@@ -95,23 +95,25 @@ static qn_status find_row(qn_context *ctx, const char *cpu, const qn_isa **out) 
   return QN_OK;
 }
 
-/* Amount per second of one limit; for reads, of `each` bytes again and again on each thread. */
-static qn_status limit(qn_context *ctx, const qn_isa *isa, qn_limit_kind kind, size_t each, uint32_t threads,
-                       double *out) {
+/* Amount per second of one limit, 0 where the row has no instruction for it; for reads, of `each` bytes again and again
+ * on each thread. */
+static qn_status measure_limit(qn_context *ctx, const qn_isa *isa, uint32_t kind, size_t each, uint32_t threads,
+                               double *out, const char **instruction) {
   const qn_backend *backend;
-  qn_code *code;
-  double amount;
+  qn_limit limit = {NULL, 0, NULL};
   *out = 0;
   qn_status status = qn__backend_find(ctx, "llvm", &backend);
-  if (!status) status = backend->limit(ctx, isa, kind, &code, &amount);
-  if (status) return status;
+  if (!status) status = backend->limit(ctx, isa, kind, &limit);
+  if (instruction) *instruction = limit.instruction;
+  if (status || !limit.code) return status;
   char *from = each ? map_bytes(each * threads) : NULL;
+  double amount = kind == QN_LIMIT_READ ? limit.amount : 2 * limit.amount;
   if (each && !from)
     status = qn_error_no_memory(ctx);
   else
-    *out = run_all(code->functions[0], kind == QN_LIMIT_READ ? amount : 2 * amount, threads, from, each);
+    *out = run_all(limit.code->functions[0], amount, threads, from, each);
   if (from) munmap(from, each * threads);
-  code->destroy(code);
+  limit.code->destroy(limit.code);
   return status;
 }
 
@@ -119,25 +121,31 @@ static uint32_t some_threads(uint32_t n) {
   return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
 }
 
-qn_status qn_engine_peak(qn_context *ctx, const char *cpu, uint32_t num_threads, double *ops_per_second) {
+qn_status qn_engine_peak(qn_context *ctx, const char *cpu, qn_multiplier multiplier, uint32_t num_threads,
+                         double *ops_per_second, const char **instruction) {
   if (!ctx || !ops_per_second) return qn_error_null(ctx, __func__);
   const qn_isa *isa;
   *ops_per_second = 0;
+  if (instruction) *instruction = NULL;
+  if ((uint32_t)multiplier >= QN_MULTIPLIER_COUNT)
+    return qn_error(ctx, QN_DIAG_ENGINE, qn_place_file(""), "%u is no multiplier", (unsigned)multiplier);
   qn_status status = find_row(ctx, cpu, &isa);
-  return status ? status : limit(ctx, isa, QN_LIMIT_INT8, 0, some_threads(num_threads), ops_per_second);
+  if (status) return status;
+  return measure_limit(ctx, isa, multiplier, 0, some_threads(num_threads), ops_per_second, instruction);
 }
 
-qn_status qn_engine_limits(qn_context *ctx, const char *cpu, uint32_t num_threads, qn_limits *out) {
+qn_status qn_engine_limits(qn_context *ctx, const char *cpu, uint32_t num_threads, uint32_t multipliers,
+                           qn_limits *out) {
   if (!ctx || !out) return qn_error_null(ctx, __func__);
   const qn_isa *isa;
   memset(out, 0, sizeof *out);
   uint32_t threads = some_threads(num_threads);
   size_t memory = bytes_to_read(true) / threads;
   qn_status status = find_row(ctx, cpu, &isa);
-  if (!status) status = limit(ctx, isa, QN_LIMIT_INT8, 0, threads, &out->int8_ops);
-  if (!status) status = limit(ctx, isa, QN_LIMIT_F32, 0, threads, &out->f32_ops);
-  if (!status) status = limit(ctx, isa, QN_LIMIT_READ, bytes_to_read(false), threads, &out->cache_bytes);
-  if (!status) status = limit(ctx, isa, QN_LIMIT_READ, memory, threads, &out->memory_bytes);
+  for (uint32_t i = 0; !status && i < QN_MULTIPLIER_COUNT; i++)
+    if (multipliers >> i & 1) status = measure_limit(ctx, isa, i, 0, threads, &out->ops[i], NULL);
+  if (!status) status = measure_limit(ctx, isa, QN_LIMIT_READ, bytes_to_read(false), threads, &out->cache_bytes, NULL);
+  if (!status) status = measure_limit(ctx, isa, QN_LIMIT_READ, memory, threads, &out->memory_bytes, NULL);
   return status;
 }
 
@@ -147,5 +155,5 @@ qn_status qn_engine_read_speed(qn_context *ctx, const char *cpu, size_t bytes, d
   *bytes_per_second = 0;
   qn_status status = find_row(ctx, cpu, &isa);
   bytes = bytes < 65536 ? 65536 : bytes & ~(size_t)65535;
-  return status ? status : limit(ctx, isa, QN_LIMIT_READ, bytes, 1, bytes_per_second);
+  return status ? status : measure_limit(ctx, isa, QN_LIMIT_READ, bytes, 1, bytes_per_second, NULL);
 }

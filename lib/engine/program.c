@@ -296,17 +296,6 @@ bool qn_program_kernel(const qn_program *p, size_t i, qn_kernel_info *out) {
   return true;
 }
 
-bool qn_program_multiplies_bytes(const qn_program *p) {
-  bool any = false;
-  for (uint32_t i = 0; p && i < p->num_steps; i++) {
-    qn_scalar rhs = qn__step_multiplies(&p->steps[i]);
-    if (rhs == QN_SCALAR_NONE) continue;
-    if (qn_scalar_get(rhs)->storage_bits != 8) return false;
-    any = true;
-  }
-  return any;
-}
-
 /* ---- plain tensors ---- */
 
 typedef struct run {

@@ -188,8 +188,9 @@ bool qn__job_streams(const qn_program *p, const qn_bound *b, const qn_job *job);
 size_t qn__step_codes(const qn_program *p, const qn_step *s, const qn_bound *b);
 /* Into how many parts work of this cost may be cut: 1 where that does not pay. */
 uint32_t qn__cost_parts(const qn_program *p, double cost, const qn_parallel *parallel);
-/* Multiply-adds times two. */
-double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
+/* Adds the step's multiply-adds times two to those by what multiplies. */
+void qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b, double by[QN_MULTIPLIER_COUNT]);
+double qn__sum_of_ops(const double by[QN_MULTIPLIER_COUNT]);
 
 /* ---- seeing ---- */
 qn_kernel_info qn__step_info(const qn_program *p, const qn_step *s);

@@ -103,13 +103,22 @@ qn_scalar qn__step_multiplies(const qn_step *s) {
   return s->plan->kind == QN_KERNEL_ATTENTION ? s->plan->u.attention.scores.rhs : QN_SCALAR_NONE;
 }
 
-double qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b) {
-  if (s->plan->kind == QN_KERNEL_BLOCK_GEMM) return qn__block_ops(p, s, b);
-  if (s->plan->kind == QN_KERNEL_ATTENTION) return qn__attention_ops(p, s, b);
-  if (s->plan->kind != QN_KERNEL_GEMM) return 0;
+void qn__step_ops(const qn_program *p, const qn_step *s, const qn_bound *b, double by[QN_MULTIPLIER_COUNT]) {
+  const qn_kernel_plan *plan = s->plan;
+  if (plan->kind == QN_KERNEL_BLOCK_GEMM)
+    by[plan->u.block.floats ? QN_MULTIPLIER_F32 : QN_MULTIPLIER_INT8] += qn__block_ops(p, s, b);
+  if (plan->kind == QN_KERNEL_ATTENTION) qn__attention_ops(p, s, b, by);
+  if (plan->kind != QN_KERNEL_GEMM) return;
   gemm_shape z = shape_of(p, s, b);
-  double groups = s->plan->u.gemm.window ? (double)s->plan->u.gemm.shape.groups : 1;
-  return 2.0 * (double)z.m * (double)z.n * (double)z.k * (double)z.segments * (double)z.batch_count * groups;
+  double groups = plan->u.gemm.window ? (double)plan->u.gemm.shape.groups : 1;
+  by[qn__multiplier_of(&plan->u.gemm, z.m)] +=
+      2.0 * (double)z.m * (double)z.n * (double)z.k * (double)z.segments * (double)z.batch_count * groups;
+}
+
+double qn__sum_of_ops(const double by[QN_MULTIPLIER_COUNT]) {
+  double sum = 0;
+  for (uint32_t i = 0; i < QN_MULTIPLIER_COUNT; i++) sum += by[i];
+  return sum;
 }
 
 /* Elements from the start of an operand of `rank` axes (the last `skip` of them not looped over) to batch index `at`

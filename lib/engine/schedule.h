@@ -5,5 +5,5 @@
 
 bool qn__attention_jobs(const qn_program *p, const qn_step *s, const qn_bound *b, qn_job *job, qn_job_fn fn,
                         void *user);
-double qn__attention_ops(const qn_program *p, const qn_step *s, const qn_bound *b);
+void qn__attention_ops(const qn_program *p, const qn_step *s, const qn_bound *b, double by[QN_MULTIPLIER_COUNT]);
 #endif

@@ -44,9 +44,12 @@ static sizes sizes_of(const qn_program *p, const qn_step *s, const qn_bound *b) 
   return z;
 }
 
-double qn__attention_ops(const qn_program *p, const qn_step *s, const qn_bound *b) {
+void qn__attention_ops(const qn_program *p, const qn_step *s, const qn_bound *b, double by[QN_MULTIPLIER_COUNT]) {
+  const qn_attention_plan *a = &s->plan->u.attention;
   sizes z = sizes_of(p, s, b);
-  return 2.0 * (double)z.outer * (double)z.heads * (double)z.queries * (double)z.keys * (double)(z.d + z.dv);
+  double pairs = 2.0 * (double)z.outer * (double)z.heads * (double)z.queries * (double)z.keys;
+  by[qn__multiplier_of(&a->scores, z.queries)] += pairs * (double)z.d;
+  by[qn__multiplier_of(&a->values, z.queries)] += pairs * (double)z.dv;
 }
 
 /* Bytes from the start of a value, whose last two axes make `matrix` bytes, to the matrix of outer index `at`; *head:

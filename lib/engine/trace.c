@@ -62,16 +62,16 @@ static bool multiplies(const qn_step *s) {
   return s->plan->kind == QN_KERNEL_BLOCK_GEMM || qn__step_multiplies(s) != QN_SCALAR_NONE;
 }
 
-static double ops_of(const qn_program *p, const qn_step *s, const qn_bound *b, const sizes *z) {
-  bool loop = s->plan->kind == QN_KERNEL_MAP || s->plan->kind == QN_KERNEL_ROW;
-  if (!loop) return qn__step_ops(p, s, b);
+static double loop_ops(const qn_step *s, const sizes *z) {
+  if (s->plan->kind != QN_KERNEL_MAP && s->plan->kind != QN_KERNEL_ROW) return 0;
   double count = s->plan->u.loop.tape.num_insts;
   for (uint32_t i = 0; i < z->num_sizes; i++) count *= (double)z->size[i];
   return count;
 }
 
 static void add_step(const qn_program *p, const qn_step *s, const qn_bound *b, const sizes *z, qn_call_event *e) {
-  e->ops += ops_of(p, s, b, z);
+  qn__step_ops(p, s, b, e->by);
+  e->ops = loop_ops(s, z) + qn__sum_of_ops(e->by);
   for (uint32_t i = 0; i < s->num_in + s->num_out; i++) e->bytes += (double)qn__value_bytes(p, b, s->values[i]);
 }
 
@@ -97,14 +97,13 @@ void qn__trace_step(const qn_program *p, const qn_step *s, const qn_bound *b, do
     e.kernel.chain = chain;
     for (const qn_step *at = p->steps; at < s; at++) e.index += at->plan->kind != QN_KERNEL_VIEW;
     e.multiplies = multiplies(s);
-    e.multiplies_bytes = e.multiplies && qn_scalar_get(qn__step_multiplies(s))->storage_bits == 8;
   } else {
     for (uint32_t i = 0; i < p->num_inputs; i++) e.bytes += (double)qn__value_bytes(p, b, p->inputs[i]);
     for (uint32_t i = 0; i < p->num_outputs; i++) e.bytes += (double)qn__value_bytes(p, b, p->outputs[i]);
     e.bytes += (double)p->constants_bytes;
-    for (uint32_t i = 0; i < p->num_steps; i++) e.ops += qn__step_ops(p, &p->steps[i], b);
+    for (uint32_t i = 0; i < p->num_steps; i++) qn__step_ops(p, &p->steps[i], b, e.by);
+    e.ops = qn__sum_of_ops(e.by);
     e.multiplies = e.ops > 0;
-    e.multiplies_bytes = qn_program_multiplies_bytes(p);
   }
   p->ctx->on_call(p->ctx->on_call_user, &e);
 }

@@ -329,5 +329,5 @@ qn_status qn__ll_pad(qn_ll *g, const qn_body *body);
 /* ---- backend entry points ---- */
 qn_status qn__ll_emit_program(qn_context *ctx, const qn_aot *aot, qn_emit_kind kind,
                               bool (*write)(void *, const char *, size_t), void *user);
-qn_status qn__ll_limit(qn_context *ctx, const qn_isa *isa, qn_limit_kind kind, qn_code **out, double *per_iteration);
+qn_status qn__ll_limit(qn_context *ctx, const qn_isa *isa, uint32_t kind, qn_limit *out);
 #endif

@@ -7,6 +7,7 @@
 #ifndef QN_KERNEL_H
 #define QN_KERNEL_H
 #include "tape.h"
+#include <quern/multiplier.h>
 #include <quern/unstable/bpack.h>
 #include <quern/unstable/isa.h>
 #include <quern/unstable/kargs.h>
@@ -140,6 +141,8 @@ typedef struct qn_gemm_plan {
   qn_tape epilogue; /* inputs: the sum (type acc), then the extras; one output of type y_mem */
 } qn_gemm_plan;
 enum { QN_FEW_MOST_ROWS = 26 }; /* of `few` */
+/* What multiplies in a product of so many rows: with `tiles`, a lone one is as fast in vectors. */
+qn_multiplier qn__multiplier_of(const qn_gemm_plan *g, int64_t rows);
 /* Results are many from so many blocks of written_bytes on. Blocks have LEAST rows, or OUTSIDE ones over weights that a
  * second-level cache does not hold, or none are made: weights are read again for each. */
 enum { QN_MANY_WRITTEN = 4, QN_LEAST_WRITTEN = 24, QN_OUTSIDE_WRITTEN = 64 };

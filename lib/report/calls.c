@@ -10,9 +10,11 @@ const char *qn_report_call_columns(void) {
 
 /* The limit that counts: of the operations, or of the bytes when those take longer. */
 double qn_report_call_fraction(const qn_call_event *e, const qn_limits *l) {
-  double ops = e->multiplies ? e->multiplies_bytes ? l->int8_ops : l->f32_ops : 0;
+  double compute = 0; /* seconds */
+  for (uint32_t i = 0; i < QN_MULTIPLIER_COUNT; i++)
+    if (l->ops[i] > 0) compute += e->by[i] / l->ops[i];
   double bytes = e->bytes > QN_REPORT_CACHE ? l->memory_bytes : l->cache_bytes;
-  double compute = ops > 0 ? e->ops / ops : 0, memory = bytes > 0 ? e->bytes / bytes : 0; /* seconds */
+  double memory = bytes > 0 ? e->bytes / bytes : 0;
   return e->ns > 0 ? (compute > memory ? compute : memory) * 1e9 / e->ns : 0;
 }
 

@@ -74,6 +74,19 @@ static void flat(const chart *c, double ops, double bandwidth, const char *name)
               y - 6, name, ops * 1e-9);
 }
 
+static double highest(const qn_limits *l) {
+  double top = 0;
+  for (uint32_t i = 0; i < QN_MULTIPLIER_COUNT; i++)
+    if (l->ops[i] > top) top = l->ops[i];
+  return top;
+}
+
+static const char *kind_of(const qn_kernel_time *k) {
+  double floats =
+      k->by[QN_MULTIPLIER_F32] + k->by[QN_MULTIPLIER_F64] + k->by[QN_MULTIPLIER_BF16] + k->by[QN_MULTIPLIER_BF16_TILES];
+  return !k->multiplies ? "other" : floats > k->ops / 2 ? "floats" : "integers";
+}
+
 static double intensity(const qn_kernel_time *k) {
   return k->ops > 0 && k->bytes > 0 ? k->ops / k->bytes : 0;
 }
@@ -84,7 +97,7 @@ static void point(const chart *c, const qn_kernel_time *k, double share) {
   if (x <= 0 || k->best_ns <= 0) return;
   double px = at_x(c, x), py = at_y(c, k->ops / k->best_ns);
   qn__buf_fmt(c->b, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" class=\"%s\"><title>", px, py, 4 + 14 * sqrt(share),
-              k->multiplies ? k->multiplies_bytes ? "int8" : "f32" : "other");
+              kind_of(k));
   escaped(c->b, k->kernel.op), qn__buf_c(c->b, " "), escaped(c->b, k->shape), qn__buf_c(c->b, " ");
   escaped(c->b, k->types);
   qn__buf_fmt(c->b, "&#10;%.1f us, %.1f%% of the time, %.1f GOPS, %.1f GB/s&#10;", k->best_ns * 1e-3, share * 100,
@@ -95,7 +108,7 @@ static void point(const chart *c, const qn_kernel_time *k, double share) {
 }
 
 static void fit(chart *c, size_t n, const qn_kernel_time *times, const qn_limits *l) {
-  double top = l->int8_ops > l->f32_ops ? l->int8_ops : l->f32_ops;
+  double top = highest(l);
   c->x0 = -1, c->x1 = 3, c->y0 = 0, c->y1 = log10(top > 1e9 ? top * 1e-9 : 1) + 0.3;
   for (size_t i = 0; i < n; i++) {
     double x = intensity(&times[i]), y = times[i].best_ns > 0 ? times[i].ops / times[i].best_ns : 0;
@@ -112,23 +125,22 @@ qn_status qn_report_roofline(qn_context *ctx, const char *title, size_t n, const
   if (!ctx || !l || (!times && n) || !write) return qn_error_null(ctx, __func__);
   qn_buf b;
   chart c = {.b = &b};
-  double total = 0, top = l->int8_ops > l->f32_ops ? l->int8_ops : l->f32_ops;
+  double total = 0, top = highest(l);
   qn__buf_init(&b, qn_context_allocator(ctx));
   b.flush = write, b.user = user;
   fit(&c, n, times, l);
   qn__buf_fmt(&b,
               "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"Helvetica,sans-serif\" "
               "font-size=\"12\">\n<style>.grid{stroke:#e4e4e4;fill:none}.roof{stroke:#444;stroke-width:2;fill:none}"
-              ".note{fill:#444}.name{font-size:10px;fill:#333}circle{fill-opacity:.65}.int8{fill:#2563a8}"
-              ".f32{fill:#b4562a}.other{fill:#6b8e3d}</style>\n<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n",
+              ".note{fill:#444}.name{font-size:10px;fill:#333}circle{fill-opacity:.65}.integers{fill:#2563a8}"
+              ".floats{fill:#b4562a}.other{fill:#6b8e3d}</style>\n<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n",
               WIDTH, HEIGHT, WIDTH, HEIGHT);
   label(&c, LEFT, 22, "start", "font-size=\"15\"", title);
-  label(&c, WIDTH - RIGHT, 22, "end", "class=\"note\"", "blue: products of bytes, brown: of floats, green: others");
+  label(&c, WIDTH - RIGHT, 22, "end", "class=\"note\"", "blue: products of integers, brown: of floats, green: others");
   grid(&c);
   slope(&c, l->memory_bytes, top, "memory");
   slope(&c, l->cache_bytes, top, "cache");
-  flat(&c, l->int8_ops, l->cache_bytes, "int8");
-  flat(&c, l->f32_ops, l->cache_bytes, "f32");
+  for (uint32_t i = 0; i < QN_MULTIPLIER_COUNT; i++) flat(&c, l->ops[i], l->cache_bytes, qn_multiplier_name(i));
   for (size_t i = 0; i < n; i++) total += times[i].best_ns;
   for (size_t i = 0; i < n; i++) point(&c, &times[i], total > 0 ? times[i].best_ns / total : 0);
   qn__buf_c(&b, "</svg>\n");

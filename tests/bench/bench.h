@@ -4,6 +4,7 @@
 #define QUERN_BENCH_H
 
 #include <quern/quern.h>
+#include <quern/unstable/isa.h>
 #include <stdio.h>
 
 #ifdef __cplusplus
@@ -16,9 +17,10 @@ typedef struct options {
   const char *shapes_file;          /* of --shapes; null for none */
   const struct bench_shape *shapes; /* what it says */
   size_t num_shapes;
-  const char *onnxruntime; /* its library, null for none */
-  const char *tuning;      /* file, null for none */
-  const char *tool;        /* the quern binary, for the set-up rows */
+  const char *onednn_keeps_to; /* with cpu: the instructions that oneDNN may use; null for any */
+  const char *onnxruntime;     /* its library, null for none */
+  const char *tuning;          /* file, null for none */
+  const char *tool;            /* the quern binary, for the set-up rows */
   bool quick;
   uint32_t threads;
   const qn_parallel *parallel; /* Quern's, of so many threads; null for one */
@@ -118,6 +120,9 @@ bool ours_product(qn_context *ctx, const product *p, const options *o, const qn_
                   const void **y);
 /* From then on its runs are those of a prepared call. */
 bool ours_prepare(contender *c);
+/* Before oneDNN is used: it keeps to what the instruction set that Quern compiles for has, where one was named. Tells
+ * which that is, or null where nothing was named, or oneDNN is not here. */
+const char *onednn_keep_to(const options *o);
 bool onednn_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 bool xnnpack_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
 bool libxsmm_product(const product *p, const options *o, contender *out, const void **y, peer_note *why);
@@ -127,6 +132,9 @@ bool onnxruntime_product(const product *p, const options *o, contender *out, con
  * where the first output is. */
 bool ours_program(qn_context *ctx, qn_program *p, const qn_tensor *in, const qn_parallel *parallel, contender *out,
                   const void **y);
+
+/* What does most of the operations of such a contender; `otherwise` where its products are not counted. */
+qn_multiplier ours_multiplier(const contender *c, qn_multiplier otherwise);
 
 /* A row over shapes: ours checked, then raced against the peers named and the peak. */
 typedef struct product_race {
@@ -198,18 +206,20 @@ int far_copies(size_t bytes);
 /* Contenders that run in turns, which it then owns. */
 bool copies_create(const char *name, const contender *each, int n, contender *out);
 
-/* ---- limits (limit.c) ---- */
-/* As long as `ops` int8 multiply-adds (each counts two) take at the dot product's measured peak. */
-bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out);
-/* The same for f32 multiply-adds; false where this file has no loop for the machine. */
-bool limit_fma(const options *o, double ops, contender *out);
+/* ---- limits (limit_peak.c, limit.c): of the instruction set that Quern compiles for, on one thread ---- */
+/* Whether its row is of x86 with vectors of 512 bits and these QN_ISA_*, and runs here. */
+bool wide_row(const options *o, uint32_t has);
+/* As long as `ops` operations (a multiply-add counts two) take at the multiplier's measured peak. */
+bool limit_peak(qn_context *ctx, const options *o, qn_multiplier multiplier, double ops, contender *out);
 /* A large product u8 x s8 as a bare loop over tiles: as many dots, loads, epilogue's operations and stores as it takes,
  * in memory of its own (limit_tiles.c); false where there is none for its sizes, its result or the machine. */
 bool limit_tiles(const options *o, const product *p, contender *out);
 /* The same of sixteen rows over weights from beyond a second-level cache (limit_few.c). */
 bool limit_few(const options *o, const product *p, contender *out);
-/* The same of attention's products, of codes or floats, and one e^x for each score: neither can be had for less. */
-bool limit_attention(const options *o, double ops, double scores, bool codes, contender *out);
+/* Attention's products, and one e^x for each score: neither can be had for less. False where there is no loop of those
+ * for the row. */
+bool limit_attention(qn_context *ctx, const options *o, qn_multiplier multiplier, double ops, double scores,
+                     contender *out);
 /* As long as reading so many bytes takes at the measured bandwidth from beyond the last-level cache. */
 bool limit_read(double bytes, contender *out);
 /* Reading the same `bytes` in every call, wherever caches keep them. */

@@ -1,4 +1,5 @@
-/* The machine's limits as contenders: the int8 dot product on registers, and reading from beyond the caches. */
+/* The machine's limits as contenders: reading and copying, in caches and beyond them, and what else bounds ops that
+ * multiply no matrices. Those that do: limit_peak.c. */
 #include "bench.h"
 #include <stdlib.h>
 #include <string.h>
@@ -8,160 +9,11 @@
 #endif
 
 typedef struct limit {
-  double per_call; /* operations or bytes that one call stands for */
-  double rate;     /* known rate where the loop of this file does not run, else 0 */
-  double scores;   /* of attention: of that many e^x is taken beside the operations */
-  bool codes;      /* which are of codes */
+  double per_call; /* bytes that one call stands for */
 } limit;
 
 static void limit_destroy(void *state) {
   free(state);
-}
-
-#if defined(__x86_64__)
-/* 20 independent chains, four steps a turn; the operands are opaque to the compiler. 1280 * 2 operations a step. */
-enum { STEPS = 4, CHAINS = 20 };
-#  define EACH(X)                                                                                                      \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19)
-
-__attribute__((target("avx512f,avx512vnni"))) static void dots(long turns) {
-  __m512i a = _mm512_set1_epi32(0x01020304), b = _mm512_set1_epi32(0x05060708);
-#  define DECLARE(i) __m512i c##i = _mm512_set1_epi32(i);
-#  define STEP(i)    c##i = _mm512_dpbusd_epi32(c##i, a, b);
-#  define KEEP(i)    __asm__ volatile("" : "+v"(c##i));
-  EACH(DECLARE)
-  __asm__ volatile("" : "+v"(a), "+v"(b));
-  for (long t = 0; t < turns; t++) {
-    EACH(STEP) EACH(STEP) EACH(STEP) EACH(STEP)
-  }
-  EACH(KEEP)
-}
-
-__attribute__((target("avx512f"))) static void fmas(long turns) {
-  __m512 a = _mm512_set1_ps(0.5f), b = _mm512_set1_ps(0.25f);
-#  define DECLARE_F(i) __m512 f##i = _mm512_set1_ps(i);
-#  define STEP_F(i)    f##i = _mm512_fmadd_ps(f##i, a, b);
-#  define KEEP_F(i)    __asm__ volatile("" : "+v"(f##i));
-  EACH(DECLARE_F)
-  __asm__ volatile("" : "+v"(a), "+v"(b));
-  for (long t = 0; t < turns; t++) {
-    EACH(STEP_F) EACH(STEP_F) EACH(STEP_F) EACH(STEP_F)
-  }
-  EACH(KEEP_F)
-}
-
-/* What a softmax that goes through scores once has to do for each of them: scale it, find the largest, take e^(s - m)
- * by the contract's steps, add it up. Independent vectors, all on registers. */
-enum { VECTORS = 8 };
-#  define ALL for (int i = 0; i < VECTORS; i++)
-__attribute__((target("avx512f"))) static void powers(long turns) {
-  static const float steps[] = {0.0083f, 0.0417f, 0.1667f, 0.5f, 1.0f, 1.0f};
-  __m512 scale = _mm512_set1_ps(0.5f), magic = _mm512_set1_ps(0x1.8p23f), s[VECTORS], m[VECTORS], sum[VECTORS];
-  ALL s[i] = _mm512_set1_ps(-1.0f - (float)i), m[i] = sum[i] = _mm512_setzero_ps();
-  for (long t = 0; t < turns; t++) {
-    __m512 x[VECTORS], n[VECTORS], p[VECTORS];
-    __mmask16 keep[VECTORS];
-    ALL __asm__ volatile("" : "+v"(s[i]));
-    ALL x[i] = _mm512_mul_ps(s[i], scale);
-    ALL m[i] = _mm512_max_ps(x[i], m[i]);
-    ALL x[i] = _mm512_sub_ps(x[i], scale);
-    ALL keep[i] = _mm512_cmp_ps_mask(x[i], _mm512_set1_ps(-104.0f), _CMP_NLT_UQ);
-    ALL n[i] = _mm512_fmadd_ps(x[i], _mm512_set1_ps(1.442695f), magic);
-    ALL n[i] = _mm512_maskz_sub_ps(keep[i], n[i], magic);
-    ALL x[i] = _mm512_fmadd_ps(n[i], _mm512_set1_ps(-0.693147f), x[i]);
-    ALL x[i] = _mm512_fmadd_ps(n[i], _mm512_set1_ps(2e-9f), x[i]);
-    ALL p[i] = _mm512_set1_ps(0.0014f);
-    for (int k = 0; k < 6; k++) ALL p[i] = _mm512_fmadd_ps(p[i], x[i], _mm512_set1_ps(steps[k]));
-    ALL sum[i] = _mm512_add_ps(sum[i], _mm512_maskz_scalef_ps(keep[i], p[i], n[i]));
-  }
-  ALL __asm__ volatile("" : : "v"(m[i]), "v"(sum[i]));
-}
-#  undef ALL
-
-/* The time that so many operations take at the rate of a loop, `turn` of them in a turn; measured as long as it is,
- * like the others' blocks: a clock that rises for some milliseconds would be told by short blocks alone. */
-static double at_rate_of(void (*loop)(long turns), double turn, double ops) {
-  long turns = (long)(ops / turn);
-  if (turns < 1000) turns = 1000;
-  double start = seconds_now();
-  loop(turns);
-  return (seconds_now() - start) * ops / (turn * (double)turns);
-}
-
-enum { DOTS_TURN = 2 * 64 * CHAINS * STEPS, FMAS_TURN = 2 * 16 * CHAINS * STEPS };
-
-static double peak_block(void *state, int calls) {
-  const limit *l = state;
-  return l->rate > 0 ? l->per_call * calls / l->rate : at_rate_of(dots, DOTS_TURN, l->per_call * calls);
-}
-
-static double fma_block(void *state, int calls) {
-  const limit *l = state;
-  return at_rate_of(fmas, FMAS_TURN, l->per_call * calls);
-}
-
-static double attention_block(void *state, int calls) {
-  const limit *l = state;
-  double products =
-      l->codes ? at_rate_of(dots, DOTS_TURN, l->per_call * calls) : at_rate_of(fmas, FMAS_TURN, l->per_call * calls);
-  return products + at_rate_of(powers, 16 * VECTORS, l->scores * calls);
-}
-
-static bool have_fmas(const options *o) {
-  return !o->cpu && __builtin_cpu_supports("avx512f");
-}
-
-static bool have_dots(const options *o) {
-  return !o->cpu && __builtin_cpu_supports("avx512vnni");
-}
-#else
-static double attention_block(void *state, int calls) {
-  (void)state;
-  return calls;
-}
-static double fma_block(void *state, int calls) {
-  (void)state;
-  return calls;
-}
-static bool have_fmas(const options *o) {
-  (void)o;
-  return false;
-}
-static double peak_block(void *state, int calls) {
-  const limit *l = state;
-  return l->per_call * calls / l->rate;
-}
-static bool have_dots(const options *o) {
-  (void)o;
-  return false;
-}
-#endif
-
-bool limit_peak(qn_context *ctx, const options *o, double ops, contender *out) {
-  static double rate;
-  if (!have_dots(o) && rate == 0 && qn_engine_peak(ctx, o->cpu, 1, &rate)) return false;
-  limit *l = calloc(1, sizeof *l);
-  if (!l) return false;
-  *l = (limit){.per_call = ops, .rate = rate};
-  *out = (contender){"limit", l, NULL, peak_block, limit_destroy};
-  return true;
-}
-
-bool limit_attention(const options *o, double ops, double scores, bool codes, contender *out) {
-  bool runs = codes ? have_dots(o) : have_fmas(o);
-  limit *l = runs ? calloc(1, sizeof *l) : NULL;
-  if (!l) return false;
-  *l = (limit){.per_call = ops, .scores = scores, .codes = codes};
-  *out = (contender){"limit", l, NULL, attention_block, limit_destroy};
-  return true;
-}
-
-bool limit_fma(const options *o, double ops, contender *out) {
-  limit *l = have_fmas(o) ? calloc(1, sizeof *l) : NULL;
-  if (!l) return false;
-  *l = (limit){.per_call = ops};
-  *out = (contender){"limit", l, NULL, fma_block, limit_destroy};
-  return true;
 }
 
 /* ---- reading ---- */
@@ -340,16 +192,9 @@ WIDE static void look_up_panel(const char *b, const char *row, long blocks) {
   __asm__ volatile("" : : "v"(low), "v"(high));
 }
 
-static bool can_look_up(const options *o) {
-  return !o->cpu && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
-}
 #else
 static void look_up_panel(const char *b, const char *row, long blocks) {
   (void)b, (void)row, (void)blocks;
-}
-static bool can_look_up(const options *o) {
-  (void)o;
-  return false;
 }
 #endif
 
@@ -367,7 +212,7 @@ static void lookups_destroy(void *state) {
 }
 
 bool limit_lookups(const options *o, int64_t n, int64_t k, contender *out) {
-  lookups *l = can_look_up(o) ? calloc(1, sizeof *l) : NULL;
+  lookups *l = wide_row(o, QN_ISA_DOT8 | QN_ISA_PERMUTE8) ? calloc(1, sizeof *l) : NULL;
   if (!l) return false;
   l->blocks = (long)(k / 32 / SIDE_BY_SIDE * SIDE_BY_SIDE);
   l->a.bytes = (size_t)(n / 32) * (size_t)l->blocks * LOOKED_UP;
@@ -464,7 +309,7 @@ static void pass_destroy(void *state) {
 }
 
 bool limit_pass(const options *o, bool beyond, size_t from, size_t to, contender *out) {
-  pass *p = have_fmas(o) && to ? calloc(1, sizeof *p) : NULL;
+  pass *p = wide_row(o, 0) && to ? calloc(1, sizeof *p) : NULL;
   if (!p) return false;
   *p = (pass){big_alloc(from), big_alloc(to), from, to};
   memset(p->from, 1, from), memset(p->to, 2, to);
@@ -555,7 +400,7 @@ static void ports_destroy(void *state) {
 
 bool limit_ports(const options *o, limit_kind kind, size_t floats, contender *out) {
 #if defined(__x86_64__)
-  ports *p = have_fmas(o) ? calloc(1, sizeof *p) : NULL;
+  ports *p = wide_row(o, 0) ? calloc(1, sizeof *p) : NULL;
   if (!p) return false;
   size_t bytes = (floats + 63) / 64 * 256;
   p->loop = kind == LIMIT_STORES    ? only_stores

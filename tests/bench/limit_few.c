@@ -165,7 +165,7 @@ bool limit_few(const options *o, const product *p, contender *out) {
   few f = {.m = (long)p->m, .n = (long)p->n, .blocks = (long)p->k / 4, .piece = piece_of((long)p->k / 4)};
   bool whole =
       f.m == TILES * ROWS && f.n % COLUMNS == 0 && p->k % 4 == 0 && f.piece && f.n * f.blocks * 4 > SECOND_LEVEL;
-  if (o->cpu || !__builtin_cpu_supports("avx512vnni") || !whole) return false;
+  if (!wide_row(o, QN_ISA_DOT8) || !whole) return false;
   few *state = malloc(sizeof f);
   if (!state) return false;
   f.tile = p->y_type == QN_F32 ? floats : codes;

@@ -218,7 +218,7 @@ static bool choose_sizes(tiles *t) {
 
 bool limit_tiles(const options *o, const product *p, contender *out) {
   tiles t = {.m = (long)p->m, .n = (long)p->n, .k = (long)p->k};
-  if (o->cpu || !__builtin_cpu_supports("avx512vnni") || !choose_sizes(&t)) return false;
+  if (!wide_row(o, QN_ISA_DOT8) || !choose_sizes(&t)) return false;
   tiles *state = malloc(sizeof t);
   if (!state) return false;
   t.y_bytes = (long)qn_scalar_bytes(p->y_type, 1);

@@ -25,19 +25,21 @@ static const row_family rows[] = {
 enum { NUM_ROWS = sizeof rows / sizeof *rows };
 
 static void usage(FILE *f) {
-  fprintf(f, "usage: quern-bench-peers [options]\n"
-             "Measures Quern and other libraries in turns and prints ratio (the other's time / ours), median, spread.\n"
-             "  --json OUT        writes ratios[] of work, shape, peer, ratio, us (our time), and the machine\n"
-             "  --shapes FILE     only the u8 x s8 rows, over FILE's lines 'M N K' (# starts a comment)\n"
-             "  --only ROW,..     only these rows\n"
-             "  --list            the rows\n"
-             "  --quick           a third of the time and fewer shapes\n"
-             "  --threads N       threads for Quern and peers in the rows that are not about threads (default 1);\n"
-             "                    the machine's limits are those of one\n"
-             "  --tuning FILE     Quern follows a tuning file ('quern help bench')\n"
-             "  --onnxruntime LIB also against ONNX Runtime: its libonnxruntime.so\n"
-             "  --cpu NAME        Quern compiles for this instruction set ('quern isa' lists them)\n"
-             "rows:\n");
+  fprintf(f,
+          "usage: quern-bench-peers [options]\n"
+          "Measures Quern and other libraries in turns and prints ratio (the other's time / ours), median, spread.\n"
+          "  --json OUT        writes ratios[] of work, shape, peer, ratio, us (our time), and the machine\n"
+          "  --shapes FILE     only the u8 x s8 rows, over FILE's lines 'M N K' (# starts a comment)\n"
+          "  --only ROW,..     only these rows\n"
+          "  --list            the rows\n"
+          "  --quick           a third of the time and fewer shapes\n"
+          "  --threads N       threads for Quern and peers in the rows that are not about threads (default 1);\n"
+          "                    the machine's limits are those of one\n"
+          "  --tuning FILE     Quern follows a tuning file ('quern help bench')\n"
+          "  --onnxruntime LIB also against ONNX Runtime: its libonnxruntime.so\n"
+          "  --cpu NAME        Quern compiles for this instruction set ('quern isa' lists them), oneDNN and LIBXSMM\n"
+          "                    keep to it, limits are its; not XNNPACK, ONNX Runtime, ggml, nor the row setup\n"
+          "rows:\n");
   for (int i = 0; i < NUM_ROWS; i++) fprintf(f, "  %-17s %s\n", rows[i].name, rows[i].doc);
   fprintf(f, "Exit status: 0 when everything was measured, whatever the figures; 1 when a result was wrong or a file\n"
              "could not be read or written; 2 when the call is wrong.\n");
@@ -120,8 +122,12 @@ static int measure(options *o) {
     parallel = qn_pool_parallel(pool);
     o->parallel = &parallel;
   }
+  o->onednn_keeps_to = onednn_keep_to(o);
   report *r = report_create(o);
   bool good = true;
+  if (o->onednn_keeps_to)
+    report_note(r, "--cpu %s: oneDNN keeps to %s, LIBXSMM to as much; XNNPACK, ONNX Runtime and ggml take what is here",
+                o->cpu, o->onednn_keeps_to);
   for (int i = 0; i < NUM_ROWS && good; i++)
     if (!o->only || has_row(o->only, rows[i].name)) good = rows[i].run(ctx, o, r);
   int status = report_finish(r, ctx);

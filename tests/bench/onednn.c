@@ -1,7 +1,28 @@
-/* oneDNN 2: memory, primitives and their arguments. */
+/* oneDNN 2: which instructions it may use; memory, primitives and their arguments. */
+#include "bench.h"
 #ifdef HAVE_ONEDNN
 #  include "onednn.h"
 #  include <stdlib.h>
+#  include <string.h>
+
+const char *onednn_keep_to(const options *o) {
+  const qn_isa *isa = o->cpu ? qn_isa_find(qn_str_of(o->cpu)) : NULL;
+  static const struct {
+    uint32_t bits, has;
+    dnnl_cpu_isa_t most;
+    const char *name;
+  } sets[] = {{512, QN_ISA_TILES, dnnl_cpu_isa_avx512_core_amx, "AVX512_CORE_AMX"},
+              {512, QN_ISA_BF16, dnnl_cpu_isa_avx512_core_bf16, "AVX512_CORE_BF16"},
+              {512, QN_ISA_DOT8, dnnl_cpu_isa_avx512_core_vnni, "AVX512_CORE_VNNI"},
+              {256, QN_ISA_DOT8, dnnl_cpu_isa_avx2_vnni, "AVX2_VNNI"},
+              {256, 0, dnnl_cpu_isa_avx2, "AVX2"},
+              {128, 0, dnnl_cpu_isa_sse41, "SSE41"}};
+  for (size_t i = 0; isa && !strcmp(isa->arch, "x86_64") && i < sizeof sets / sizeof *sets; i++) {
+    if (isa->vector_bits != sets[i].bits || (isa->has & sets[i].has) != sets[i].has) continue;
+    return dnnl_set_max_cpu_isa(sets[i].most) == dnnl_success ? sets[i].name : NULL;
+  }
+  return NULL;
+}
 
 dnnl_engine_t dnn_engine(void) {
   static dnnl_engine_t e;
@@ -81,5 +102,8 @@ bool dnn_make(dnn *s, const void *op, dnnl_primitive_attr_t attr, dnnl_memory_de
   return good;
 }
 #else
-typedef int not_empty;
+const char *onednn_keep_to(const options *o) {
+  (void)o;
+  return NULL;
+}
 #endif

@@ -5,6 +5,7 @@
 #ifdef HAVE_LIBXSMM
 #  include <libxsmm.h>
 #  include <stdlib.h>
+#  include <string.h>
 
 typedef struct xsmm {
   libxsmm_subimmfunction run;
@@ -23,6 +24,16 @@ static void xsmm_destroy(void *state) {
   free(s->b), free(s->y), free(s);
 }
 
+/* What it knows has vpdpbusd and vdpbf16ps at most. */
+static void keep_to(const options *o) {
+  const qn_isa *isa = o->cpu ? qn_isa_find(qn_str_of(o->cpu)) : NULL;
+  libxsmm_init();
+  if (!isa || strcmp(isa->arch, "x86_64") || (isa->has & (QN_ISA_TILES | QN_ISA_BF16))) return;
+  libxsmm_set_target_archid(isa->vector_bits == 512   ? LIBXSMM_X86_AVX512_CLX
+                            : isa->vector_bits == 256 ? LIBXSMM_X86_AVX2
+                                                      : LIBXSMM_X86_SSE3);
+}
+
 bool libxsmm_product(const product *p, const options *o, contender *out, const void **y, peer_note *why) {
   libxsmm_blasint m = (libxsmm_blasint)p->m, n = (libxsmm_blasint)p->n, k = (libxsmm_blasint)p->k;
   int alpha = 1, beta = 0;
@@ -30,7 +41,7 @@ bool libxsmm_product(const product *p, const options *o, contender *out, const v
     snprintf(why->text, sizeof why->text, "it takes K in fours and one thread here");
     return false;
   }
-  libxsmm_init();
+  keep_to(o);
   libxsmm_subimmfunction run = libxsmm_subimmdispatch(n, m, k, NULL, NULL, NULL, &alpha, &beta, NULL, NULL);
   if (!run) {
     snprintf(why->text, sizeof why->text, "it makes no kernel for this shape");

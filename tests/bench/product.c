@@ -183,6 +183,16 @@ bool ours_prepare(contender *c) {
   return true;
 }
 
+qn_multiplier ours_multiplier(const contender *c, qn_multiplier otherwise) {
+  const ours *s = c->state;
+  double by[QN_MULTIPLIER_COUNT];
+  qn_multiplier most = 0;
+  if (qn_program_ops(s->program, s->in, by) <= 0) return otherwise;
+  for (uint32_t i = 1; i < QN_MULTIPLIER_COUNT; i++)
+    if (by[i] > by[most]) most = i;
+  return most;
+}
+
 static void ours_destroy(void *state) {
   ours *s = state;
   qn_prepared_destroy(s->prepared);

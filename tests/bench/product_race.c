@@ -30,9 +30,15 @@ static int add_peers(const options *o, report *r, product_race *race_of, const p
   return n;
 }
 
-/* The bare loop of a product of this size, what there is around it being little: of one row, reading its weights. */
-static bool add_loop(const options *o, const product *p, contender *out) {
-  if (p->m == 1) return limit_read_again((size_t)(p->n * p->k), out);
+/* The bare loop of a product of this size, what there is around it being little: of one row, or of one tile's over
+ * weights that no second-level cache holds, reading its weights. The others multiply with vpdpbusd, and say nothing of
+ * who has more than that. */
+static bool add_loop(const options *o, const product *p, qn_multiplier multiplier, contender *out) {
+  enum { SECOND_LEVEL = 2 << 20, TILE_ROWS = 32 };
+  bool tiles = multiplier == QN_MULTIPLIER_INT8_TILES;
+  if (p->m == 1 || (tiles && p->m <= TILE_ROWS && p->n * p->k > SECOND_LEVEL))
+    return limit_read_again((size_t)(p->n * p->k), out);
+  if (multiplier != QN_MULTIPLIER_INT8) return false;
   if (p->m < 64) return limit_few(o, p, out);
   return (double)p->m * (double)p->n * (double)p->k >= (double)(1 << 26) && limit_tiles(o, p, out);
 }
@@ -55,8 +61,9 @@ bool race_product(qn_context *ctx, const options *o, report *r, product_race *s,
     return true;
   }
   double ops = 2.0 * (double)m * (double)n * (double)k;
-  if (s->peak_from && m >= s->peak_from && limit_peak(ctx, o, ops, &c[count])) count++;
-  if (s->loop && add_loop(o, &p, &c[count])) loop = count++;
+  qn_multiplier multiplier = ours_multiplier(&c[0], QN_MULTIPLIER_INT8);
+  if (s->peak_from && m >= s->peak_from && limit_peak(ctx, o, multiplier, ops, &c[count])) count++;
+  if (s->loop && add_loop(o, &p, multiplier, &c[count])) loop = count++;
   count = add_peers(o, r, s, &p, name, c, count);
   if (count > 1) race(c, count, s->budget, t);
   for (int i = 1; i < count; i++)

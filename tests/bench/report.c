@@ -159,19 +159,29 @@ static void write_entries(FILE *f, const report *r) {
   fprintf(f, "\n  ]\n}\n");
 }
 
+/* The peak of bytes: the highest of the row's instructions. */
+static double peak_of(qn_context *ctx, const char *row) {
+  static const qn_multiplier bytes[] = {QN_MULTIPLIER_INT8, QN_MULTIPLIER_INT8_TILES};
+  double best = 0, peak;
+  for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++)
+    if (!qn_engine_peak(ctx, row, bytes[i], 1, &peak, NULL) && peak > best) best = peak;
+  return best;
+}
+
 static bool write_json(const report *r, qn_context *ctx) {
   char cpu[256];
   outfile out;
   struct utsname system;
-  double peak = 0;
+  const qn_isa *isa = qn_isa_find(qn_str_of(r->o->cpu));
   cpu_name(cpu, sizeof cpu);
   if (uname(&system)) memset(&system, 0, sizeof system);
-  if (qn_engine_peak(ctx, r->o->cpu, 1, &peak)) peak = 0;
+  double peak = peak_of(ctx, r->o->cpu);
   if (!outfile_open(&out, r->o->json)) return false;
   fprintf(out.file,
           "{\n  \"version\": 1,\n  \"machine\": {\"cpu\": \"%s\", \"system\": \"%s %s\", \"llc_bytes\": %zu, "
-          "\"peak_gops\": %.1f, \"threads\": %u, \"quern\": \"%s\"},\n",
-          cpu, system.sysname, system.machine, llc_bytes(), peak * 1e-9, r->o->threads, QN_VERSION_STRING);
+          "\"peak_gops\": %.1f, \"isa\": \"%s\", \"onednn_isa\": \"%s\", \"threads\": %u, \"quern\": \"%s\"},\n",
+          cpu, system.sysname, system.machine, llc_bytes(), peak * 1e-9, isa ? isa->name : "",
+          r->o->onednn_keeps_to ? r->o->onednn_keeps_to : "", r->o->threads, QN_VERSION_STRING);
   write_entries(out.file, r);
   return outfile_close(&out);
 }

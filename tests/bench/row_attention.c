@@ -52,10 +52,12 @@ static void fill(qn_tensor *in, const attention_shape *a, bool codes) {
 }
 
 /* Few queries: the bytes of k and v, read again in every call. Many: both products at the peak, and what is between. */
-static bool limit(const options *o, const attention_shape *a, bool codes, double ops, contender *out) {
+static bool limit(qn_context *ctx, const options *o, const attention_shape *a, bool codes, double ops,
+                  const contender *ours, contender *out) {
   size_t bytes = (size_t)(2 * a->heads * a->keys * a->d) * (codes ? 1 : 4);
   if (a->queries == 1) return limit_read_again(bytes, out);
-  return limit_attention(o, ops, (double)(a->heads * a->queries * a->keys), codes, out);
+  qn_multiplier multiplier = ours_multiplier(ours, codes ? QN_MULTIPLIER_INT8 : QN_MULTIPLIER_F32);
+  return limit_attention(ctx, o, multiplier, ops, (double)(a->heads * a->queries * a->keys), out);
 }
 
 static bool one(qn_context *ctx, const options *o, report *r, const attention_shape *a, bool codes, bool *told) {
@@ -81,7 +83,7 @@ static bool one(qn_context *ctx, const options *o, report *r, const attention_sh
   } else if (good) {
     peer_note why = {""};
     const void *other;
-    if (limit(o, a, codes, ops, &c[n])) n++;
+    if (limit(ctx, o, a, codes, ops, &c[0], &c[n])) n++;
     if (!codes && onednn_attention(a, in, o, &c[n], &other, &why)) {
       c[n].run(c[n].state);
       if (!floats_close(other, y, (size_t)(a->heads * a->queries * a->d), 1e-3))

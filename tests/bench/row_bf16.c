@@ -48,12 +48,12 @@ static bool right(qn_context *ctx, const text *t, const options *o, const qn_ten
   return good;
 }
 
-static bool one(qn_context *ctx, const options *o, report *r, const int64_t *shape, bool *missing) {
+static bool one(qn_context *ctx, const options *o, report *r, const int64_t *shape, bool *missing, bool *told) {
   product p = {.m = shape[0], .n = shape[1], .k = shape[2], .relu = true};
   size_t a = (size_t)(p.m * p.k), b = (size_t)(p.k * p.n), y = (size_t)(p.m * p.n);
   text t = {NULL, 0, 0};
-  contender c[2];
-  timing times[2];
+  contender c[3];
+  timing times[3];
   qn_program *program;
   const void *ours, *theirs;
   char name[64];
@@ -70,16 +70,17 @@ static bool one(qn_context *ctx, const options *o, report *r, const int64_t *sha
   else if (ours_program(ctx, program, &in, o->parallel, &c[n], &ours)) {
     c[n].run(c[n].state), n++;
     peer_note why = {""};
-    if (!right(ctx, &t, o, &in, ours, y))
-      report_wrong(r, "bf16", name, "quern");
-    else if (onednn_product(&p, o, &c[n], &theirs, &why)) {
+    double ops = 2.0 * (double)p.m * (double)p.n * (double)p.k;
+    bool good = right(ctx, &t, o, &in, ours, y);
+    if (!good) report_wrong(r, "bf16", name, "quern");
+    if (good && p.m >= 16 && limit_peak(ctx, o, ours_multiplier(&c[0], QN_MULTIPLIER_F32), ops, &c[n])) n++;
+    if (good && onednn_product(&p, o, &c[n], &theirs, &why)) {
       c[n].run(c[n].state), n++;
       if (!floats_close(ours, theirs, y, 1e-3)) report_note(r, "bf16 %s: onednn gives other numbers", name);
-      race(c, n, o->quick ? 0.2 : 0.6, times);
-      report_ratio(r, "bf16", name, "onednn", &times[0], &times[1], 2.0 * (double)p.m * (double)p.n * (double)p.k,
-                   "GFLOPS");
-    } else
-      report_note(r, "bf16: onednn takes no part: %s", why.text), *missing = true;
+    } else if (good && !*told)
+      report_note(r, "bf16: onednn takes no part: %s", why.text), *told = true;
+    if (n > 1) race(c, n, o->quick ? 0.2 : 0.6, times);
+    for (int i = 1; i < n; i++) report_ratio(r, "bf16", name, c[i].name, &times[0], &times[i], ops, "GFLOPS");
   }
   for (int i = 0; i < n; i++) contender_destroy(&c[i]);
   text_free(&t);
@@ -90,12 +91,11 @@ static bool one(qn_context *ctx, const options *o, report *r, const int64_t *sha
 bool row_bf16(qn_context *ctx, const options *o, report *r) {
   static const int64_t shapes[][3] = {{1, 768, 768},    {16, 768, 768},  {64, 1000, 2048}, {128, 768, 768},
                                       {128, 3072, 768}, {197, 768, 768}, {512, 512, 512},  {255, 257, 511}};
-  bool missing = false, good = true;
-#if defined(__x86_64__)
-  if (!__builtin_cpu_supports("avx512bf16"))
-    report_note(r, "bf16: this machine has no vdpbf16ps; products are made in f32 here");
-#endif
+  bool missing = false, told = false, good = true;
+  const qn_isa *isa = qn_isa_find(qn_str_of(o->cpu));
+  if (isa && !(isa->has & QN_ISA_BF16))
+    report_note(r, "bf16: %s has no vdpbf16ps; products are made in f32 here", isa->name);
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes && good && !missing; i++)
-    good = one(ctx, o, r, shapes[i], &missing);
+    good = one(ctx, o, r, shapes[i], &missing, &told);
   return good;
 }

@@ -123,11 +123,11 @@ static bool limit_of_memory(const conv *c, const options *o, contender *out) {
 }
 
 /* The dot products or fmas of one call and nothing else: what oneself and others can at best come to. */
-static bool limit(qn_context *ctx, const conv *c, const options *o, contender *out) {
+static bool limit(qn_context *ctx, const conv *c, const options *o, const contender *ours, contender *out) {
   if (c->groups > 1 && limit_of_memory(c, o, out)) return true;
   if (c->groups > 1 && !c->floats) return false;
   double ops = 2.0 * (double)(inside(c, c->h, c->kh) * inside(c, c->w, c->kw)) * (double)(c->c / c->groups * c->o);
-  return c->floats ? limit_fma(o, ops, out) : limit_peak(ctx, o, ops, out);
+  return limit_peak(ctx, o, ours_multiplier(ours, c->floats ? QN_MULTIPLIER_F32 : QN_MULTIPLIER_INT8), ops, out);
 }
 
 typedef struct state {
@@ -163,7 +163,7 @@ static void one(qn_context *ctx, const options *o, report *r, conv *c, state *s)
       n++;
     } else if (why.text[0] && !s->told)
       report_note(r, "conv: onednn takes no part: %s", why.text), s->told = true;
-    if (limit(ctx, c, o, &of[n])) n++;
+    if (limit(ctx, c, o, &of[0], &of[n])) n++;
     if (n > 1) race(of, n, o->quick ? 0.1 : 0.4, t);
     for (int i = 1; i < n; i++) report_ratio(r, work, c->name, of[i].name, &t[0], &t[i], ops, "GOPS");
   }

@@ -17,7 +17,9 @@ ours), median and spread of the rounds' ratios and our time, then geometric mean
   --quick               a third of the time and fewer shapes
   --threads N           threads for the rows that are not about threads (default 1); limits are those of one
   --tuning FILE         Quern follows a tuning file ('quern help bench')
-  --cpu NAME            Quern compiles for this instruction set ('quern isa' lists them)
+  --cpu NAME            Quern compiles for this instruction set ('quern isa' lists them), and oneDNN and LIBXSMM keep
+                        to it; limits are those of its instructions. XNNPACK, ONNX Runtime and ggml take what the
+                        machine has, and the row setup is the machine's own
   --onnxruntime         also against ONNX Runtime, from PyPI into a virtual environment in build/bench-python
   --ggml PREFIX         also against ggml: a prefix with its include/ and lib/, built by you for this machine
   --no-install          installs nothing; peers that are not here take no part

@@ -279,6 +279,12 @@ case $kinds in *obj*)
   works bench --matmul 4x8x16:u8s8 --seconds 0.01 --kernels --json
   python3 -c 'import json, sys; k = json.load(sys.stdin)["kernels"]; assert k[0]["shape"] == "4x8x16", k' <"$tmp/std" ||
     complain "no kernels" "bench --kernels --json"
+  works bench --peak --json
+  python3 -c 'import json, sys; b = json.load(sys.stdin); p = b["peaks"]; assert p[0]["name"] == "int8" and p[0]["gops"] <= b["peak_gops"], b' \
+    <"$tmp/std" || complain "no peaks" "bench --peak --json"
+  works bench --matmul 64x64x64:u8s8 --seconds 0.01 --json
+  python3 -c 'import json, sys; b = json.load(sys.stdin); assert b["instructions"] and b["fraction"] > 0, b' <"$tmp/std" ||
+    complain "no peak" "bench --matmul --json"
   fails 2 "sizes of 1 to 1048576" bench --matmul 4x8x1048577:u8s8
   works bench --conv 6x7x8:3x3x8s2p1g8:u8s8 --seconds 0.01 --kernels
   works bench --conv 6x7x4:2x3x5d2:f32 --seconds 0.01

@@ -130,7 +130,7 @@ static void no_arrays(const char *engine, const char *text) {
   assert_non_null(strstr(error.message, "no outputs"));
   assert_int_equal(qn_program_sizes(f.p, NULL, &bytes, NULL, &error), QN_ERR_INPUT);
   assert_int_equal(qn_program_workspace_size(f.p, NULL), SIZE_MAX);
-  assert_true(qn_program_ops(f.p, NULL) == 0);
+  assert_true(qn_program_ops(f.p, NULL, NULL) == 0);
   f.a_shape[1] = K + 1;
   assert_int_not_equal(qn_program_sizes(f.p, f.in, &bytes, NULL, &error), QN_OK);
   assert_int_not_equal(qn_program_prepare(f.p, f.in, &error), QN_OK);
@@ -207,7 +207,7 @@ static void huge_sizes(const char *engine) {
       assert_int_not_equal(qn_program_sizes(p, &in, &bytes, shapes, &error), QN_OK);
       assert_true(error.message[0]);
       assert_int_not_equal(qn_program_call(p, &in, &out, workspace, sizeof workspace, NULL, &error), QN_OK);
-      qn_program_ops(p, &in);
+      qn_program_ops(p, &in, NULL);
     }
     qn_program_destroy(p);
     qn_context_destroy(ctx);
@@ -224,6 +224,49 @@ static void each_engine(void **state) {
       little_workspace(qn_engine_name(e), text);
       operand_in_workspace(qn_engine_name(e), text);
     }
+}
+
+/* Operations are counted by the instruction that multiplies: bytes in tiles where the row has registers for those and
+ * the call has rows enough. */
+static void ops_by_what_multiplies(void **state) {
+  (void)state;
+  static const struct {
+    qn_scalar a, b;
+    const char *cpu;
+    int64_t m;
+  } cases[] = {{QN_UI8, QN_I8, NULL, 1},      {QN_UI8, QN_I8, NULL, 70},  {QN_UI8, QN_I8, "avx512vnni", 70},
+               {QN_UI8, QN_I8, "x86-64", 70}, {QN_F32, QN_F32, NULL, 70}, {QN_UI8, QN_I8, "avx2", 3}};
+  static int8_t w8[64 * 48];
+  static float w32[64 * 48];
+  static const float scale = 1;
+  bool llvm = false;
+  for (size_t e = 0; qn_engine_name(e); e++) llvm |= !strcmp(qn_engine_name(e), "llvm");
+  for (size_t i = 0; i < 64 * 48; i++) w8[i] = (int8_t)(1 + i % 3), w32[i] = 1; /* zeros would be left out */
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const qn_isa *isa = qn_isa_find(qn_str_of(cases[i].cpu));
+    qn_compile_options compile = {.engine = "llvm", .cpu = cases[i].cpu};
+    if (!llvm || !qn_isa_runs_here(isa)) continue;
+    qn_context *ctx = qn_context_create(NULL);
+    bool floats = cases[i].a == QN_F32;
+    qn_matmul_desc d = {.m = QN_DYNAMIC, .n = 48, .k = 64, .a = cases[i].a, .b = cases[i].b, .y = QN_F32};
+    d.b_data = floats ? (const void *)w32 : w8, d.b_scales = floats ? NULL : &scale, d.b_per_tensor = !floats;
+    d.a_scale = 1;
+    qn_program *p = program_of_product(ctx, &d, &compile);
+    int64_t shape[2] = {cases[i].m, 64};
+    DLTensor in = {.device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLUInt, 8, 1}, .shape = shape};
+    in.data = w32;
+    if (floats) in.dtype = (DLDataType){kDLFloat, 32, 1};
+    bool tiles = (isa->has & QN_ISA_TILES) && cases[i].m > 1, pairs = isa->has & QN_ISA_PAIRS8;
+    qn_multiplier expected = floats  ? QN_MULTIPLIER_F32
+                             : tiles ? QN_MULTIPLIER_INT8_TILES
+                             : pairs ? QN_MULTIPLIER_INT8_PAIRS /* such small weights */
+                                     : QN_MULTIPLIER_INT8;
+    double by[QN_MULTIPLIER_COUNT], all = 2.0 * 48 * 64 * (double)cases[i].m;
+    assert_true(qn_program_ops(p, &in, by) == all);
+    for (uint32_t j = 0; j < QN_MULTIPLIER_COUNT; j++) assert_true(by[j] == (j == expected ? all : 0));
+    qn_program_destroy(p);
+    qn_context_destroy(ctx);
+  }
 }
 
 /* Rows that start at any byte, of weights with a scale per block, as written and as kernels. */
@@ -337,8 +380,8 @@ static void other_machines(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(each_engine), cmocka_unit_test(any_byte),
-                                     cmocka_unit_test(sizes_overflow), cmocka_unit_test(names),
-                                     cmocka_unit_test(other_machines)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(each_engine),    cmocka_unit_test(any_byte), cmocka_unit_test(ops_by_what_multiplies),
+      cmocka_unit_test(sizes_overflow), cmocka_unit_test(names),    cmocka_unit_test(other_machines)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,14 +77,17 @@ static uint32_t packing(qn_context *ctx, const qn_isa *isa) {
 static uint32_t limits(qn_context *ctx, const qn_isa *isa) {
   static char data[1 << 16];
   void *ptrs[1] = {data};
-  for (int kind = QN_LIMIT_INT8; kind <= QN_LIMIT_READ; kind++) {
-    qn_code *code = NULL;
-    double amount = 0;
-    assert_int_equal(llvm_backend_of(ctx)->limit(ctx, isa, (qn_limit_kind)kind, &code, &amount), QN_OK);
-    assert_true(amount >= 4);
-    int64_t room = (int64_t)((double)sizeof data / amount);
-    run(code->functions[0], &(qn_kargs){.ptr = ptrs, .end = {kind == QN_LIMIT_READ ? room : 1000, 0}});
-    code->destroy(code);
+  for (uint32_t kind = 0; kind <= QN_LIMIT_READ; kind++) {
+    qn_limit limit;
+    assert_int_equal(llvm_backend_of(ctx)->limit(ctx, isa, kind, &limit), QN_OK);
+    if (kind == QN_MULTIPLIER_INT8_TILES) assert_int_equal(limit.code != NULL, (isa->has & QN_ISA_TILES) != 0);
+    if (kind == QN_MULTIPLIER_BF16) assert_int_equal(limit.code != NULL, (isa->has & QN_ISA_BF16) != 0);
+    if (kind == QN_MULTIPLIER_INT8 || kind == QN_LIMIT_READ) assert_non_null(limit.code);
+    if (!limit.code) continue;
+    assert_true(limit.amount >= 4);
+    int64_t room = (int64_t)((double)sizeof data / limit.amount);
+    run(limit.code->functions[0], &(qn_kargs){.ptr = ptrs, .end = {kind == QN_LIMIT_READ ? room : 1000, 0}});
+    limit.code->destroy(limit.code);
   }
   return 0;
 }

@@ -139,14 +139,14 @@ static void programs(void **state) {
   REFUSED(qn_program_run, f->p, NULL, &none, NULL);
   REFUSED(qn_program_run, f->p, &none, NULL, NULL);
   REFUSED(qn_program_emit, f->m, NULL, QN_FORMAT_C, "entry", NULL, NULL);
-  REFUSED(qn_engine_peak, f->ctx, NULL, 1, NULL);
-  REFUSED(qn_engine_limits, f->ctx, NULL, 1, NULL);
+  REFUSED(qn_engine_peak, f->ctx, NULL, QN_MULTIPLIER_INT8, 1, NULL, NULL);
+  REFUSED(qn_engine_limits, f->ctx, NULL, 1, 0, NULL);
   REFUSED(qn_engine_read_speed, f->ctx, NULL, 1 << 16, NULL);
   REFUSED(qn_pool_create, f->ctx, 1, NULL);
   SILENT(qn_build_program(NULL, NULL, &p));
   SILENT(qn_program_save(NULL, "x.qp"));
   SILENT(qn_engine_set_cache(NULL, "x", 0));
-  SILENT(qn_engine_peak(NULL, NULL, 1, &speed));
+  SILENT(qn_engine_peak(NULL, NULL, QN_MULTIPLIER_INT8, 1, &speed, NULL));
   SILENT(qn_pool_create(NULL, 1, &pool));
   assert_null(p);
   assert_null(pool);
@@ -154,7 +154,7 @@ static void programs(void **state) {
   assert_int_equal(qn_program_num_inputs(NULL) + qn_program_num_outputs(NULL), 0);
   assert_int_equal(qn_program_input(NULL, 0).rank + qn_program_output(NULL, 0).rank, 0);
   assert_int_equal(qn_program_code_bytes(NULL) + qn_program_constant_bytes(NULL), 0);
-  assert_false(qn_program_multiplies_bytes(NULL));
+  assert_true(qn_program_ops(NULL, NULL, NULL) == 0);
   assert_false(qn_program_kernel(f->p, 0, NULL));
   assert_null(qn_tensor_as_dlpack(NULL, NULL).data);
 }

@@ -197,7 +197,8 @@ static void a_roofline_has_a_point_per_kernel(void **state) {
   (void)state;
   qn_context *ctx = qn_context_create(NULL);
   static char svg[1 << 14];
-  qn_limits limits = {.int8_ops = 8e11, .f32_ops = 2e11, .cache_bytes = 1e11, .memory_bytes = 2e10};
+  qn_limits limits = {
+      .ops = {[QN_MULTIPLIER_INT8] = 8e11, [QN_MULTIPLIER_F32] = 2e11}, .cache_bytes = 1e11, .memory_bytes = 2e10};
   qn_kernel_time times[3] = {
       {.kernel = {.op = "kern.gemm", .tile = "<6x64>", .fused = ""},
        .shape = "64x64x64",
@@ -205,7 +206,7 @@ static void a_roofline_has_a_point_per_kernel(void **state) {
        .ops = 524288,
        .bytes = 12288,
        .multiplies = true,
-       .multiplies_bytes = true},
+       .by = {[QN_MULTIPLIER_INT8] = 524288}},
       {.kernel = {.op = "kern.map", .tile = "", .fused = ""}, .shape = "100", .best_ns = 100, .ops = 300, .bytes = 800},
       {.kernel = {.op = "kern.pack", .tile = "", .fused = ""}, .shape = "1", .best_ns = 10, .ops = 0, .bytes = 8}};
   assert_int_equal(qn_report_roofline(ctx, "a & b", 3, times, &limits, to_svg, svg), QN_OK);
@@ -225,14 +226,19 @@ static void a_roofline_has_a_point_per_kernel(void **state) {
 
 static void fractions_are_of_the_limit_that_counts(void **state) {
   (void)state;
-  qn_limits l = {.int8_ops = 1e12, .f32_ops = 1e11, .cache_bytes = 1e11, .memory_bytes = 1e10};
-  qn_call_event e = {.ns = 1000, .ops = 5e8, .bytes = 100, .multiplies = true, .multiplies_bytes = true};
+  qn_limits l = {.ops = {[QN_MULTIPLIER_INT8] = 1e12, [QN_MULTIPLIER_F32] = 1e11, [QN_MULTIPLIER_INT8_TILES] = 8e12},
+                 .cache_bytes = 1e11,
+                 .memory_bytes = 1e10};
+  qn_call_event e = {.ns = 1000, .ops = 5e8, .bytes = 100, .multiplies = true};
+  e.by[QN_MULTIPLIER_INT8] = 5e8;
   assert_true(qn_report_call_fraction(&e, &l) > 499 && qn_report_call_fraction(&e, &l) < 501);
-  e.ops = 5e5;
+  e.by[QN_MULTIPLIER_INT8] = 5e5;
   assert_float_equal(qn_report_call_fraction(&e, &l), 0.5, 1e-9);
-  e.multiplies_bytes = false, e.ops = 5e4;
+  e.by[QN_MULTIPLIER_INT8_TILES] = 2e6; /* a call with kernels of several kinds: each at its own speed */
+  assert_float_equal(qn_report_call_fraction(&e, &l), 0.75, 1e-9);
+  e.by[QN_MULTIPLIER_INT8] = e.by[QN_MULTIPLIER_INT8_TILES] = 0, e.by[QN_MULTIPLIER_F32] = 5e4;
   assert_float_equal(qn_report_call_fraction(&e, &l), 0.5, 1e-9);
-  e.multiplies = false, e.bytes = 25000;
+  e.multiplies = false, e.by[QN_MULTIPLIER_F32] = 0, e.bytes = 25000;
   assert_float_equal(qn_report_call_fraction(&e, &l), 0.25, 1e-9);
   e.bytes = 1e7, e.ns = 2e6;
   assert_float_equal(qn_report_call_fraction(&e, &l), 0.5, 1e-9);
