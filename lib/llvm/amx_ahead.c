@@ -4,7 +4,9 @@
 
 enum { LINE = 64, GROUP = 4 }; /* lines are fetched by groups */
 enum { DUE_GROUPS = 8 };       /* where, then so many groups at a step */
-enum { CHUNK_BYTES = 1 << 20, FAR_CHUNK_BYTES = 1 << 18 };
+/* Of B at once: what the second level keeps, or keeps beside as much that is fetched and rows that are read again for
+ * each; where rows are more than so many bytes, that costs more than fetching gains. */
+enum { CHUNK_BYTES = 1 << 20, FAR_CHUNK_BYTES = 1 << 18, ROWS_BYTES = 1 << 19 };
 
 static LLVMValueRef get(qn_ll *g, LLVMValueRef slot) {
   return LLVMBuildLoad2(g->b, g->i64, slot, "");
@@ -38,6 +40,9 @@ void qn__ll_amx_columns_init(qn_ll *g, const qn_gemm_plan *plan, uint32_t column
   c->first = qn__ll_mul(g, begin, per), c->last = qn__ll_mul(g, end, per);
   bytes = qn__ll_mul(g, qn__ll_sub(g, end, begin), c->b_stride);
   c->far = LLVMBuildICmp(g->b, LLVMIntSGT, bytes, qn__ll_i64(g, plan->outside_bytes), "");
+  LLVMValueRef rows = qn__ll_sub(g, qn__ll_arg_end(g, 0), qn__ll_arg_begin(g, 0));
+  rows = qn__ll_mul(g, rows, qn__ll_arg_size(g, 2));
+  c->far = LLVMBuildAnd(g->b, c->far, LLVMBuildICmp(g->b, LLVMIntSLE, rows, qn__ll_i64(g, ROWS_BYTES), ""), "");
   bytes = LLVMBuildSelect(g->b, c->far, qn__ll_i64(g, FAR_CHUNK_BYTES), qn__ll_i64(g, CHUNK_BYTES), "");
   fit = LLVMBuildUDiv(g->b, qn__ll_mul(g, bytes, per), at_least_one(g, c->b_stride), "");
   fit = at_least_one(g, qn__ll_min(g, fit, most));
