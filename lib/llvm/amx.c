@@ -58,7 +58,8 @@ typedef struct amx_state {
   LLVMValueRef copied, a_rest, sums; /* on the stack */
   LLVMValueRef turn;                 /* memory: odd where k is taken backwards */
   LLVMValueRef multiply, copy;       /* functions */
-  LLVMValueRef both, both_memory;    /* one that makes results meanwhile, and what it is given; null: there is none */
+  LLVMValueRef both;                 /* one that makes results meanwhile; null: there is none */
+  LLVMValueRef step;                 /* memory: what it and steps are given */
   qn_ll_amx_windows windows;         /* of images */
   amx_pending pending;
   qn_ll_amx_ahead ahead;
@@ -202,7 +203,7 @@ static void make_rows(amx_state *s, LLVMValueRef most) {
   LLVMValueRef row = qn__ll_add(g, get(s, s->pending.row), done), column = get(s, s->pending.column);
   sums = qn__ll_gep(g, sums, qn__ll_mul(g, done, per_row));
   if (s->both)
-    qn__ll_epilogue_meanwhile_call(g, s->both, sums, row, count, column, qn__ll_i64(g, columns_of(s)), s->both_memory);
+    qn__ll_epilogue_meanwhile_call(g, s->both, sums, row, count, column, qn__ll_i64(g, columns_of(s)), s->step);
   else
     qn__ll_epilogue_rows(g, s->epilogue, sums, row, count, column, qn__ll_i64(g, columns_of(s)));
   LLVMBuildStore(g->b, qn__ll_add(g, done, count), s->pending.done);
@@ -216,27 +217,32 @@ typedef struct amx_rows {
   LLVMValueRef a, stride, down, step;
 } amx_rows;
 
-/* A function that multiplies at least one step of up to 64 along k: (rows as above, b, from step to step of b, steps,
- * what is due to be fetched). */
-enum { MULTIPLY_ARGS = 8 };
-static LLVMTypeRef multiply_type(qn_ll *g) {
-  LLVMTypeRef params[MULTIPLY_ARGS] = {g->ptr, g->i64, g->i64, g->i64, g->ptr, g->i64, g->i64, g->ptr};
-  return LLVMFunctionType(g->void_t, params, MULTIPLY_ARGS, false);
-}
-
-/* One step, from two pointers on, which move. */
+/* What a step has to know, in memory: it is read where it is used, as registers are short while results are made.
+ * Before it the steps that are left and where they begin (qn_ll_meanwhile). */
+enum { STEP_A = 8, STEP_B = 16, STEP_STRIDE = 24, STEP_DOWN = 32, STEP_BY_A = 40, STEP_BY_B = 48, STEP_DUE = 56 };
+enum { STEP_WORDS = 8 };
 typedef struct amx_step {
   amx_state *s;
-  LLVMValueRef stride, down, a_step, b_step, due;
+  LLVMValueRef memory;
 } amx_step;
 
+static LLVMValueRef step_value(const amx_step *p, LLVMTypeRef type, int64_t at) {
+  return LLVMBuildLoad2(p->s->g->b, type, qn__ll_gep_const(p->s->g, p->memory, at), "");
+}
+
+static void begin_step(void *user, LLVMValueRef memory) {
+  ((amx_step *)user)->memory = memory;
+}
+
+/* One step of up to 64 along k, from two pointers on, which move. */
 static void write_step(void *user, LLVMValueRef at[2]) {
   const amx_step *p = user;
   amx_state *s = p->s;
   qn_ll *g = s->g;
-  qn__ll_amx_ahead_fetch(g, p->due);
+  qn__ll_amx_ahead_fetch(g, step_value(p, g->ptr, STEP_DUE));
+  LLVMValueRef stride = step_value(p, g->i64, STEP_STRIDE);
   for (uint32_t r = 0; r < s->row_tiles; r++)
-    load_kept(g, FIRST_A + r, r ? qn__ll_gep(g, at[0], p->down) : at[0], p->stride);
+    load_kept(g, FIRST_A + r, r ? qn__ll_gep(g, at[0], step_value(p, g->i64, STEP_DOWN)) : at[0], stride);
   for (uint32_t c = 0; c < s->column_tiles; c++) {
     load_passing(g, FIRST_B + c, qn__ll_gep_const(g, at[1], (int64_t)c * TILE_BYTES), s->b_row);
     for (uint32_t r = 0; r < s->row_tiles; r++) {
@@ -244,7 +250,14 @@ static void write_step(void *user, LLVMValueRef at[2]) {
       tile_op(g, s->product->name, 3, args);
     }
   }
-  at[0] = qn__ll_gep(g, at[0], p->a_step), at[1] = qn__ll_gep(g, at[1], p->b_step);
+  at[0] = qn__ll_gep(g, at[0], step_value(p, g->i64, STEP_BY_A));
+  at[1] = qn__ll_gep(g, at[1], step_value(p, g->i64, STEP_BY_B));
+}
+
+/* A function of at least one step: (a, b, steps, memory). */
+static LLVMTypeRef multiply_type(qn_ll *g) {
+  LLVMTypeRef params[4] = {g->ptr, g->ptr, g->i64, g->ptr};
+  return LLVMFunctionType(g->void_t, params, 4, false);
 }
 
 static LLVMValueRef multiply_function(amx_state *s, const char *symbol) {
@@ -253,38 +266,36 @@ static LLVMValueRef multiply_function(amx_state *s, const char *symbol) {
   qn_ll_for steps;
   qn__ll_inner_begin(g, &f, qn__arena_fmt(g->arena, "%s_steps", symbol).data, multiply_type(g));
   if (s->both) qn__ll_function_quickly(g, f.fn); /* which then has most of the steps */
-  LLVMValueRef p[MULTIPLY_ARGS];
-  for (uint32_t i = 0; i < MULTIPLY_ARGS; i++) p[i] = LLVMGetParam(f.fn, i);
-  LLVMValueRef at[2] = {p[0], p[4]};
-  amx_step step = {s, p[1], p[2], p[3], p[5], p[7]};
-  qn__ll_do_begin(g, &steps, qn__ll_i64(g, 0), p[6], 1, 2, at);
+  LLVMValueRef at[2] = {LLVMGetParam(f.fn, 0), LLVMGetParam(f.fn, 1)};
+  amx_step step = {s, LLVMGetParam(f.fn, 3)};
+  qn__ll_do_begin(g, &steps, qn__ll_i64(g, 0), LLVMGetParam(f.fn, 2), 1, 2, at);
   write_step(&step, at);
   qn__ll_for_close(g, &steps, at);
   qn__ll_inner_end(g, &f);
   return f.fn;
 }
 
-/* In memory of what is done while results are made, after the steps that are left and where they begin. */
-enum { BOTH_A = 8, BOTH_B = 16, BOTH_REST = 24, BOTH_DUE = 56, BOTH_WORDS = 8 };
-
-static void begin_both(void *user, LLVMValueRef memory) {
-  amx_step *p = user;
-  qn_ll *g = p->s->g;
-  LLVMValueRef *to[4] = {&p->stride, &p->down, &p->a_step, &p->b_step};
-  for (uint32_t i = 0; i < 4; i++)
-    *to[i] = LLVMBuildLoad2(g->b, g->i64, qn__ll_gep_const(g, memory, BOTH_REST + 8 * i), "");
-  p->due = LLVMBuildLoad2(g->b, g->ptr, qn__ll_gep_const(g, memory, BOTH_DUE), "");
-}
-
 static LLVMValueRef both_function(amx_state *s, const qn_body *body, bool whole) {
   amx_step step = {.s = s};
-  qn_ll_meanwhile other = {begin_both, write_step, &step};
+  qn_ll_meanwhile other = {begin_step, write_step, &step};
   return qn__ll_epilogue_meanwhile(s->g, body, whole, &other);
 }
 
-static void call_multiply(amx_state *s, const amx_rows *r, LLVMValueRef b, LLVMValueRef b_step, LLVMValueRef count) {
-  LLVMValueRef args[MULTIPLY_ARGS] = {r->a, r->stride, r->down, r->step, b, b_step, count, s->ahead.due};
-  LLVMBuildCall2(s->g->b, multiply_type(s->g), s->multiply, args, MULTIPLY_ARGS, "");
+/* `count` steps are left, from a and b on. */
+static void note_steps(amx_state *s, const amx_rows *r, LLVMValueRef b, LLVMValueRef b_step, LLVMValueRef count) {
+  qn_ll *g = s->g;
+  LLVMValueRef fields[STEP_WORDS] = {count, r->a, b, r->stride, r->down, r->step, b_step, s->ahead.due};
+  for (uint32_t i = 0; i < STEP_WORDS; i++) LLVMBuildStore(g->b, fields[i], qn__ll_gep_const(g, s->step, 8 * i));
+}
+
+static void call_multiply(amx_state *s, LLVMValueRef a, LLVMValueRef b, LLVMValueRef count) {
+  LLVMValueRef args[4] = {a, b, count, s->step};
+  LLVMBuildCall2(s->g->b, multiply_type(s->g), s->multiply, args, 4, "");
+}
+
+/* None are left: results may be made without any. */
+static void end_steps(amx_state *s) {
+  LLVMBuildStore(s->g->b, qn__ll_i64(s->g, 0), s->step);
 }
 
 static amx_rows rows_at(amx_state *s, LLVMValueRef a) {
@@ -298,43 +309,37 @@ static amx_rows rows_at(amx_state *s, LLVMValueRef a) {
   return r;
 }
 
-/* Steps of k, one behind the other as `r` and b_step say, during which results are made that wait for it. They are
- * made evenly over the steps: many at once would leave the multiplier waiting behind them. */
-static void multiply_and_make(amx_state *s, const amx_rows *r, LLVMValueRef b, LLVMValueRef b_step,
-                              LLVMValueRef count) {
+/* Steps of k that are noted, during which results are made that wait for it. They are made evenly over the steps: many
+ * at once would leave the multiplier waiting behind them. */
+static void multiply_and_make(amx_state *s) {
   qn_ll *g = s->g;
   qn_ll_if left;
-  LLVMValueRef zero = qn__ll_i64(g, 0),
-               fields[BOTH_WORDS] = {count, r->a, b, r->stride, r->down, r->step, b_step, s->ahead.due};
-  for (uint32_t i = 0; i < BOTH_WORDS; i++) LLVMBuildStore(g->b, fields[i], qn__ll_gep_const(g, s->both_memory, 8 * i));
   make_rows(s, NULL);
-  LLVMValueRef more = get(s, s->both_memory);
-  qn__ll_if_begin(g, &left, LLVMBuildICmp(g->b, LLVMIntSGT, more, zero, ""));
-  amx_rows rest = *r;
-  rest.a = LLVMBuildLoad2(g->b, g->ptr, qn__ll_gep_const(g, s->both_memory, BOTH_A), "");
-  b = LLVMBuildLoad2(g->b, g->ptr, qn__ll_gep_const(g, s->both_memory, BOTH_B), "");
-  call_multiply(s, &rest, b, b_step, more);
-  LLVMBuildStore(g->b, zero, s->both_memory);
+  LLVMValueRef more = get(s, s->step);
+  qn__ll_if_begin(g, &left, LLVMBuildICmp(g->b, LLVMIntSGT, more, qn__ll_i64(g, 0), ""));
+  LLVMValueRef a = LLVMBuildLoad2(g->b, g->ptr, qn__ll_gep_const(g, s->step, STEP_A), "");
+  LLVMValueRef b = LLVMBuildLoad2(g->b, g->ptr, qn__ll_gep_const(g, s->step, STEP_B), "");
+  call_multiply(s, a, b, more);
   qn__ll_if_end(g, &left);
 }
 
 /* The same where making results is a function of its own: after some steps a few rows of them. */
-static void multiply_and_call(amx_state *s, const amx_rows *rows, LLVMValueRef b, LLVMValueRef b_step,
-                              LLVMValueRef count) {
+static void multiply_and_call(amx_state *s, LLVMValueRef count) {
   qn_ll *g = s->g;
   LLVMValueRef zero = qn__ll_i64(g, 0), one = qn__ll_i64(g, 1), most = qn__ll_i64(g, ROWS_AT_ONCE);
   LLVMValueRef times = LLVMBuildUDiv(g->b, qn__ll_add(g, s->rows, qn__ll_i64(g, ROWS_AT_ONCE - 1)), most, "");
-  LLVMValueRef every = LLVMBuildUDiv(g->b, count, times, ""), at[2] = {rows->a, b};
+  LLVMValueRef every = LLVMBuildUDiv(g->b, count, times, ""), at[2];
   every = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, every, one, ""), every, one, "");
-  amx_rows r = *rows;
+  const amx_step step = {s, s->step};
+  at[0] = step_value(&step, g->ptr, STEP_A), at[1] = step_value(&step, g->ptr, STEP_B);
+  LLVMValueRef by_a = step_value(&step, g->i64, STEP_BY_A), by_b = step_value(&step, g->i64, STEP_BY_B);
   qn_ll_for steps;
   qn__ll_for_begin(g, &steps, zero, count, 1, 2, at);
   steps.step = every;
   LLVMValueRef now = qn__ll_min(g, every, qn__ll_sub(g, count, steps.i));
-  r.a = at[0];
-  call_multiply(s, &r, at[1], b_step, now);
+  call_multiply(s, at[0], at[1], now);
   make_rows(s, most);
-  at[0] = qn__ll_gep(g, at[0], qn__ll_mul(g, r.step, now)), at[1] = qn__ll_gep(g, at[1], qn__ll_mul(g, b_step, now));
+  at[0] = qn__ll_gep(g, at[0], qn__ll_mul(g, by_a, now)), at[1] = qn__ll_gep(g, at[1], qn__ll_mul(g, by_b, now));
   qn__ll_for_close(g, &steps, at);
 }
 
@@ -352,7 +357,12 @@ static void multiply_steps(amx_state *s, const amx_rows *rows, LLVMValueRef b, L
   b_step = LLVMBuildSelect(g->b, back, LLVMBuildNeg(g->b, b_step, ""), b_step, "");
   LLVMBuildStore(g->b, qn__ll_add(g, turn, one), s->turn);
   qn__ll_amx_ahead_begin(g, &s->ahead, count);
-  (s->both ? multiply_and_make : multiply_and_call)(s, &r, b, b_step, count);
+  note_steps(s, &r, b, b_step, count);
+  if (s->both)
+    multiply_and_make(s);
+  else
+    multiply_and_call(s, count);
+  end_steps(s);
   qn__ll_amx_ahead_end(g, &s->ahead);
 }
 
@@ -393,7 +403,9 @@ static void multiply_rest(amx_state *s, LLVMValueRef b, LLVMValueRef last) {
   amx_rows rest = {s->a_rest, bytes, qn__ll_mul(g, s->high, bytes), zero};
   qn__ll_if_begin(g, &some, is);
   b = qn__ll_gep(g, b, qn__ll_mul(g, s->rest_at, qn__ll_i64(g, s->plan->layout.panel_width)));
-  call_multiply(s, &rest, b, zero, one);
+  note_steps(s, &rest, b, zero, one);
+  call_multiply(s, rest.a, b, one);
+  end_steps(s);
   qn__ll_if_end(g, &some);
 }
 
@@ -544,10 +556,10 @@ static void take_memory(amx_state *s) {
   s->sums = qn__ll_slot(g, g->i32, MOST_WAITING * unit);
   s->copied = qn__ll_slot(g, g->i8, PIECE_STEPS * STEP_BYTES);
   s->a_rest = qn__ll_slot(g, g->i8, STEP_BYTES);
-  s->both_memory = qn__ll_slot(g, g->i64, BOTH_WORDS);
+  s->step = qn__ll_slot(g, g->i64, STEP_WORDS);
   s->turn = qn__ll_slot(g, g->i64, 1);
   LLVMBuildStore(g->b, qn__ll_i64(g, 0), s->turn);
-  LLVMBuildStore(g->b, qn__ll_i64(g, 0), s->both_memory);
+  LLVMBuildStore(g->b, qn__ll_i64(g, 0), s->step);
   qn__ll_amx_ahead_init(g, &s->ahead);
   s->pending = (amx_pending){qn__ll_slot(g, g->ptr, 1), qn__ll_slot(g, g->i64, 1), qn__ll_slot(g, g->i64, 1),
                              qn__ll_slot(g, g->i64, 1)};
