@@ -17,7 +17,9 @@ static const struct {
 } binaries[] = {{QN_T_IADD, QN_TI32, "vpaddd", true},  {QN_T_ISUB, QN_TI32, "vpsubd", false},
                 {QN_T_SMAX, QN_TI32, "vpmaxsd", true}, {QN_T_SMIN, QN_TI32, "vpminsd", true},
                 {QN_T_FADD, QN_TF32, "vaddps", true},  {QN_T_FSUB, QN_TF32, "vsubps", false},
-                {QN_T_FMUL, QN_TF32, "vmulps", true},  {QN_T_FDIV, QN_TF32, "vdivps", false}};
+                {QN_T_FMUL, QN_TF32, "vmulps", true},  {QN_T_FDIV, QN_TF32, "vdivps", false},
+                {QN_T_FADD, QN_TF64, "vaddpd", true},  {QN_T_FSUB, QN_TF64, "vsubpd", false},
+                {QN_T_FMUL, QN_TF64, "vmulpd", true},  {QN_T_FDIV, QN_TF64, "vdivpd", false}};
 
 /* The needed instructions that read a register: how many, the first two of them. */
 static uint32_t readers(const finder *f, uint32_t reg, uint32_t which[2]) {
@@ -42,19 +44,22 @@ static bool note(uint32_t *list, uint32_t *count, uint32_t value, uint32_t *numb
 }
 
 static bool is_word(qn_scalar mem) {
-  return mem == QN_F32 || mem == QN_I32 || mem == QN_SI32 || mem == QN_UI32;
+  return mem == QN_F64 || mem == QN_F32 || mem == QN_I32 || mem == QN_SI32 || mem == QN_UI32;
 }
 
 /* The value of a register beside the sum's. */
 static bool take_value(finder *f, uint32_t reg, qn_ll_step *s) {
   qn_ll_chain *c = f->c;
   const qn_tinst *i = &f->t->insts[reg];
-  if (i->type != QN_TI32 && i->type != QN_TF32) return false;
+  if (i->type != QN_TI32 && i->type != QN_TF32 && i->type != QN_TF64) return false;
   uint8_t vary = c->region.vary[reg];
   if (!(vary & QN_LL_BY_ROW)) {
     s->with = vary ? QN_LL_WITH_COLUMN : QN_LL_WITH_ALL;
     return vary ? note(c->columns, &c->num_columns, reg, &s->value) : note(c->all, &c->num_all, reg, &s->value);
   }
+  const qn_tinst *narrow = &f->t->insts[i->a];
+  s->widened = i->op == QN_T_FEXT && narrow->op == QN_T_INPUT && !(vary & QN_LL_BY_LANE);
+  if (s->widened) i = narrow;
   if (i->op != QN_T_INPUT || i->a == 0 || !is_word(f->t->input_mem[i->a])) return false;
   s->with = vary & QN_LL_BY_LANE ? QN_LL_WITH_ELEMENT : QN_LL_WITH_ROW;
   return note(c->rows, &c->num_rows, i->a, &s->value);
@@ -97,16 +102,19 @@ static bool binary(finder *f, uint32_t i) {
 /* The larger or smaller of the sum and a value, as a comparison and a selection: the instruction gives its second
  * operand unless the first is larger (smaller), which also says what becomes of NaN and of zeros. */
 static bool selection(finder *f, uint32_t compared, uint32_t selected) {
+  static const char *const limits[2][2] = {{"vminps", "vmaxps"}, {"vminpd", "vmaxpd"}};
   const qn_tinst *c = &f->t->insts[compared], *s = &f->t->insts[selected];
-  if (c->op != QN_T_FCMP || s->op != QN_T_SELECT || s->type != QN_TF32 || s->a != compared) return false;
+  bool wide = s->type == QN_TF64;
+  if (c->op != QN_T_FCMP || s->op != QN_T_SELECT || (s->type != QN_TF32 && !wide) || s->a != compared) return false;
+  if (f->t->insts[c->a].type != s->type) return false;
   bool same = s->b == c->a && s->c == c->b, crossed = s->b == c->b && s->c == c->a;
   uint32_t first = s->b, other = c->a == f->at ? c->b : c->a;
   qn_ll_step step = {.behind = first != f->at};
   if ((!same && !crossed) || c->a == c->b || !take_value(f, other, &step)) return false;
   if (c->pred == OGT || c->pred == OLT)
-    step.op = (c->pred == OGT) == same ? "vmaxps" : "vminps";
+    step.op = limits[wide][(c->pred == OGT) == same];
   else if (c->pred == OLE && crossed && c->a == f->at)
-    step.op = "vcmpleps", step.where = true, step.behind = false;
+    step.op = wide ? "vcmplepd" : "vcmpleps", step.where = true, step.behind = false;
   else
     return false;
   bool free = !step.behind && !step.where;
@@ -122,7 +130,7 @@ static bool next_step(finder *f) {
 
 bool qn__ll_chain_divides(const qn_ll_chain *c) {
   for (uint32_t i = 0; i < c->num_steps; i++)
-    if (!strcmp(c->steps[i].op, "vdivps")) return true;
+    if (!strncmp(c->steps[i].op, "vdivp", 5)) return true;
   return false;
 }
 

@@ -19,6 +19,7 @@ typedef struct qn_ll_step {
   qn_ll_step_with with;
   uint32_t value; /* its number among those of its kind; rows and elements are counted together */
   bool behind;    /* the sum is the second operand */
+  bool widened;   /* a value by row that is f32 in memory, and f64 to the step */
   bool where;     /* op compares, and where that holds the value takes the sum's place */
 } qn_ll_step;
 
@@ -38,8 +39,8 @@ bool qn__ll_chain_find(qn_ll *g, const qn_tape *tape, const uint8_t *vary, qn_ll
  * windows that are combined. */
 bool qn__ll_chain_divides(const qn_ll_chain *c);
 
-/* The chain to words; or two to bytes that are packed: with the packs' own limits, which not all multipliers allow,
- * then with the tape's, or the latter alone. */
+/* The chain to words, or f64; or two to bytes that are packed: with the packs' own limits, which not all multipliers
+ * allow, then with the tape's, or the latter alone. */
 typedef struct qn_ll_chains {
   uint32_t count;
   bool bytes;

@@ -37,6 +37,6 @@ bool qn__ll_chains_find(qn_ll *g, const qn_tape *tape, const uint8_t *vary, qn_s
   if (tape->num_outputs != 1) return false;
   if (out->bytes) return find_bytes(g, tape, vary, mem, out);
   qn_treg type = tape->insts[tape->outputs[0]].type;
-  bool words = bits == 32 && (type == QN_TI32 || type == QN_TF32);
+  bool words = (bits == 32 && (type == QN_TI32 || type == QN_TF32)) || (bits == 64 && type == QN_TF64);
   return words && qn__ll_chain_find(g, tape, vary, &out->chain[0]);
 }

@@ -67,6 +67,7 @@ bool qn__ll_depthwise(window_tile *w, const qn_body *body) {
               .pads = qn__window_pads(p),
               .masks = p->tile.text_masks,
               .size = 1,
+              .value_bytes = 4,
               .weight_bytes = (shape.width * shape.height + 3) / 4 * 4,
               .y_size = qn__ll_mem_bits(p->y_mem) / 8};
   bool found = false;

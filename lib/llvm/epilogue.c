@@ -440,23 +440,26 @@ static const qn_tape *shorter_tape(epilogue *e) {
   return qn__ll_without_minus_zeros(e->g, qn__ll_without_quotients(e->g, &e->tape), shared);
 }
 
-static LLVMValueRef text_function(const epilogue *e, const char *name) {
+static const char *name_of(const qn_ll *g, const qn_body *body) {
+  return qn__arena_fmt(g->arena, "%s_epilogue", body->symbol).data;
+}
+
+static LLVMValueRef text_function(const epilogue *e, const qn_body *body) {
   qn_ll_epilogue_text text = {
       .g = e->g, .plan = e->plan, .tape = &e->tape, .whole = e->whole, .few = e->few, .listed = e->listed};
-  return qn__ll_epilogue_text(&text, name, signature(e->g));
+  return qn__ll_epilogue_text(&text, name_of(e->g, body), signature(e->g));
 }
 
 static LLVMValueRef emit_function(epilogue *e, const qn_body *body, uint32_t *start, bool *minus) {
   qn_ll *g = e->g;
   qn_ll_inner f;
-  const char *name = qn__arena_fmt(g->arena, "%s_epilogue", body->symbol).data;
   bool good = take_start(e, start, minus);
   /* Before registers are looked for by their numbers: regions would do so, and number them anew. */
   const qn_tape *fewer = good ? shorter_tape(e) : NULL;
   if (fewer) e->tape = *fewer;
-  LLVMValueRef text = fewer ? text_function(e, name) : NULL;
+  LLVMValueRef text = fewer ? text_function(e, body) : NULL;
   if (text) return e->other ? NULL : text;
-  begin_function(e, &f, name, e->other ? meanwhile_signature(g) : signature(g));
+  begin_function(e, &f, name_of(g, body), e->other ? meanwhile_signature(g) : signature(g));
   if (e->other) {
     e->memory = LLVMGetParam(f.fn, 6);
     e->other->begin(e->other->user, e->memory);
@@ -494,6 +497,14 @@ void qn__ll_epilogue_meanwhile_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums
                                     LLVMValueRef column, LLVMValueRef width, LLVMValueRef memory) {
   LLVMValueRef args[7] = {g->args, sums, row, rows, column, width, memory};
   LLVMBuildCall2(g->b, meanwhile_signature(g), fn, args, 7, "");
+}
+
+LLVMValueRef qn__ll_epilogue_if_text(qn_ll *g, const qn_body *body) {
+  epilogue e = {.g = g, .plan = &body->plan->u.gemm};
+  const qn_tape *fewer = take_start(&e, NULL, NULL) ? shorter_tape(&e) : NULL;
+  if (!fewer) return NULL;
+  e.tape = *fewer;
+  return text_function(&e, body);
 }
 
 LLVMValueRef qn__ll_epilogue_few(qn_ll *g, const qn_body *body, uint32_t *start, bool *minus) {

@@ -296,9 +296,11 @@ static void count_columns(texts *t) {
 static void begin(texts *t) {
   for (int i = 0; i < SAVED; i++) TEXT("pushq %%%s\n", saved[i]);
   TEXT("movq %%rsp, %%rbp\n");
-  if (t->num_kept) TEXT("imulq $$%u, %%r9, %%rax\nsubq %%rax, %%rsp\n", 4 * t->num_kept);
+  uint32_t bytes = qn__ll_mem_bits(t->e->plan->acc) / 8; /* as many are enough for values by column */
+  if (t->num_kept) TEXT("imulq $$%u, %%r9, %%rax\nsubq %%rax, %%rsp\n", bytes * t->num_kept);
   TEXT("subq $$%d, %%rsp\nandq $$-64, %%rsp\n", at_field(FIELDS));
-  TEXT("leaq (,%%r9,4), %%rax\nmovq %%rax, %d(%%rsp)\nmovq %%rdx, %d(%%rsp)\n", at_field(ROW_BYTES), at_field(ROW));
+  TEXT("leaq (,%%r9,%u), %%rax\nmovq %%rax, %d(%%rsp)\nmovq %%rdx, %d(%%rsp)\n", bytes, at_field(ROW_BYTES),
+       at_field(ROW));
   count_columns(t);
   TEXT("movq %d(%%rdi), %%r10\nmovq %d(%%rdi), %%r11\n", (int)offsetof(qn_kargs, ptr), (int)offsetof(qn_kargs, stride));
   for (uint32_t i = 0; i < t->num_places; i++)
@@ -343,7 +345,7 @@ LLVMValueRef qn__ll_epilogue_text(const qn_ll_epilogue_text *e, const char *name
     return NULL;
   }
   *t = (texts){.e = e, .g = g};
-  if (e->tape->num_outputs != 1 || qn__ll_mem_bits(e->plan->acc) != 32) return NULL;
+  if (e->tape->num_outputs != 1) return NULL;
   if (!find_region(t) || !find_kept(t) || !place_all(t) || !prepare_lists(t)) return NULL;
   qn__buf_init(&t->text, g->arena->allocator);
   write_text(t);

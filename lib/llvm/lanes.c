@@ -284,6 +284,22 @@ static qn_ll_lane_ref put_widened(builder *b, const qn_tinst *inst) {
   return qn__ll_lane_load(b, &b->s->places[of->a], names[inst->op == QN_T_ZEXT][wide], wide ? 16 : 8);
 }
 
+/* Of f64 only what is rounded to f32 at once. */
+static bool is_rounded_load(const builder *b, const qn_tinst *i) {
+  const qn_tinst *of = &b->tape->insts[i->a];
+  return i->op == QN_T_FTRUNC && b->s->late && of->op == QN_T_INPUT && of->type == QN_TF64 &&
+         b->s->places[of->a].access == QN_ACCESS_DENSE && b->s->places[of->a].mem == QN_F64;
+}
+
+static qn_ll_lane_ref put_rounded_load(builder *b, const qn_tinst *inst) {
+  qn_ll_lane_op op = {.name = "vcvtpd2ps", .form = QN_LANE_DOUBLES, .imm = -1};
+  qn__ll_lane_drop(b, inst->a);
+  op.place = &b->s->places[b->tape->insts[inst->a].a];
+  op.dst = qn__ll_lane_temp(b), op.a = qn__ll_lane_temp(b);
+  qn__ll_lane_put(b, op);
+  return op.dst;
+}
+
 static bool is_truncated(const builder *b, uint32_t reg) {
   const qn_tinst *i = &b->tape->insts[reg];
   return i->op == QN_T_TRUNC && is_narrow(i) && b->tape->insts[i->a].type == QN_TI32 && qn__ll_lane_by_lane(b, i->a);
@@ -367,6 +383,8 @@ static void put_inst(builder *b, uint32_t i) {
   } else if (inst->op == QN_T_FCMP) {
     b->at[i] = none; /* written where it is used */
     return;
+  } else if (is_rounded_load(b, inst)) {
+    b->at[i] = put_rounded_load(b, inst);
   } else if (inst->op == QN_T_INPUT && (is_narrow(inst) || inst->type == QN_TI1 || b->s->late)) {
     b->at[i] = none; /* loaded where it is widened, asked, or used */
     return;

@@ -72,6 +72,7 @@ typedef enum qn_ll_lane_form {
   QN_LANE_FMA_231, /* dst = dst + a * b, or - */
   QN_LANE_PAIR,    /* dst = op(dst, a of the first vector, a of the second) */
   QN_LANE_COMPARE, /* mask = op(a, b) */
+  QN_LANE_DOUBLES, /* dst = f64 in memory, rounded; a is room for half of them */
   QN_LANE_PACK     /* memory = bytes of both vectors, of a: op saturates 16 bits to them, to which c is added before,
                     * if anything; dst is room, b: quarters */
 } qn_ll_lane_form;

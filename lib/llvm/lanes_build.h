@@ -12,6 +12,7 @@ typedef struct qn_ll_lane_builder {
   qn_ll_lane_ref *at;    /* per register that varies by lane */
   uint32_t *op_of;       /* per register: how many instructions there were when it was made */
   uint16_t counted;      /* the instruction that collects bits */
+  uint8_t free_masks;    /* a bit each, from 1 on, of those whose uses are over */
   uint8_t nan_mask;      /* 1 + that of halves that are NaN; they all use one */
   uint8_t (*mask_of)[2]; /* per comparison, as it is and reversed: 1 + its mask */
 } qn_ll_lane_builder;

@@ -21,11 +21,22 @@ static bool is_truth(const qn_tinst *m) {
   return m->op == QN_T_INPUT && m->type == QN_TI1;
 }
 
+/* One that nothing uses any more, or another. */
+static uint8_t take_mask(builder *b) {
+  for (uint8_t i = 1; i <= b->l->num_masks; i++) {
+    if (!(b->free_masks >> i & 1)) continue;
+    b->free_masks &= (uint8_t) ~(1u << i);
+    return i;
+  }
+  if (b->l->num_masks == QN_LANE_MASKS) b->l->failed = true;
+  return (uint8_t)++b->l->num_masks;
+}
+
 uint8_t qn__ll_lane_mask_of(builder *b, uint32_t reg, bool opposite) {
   const qn_tinst *m = &b->tape->insts[reg];
   uint8_t *known = &b->mask_of[reg][opposite];
   if (*known) return *known;
-  if (b->l->num_masks == QN_LANE_MASKS || b->mask_of[reg][!opposite]) b->l->failed = true;
+  if (b->mask_of[reg][!opposite]) b->l->failed = true;
   qn_ll_lane_op op = {.name = "vcmpps", .form = QN_LANE_COMPARE};
   if (is_truth(m)) {
     op.name = opposite ? "vptestnmd" : "vptestmd", op.imm = -1;
@@ -34,7 +45,7 @@ uint8_t qn__ll_lane_mask_of(builder *b, uint32_t reg, bool opposite) {
     op.imm = compare_imm[opposite ? opposite_of(m->pred) : m->pred];
     op.a = qn__ll_lane_use(b, m->a), op.b = qn__ll_lane_use(b, m->b);
   }
-  *known = (uint8_t)++b->l->num_masks;
+  *known = take_mask(b);
   op.dst = (qn_ll_lane_ref){QN_LANE_NONE, (uint16_t)(*known - 1)};
   qn__ll_lane_put(b, op);
   return *known;
@@ -44,7 +55,10 @@ uint8_t qn__ll_lane_mask_of(builder *b, uint32_t reg, bool opposite) {
 static void done_with(builder *b, uint32_t compare) {
   const qn_tinst *m = &b->tape->insts[compare];
   if (b->left[compare]) b->left[compare]--;
-  if (is_truth(m) || b->left[compare] || b->mask_of[compare][0] || b->mask_of[compare][1]) return;
+  if (b->left[compare]) return;
+  const uint8_t *made = b->mask_of[compare];
+  b->free_masks |= (uint8_t)((made[0] ? 1u << made[0] : 0) | (made[1] ? 1u << made[1] : 0));
+  if (is_truth(m) || made[0] || made[1]) return;
   qn__ll_lane_drop(b, m->a), qn__ll_lane_drop(b, m->b);
 }
 
@@ -80,7 +94,7 @@ static qn_ll_lane_ref put_nought_or(builder *b, const qn_tinst *s) {
   qn__ll_lane_drop(b, s->b), done_with(b, s->a);
   if (made && b->l->num_ops > before) {
     qn_ll_lane_op compare = ops[before];
-    made = !same_ref(compare.a, x) && !same_ref(compare.b, x);
+    made = b->l->num_ops == before + 1 && !same_ref(compare.a, x) && !same_ref(compare.b, x);
     if (made) ops[before] = ops[before - 1], ops[before - 1] = compare;
   }
   if (!made) x = qn__ll_lane_copied(b, x);

@@ -255,6 +255,29 @@ static void put_number(writer *w, const part *p, const qn_ll_lane_op *op) {
   qn__buf_fmt(&w->text, ", %u(%%r13)\n", w->known_at(w->user, &(qn_ll_lane_fixed){.reg = p->s->sinks[k].reg}));
 }
 
+/* Half of a vector's f64. Under a mask the upper ones' bits come first for a moment, and then from where those of both
+ * vectors are. */
+static void put_doubles(writer *w, const part *p, const qn_ll_lane_op *op, uint32_t v, uint32_t vector, bool upper) {
+  uint32_t i = 0, mask = QN_LANE_REST_MASK + v;
+  if (w->measures) return;
+  while (w->places[i] != op->place) i++;
+  if (w->rest && upper) qn__buf_fmt(&w->text, "kshiftrw $$8, %%k%u, %%k%u\n", mask, mask);
+  qn__buf_fmt(&w->text, "%s %u(%%%s,%%rsi,8), ", op->name, vector * 128 + upper * 64, qn__ll_lane_bases[i]);
+  put_operand(w, p, upper ? op->a : op->dst, v, true), put_rest_mask(w, v, true), put_text(w, "\n");
+  if (w->rest && upper) qn__buf_fmt(&w->text, "kshiftrd $$%u, %%k%u, %%k%u\n", v * 16, QN_LANE_BYTES_MASK, mask);
+}
+
+static void put_both_halves(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) {
+  const qn_ll_lane_op *op = &p->l->ops[k];
+  take(w, p, op->dst, v), take(w, p, op->a, v);
+  put_doubles(w, p, op, v, vector, false);
+  put_doubles(w, p, op, v, vector, true);
+  put_text(w, "vinsertf64x4 $$1, ");
+  put_operand(w, p, op->a, v, true), put_text(w, ", ");
+  put_ref(w, p, op->dst, v), put_text(w, ", "), put_ref(w, p, op->dst, v), put_text(w, "\n");
+  give_back(w, p, op->a, v, k);
+}
+
 static void put_op(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) {
   const qn_ll_lane_op *op = &p->l->ops[k];
   if (op->form == QN_LANE_STORE && w->numbers) {
@@ -266,8 +289,8 @@ static void put_op(writer *w, part *p, uint32_t k, uint32_t v, uint32_t vector) 
     put_both(w, p, op, v);
     return;
   }
-  if (op->form == QN_LANE_PACK) {
-    put_pack(w, p, k, v, vector);
+  if (op->form == QN_LANE_PACK || op->form == QN_LANE_DOUBLES) {
+    (op->form == QN_LANE_PACK ? put_pack : put_both_halves)(w, p, k, v, vector);
     return;
   }
   bool copied = op->form == QN_LANE_MOVE && op->a.kind == QN_LANE_FIXED && w->fixed[p->fixed[op->a.n]].spilled;

@@ -121,6 +121,8 @@ LLVMValueRef qn__ll_epilogue_few(qn_ll *g, const qn_body *body, uint32_t *start,
 /* The same where rows of Y and of extras need not follow each other: `row` is the address of as many numbers of them.
  */
 LLVMValueRef qn__ll_epilogue_listed(qn_ll *g, const qn_body *body, bool whole, uint32_t *start, bool *minus);
+/* As qn__ll_epilogue_function where nothing is left out and its tape is long enough to be text, else null. */
+LLVMValueRef qn__ll_epilogue_if_text(qn_ll *g, const qn_body *body);
 /* The instructions of such a function, in `tape`; start and minus as above. False when memory runs out. */
 bool qn__ll_epilogue_tape(qn_ll *g, const qn_gemm_plan *plan, qn_tape *tape, uint32_t *start, bool *minus);
 void qn__ll_epilogue_call(qn_ll *g, LLVMValueRef fn, LLVMValueRef sums, LLVMValueRef row, uint32_t rows,

@@ -13,7 +13,8 @@ typedef struct window_state {
   qn_ll_region region[QN_WINDOW_SUMS];
   qn_ll_place *places;
   LLVMValueRef *extra, *pitch;
-  LLVMValueRef parked; /* memory for sums, where the epilogue is long */
+  LLVMValueRef parked;   /* memory for sums, where the epilogue is long */
+  LLVMValueRef epilogue; /* of them; null where it is written for each vector */
 } window_state;
 
 /* ---- results ---- */
@@ -88,6 +89,11 @@ static void store_parked(window_state *s) {
   const qn_ll_place all = {t->plan->acc, QN_ACCESS_DENSE, s->parked, NULL};
   for (uint32_t i = 0; i < t->pixels * t->vectors; i++)
     qn__ll_store(g, &all, qn__ll_i64(g, (int64_t)i * t->lanes), t->lanes, NULL, t->sums[i]);
+  if (s->epilogue) {
+    LLVMValueRef width = qn__ll_i64(g, (int64_t)t->vectors * t->lanes);
+    qn__ll_epilogue_rows(g, s->epilogue, s->parked, t->row, t->count, t->channel, width);
+    return;
+  }
   qn_ll_for f;
   qn__ll_do_begin(g, &f, qn__ll_i64(g, 0), t->count, 1, 0, NULL);
   LLVMValueRef first = qn__ll_mul(g, f.i, qn__ll_i64(g, (int64_t)t->vectors * t->lanes));
@@ -224,7 +230,7 @@ LLVMValueRef qn__ll_window_origin(qn_ll *g, const qn_gemm_plan *plan) {
 /* ---- the body ---- */
 
 /* Reads the arguments and computes what is the same for all tiles. */
-static bool prepare_results(window_state *s) {
+static bool prepare_results(window_state *s, const qn_body *body) {
   qn_ll *g = s->tile.g;
   const qn_gemm_plan *p = s->tile.plan;
   s->places = qn__arena_array(g->arena, 1 + p->num_epilogue_extras, sizeof *s->places);
@@ -239,6 +245,7 @@ static bool prepare_results(window_state *s) {
   uint32_t sums = p->tile.pixels * p->tile.vectors;
   if (s->tape.num_insts > SHORT_EPILOGUE && sums > 1)
     s->parked = qn__ll_slot(g, g->i8, sums * p->tile.lanes * qn__ll_mem_bits(p->acc) / 8);
+  if (s->parked) s->epilogue = qn__ll_epilogue_if_text(g, body);
   return true;
 }
 
@@ -275,8 +282,10 @@ qn_status qn__ll_window(qn_ll *g, const qn_body *body) {
   t->column = LLVMBuildUDiv(g->b, t->size[11], qn__ll_i64(g, plan->shape.dilation[1]), "");
   fill_outside(t);
   if (bytes) return qn__ll_depthwise(t, body) ? QN_OK : qn_error_no_memory(g->qctx);
-  if (qn__ll_window_text_serves(g, plan)) return qn__ll_window_text(t, body) ? QN_OK : qn_error_no_memory(g->qctx);
-  if (!prepare_results(s)) return qn_error_no_memory(g->qctx);
+  bool served = false;
+  if (qn__ll_window_text_serves(g, plan) && !qn__ll_window_text(t, body, &served)) return qn_error_no_memory(g->qctx);
+  if (served) return QN_OK;
+  if (!prepare_results(s, body)) return qn_error_no_memory(g->qctx);
   all_pixels(s);
   return QN_OK;
 }

@@ -26,7 +26,9 @@ static inline LLVMValueRef *qn__window_sum(window_tile *t, uint32_t pixel, uint3
 }
 /* window_text.c: all of a body. False when memory runs out. */
 bool qn__ll_window_text_serves(const qn_ll *g, const qn_gemm_plan *plan);
-bool qn__ll_window_text(window_tile *t, const qn_body *body);
+/* Not served are sums of f64 that go through more than a chain, but less than a long tape: what LLVM makes of them,
+ * which takes longer to compile, does both at a time. */
+bool qn__ll_window_text(window_tile *t, const qn_body *body, bool *served);
 /* depthwise.c: products of bytes, all of the body. False when memory runs out. */
 bool qn__ll_depthwise_serves(const qn_ll *g, const qn_gemm_plan *plan);
 bool qn__ll_depthwise(window_tile *t, const qn_body *body);

@@ -4,7 +4,7 @@
 #include "tile.h"
 #include "window_write.h"
 
-enum { PARKED = 4096 }; /* sums in memory at once */
+enum { PARKED = 16384 }; /* bytes of sums in memory at once */
 
 typedef struct parked {
   text *t;
@@ -17,7 +17,7 @@ typedef struct parked {
 static void find_rows(parked *p, LLVMValueRef width) {
   qn_ll *g = p->t->g;
   LLVMValueRef one = qn__ll_i64(g, 1), columns = p->w.size[4];
-  LLVMValueRef rows = LLVMBuildUDiv(g->b, qn__ll_i64(g, PARKED), width, "");
+  LLVMValueRef rows = LLVMBuildUDiv(g->b, qn__ll_i64(g, PARKED / p->t->y_size), width, "");
   LLVMValueRef lines =
       LLVMBuildICmp(g->b, LLVMIntULT, qn__ll_sub(g, columns, one), rows, ""); /* not where there are no columns */
   LLVMValueRef unit = LLVMBuildSelect(g->b, lines, columns, qn__ll_i64(g, p->t->pixels), "");
@@ -53,13 +53,14 @@ void qn__ll_window_parked(text *t, const window_tile *outer, const qn_body *body
   LLVMValueRef all = p.w.size[1], one = qn__ll_i64(g, least), width = qn__ll_add(g, all, qn__ll_i64(g, least - 1));
   width = qn__ll_min(g, LLVMBuildAnd(g->b, width, qn__ll_i64(g, -(int64_t)least), ""), qn__ll_i64(g, most));
   width = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntEQ, all, qn__ll_i64(g, 0), ""), one, width, "");
-  t->y_size = 4, t->all = (qn_ll_chains){.count = 0};
-  p.w.y = qn__ll_slot(g, g->i8, PARKED * 4), p.w.y_pitch = qn__ll_mul(g, width, qn__ll_i64(g, 4));
+  t->y_size = qn__ll_mem_bits(t->plan->acc) / 8, t->all = (qn_ll_chains){.count = 0};
+  p.w.y = qn__ll_slot(g, g->i8, PARKED);
+  p.w.y_pitch = qn__ll_mul(g, width, qn__ll_i64(g, t->y_size));
   find_rows(&p, width);
   qn__ll_function_quickly(g, g->fn);
   qn__ll_window_fields(t, &p.w);
   p.fn = qn__ll_window_function(t, body, write);
-  p.epilogue = qn__ll_epilogue_function(g, body, false, NULL, NULL);
+  p.epilogue = t->epilogue ? t->epilogue : qn__ll_epilogue_function(g, body, false, NULL, NULL);
   qn_ll_for f;
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), all, most, 0, NULL);
   set(t, CHANNELS_LEFT, qn__ll_min(g, qn__ll_i64(g, most), qn__ll_sub(g, all, f.i)));

@@ -40,7 +40,16 @@ static void masked(text *t, uint32_t v, bool zero) {
 }
 
 static const char *moving(const text *t) {
-  return t->size == 1 ? "vmovdqu8" : "vmovups";
+  return t->size == 1 ? "vmovdqu8" : t->size == 8 ? "vmovupd" : "vmovups";
+}
+
+/* The last letter of instructions on floats, and on integers as wide. */
+static char floats(const text *t) {
+  return t->size == 8 ? 'd' : 's';
+}
+
+static char words(const text *t) {
+  return t->size == 8 ? 'q' : 'd';
 }
 
 /* ---- the group ---- */
@@ -137,7 +146,7 @@ static void begin_channels(text *t) {
   TEXT("leaq (%%r8,%%r10,%lld), %%r8\n", (long long)t->size);
   if (t->weights) {
     load(t, WEIGHTS, "r9");
-    TEXT("leaq (%%r9,%%r10,4), %%r9\n");
+    TEXT("leaq (%%r9,%%r10,%lld), %%r9\n", (long long)t->weight_bytes);
     load(t, TAP, "r13");
   }
   load(t, COLUMN, "r11");
@@ -152,14 +161,17 @@ static void begin_channels(text *t) {
     for (uint32_t i = 0; i < t->sums; i++) TEXT("vpbroadcastb %%ecx, %%zmm%u\n", i);
   }
   if (!t->keys) return;
-  TEXT("movl $$0x7F800001, %%ecx\nvpbroadcastd %%ecx, %%zmm%d\n", SHIFT);
-  TEXT("movl $$0x7FFFFFFF, %%ecx\nvpbroadcastd %%ecx, %%zmm%d\n", LOW);
+  const char *reg = t->size == 8 ? "rcx" : "ecx";
+  TEXT("movabsq $$0x%s, %%rcx\n", t->size == 8 ? "7FF0000000000001" : "7F800001");
+  TEXT("vpbroadcast%c %%%s, %%zmm%d\n", words(t), reg, SHIFT);
+  TEXT("movabsq $$0x%s, %%rcx\n", t->size == 8 ? "7FFFFFFFFFFFFFFF" : "7FFFFFFF");
+  TEXT("vpbroadcast%c %%%s, %%zmm%d\n", words(t), reg, LOW);
 }
 
 /* Floats as integers in their order and back: bits of negative numbers are turned but for the sign. */
 static void turn(text *t, uint32_t x, uint32_t other) {
-  TEXT("vpsrad $$31, %%zmm%u, %%zmm%u\n", x, other);
-  TEXT("vpternlogd $$0x78, %%zmm%d, %%zmm%u, %%zmm%u\n", LOW, other, x); /* x ^ (other & low) */
+  TEXT("vpsra%c $$%d, %%zmm%u, %%zmm%u\n", words(t), t->size == 8 ? 63 : 31, x, other);
+  TEXT("vpternlog%c $$0x78, %%zmm%d, %%zmm%u, %%zmm%u\n", words(t), LOW, other, x); /* x ^ (other & low) */
 }
 
 /* The position of the window of pixel `p` that column `c` is; -1: none. */
@@ -216,15 +228,16 @@ void qn__ll_window_unless_all(text *t, uint32_t pixels, int to) {
 }
 
 static const char *largest(const text *t) {
+  if (t->keys && t->size == 8) return "vpmaxuq";
   return t->keys ? "vpmaxud" : qn__ll_mem_unsigned(t->plan->acc) ? "vpmaxub" : "vpmaxsb";
 }
 
 static void combine(text *t, uint32_t pixel, uint32_t v, uint32_t position, uint32_t x) {
   uint32_t sum = sum_at(t, pixel, v);
   if (t->weights)
-    TEXT("vfmadd231ps %%zmm%u, %%zmm%u, %%zmm%u\n", weight_at(t, position, v), x, sum);
+    TEXT("vfmadd231p%c %%zmm%u, %%zmm%u, %%zmm%u\n", floats(t), weight_at(t, position, v), x, sum);
   else if (t->plan->combine == QN_COMBINE_SUM)
-    TEXT("vaddps %%zmm%u, %%zmm%u, %%zmm%u\n", x, sum, sum);
+    TEXT("vaddp%c %%zmm%u, %%zmm%u, %%zmm%u\n", floats(t), x, sum, sum);
   else
     TEXT("%s %%zmm%u, %%zmm%u, %%zmm%u\n", largest(t), x, sum, sum);
 }
@@ -238,7 +251,7 @@ static void one_column(text *t, int64_t c, const char *from) {
     TEXT("\n");
     if (t->keys) {
       turn(t, x, X + 1);
-      TEXT("vpaddd %%zmm%d, %%zmm%u, %%zmm%u\n", SHIFT, x, x);
+      TEXT("vpadd%c %%zmm%d, %%zmm%u, %%zmm%u\n", words(t), SHIFT, x, x);
     }
     for (uint32_t p = t->pixels; p-- > 0;) {
       int64_t position = position_of(t, p, c);
@@ -265,7 +278,7 @@ static void all_lines(text *t) {
   if (t->pads) TEXT("xorl %%ecx, %%ecx\ncmpq %d(%%rdi), %%r15\ncmovaeq %%rcx, %%rbx\n", 8 * HEIGHT);
   for (int64_t j = 0; t->weights && j < w->size[1]; j++) {
     for (uint32_t v = 0; v < t->vectors; v++) {
-      TEXT("vmovups %u(%%r9), %%zmm%u", v * LINE, weight_at(t, (uint32_t)j, v));
+      TEXT("%s %u(%%r9), %%zmm%u", moving(t), v * LINE, weight_at(t, (uint32_t)j, v));
       masked(t, v, true);
       TEXT("\n");
     }
@@ -289,14 +302,22 @@ static const char *const row_values[VALUES] = {"r8", "r14", "r15", "rdx"};
 static void value(text *t, const qn_ll_step *s, uint32_t v) {
   switch (s->with) {
   case QN_LL_ALONE: return;
-  case QN_LL_WITH_COLUMN: TEXT("%u(%%r9), ", s->value * CHANNELS * 4 + v * LINE); return;
+  case QN_LL_WITH_COLUMN: TEXT("%u(%%r9), ", s->value * CHANNELS * (uint32_t)t->value_bytes + v * LINE); return;
   case QN_LL_WITH_ALL: TEXT("%%zmm%u, ", SCALARS + s->value); return;
-  case QN_LL_WITH_ROW: TEXT("(%%%s){1to16}, ", row_values[s->value]); return;
+  case QN_LL_WITH_ROW:
+    if (s->widened) {
+      TEXT("%%zmm%u, ", SCALARS + t->all.chain[0].num_all);
+      return;
+    }
+    TEXT("(%%%s){1to%u}, ", row_values[s->value], t->lanes);
+    return;
   case QN_LL_WITH_ELEMENT: TEXT("%u(%%%s), ", v * LINE, row_values[s->value]); return;
   }
 }
 
 static void step(text *t, const qn_ll_step *s, uint32_t pixel) {
+  if (s->widened)
+    TEXT("vcvtps2pd (%%%s){1to%u}, %%zmm%u\n", row_values[s->value], t->lanes, SCALARS + t->all.chain[0].num_all);
   for (uint32_t v = 0; v < t->vectors; v++) {
     uint32_t x = sum_at(t, pixel, v);
     TEXT("%s ", s->op);
@@ -306,7 +327,7 @@ static void step(text *t, const qn_ll_step *s, uint32_t pixel) {
     }
     value(t, s, v);
     if (s->where) {
-      TEXT("%%zmm%u, %%k7\nvmovaps %%zmm%u, %%zmm%u{%%k7}\n", x, SCALARS + s->value, x);
+      TEXT("%%zmm%u, %%k7\nvmovap%c %%zmm%u, %%zmm%u{%%k7}\n", x, floats(t), SCALARS + s->value, x);
       continue;
     }
     TEXT("%%zmm%u, %%zmm%u", x, x);
@@ -331,18 +352,19 @@ static void begin_results(text *t) {
   load(t, Y_PITCH, "rax");
   load(t, COUNT, "rcx");
   load(t, VALUES_AT, "r9");
-  TEXT("leaq (%%r9,%%r10,4), %%r9\n");
+  TEXT("leaq (%%r9,%%r10,%lld), %%r9\n", (long long)t->value_bytes);
   for (uint32_t i = 0; i < c->num_all; i++)
-    TEXT("vbroadcastss %d(%%rdi), %%zmm%u\n", 8 * (SCALAR + (int)i), SCALARS + i);
+    TEXT("vbroadcasts%c %d(%%rdi), %%zmm%u\n", floats(t), 8 * (SCALAR + (int)i), SCALARS + i);
   for (uint32_t i = 0; i < c->num_rows; i++) {
     load(t, (enum field)(ROW_VALUE + 2 * i), row_values[i]);
-    if (is_element(t, i)) TEXT("leaq (%%%s,%%r10,4), %%%s\n", row_values[i], row_values[i]);
+    if (!is_element(t, i)) continue;
+    TEXT("leaq (%%%s,%%r10,%lld), %%%s\n", row_values[i], (long long)t->value_bytes, row_values[i]);
   }
 }
 
 static void from_keys(text *t) {
   for (uint32_t i = 0; t->keys && i < t->sums; i++) {
-    TEXT("vpsubd %%zmm%d, %%zmm%u, %%zmm%u\n", SHIFT, i, i);
+    TEXT("vpsub%c %%zmm%d, %%zmm%u, %%zmm%u\n", words(t), SHIFT, i, i);
     turn(t, i, X);
   }
 }
@@ -423,14 +445,14 @@ void qn__ll_window_fields(text *t, const window_tile *w) {
   const qn_window *shape = &t->plan->shape;
   uint32_t columns = qn__ll_window_values(t);
   t->fields = qn__ll_slot(g, g->i64, FIELDS);
-  t->table = qn__ll_slot(g, g->i32, (columns ? columns : 1) * CHANNELS);
+  t->table = qn__ll_slot(g, g->i8, (columns ? columns : 1) * CHANNELS * (uint32_t)t->value_bytes);
   set(t, Y_PITCH, w->y_pitch);
   set(t, COLUMNS, w->size[4]), set(t, LINES, w->size[3]);
   set(t, LINE_STEP, w->size[8]), set(t, PIXEL_STEP, w->size[9]);
   set(t, IMAGE_STEP, qn__ll_sub(g, w->size[7], qn__ll_mul(g, w->size[3], w->size[8])));
   set(t, DOWN, w->size[10]), set(t, COLUMN, w->column);
   set(t, OUTSIDE, w->outside);
-  set(t, TAP, t->prepared ? t->prepared : qn__ll_mul(g, w->size[1], qn__ll_i64(g, 4)));
+  set(t, TAP, t->prepared ? t->prepared : qn__ll_mul(g, w->size[1], qn__ll_i64(g, t->weight_bytes)));
   if (t->pads) {
     LLVMValueRef top = qn__ll_mul(g, w->size[14], qn__ll_i64(g, shape->stride[0]));
     set(t, FIRST_TOP, qn__ll_sub(g, top, qn__ll_i64(g, shape->pads[0])));
@@ -470,10 +492,17 @@ void qn__ll_window_start(text *t, const window_tile *w, LLVMValueRef first, LLVM
   for (uint32_t i = 0; i < t->all.chain[0].num_rows; i++) {
     uint32_t extra = t->all.chain[0].rows[i] - 1;
     LLVMValueRef row = qn__ll_gep(g, t->base[extra], qn__ll_mul(g, begin, t->stride[extra]));
-    if (is_element(t, i)) row = qn__ll_gep(g, row, qn__ll_mul(g, first, qn__ll_i64(g, 4)));
+    if (is_element(t, i)) row = qn__ll_gep(g, row, qn__ll_mul(g, first, qn__ll_i64(g, t->value_bytes)));
     set(t, ROW_VALUE + 2 * (int)i, row);
     set(t, ROW_VALUE + 2 * (int)i + 1, t->stride[extra]);
   }
+}
+
+/* For what is widened, behind the values that are the same for all. */
+static bool has_room(const qn_ll_chain *c) {
+  for (uint32_t i = 0; i < c->num_steps; i++)
+    if (c->steps[i].widened && c->num_all == VALUES) return false;
+  return true;
 }
 
 bool qn__ll_window_chains(text *t, bool *found) {
@@ -495,7 +524,7 @@ bool qn__ll_window_chains(text *t, bool *found) {
     t->all = (qn_ll_chains){.count = 1};
     *found = qn__ll_chain_find(g, tape, vary, &t->all.chain[0]) && c->halves && c->num_all <= MOST_BESIDE_HALVES;
   } else {
-    *found = qn__ll_chains_find(g, tape, vary, p->y_mem, &t->all);
+    *found = qn__ll_chains_find(g, tape, vary, p->y_mem, &t->all) && has_room(&t->all.chain[0]);
   }
   return true;
 }
@@ -530,7 +559,7 @@ void qn__ll_window_body(text *t, const window_tile *w, const qn_body *body, void
   qn__ll_for_end(g, &f, NULL);
 }
 
-bool qn__ll_window_text(window_tile *w, const qn_body *body) {
+bool qn__ll_window_text(window_tile *w, const qn_body *body, bool *served) {
   qn_ll *g = w->g;
   const qn_gemm_plan *p = w->plan;
   text *t = qn__arena_new(g->arena, text);
@@ -538,21 +567,25 @@ bool qn__ll_window_text(window_tile *w, const qn_body *body) {
   *t = (text){.g = g,
               .plan = p,
               .channels = all_channels,
-              .weight_bytes = 4,
+              .weight_bytes = qn__ll_mem_bits(p->rhs) / 8,
+              .value_bytes = p->acc == QN_F64 ? 8 : 4,
               .pixels = p->tile.text_pixels,
-              .lanes = p->tile.lanes,
+              .lanes = p->acc == QN_F64 ? p->tile.lanes / 2 : p->tile.lanes,
               .pads = qn__window_pads(p),
               .weights = p->combine == QN_COMBINE_DOT,
-              .keys = p->combine == QN_COMBINE_MAX && p->acc == QN_F32,
+              .keys = p->combine == QN_COMBINE_MAX && qn__ll_mem_float(p->acc),
               .size = qn__ll_mem_bits(p->a_mem) / 8,
               .y_size = qn__ll_mem_bits(p->y_mem) / 8};
   bool found = false;
-  uint32_t step = p->tile.text_vectors * p->tile.lanes;
+  uint32_t step = p->tile.text_vectors * t->lanes;
   if (!qn__ll_window_chains(t, &found)) return false;
+  *served = found || p->acc != QN_F64;
+  if (!*served) *served = (t->epilogue = qn__ll_epilogue_if_text(g, body)) != NULL;
+  if (!*served) return true;
   if (found)
     qn__ll_window_body(t, w, body, write_all, 0);
   else
-    qn__ll_window_parked(t, w, body, write_all, p->tile.lanes,
+    qn__ll_window_parked(t, w, body, write_all, t->lanes,
                          step < PARKED_CHANNELS ? PARKED_CHANNELS / step * step : step);
   return true;
 }

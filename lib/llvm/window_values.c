@@ -32,11 +32,11 @@ static LLVMValueRef vector_columns(text *t, LLVMValueRef first, LLVMValueRef at,
     qn__ll_region_emit(&c->region, QN_LL_BY_LANE, 0, 0, g->lanes);
     for (uint32_t i = 0; i < c->num_columns; i++, before++) {
       LLVMValueRef v = qn__ll_region_get(&c->region, c->columns[i], g->lanes);
-      LLVMValueRef values = qn__ll_gep_const(g, t->table, (int64_t)before * CHANNELS * 4);
+      LLVMValueRef values = qn__ll_gep_const(g, t->table, before * CHANNELS * t->value_bytes);
       if (apart)
         store_apart(t, v, values, at, apart);
       else
-        qn__ll_store_vec(g, v, qn__ll_gep(g, values, qn__ll_mul(g, at, qn__ll_i64(g, 4))), 4);
+        qn__ll_store_vec(g, v, qn__ll_gep(g, values, qn__ll_mul(g, at, qn__ll_i64(g, t->value_bytes))), 4);
     }
   }
   if (t->all.count < 2) return NULL;
@@ -59,7 +59,8 @@ void qn__ll_window_set_values(text *t, LLVMValueRef first, LLVMValueRef count, u
     end = LLVMBuildAnd(g->b, qn__ll_add(g, count, qn__ll_i64(g, apart - 1)), qn__ll_i64(g, -(int64_t)apart), "");
   qn__ll_for_begin(g, &f, qn__ll_i64(g, 0), end, g->lanes, check ? 1 : 0, &good);
   LLVMValueRef mask = NULL;
-  if (t->plan->tile.text_masks) {
+  /* Vectors of f64 have fewer channels than are computed at once. */
+  if (t->plan->tile.text_masks || t->value_bytes > 4) {
     LLVMValueRef left = qn__ll_sub(g, count, f.i), zero = qn__ll_i64(g, 0);
     left = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSGT, left, zero, ""), left, zero, "");
     mask = qn__ll_mask(g, qn__ll_min(g, left, lanes));

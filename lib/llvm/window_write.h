@@ -69,8 +69,10 @@ typedef struct text {
   char kind;                          /* the letter of vector registers, of products of bytes */
   uint32_t vector_bytes, at_once;     /* of products of bytes; pixels whose channels a vector has */
   int64_t size, y_size, weight_bytes; /* of an element, of a channel's weights up to the next one's */
+  int64_t value_bytes;                /* of what a chain's steps take beside the sums */
   LLVMValueRef fields, table;
   LLVMValueRef prepared; /* memory for weights, of products of bytes; else null */
+  LLVMValueRef epilogue; /* of parked sums, where it is known already */
   LLVMValueRef *base, *stride;
   qn_ll_place *places;
 } text;

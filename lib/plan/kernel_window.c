@@ -61,19 +61,21 @@ static void choose_text(const qn_isa *isa, qn_gemm_plan *g, int64_t channels, in
     MOST_PIXELS = 12,
     MOST_DOTS = 8,
     MOST_STEPS = 512,
-    PAIRED = 32
+    PAIRED = 32,
+    FEW_SUMS = 8 /* which are divided while others are added up */
   };
   const qn_window *w = &g->shape;
   qn_window_tile *t = &g->tile;
-  bool dot = g->combine == QN_COMBINE_DOT, floats = g->a_mem == QN_F32 && g->acc == QN_F32;
+  bool dot = g->combine == QN_COMBINE_DOT, doubles = g->a_mem == QN_F64 && g->acc == QN_F64;
+  bool floats = doubles || (g->a_mem == QN_F32 && g->acc == QN_F32);
   bool bytes = g->combine == QN_COMBINE_MAX && narrow && qn_scalar_get(g->acc)->storage_bits == 8;
   if (!g->layout.plain) { /* of products of bytes */
     t->text_masks = channels <= 0 || channels % g->layout.panel_width;
     t->text_pairs = channels == PAIRED && g->layout.panel_width == PAIRED && w->stride[1] == 1;
   }
-  if (isa->vector_bits != 512 || isa->num_registers < REGISTERS || !(floats || bytes) || (dot && g->rhs != QN_F32))
+  if (isa->vector_bits != 512 || isa->num_registers < REGISTERS || !(floats || bytes) || (dot && g->rhs != g->a_mem))
     return;
-  int64_t lanes = t->lanes, widest = MOST_VECTORS;
+  int64_t lanes = doubles ? t->lanes / 2 : t->lanes, widest = MOST_VECTORS;
   int64_t groups = channels > 0 ? (channels + lanes - 1) / lanes : MOST_VECTORS;
   if (dot && !(far && w->size[1] <= 3)) widest = LONG_VECTORS;
   double best = 0;
@@ -81,6 +83,7 @@ static void choose_text(const qn_isa *isa, qn_gemm_plan *g, int64_t channels, in
     int64_t most = (REGISTERS - KEPT - (dot ? w->size[1] * v : 0)) / v;
     most = far && g->combine == QN_COMBINE_MAX ? most : least(most, QN_WINDOW_SUMS / v);
     most = least(most, least(dot ? MOST_DOTS : MOST_PIXELS, MOST_STEPS / (w->size[1] * v)));
+    if (doubles && g->combine == QN_COMBINE_SUM) most = least(most, FEW_SUMS / v);
     if (most < 1) continue;
     int64_t p = even_part(columns, most);
     double used = columns > 0 ? (double)columns / (double)((columns + p - 1) / p * p) : 1;

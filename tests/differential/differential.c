@@ -84,7 +84,8 @@ static const family families[] = {{"quantized matmul", quantized_matmul, 6},
                                   {"open windows", open_windows, 2},
                                   {"open attention", open_attention, 2},
                                   {"epilogues", epilogues, 4},
-                                  {"window epilogues", window_epilogues, 3}};
+                                  {"window epilogues", window_epilogues, 3},
+                                  {"double windows", double_windows, 2}};
 
 /* ---- running ---- */
 

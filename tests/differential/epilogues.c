@@ -123,3 +123,46 @@ void window_epilogues(void) {
   if (!floats) put("  %%v0 = quern.cast %%i : (tensor<%si32>) -> tensor<%sf32>\n", dims, dims);
   epilogue(h, o, residual, false, computed, out);
 }
+
+/* A step of f64: with a value for all, for a channel or for each element, or by itself. */
+static void double_step(int columns) {
+  static const char *const binary[] = {"add", "sub", "mul", "div", "maximum", "minimum"};
+  static const char *const unary[] = {"relu", "neg", "abs"};
+  char of[64] = "";
+  int with = pick(4);
+  if (with == 1) snprintf(of, sizeof of, "%dx", columns);
+  if (with == 2) snprintf(of, sizeof of, "%s", dims);
+  if (with < 3)
+    put("  %%v%d = quern.%s %%v%d, %%d%d : (tensor<%sf64>, tensor<%sf64>) -> tensor<%sf64>\n", values + 1,
+        binary[pick(6)], values, with, dims, of, dims);
+  else
+    put("  %%v%d = quern.%s %%v%d : (tensor<%sf64>) -> tensor<%sf64>\n", values + 1, unary[pick(3)], values, dims,
+        dims);
+  values++;
+}
+
+/* Windows of f64, products or pools, and f64 steps or a function of f32 behind them. */
+void double_windows(void) {
+  static const char *const pools[] = {"average_pool", "max_pool"};
+  int h = 2 + pick(12), w = 2 + pick(12), c = 1 + pick(70), taps = 1 + pick(2) * 2, pad = taps / 2, kind = pick(4);
+  bool narrows = pick(3) == 0;
+  values = 0;
+  snprintf(dims, sizeof dims, "1x%dx%dx%dx", h, w, c);
+  put("func.func @main(%%x: tensor<%sf64>, %%d0: tensor<f64>, %%d1: tensor<%dxf64>, %%d2: tensor<%sf64>, %%w: "
+      "tensor<%dx%dx1x%dxf64>) -> tensor<%s%s> {\n",
+      dims, c, dims, taps, taps, c, dims, narrows ? "f32" : "f64");
+  if (kind < 2)
+    put("  %%v0 = quern.conv2d %%x, %%w {groups = %d, ", c);
+  else
+    put("  %%v0 = quern.%s %%x {kernel = array<i64: %d, %d>, ", pools[kind - 2], taps, taps);
+  put("pads = array<i64: %d, %d, %d, %d>} : (tensor<%sf64>", pad, pad, pad, pad, dims);
+  if (kind < 2) put(", tensor<%dx%dx1x%dxf64>", taps, taps, c);
+  put(") -> tensor<%sf64>\n", dims);
+  for (int i = pick(4); i > 0; i--) double_step(c);
+  if (narrows) {
+    put("  %%v%d = quern.cast %%v%d : (tensor<%sf64>) -> tensor<%sf32>\n", values + 1, values, dims, dims);
+    values++;
+    step(functions[pick(5)], NULL, NULL);
+  }
+  put("  return %%v%d : tensor<%s%s>\n}\n", values, dims, narrows ? "f32" : "f64");
+}

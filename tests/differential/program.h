@@ -46,6 +46,7 @@ void open_attention(void);
 /* epilogues.c */
 void epilogues(void);
 void window_epilogues(void);
+void double_windows(void);
 /* graphs.c */
 void graphs(void);
 /* networks.c */
