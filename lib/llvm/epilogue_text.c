@@ -234,7 +234,7 @@ static void load_constants(texts *t, const turning *l) {
     const qn_ll_lane_fixed *x = l->w.fixed[f].value;
     uint32_t reg = qn__ll_lane_first_fixed(&l->w) + l->w.fixed[f].operand;
     if (!x->is_const)
-      TEXT("vmovdqa64 (%%rdx), %%zmm%u\n", reg);
+      TEXT("vmovdqu64 (%%rdx), %%zmm%u\n", reg);
     else if (!l->w.fixed[f].spilled)
       TEXT("vbroadcastss %u(%%rdx), %%zmm%u\n", qn__ll_lane_constant(&t->constants, x->bits), reg);
   }
