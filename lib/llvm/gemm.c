@@ -221,18 +221,21 @@ static bool takes_whole(loops *l) {
 
 /* ---- the body ---- */
 
-/* Whether every tile of the body is one that strips have. */
-static bool all_in_strips(loops *l) {
+/* Whether tiles over the first `columns` of so many panels are ones that strips have. */
+static bool in_strips(loops *l, uint32_t panels, uint32_t columns) {
   gemm_state *s = &l->s;
-  uint32_t widths[2] = {s->plan->layout.panel_width, s->plan->last}, lanes = s->g->lanes;
-  for (uint32_t i = 0; i < 2; i++) {
-    if (!widths[i]) continue;
-    for (uint32_t low = 0; low <= (uint32_t)l->low; low++) {
-      shape_tile(s, l->rows - low, 1, lanes, widths[i]);
-      if (widths[i] % lanes || !qn__ll_strips_serve(s, widths[i])) return false;
-    }
+  for (uint32_t low = 0; low <= (uint32_t)l->low; low++) {
+    if (columns % s->g->lanes) return false;
+    shape_tile(s, l->rows - low, panels, s->g->lanes, columns);
+    if (!qn__ll_strips_serve(s, columns)) return false;
   }
   return true;
+}
+
+/* Whether every tile of the body is. */
+static bool all_in_strips(loops *l) {
+  uint32_t width = l->s.plan->layout.panel_width, last = l->s.plan->last, panels = l->s.at_once;
+  return (panels <= 1 || in_strips(l, panels, width)) && in_strips(l, 1, width) && (!last || in_strips(l, 1, last));
 }
 
 /* The epilogue, in strips or as a function. */
@@ -478,7 +481,7 @@ qn_status qn__ll_gemm_tiles(qn_ll *g, const qn_body *body) {
   LLVMValueRef block = qn__ll_i64(g, plan->layout.k_block), up = qn__ll_i64(g, plan->layout.k_block - 1);
   s->all_blocks = LLVMBuildUDiv(g->b, qn__ll_add(g, s->tile.k_size, up), block, "");
   if (!plan->window && !plan->layout.granule && !plan->turns_of) take_zeros(s);
-  if (plan->turns_of || plan->window) make_zeros(s);
+  if (plan->turns_of || plan->window || plan->layout.granule) make_zeros(s);
   qn__ll_gemm_places_init(s);
   uint32_t panels = panels_at_once(&l, l.rows);
   bool whole = plan->whole && takes_whole(&l);

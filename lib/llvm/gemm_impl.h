@@ -182,6 +182,12 @@ LLVMValueRef qn__ll_gemm_columns(gemm_state *s, LLVMValueRef panel);
  * hand, which is as long as s->tile.k_size. With windows s->a is the image, with granules s->b the whole of B. */
 void qn__ll_gemm_sums(gemm_state *s);
 
+/* The granules of the panel at hand: the list of where they are, four bytes each, how many, and what they hold. */
+typedef struct gemm_granules {
+  LLVMValueRef list, count, values;
+} gemm_granules;
+gemm_granules qn__ll_gemm_granules(gemm_state *s);
+
 /* gemm_text.c: K of the rows, or of one segment of them, as assembly, in the function s->within. */
 bool qn__ll_gemm_text_serves(const gemm_state *s);
 void qn__ll_gemm_text_run(gemm_state *s);

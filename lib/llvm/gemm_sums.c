@@ -235,7 +235,6 @@ static void inner_segments(gemm_state *s) {
     accumulate_run(s);
 }
 
-/* The granules of the panel at hand: where they are, and their sums. */
 static LLVMValueRef granule_number(gemm_state *s, LLVMValueRef index) {
   qn_ll *g = s->g;
   LLVMValueRef at = qn__ll_gep(g, s->b, qn__ll_mul(g, index, qn__ll_i64(g, 4)));
@@ -249,17 +248,22 @@ static LLVMValueRef granules_at(gemm_state *s, LLVMValueRef index) {
   return qn__ll_gep(g, qn__ll_gep(g, s->b, qn__ll_arg_size(g, 3)), qn__ll_mul(g, index, qn__ll_i64(g, bytes)));
 }
 
-static void accumulate_granules(gemm_state *s) {
+gemm_granules qn__ll_gemm_granules(gemm_state *s) {
   qn_ll *g = s->g;
-  const qn_layout *l = &s->plan->layout;
-  gemm_state outer = *s;
-  LLVMValueRef width = qn__ll_i64(g, l->panel_width), one = qn__ll_i64(g, 1);
+  LLVMValueRef width = qn__ll_i64(g, s->plan->layout.panel_width), one = qn__ll_i64(g, 1);
   LLVMValueRef panels = LLVMBuildUDiv(g->b, qn__ll_add(g, qn__ll_arg_size(g, 1), qn__ll_sub(g, width, one)), width, "");
   LLVMValueRef from = granule_number(s, s->panel), to = granule_number(s, qn__ll_add(g, s->panel, one));
   LLVMValueRef first = qn__ll_add(g, qn__ll_add(g, panels, one), from);
   LLVMValueRef list = qn__ll_gep(g, s->b, qn__ll_mul(g, first, qn__ll_i64(g, 4)));
+  return (gemm_granules){list, qn__ll_sub(g, to, from), granules_at(s, from)};
+}
+
+static void accumulate_granules(gemm_state *s, const gemm_granules *some) {
+  qn_ll *g = s->g;
+  const qn_layout *l = &s->plan->layout;
+  gemm_state outer = *s;
   s->full_blocks = s->all_blocks = qn__ll_i64(g, l->granule / l->k_block);
-  segments_loop(s, qn__ll_sub(g, to, from), qn__ll_i64(g, qn__ll_mem_bits(s->plan->lhs) / 8), list, accumulate_run);
+  segments_loop(s, some->count, qn__ll_i64(g, qn__ll_mem_bits(s->plan->lhs) / 8), some->list, accumulate_run);
   s->full_blocks = outer.full_blocks, s->all_blocks = outer.all_blocks;
 }
 
@@ -344,11 +348,13 @@ void qn__ll_gemm_sums(gemm_state *s) {
   t->tails = keeps_tails(s->plan) && !qn__ll_gemm_text_serves(s) ? qn__ll_slot(g, g->i64, QN_LL_MAX_ROWS) : NULL;
   if (!s->places.pads) row_addresses(s);
   if (s->fetch.a_step) s->fetch.a = qn__ll_gep(g, t->a[t->rows - 1], s->a_stride);
-  t->b[0] = l->granule ? qn__ll_gemm_columns(s, granules_at(s, granule_number(s, s->panel))) : s->b;
+  gemm_granules granules = {NULL, NULL, NULL};
+  if (l->granule) granules = qn__ll_gemm_granules(s);
+  t->b[0] = l->granule ? qn__ll_gemm_columns(s, granules.values) : s->b;
   for (uint32_t p = 1; p < t->panels; p++) t->b[p] = qn__ll_gep(g, t->b[p - 1], s->b_stride);
   if (!s->places.pads) begin_sums(s);
   if (l->granule)
-    accumulate_granules(s);
+    accumulate_granules(s, &granules);
   else if (s->places.pads)
     qn__ll_gemm_places_loop(s, begin_sums, accumulate_run);
   else if (s->plan->window)

@@ -10,7 +10,8 @@ struct qn_ll_strips {
   qn_ll_place *places;
 };
 
-enum { LANES = 16, WIDEST = 64, TALLEST = 9, TALLEST_WINDOWS = 8 + QN_STRIP_MORE_ROWS };
+/* Rows of a tile at most: those that are addressed together, and those with a base each. */
+enum { LANES = 16, WIDEST = 64, TALLEST = 9, TALLEST_ANYWHERE = 12 };
 
 /* ---- whether ---- */
 
@@ -18,22 +19,24 @@ static bool is_plain(const gemm_state *s) {
   const qn_gemm_plan *p = s->plan;
   const qn_layout *l = &p->layout;
   const qn_ll_dot *dot = s->tile.dot;
-  if (l->granule || s->g->past_caches || !s->g->masked || s->g->lanes != LANES) return false;
-  if (l->panel_width % LANES || l->panel_width > WIDEST || s->at_once > 1) return false;
+  if (s->g->past_caches || !s->g->masked || s->g->lanes != LANES) return false;
+  if (l->panel_width % LANES || l->panel_width > WIDEST || (s->at_once > 1 && !p->window)) return false;
   bool in_order = !dot->finish && !dot->more && !dot->even && !dot->by_columns && !dot->step && dot->shares == 1;
   return in_order && qn__ll_wording_of(s->g, p, dot);
 }
 
 bool qn__ll_strips_serve(const gemm_state *s, uint32_t columns) {
   const qn_ll_tile *t = &s->tile;
-  return is_plain(s) && t->panels == 1 && t->sets == 1 && t->acc_lanes == LANES && t->vectors * LANES == columns &&
-         t->rows <= (s->plan->window ? TALLEST_WINDOWS : TALLEST) && t->rows * t->vectors <= QN_STRIP_MOST_SUMS;
+  bool anywhere = s->plan->window || s->plan->layout.granule;
+  return is_plain(s) && t->acc_lanes == LANES && t->vectors * LANES == t->panels * columns &&
+         t->rows <= (anywhere ? TALLEST_ANYWHERE : TALLEST) && t->rows * t->vectors <= QN_STRIP_MOST_SUMS;
 }
 
 /* ---- chains ---- */
 
 static bool find_chains(qn_ll_strips *p, const qn_tape *tape, const uint8_t *vary) {
   qn_scalar mem = p->s->plan->y_mem;
+  if (p->s->at_once > 1) return false; /* values by column are those of one panel */
   if (!qn__ll_chains_find(p->s->g, tape, vary, mem, &p->all)) return false;
   for (uint32_t i = 0; i < p->all.count; i++)
     if (qn__ll_chain_divides(&p->all.chain[i])) return false;
@@ -119,7 +122,8 @@ qn_ll_strips *qn__ll_strips_create(gemm_state *s, bool whole, uint32_t *start, b
     g->failed = g->out_of_memory = true;
     return NULL;
   }
-  if (!found && !plan->window && !plan->few) return NULL;
+  p->strip.granules = plan->layout.granule > 0;
+  if (!found && !plan->window && !plan->few && !p->strip.granules) return NULL;
   for (uint32_t i = 0; i < extras; i++) {
     const qn_extra *x = &plan->epilogue_extras[i];
     p->places[1 + i] = (qn_ll_place){x->mem, x->by_col ? QN_ACCESS_DENSE : QN_ACCESS_NONE, p->base[i], NULL};
@@ -238,7 +242,15 @@ static void set_panel(qn_ll_strips *p, LLVMValueRef start) {
   p->strip.fetches_b = s->fetch.some, p->strip.fetches_y = s->fetch.some && s->fetch.a_step;
   p->strip.modes = s->fetch.some && (s->fetch.alone || s->fetch.few);
   set_blocks(p);
-  set(p, QN_STRIP_B, s->at.b);
+  if (p->strip.granules) {
+    gemm_granules granules = qn__ll_gemm_granules(s);
+    set(p, QN_STRIP_B, granules.values);
+    set(p, QN_STRIP_LIST, granules.list);
+    set(p, QN_STRIP_LIST_END, qn__ll_gep(s->g, granules.list, qn__ll_mul(s->g, granules.count, qn__ll_i64(s->g, 4))));
+  } else {
+    set(p, QN_STRIP_B, s->at.b);
+  }
+  if (s->tile.panels > 1) set(p, QN_STRIP_PANEL, s->b_stride);
   set(p, QN_STRIP_START, start ? start : s->zeros);
   if (p->strip.pads) set(p, QN_STRIP_POSITIONS, qn__ll_gemm_places_taken(s));
   if (!s->pieces.some) return;

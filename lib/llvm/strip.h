@@ -9,7 +9,7 @@
 #include "gemm_impl.h"
 #include "narrow.h"
 
-enum { QN_STRIP_MORE_ROWS = 4 }; /* of windows, whose bases no register is left for */
+enum { QN_STRIP_MORE_ROWS = 7 }; /* whose bases no register is left for, where each row has one */
 
 /* What the assembly finds in memory, eight bytes each; it moves on some of them from tile to tile. */
 typedef enum qn_ll_strip_field {
@@ -38,10 +38,13 @@ typedef enum qn_ll_strip_field {
   QN_STRIP_SHUFFLE, /* sixteen bytes: which quarters of packed vectors follow each other */
   QN_STRIP_SHUFFLE_END,
   QN_STRIP_ROWS, /* address and stride of each value by row: of the first chain, then the second */
-  QN_STRIP_ALL = QN_STRIP_ROWS + 4 * QN_LL_CHAIN_VALUES, /* values that are the same for all: likewise, one a field */
+  QN_STRIP_ALL = QN_STRIP_ROWS + 4 * QN_LL_CHAIN_VALUES,  /* values that are the same for all: likewise, one a field */
+  QN_STRIP_PANEL = QN_STRIP_ALL + 2 * QN_LL_CHAIN_VALUES, /* bytes from panel to panel of those taken at once */
+  QN_STRIP_LIST,                                          /* of granules: where each is, */
+  QN_STRIP_LIST_END,
   /* Of windows. A is their image, blocks and turns are those of a segment: of what lies together in it. */
-  QN_STRIP_PLACES = QN_STRIP_ALL + 2 * QN_LL_CHAIN_VALUES, /* of the tile's rows */
-  QN_STRIP_BASES, /* of rows after the eighth; where their segments are counted from */
+  QN_STRIP_PLACES, /* of the tile's rows */
+  QN_STRIP_BASES,  /* of rows after the eighth; where their segments are counted from */
   QN_STRIP_SEGMENT = QN_STRIP_BASES + QN_STRIP_MORE_ROWS, /* with pads: bytes of a panel for a position, */
   QN_STRIP_OFFSETS,                                       /* where each is, seen from the first, */
   QN_STRIP_OUTSIDE,                                       /* a position of the border; as bits: */
@@ -86,6 +89,7 @@ typedef struct qn_ll_strip {
   bool fetches_y, fetches_b;     /* beside panels: rows and results; panels */
   bool modes;                    /* others than QN_STRIP_MANY may be asked for */
   bool window, pads;             /* rows are windows; that may reach over the image */
+  bool granules;                 /* only some of K is multiplied, as a list says */
   bool skips, again;             /* positions outside for all rows are left out; with them again where a sum is -0 */
   const qn_ll_strip_few *few;    /* null but for few rows */
   uint32_t num_chains;           /* 0: sums are left in memory */

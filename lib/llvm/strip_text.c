@@ -17,9 +17,13 @@ enum { SCALARS = QN_STRIP_MOST_SUMS, LEAST = 28, MOST = 29, ADD = 30, SHUFFLE = 
 /* Rows in groups of three, addressed by the first one's address and the stride. */
 static const char *const groups[] = {"r8", "r10", "rdx"};
 
+static bool has_bases(const writer *w) {
+  return w->s->window || w->s->granules;
+}
+
 static void row_operand(writer *w, uint32_t row, int64_t offset) {
   static const char *const within[GROUP] = {"", ",%r9", ",%r9,2"};
-  if (w->s->window)
+  if (has_bases(w))
     qn__ll_strip_window_operand(w, row, offset);
   else if (w->s->few)
     TEXT("%lld(%%rbx)", (long long)(row * w->s->few->a_pitch + offset));
@@ -28,8 +32,9 @@ static void row_operand(writer *w, uint32_t row, int64_t offset) {
 }
 
 void qn__ll_strip_advance(writer *w, uint32_t blocks) {
-  TEXT("addq $$%lld, %%rsi\n", (long long)(blocks * w->b_block));
-  if (w->s->window) {
+  for (uint32_t p = 0; p < w->s->tile->panels; p++)
+    TEXT("addq $$%lld, %%%s\n", (long long)(blocks * w->b_block), qn__ll_strip_panel(p));
+  if (has_bases(w)) {
     TEXT("addq $$%lld, %%rdx\n", (long long)(blocks * w->a_block));
     return;
   }
@@ -73,6 +78,7 @@ static const char *wait_in(const writer *w) {
 }
 
 static void start_sums(writer *w) {
+  for (uint32_t i = w->sums; i < w->all; i++) TEXT("vpxord %%zmm%u, %%zmm%u, %%zmm%u\n", i, i, i);
   if (w->s->cuts) if_field(w, QN_STRIP_FIRST, 0, "je", LABEL_RESUME);
   load_field(w, QN_STRIP_START, "rcx");
   for (uint32_t i = 0; i < w->sums; i++) {
@@ -90,13 +96,17 @@ static void start_sums(writer *w) {
 }
 
 void qn__ll_strip_columns(writer *w, uint32_t j) {
+  uint32_t per = w->vectors / w->s->tile->panels;
   for (uint32_t v = 0; v < w->vectors; v++)
-    TEXT("%s %lld(%%rsi), %%zmm%u\n", w->words->load, (long long)(j * w->b_block + (int64_t)v * LINE), w->sums + v);
+    TEXT("%s %lld(%%%s), %%zmm%u\n", w->words->load, (long long)(j * w->b_block + (int64_t)(v % per) * LINE),
+         qn__ll_strip_panel(v / per), w->all + v);
 }
 
-static void multiply_row(writer *w, uint32_t row, uint32_t spread) {
+/* Of block j: copies of the sums take turns. */
+static void multiply_row(writer *w, uint32_t j, uint32_t row, uint32_t spread) {
+  uint32_t first = j % w->s->tile->sets * w->sums + row * w->vectors;
   for (uint32_t v = 0; v < w->vectors; v++)
-    TEXT("%s %%zmm%u, %%zmm%u, %%zmm%u\n", w->words->multiply, w->sums + v, spread, row * w->vectors + v);
+    TEXT("%s %%zmm%u, %%zmm%u, %%zmm%u\n", w->words->multiply, w->all + v, spread, first + v);
 }
 
 static uint32_t next_spread(writer *w) {
@@ -105,16 +115,21 @@ static uint32_t next_spread(writer *w) {
 
 void qn__ll_strip_row(writer *w, uint32_t j, uint32_t row) {
   uint32_t spread = next_spread(w);
-  if (w->s->window) qn__ll_strip_window_row(w, row);
+  if (has_bases(w)) qn__ll_strip_window_row(w, row);
   TEXT("%s ", w->words->spread);
   row_operand(w, row, j * w->a_block);
   TEXT(", %%zmm%u\n", spread);
-  multiply_row(w, row, spread);
+  multiply_row(w, j, row, spread);
 }
 
 static void block(writer *w, uint32_t j) {
   qn__ll_strip_columns(w, j);
   for (uint32_t r = 0; r < w->rows; r++) qn__ll_strip_row(w, j, r);
+}
+
+void qn__ll_strip_blocks(writer *w, uint32_t count) {
+  for (uint32_t j = 0; j < count; j++) block(w, j);
+  if (count) qn__ll_strip_advance(w, count);
 }
 
 /* ---- fetching ---- */
@@ -207,9 +222,10 @@ void qn__ll_strip_rest(writer *w) {
     TEXT("vmovdqu8 ");
     row_operand(w, r, 0);
     TEXT(", %%xmm%u{%%k1}{z}\nvpbroadcastd %%xmm%u, %%zmm%u\n", spread, spread, spread);
-    multiply_row(w, r, spread);
+    multiply_row(w, 0, r, spread);
   }
-  if (w->s->window) TEXT("addq $$%lld, %%rsi\n", (long long)w->b_block);
+  for (uint32_t p = 0; w->s->window && p < w->s->tile->panels; p++)
+    TEXT("addq $$%lld, %%%s\n", (long long)w->b_block, qn__ll_strip_panel(p));
   label(w, LABEL_NO_TAIL);
 }
 
@@ -367,6 +383,7 @@ static void end_sums(writer *w) {
 }
 
 static void end_tile(writer *w) {
+  for (uint32_t i = w->sums; i < w->all; i++) TEXT("vpaddd %%zmm%u, %%zmm%u, %%zmm%u\n", i, i % w->sums, i % w->sums);
   if (w->s->fetches_b) store_field(w, w->s->window ? "rbx" : "r11", QN_STRIP_AHEAD);
   if (w->s->num_chains)
     end_sums(w);
@@ -395,6 +412,10 @@ static void write_text(writer *w) {
     qn__ll_strip_window_begin(w);
     start_sums(w);
     qn__ll_strip_window_sums(w);
+  } else if (w->s->granules) {
+    qn__ll_strip_granules_begin(w);
+    start_sums(w);
+    qn__ll_strip_granules_sums(w);
   } else if (w->s->few) {
     start_sums(w);
     qn__ll_strip_few_sums(w);
@@ -416,7 +437,8 @@ LLVMValueRef qn__ll_strip_text(const qn_ll_strip *s, const char *symbol) {
   const qn_layout *l = &s->plan->layout;
   writer w = {.s = s, .words = qn__ll_wording_of(g, s->plan, s->tile->dot)};
   w.rows = s->tile->rows, w.vectors = s->tile->vectors, w.sums = w.rows * w.vectors;
-  w.first_spread = w.sums + w.vectors, w.spreads = QN_LL_ZMM - w.first_spread;
+  w.all = w.sums * s->tile->sets;
+  w.first_spread = w.all + w.vectors, w.spreads = QN_LL_ZMM - w.first_spread;
   w.a_block = (int64_t)l->k_block * qn__ll_mem_bits(s->plan->lhs) / 8;
   w.b_block = (int64_t)l->k_block * l->panel_width * qn__ll_mem_bits(s->plan->rhs) / 8;
   qn__ll_assembly_frame_begin(g, &f, &w.code, symbol, "strip");

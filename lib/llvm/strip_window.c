@@ -6,21 +6,36 @@
  * of the others are moved so that they read the border. */
 #include "strip_write.h"
 
-enum { BASES = 8 }; /* rows whose bases are in registers */
+enum { BASES = 8 }; /* rows whose bases are in registers, but for those that further panels need */
 static const char *const bases[BASES] = {"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
 
-static int base_field(uint32_t row) {
-  return 8 * (QN_STRIP_BASES + (int)(row - BASES));
+static uint32_t count_bases(const writer *w) {
+  return BASES - (w->s->tile->panels - 1);
+}
+
+static int base_field(const writer *w, uint32_t row) {
+  return 8 * (QN_STRIP_BASES + (int)(row - count_bases(w)));
+}
+
+const char *qn__ll_strip_panel(uint32_t p) {
+  return p ? bases[BASES - p] : "rsi";
+}
+
+static void set_panels(writer *w) {
+  for (uint32_t p = 1; p < w->s->tile->panels; p++) {
+    const char *before = qn__ll_strip_panel(p - 1), *to = qn__ll_strip_panel(p);
+    TEXT("movq %%%s, %%%s\naddq %d(%%rdi), %%%s\n", before, to, 8 * (int)QN_STRIP_PANEL, to);
+  }
 }
 
 /* ---- rows ---- */
 
 void qn__ll_strip_window_row(writer *w, uint32_t row) {
-  if (row >= BASES) TEXT("movq %d(%%rdi), %%rax\n", base_field(row));
+  if (row >= count_bases(w)) TEXT("movq %d(%%rdi), %%rax\n", base_field(w, row));
 }
 
 void qn__ll_strip_window_operand(writer *w, uint32_t row, int64_t offset) {
-  TEXT("%lld(%%%s,%%rdx)", (long long)offset, row < BASES ? bases[row] : "rax");
+  TEXT("%lld(%%%s,%%rdx)", (long long)offset, row < count_bases(w) ? bases[row] : "rax");
 }
 
 /* The tile's bits: what is taken of the positions, and what all rows have of them. */
@@ -51,6 +66,7 @@ static void begin_lines(writer *w) {
   store_field(w, "rcx", QN_STRIP_LINES_LEFT);
   TEXT("movq $$0, %d(%%rdi)\n", 8 * QN_STRIP_LINE_AT);
   load_field(w, QN_STRIP_B, "rsi");
+  set_panels(w);
 }
 
 void qn__ll_strip_window_begin(writer *w) {
@@ -58,9 +74,9 @@ void qn__ll_strip_window_begin(writer *w) {
   (w->s->pads ? begin_positions : begin_lines)(w);
   load_field(w, QN_STRIP_A, "rdx");
   for (uint32_t r = w->rows; r-- > 0;) {
-    const char *to = bases[r < BASES ? r : 0];
+    const char *to = bases[r < count_bases(w) ? r : 0];
     TEXT("movq %d(%%rax), %%%s\naddq %%rdx, %%%s\n", GEMM_BEGINS + 8 * (int)r, to, to);
-    if (r >= BASES) TEXT("movq %%%s, %d(%%rdi)\n", to, base_field(r));
+    if (r >= count_bases(w)) TEXT("movq %%%s, %d(%%rdi)\n", to, base_field(w, r));
   }
   if (w->s->fetches_b) load_field(w, QN_STRIP_AHEAD, "rbx");
 }
@@ -80,10 +96,10 @@ static void choose_rows(writer *w) {
   load_field(w, QN_STRIP_OUTSIDE, "rax");
   TEXT("subq %%rdx, %%rax\n");
   for (uint32_t r = w->rows; r-- > 0;) {
-    const char *to = bases[r < BASES ? r : 0];
+    const char *to = bases[r < count_bases(w) ? r : 0];
     TEXT("movq %d(%%rsi), %%%s\naddq %d(%%rdi), %%%s\n", GEMM_BEGINS + 8 * (int)r, to, 8 * QN_STRIP_A, to);
     TEXT("movq %d(%%rsi), %%rbx\nbtq %%rcx, %%rbx\ncmovncq %%rax, %%%s\n", GEMM_INSIDE + 8 * (int)r, to);
-    if (r >= BASES) TEXT("movq %%%s, %d(%%rdi)\n", to, base_field(r));
+    if (r >= count_bases(w)) TEXT("movq %%%s, %d(%%rdi)\n", to, base_field(w, r));
   }
   if (w->s->fetches_b) load_field(w, QN_STRIP_AHEAD, "rbx");
 }
@@ -101,6 +117,7 @@ static void all_positions(writer *w) {
   label(w, LABEL_SAME);
   load_field(w, QN_STRIP_SEGMENT, "rsi");
   TEXT("imulq %%rcx, %%rsi\naddq %d(%%rdi), %%rsi\n", 8 * QN_STRIP_B);
+  set_panels(w);
   segment(w);
   TEXT("jmp %db\n", LABEL_SEGMENT);
   label(w, LABEL_SEGMENTS_END);
@@ -139,6 +156,41 @@ static void take_again(writer *w) {
 void qn__ll_strip_window_sums(writer *w) {
   (w->s->pads ? all_positions : all_lines)(w);
   if (w->s->again) take_again(w);
+}
+
+/* ---- granules ---- */
+
+/* Rows follow each other evenly. */
+void qn__ll_strip_granules_begin(writer *w) {
+  load_field(w, QN_STRIP_A, "rax");
+  for (uint32_t r = 0; r < w->rows; r++) {
+    if (r < count_bases(w))
+      TEXT("movq %%rax, %%%s\n", bases[r]);
+    else
+      TEXT("movq %%rax, %d(%%rdi)\n", base_field(w, r));
+    if (r + 1 < w->rows) TEXT("addq %d(%%rdi), %%rax\n", 8 * QN_STRIP_A_STRIDE);
+  }
+  load_field(w, QN_STRIP_B, "rsi");
+  load_field(w, QN_STRIP_LIST, "rbx");
+}
+
+/* Of each the list has the first value of k. */
+void qn__ll_strip_granules_sums(writer *w) {
+  const qn_layout *l = &w->s->plan->layout;
+  uint32_t blocks = l->granule / l->k_block, turn = QN_STRIP_TURN;
+  TEXT("cmpq %d(%%rdi), %%rbx\nje %df\n.p2align 5\n", 8 * QN_STRIP_LIST_END, LABEL_SEGMENTS_END);
+  label(w, LABEL_SEGMENT);
+  TEXT("movl (%%rbx), %%edx\n");
+  if (w->a_block > l->k_block) TEXT("imulq $$%lld, %%rdx\n", (long long)(w->a_block / l->k_block));
+  if (blocks >= turn) {
+    TEXT("movl $$%u, %%ecx\n", blocks / turn);
+    label(w, LABEL_LINE);
+    qn__ll_strip_blocks(w, turn);
+    if (blocks / turn > 1) TEXT("decl %%ecx\njne %db\n", LABEL_LINE);
+  }
+  qn__ll_strip_blocks(w, blocks % turn);
+  TEXT("addq $$4, %%rbx\ncmpq %d(%%rdi), %%rbx\njne %db\n", 8 * QN_STRIP_LIST_END, LABEL_SEGMENT);
+  label(w, LABEL_SEGMENTS_END);
 }
 
 /* ---- results ---- */

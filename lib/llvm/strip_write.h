@@ -16,6 +16,7 @@ typedef struct writer {
   const qn_ll_wording *words;
   qn_ll_assembly code;
   uint32_t rows, vectors, sums, first_spread, spreads, next_spread;
+  uint32_t all;             /* sums, of all copies */
   int64_t a_block, b_block; /* bytes */
 } writer;
 
@@ -50,6 +51,8 @@ void qn__ll_strip_advance(writer *w, uint32_t blocks);
 /* What a block consists of: the panel's part of it, then each row's, multiplied with that. */
 void qn__ll_strip_columns(writer *w, uint32_t j);
 void qn__ll_strip_row(writer *w, uint32_t j, uint32_t row);
+/* So many blocks, and on to the next. */
+void qn__ll_strip_blocks(writer *w, uint32_t count);
 /* To where a row's sums wait. */
 void qn__ll_strip_leave_row(writer *w, uint32_t row);
 
@@ -58,12 +61,17 @@ void qn__ll_strip_few_begin(writer *w);
 void qn__ll_strip_few_end(writer *w);
 void qn__ll_strip_few_sums(writer *w);
 
-/* strip_window.c. Row's base is in a register, or is to be loaded into rax before. */
+/* strip_window.c, of windows and granules. Row's base is in a register, or is to be loaded into rax before. */
 void qn__ll_strip_window_begin(writer *w);
 void qn__ll_strip_window_row(writer *w, uint32_t row);
 void qn__ll_strip_window_operand(writer *w, uint32_t row, int64_t offset);
 /* All segments of the tile; where some are left out, the tile is begun again if a sum is -0. */
 void qn__ll_strip_window_sums(writer *w);
+/* The address of panel p's blocks; what those after the first have is to be set when the first one's is. */
+const char *qn__ll_strip_panel(uint32_t p);
+/* Granules: the tile's rows, before what its sums start from; and all of them. */
+void qn__ll_strip_granules_begin(writer *w);
+void qn__ll_strip_granules_sums(writer *w);
 /* With pads: before a row's results, where they are, in rax, and the values by row of a chain. */
 void qn__ll_strip_window_result(writer *w, uint32_t chain, uint32_t row);
 #endif

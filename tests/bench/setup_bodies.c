@@ -10,7 +10,7 @@ typedef struct product_case {
   int64_t m, n, k;
   qn_scalar a, b, y;
   bool fused, floats; /* floats: of dequantized weights */
-  int64_t block;
+  int64_t block;      /* of scales; below 0: so many rows of the weights are zero, as many not, and so on */
 } product_case;
 
 static const product_case products[] = {
@@ -26,6 +26,9 @@ static const product_case products[] = {
     {"u8 to f32 64x64x1024", 64, 64, 1024, QN_UI8, QN_I8, QN_F32, true, false, 0},
     {"u8 to f32 1x64x1024", 1, 64, 1024, QN_UI8, QN_I8, QN_F32, true, false, 0},
     {"u8 to i32 64x64x1024", 64, 64, 1024, QN_UI8, QN_I8, QN_I32, false, false, 0},
+    {"u8 by sparse weights 64x64x1024", 64, 64, 1024, QN_UI8, QN_I8, QN_UI8, true, false, -32},
+    {"u8 by sparse weights to i32 63x100x1024", 63, 100, 1024, QN_UI8, QN_I8, QN_I32, false, false, -32},
+    {"u8 6x80x256", 6, 80, 256, QN_UI8, QN_I8, QN_UI8, true, false, 0},
     {"s8 64x64x1024", 64, 64, 1024, QN_I8, QN_I8, QN_I8, true, false, 0},
     {"u8 64x64x64", 64, 64, 64, QN_UI8, QN_I8, QN_UI8, true, false, 0},
     {"f32 1x64x1024", 1, 64, 1024, QN_F32, QN_F32, QN_F32, true, false, 0},
@@ -101,6 +104,10 @@ static const conv_case convs[] = {
     {"u8 to f32 convolution 3x3", {IMAGE(14, 64, 64), KERNEL(3, 1), .x = QN_UI8, .w = QN_I8, .y = QN_F32}},
     {"s8 convolution 3x3", {IMAGE(14, 64, 64), KERNEL(3, 1), .x = QN_I8, .w = QN_I8, .y = QN_I8}},
     {"u8 convolution 5x5, 100 columns", {IMAGE(14, 64, 100), KERNEL(5, 2), OF_BYTES}},
+    {"u8 convolution 3x3, 80 columns", {IMAGE(14, 64, 80), KERNEL(3, 1), OF_BYTES}},
+    {"u8 convolution 3x3, 16 columns", {IMAGE(14, 64, 16), KERNEL(3, 1), OF_BYTES}},
+    {"u8 convolution 3x3, 4 pixels, 13 channels", {IMAGE(4, 13, 48), KERNEL(3, 0), OF_BYTES}},
+    {"f32 convolution 3x3, 4 pixels", {IMAGE(4, 64, 64), KERNEL(3, 0), OF_FLOATS}},
     {"u8 convolution 3x3, 4 groups", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_BYTES, .groups = 4}},
     {"u8 convolution 3x3, a row", {IMAGE(3, 64, 64), KERNEL(3, 0), OF_BYTES}},
     {"f32 convolution 3x3", {IMAGE(14, 64, 64), KERNEL(3, 1), OF_FLOATS}},
@@ -391,12 +398,13 @@ static float *same_floats(int64_t n, float value) {
 }
 
 static bool make_product(qn_context *ctx, const product_case *c, qn_program **out) {
-  int64_t blocks = c->block ? (c->k + c->block - 1) / c->block : 1;
+  int64_t block = c->block > 0 ? c->block : 0, none = c->block < 0 ? -c->block : 0;
+  int64_t blocks = block ? (c->k + block - 1) / block : 1;
   float *scales = same_floats(c->n * blocks, 0.01f), *bias = same_floats(c->n, 0.5f);
   void *b = same_bytes((size_t)(c->k * c->n) * sizeof(float));
+  for (int64_t i = 0; none && i < c->k; i += 2 * none) memset((char *)b + i * c->n, 0, (size_t)(none * c->n));
   int32_t *zeros = big_alloc((size_t)(c->n * blocks) * sizeof *zeros);
-  qn_matmul_desc d = {
-      .m = c->m, .n = c->n, .k = c->k, .a = c->a, .b = c->b, .y = c->y, .b_data = b, .b_block = c->block};
+  qn_matmul_desc d = {.m = c->m, .n = c->n, .k = c->k, .a = c->a, .b = c->b, .y = c->y, .b_data = b, .b_block = block};
   for (int64_t i = 0; i < c->n * blocks; i++) zeros[i] = (int32_t)(i % 15);
   if (c->a != QN_F32) d.a_scale = 0.02f, d.y_scale = 0.1f;
   if (c->b != QN_F32) d.b_scales = scales;
