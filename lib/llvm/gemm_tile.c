@@ -88,6 +88,18 @@ static void load_kept(gemm_state *s, const gemm_sums *f) {
   }
 }
 
+/* One block to a turn where two of them leave no registers to count what is left over: as much code as LLVM's would be
+ * takes it far longer to compile. */
+static bool is_text(gemm_state *s) {
+  uint32_t turn = s->tile.unroll;
+  if (qn__ll_gemm_text_is_whole(s)) return true;
+  if (s->tile.sets > 1) return false;
+  s->tile.unroll = 1;
+  if (qn__ll_gemm_text_is_whole(s)) return true;
+  s->tile.unroll = turn;
+  return false;
+}
+
 static void write_function(gemm_state *s, gemm_sums *f) {
   qn_ll *g = s->g;
   gemm_state around = *s;
@@ -97,7 +109,7 @@ static void write_function(gemm_state *s, gemm_sums *f) {
   s->start = s->start_pitch = s->fetch.ahead = s->fetch.y = NULL;
   for (uint32_t i = 0; i < f->num_given; i++) *f->given[i] = LLVMGetParam(f->fn, i);
   s->within = f;
-  if (qn__ll_gemm_text_is_whole(s)) {
+  if (is_text(s)) {
     qn__ll_function_quickly(g, f->fn);
     if (s->tile.panels > 1) load_kept(s, f);
     qn__ll_gemm_text_whole(s);
