@@ -9,14 +9,16 @@ static const qn_ll_wording bytes_wording = {"vmovdqu64", "vpbroadcastd", "vpdpbu
 static const qn_ll_wording halves_wording = {"vmovdqu64", "vpbroadcastd", "vpdpwssd", true};
 static const qn_ll_wording bf16_wording = {"vmovdqu64", "vpbroadcastd", "vdpbf16ps", true};
 static const qn_ll_wording floats_wording = {"vmovups", "vbroadcastss", "vfmadd231ps", true};
+static const qn_ll_wording doubles_wording = {"vmovupd", "vbroadcastsd", "vfmadd231pd", true};
 
 const qn_ll_wording *qn__ll_wording_of(const qn_ll *g, const qn_gemm_plan *p, const qn_ll_dot *dot) {
   if (!g->x86 || g->isa->vector_bits != 512 || g->isa->num_registers != QN_LL_ZMM) return NULL;
   if (dot == &qn__ll_dot_vpdpbusd) return &bytes_wording;
   if (dot == &qn__ll_dot_vpdpwssd) return &halves_wording;
   if (dot == &qn__ll_dot_vdpbf16ps) return &bf16_wording;
-  bool floats = p->lhs == QN_F32 && p->rhs == QN_F32 && p->acc == QN_F32 && p->layout.k_block == 1;
-  return floats ? &floats_wording : NULL;
+  bool same = p->lhs == p->acc && p->rhs == p->acc && p->layout.k_block == 1;
+  if (same && p->acc == QN_F64) return &doubles_wording;
+  return same && p->acc == QN_F32 ? &floats_wording : NULL;
 }
 
 void qn__ll_assembly_begin(qn_ll *g, qn_ll_assembly *a) {

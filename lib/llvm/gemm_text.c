@@ -70,7 +70,8 @@ static uint32_t count_pointers(const gemm_state *s) {
 bool qn__ll_gemm_text_serves(const gemm_state *s) {
   const qn_ll_tile *t = &s->tile;
   uint32_t b = t->rows > 1 ? t->vectors : 0, sums = t->rows * t->vectors * t->sets;
-  return qn__ll_wording_of(t->g, s->plan, t->dot) && t->acc_lanes == t->g->lanes && sums + b + 1 <= QN_LL_ZMM &&
+  return qn__ll_wording_of(t->g, s->plan, t->dot) &&
+         t->acc_lanes * qn__ll_mem_bits(s->plan->acc) == t->g->isa->vector_bits && sums + b + 1 <= QN_LL_ZMM &&
          count_pointers(s) <= POINTERS;
 }
 
@@ -284,7 +285,7 @@ static void multiply(writer *w, uint32_t r, uint32_t j, bool partial) {
   if (t->vectors == 1 && t->rows > 1 && w->words->even && !partial) { /* the row's part is used once */
     qn__buf_fmt(&w->code.text, "%s ", w->words->multiply);
     write_a(w, r, j);
-    qn__buf_fmt(&w->code.text, "{1to16}, %%zmm%u, %%zmm%u\n", b_at(w, 0), sum_at(w, r, 0, j));
+    qn__buf_fmt(&w->code.text, "{1to%u}, %%zmm%u, %%zmm%u\n", t->acc_lanes, b_at(w, 0), sum_at(w, r, 0, j));
     return;
   }
   qn__buf_fmt(&w->code.text, partial ? "vmovdqu8 " : "%s ", w->words->spread);

@@ -19,7 +19,8 @@ static bool is_plain(const gemm_state *s) {
   const qn_gemm_plan *p = s->plan;
   const qn_layout *l = &p->layout;
   const qn_ll_dot *dot = s->tile.dot;
-  if (s->g->past_caches || !s->g->masked || s->g->lanes != LANES) return false;
+  bool words = s->g->lanes == LANES && qn__ll_mem_bits(p->acc) == 32;
+  if (s->g->past_caches || !s->g->masked || !words) return false;
   if (l->panel_width % LANES || l->panel_width > WIDEST || (s->at_once > 1 && !p->window)) return false;
   bool in_order = !dot->finish && !dot->more && !dot->even && !dot->by_columns && !dot->step && dot->shares == 1;
   return in_order && qn__ll_wording_of(s->g, p, dot);

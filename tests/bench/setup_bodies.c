@@ -358,6 +358,10 @@ static const text_case texts[] = {
      "tensor<3x3x1x64xf64>) -> tensor<1x14x14x64xf64>\n"
      "%y = quern.relu %s : (tensor<1x14x14x64xf64>) -> tensor<1x14x14x64xf64>\n"
      "return %y : tensor<1x14x14x64xf64>\n}\n"},
+    {"f64 product 64x100x64",
+     "func.func @main(%x: tensor<64x64xf64>, %w: tensor<64x100xf64>) -> tensor<64x100xf64> {\n"
+     "%y = quern.matmul %x, %w : (tensor<64x64xf64>, tensor<64x100xf64>) -> tensor<64x100xf64>\n"
+     "return %y : tensor<64x100xf64>\n}\n"},
     {"f16 convolution 3x3", CONV("f16", 14, 64, 64, 64, 3, 1, 1)},
     {"f16 convolution depthwise", CONV("f16", 14, 64, 1, 64, 3, 1, 64)},
 };
