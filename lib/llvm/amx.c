@@ -18,9 +18,9 @@
 #include <string.h>
 
 enum { TILE_ROWS = 16, TILE_BYTES = 64, TILE_COLUMNS = 16, FIRST_A = 4, FIRST_B = 6 };
-/* Rows that are not aligned to lines are copied, as loads that cross lines take six times as long: so many steps of k
- * at once, whose sums wait in memory where there are more. */
-enum { PIECE_STEPS = 32, STEP_BYTES = 2 * TILE_ROWS * TILE_BYTES };
+/* Rows that are not aligned to lines are copied, as loads that cross lines take six times as long, but for few panels:
+ * so many steps of k at once, whose sums wait in memory where there are more. */
+enum { FEW_PANELS = 1, PIECE_STEPS = 32, STEP_BYTES = 2 * TILE_ROWS * TILE_BYTES };
 enum { MOST_WAITING = 8 }; /* units of columns with sums in memory */
 enum { ROWS_AT_ONCE = 8 }; /* that become results after some steps of k */
 
@@ -547,7 +547,9 @@ static void take_rows(amx_state *s, const qn_body *body, uint32_t rows) {
   s->k_size = qn__ll_mul(g, qn__ll_arg_size(g, 2), qn__ll_i64(g, s->product->bytes));
   LLVMValueRef bits = LLVMBuildOr(g->b, LLVMBuildPtrToInt(g->b, s->a, g->i64, ""), s->a_stride, "");
   bits = LLVMBuildAnd(g->b, bits, qn__ll_i64(g, TILE_BYTES - 1), "");
-  s->packs = LLVMBuildICmp(g->b, LLVMIntNE, bits, qn__ll_i64(g, 0), "");
+  LLVMValueRef panels = qn__ll_sub(g, qn__ll_arg_end(g, 1), qn__ll_arg_begin(g, 1));
+  LLVMValueRef many = LLVMBuildICmp(g->b, LLVMIntSGT, panels, qn__ll_i64(g, FEW_PANELS), "");
+  s->packs = LLVMBuildAnd(g->b, many, LLVMBuildICmp(g->b, LLVMIntNE, bits, qn__ll_i64(g, 0), ""), "");
 }
 
 static void take_memory(amx_state *s) {
