@@ -1,5 +1,6 @@
 /* Integer opcodes, comparisons, selections and conversions. Nothing traps, nothing is undefined for any operand. */
 #include "ll.h"
+#include <string.h>
 
 #define PLAIN(symbol, build)                                                                                           \
   LLVMValueRef qn__ll_emit_##symbol(qn_ll *g, const qn_ll_operands *o) {                                               \
@@ -36,10 +37,10 @@ static LLVMValueRef is_zero(qn_ll *g, LLVMValueRef x) {
   return LLVMBuildICmp(g->b, LLVMIntEQ, x, LLVMConstNull(LLVMTypeOf(x)), "");
 }
 
-/* Of vectors as floats, as machines have no such integer instruction: below a quotient's next integer there is room for
- * more than its rounding, 1 of 2^33 for 32 bits in f64 and 1 of 2^17 for 16 in f32. */
+/* Of vectors as floats, as machines but RISC-V have no such integer instruction: below a quotient's next integer there
+ * is room for more than its rounding, 1 of 2^33 for 32 bits in f64 and 1 of 2^17 for 16 in f32. */
 static LLVMValueRef quotient(qn_ll *g, const qn_ll_operands *o, LLVMValueRef divisor, bool is_signed) {
-  if (o->lanes == 1 || o->bits > 32)
+  if (o->lanes == 1 || o->bits > 32 || !strcmp(g->isa->arch, "riscv64"))
     return is_signed ? LLVMBuildSDiv(g->b, o->a, divisor, "") : LLVMBuildUDiv(g->b, o->a, divisor, "");
   LLVMTypeRef floats = qn__ll_lanes(o->bits == 32 ? g->f64 : g->f32, o->lanes);
   LLVMOpcode to = is_signed ? LLVMSIToFP : LLVMUIToFP;
