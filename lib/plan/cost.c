@@ -47,7 +47,8 @@ static uint32_t columns_along(const qn_isa *isa, uint32_t k_block, qn_scalar lhs
   enum { ALONE = 10 }; /* rows by columns of a tile are whole groups of four */
   bool bytes = lhs == QN_UI8 && k_block == 4 && (isa->has & QN_ISA_DOT8);
   bool halves = (lhs == QN_I16 || lhs == QN_SI16) && k_block == 2 && (isa->has & QN_ISA_DOT16);
-  if (!has_narrow(isa, acc) || !(bytes || halves) || (isa->has & QN_ISA_TILES) || qn_scalar_is_float(acc)) return 0;
+  if (!has_narrow(isa, acc) || !(bytes || halves) || qn_scalar_is_float(acc)) return 0;
+  if ((isa->has & QN_ISA_TILES) && n >= QN_LEAST_TILE_COLUMNS) return 0;
   if (n <= 0 || k <= 0 || k > INT32_MAX) return 0;
   uint32_t lanes = lanes_of(isa, acc), left = (uint32_t)(n % lanes);
   bool fits = left <= lanes / 2 || (n == ALONE && n < lanes);
@@ -77,7 +78,7 @@ static uint32_t side_of(const qn_isa *isa, uint32_t k_block, qn_scalar lhs, qn_s
 static const char *tiles_layout(const qn_isa *isa, qn_scalar lhs, qn_scalar rhs, qn_scalar acc, int64_t n, int64_t k) {
   enum { LEAST_BYTES = 32 };
   bool bytes = lhs == QN_UI8 && rhs == QN_I8 && acc == QN_I32, pairs = lhs == QN_BF16 && rhs == QN_BF16;
-  if (!(isa->has & QN_ISA_TILES) || !(bytes || pairs)) return NULL;
+  if (!(isa->has & QN_ISA_TILES) || !(bytes || pairs) || (n > 0 && n < QN_LEAST_TILE_COLUMNS)) return NULL;
   if (k >= 0 && k < LEAST_BYTES / (bytes ? 1 : 2)) return NULL;
   bool few = n > 0 && n <= 16;
   return bytes ? few ? "k4n16" : "k4n32" : few ? "k2n16" : "k2n32";

@@ -141,6 +141,8 @@ typedef struct qn_gemm_plan {
   qn_tape epilogue; /* inputs: the sum (type acc), then the extras; one output of type y_mem */
 } qn_gemm_plan;
 enum { QN_FEW_MOST_ROWS = 26 }; /* of `few` */
+/* Fewer columns leave nearly all of a register for tiles empty: they are multiplied as where there are none. */
+enum { QN_LEAST_TILE_COLUMNS = 3 };
 /* What multiplies in a product of so many rows: with `tiles`, a lone one is as fast in vectors. */
 qn_multiplier qn__multiplier_of(const qn_gemm_plan *g, int64_t rows);
 /* Results are many from so many blocks of written_bytes on. Blocks have LEAST rows, or OUTSIDE ones over weights that a

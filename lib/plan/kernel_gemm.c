@@ -271,13 +271,17 @@ static int64_t window_blocks(const qn_module *m, qn_op op, const qn_gemm_plan *g
 }
 
 /* Registers for tiles read blocks of four bytes of k by sixteen columns. A product takes them 16 blocks, and as long
- * for fewer. */
+ * for fewer; to give them their shapes takes as long as a small one. */
 static bool in_tiles(const qn_module *m, qn_op op, const qn_isa *isa, const qn_gemm_plan *g) {
-  enum { LEAST_BLOCKS = 8 };
+  enum { LEAST_BLOCKS = 8, SMALL_BLOCKS = 1 << 14 };
   bool bytes = g->lhs == QN_UI8 && g->acc == QN_I32 && g->layout.k_block == 4;
   bool pairs = g->lhs == QN_BF16 && g->rhs == QN_BF16 && g->layout.k_block == 2 && !g->window;
   if (!(isa->has & QN_ISA_TILES) || !(bytes || pairs) || g->layout.panel_width % 16 || g->layout.granule) return false;
-  int64_t blocks = g->window ? window_blocks(m, op, g) : blocks_of(m, op, g);
+  int64_t blocks = g->window ? window_blocks(m, op, g) : blocks_of(m, op, g), n = columns_of(m, op, g);
+  int64_t rows = rows_of(m, op);
+  if (n > 0 && n < QN_LEAST_TILE_COLUMNS) return false;
+  if (rows > 0 && n > 0 && blocks > 0 && rows <= SMALL_BLOCKS && n <= SMALL_BLOCKS && rows * n <= SMALL_BLOCKS / blocks)
+    return false;
   return blocks >= LEAST_BLOCKS || blocks < 0;
 }
 

@@ -47,7 +47,8 @@ static void check(int64_t m, int64_t n, int64_t k, qn_scalar y, size_t offset) {
   d.b_scales = y == QN_I32 ? NULL : scales, d.bias = y == QN_I32 ? NULL : bias, d.relu = y == QN_F32;
   qn_program *interp = program_of_product(ctx, &d, &(qn_compile_options){.engine = "interp"});
   qn_program *p = program_of_product(ctx, &d, &(qn_compile_options){.engine = "llvm"});
-  assert_int_equal(has_tiles(p), k > 28); /* eight blocks of four */
+  /* Eight blocks of four k at least, some columns, and more work than it takes to shape the registers. */
+  assert_int_equal(has_tiles(p), k > 28 && n > 2 && m * n * ((k + 3) / 4) > 1 << 14);
   compare(ctx, interp, p, &(qn_tensor){.elem = QN_UI8, .rank = 2, .shape = {m, k}, .data = x8 + offset});
   qn_program_destroy(p);
   qn_program_destroy(interp);
@@ -71,7 +72,7 @@ static void every_end_of_k(void **state) {
 static void every_width(void **state) {
   (void)state;
   if (!host_has_tiles()) return;
-  for (int64_t n = 1; n <= 70; n++) check(19 + n % 20, n, 256, n % 2 ? QN_F32 : QN_UI8, 0);
+  for (int64_t n = 1; n <= 70; n++) check(49 + n % 20, n, 512, n % 2 ? QN_F32 : QN_UI8, 0);
 }
 
 /* Rows that are copied in pieces, whose sums wait: more columns than may wait at once, too. */
