@@ -126,7 +126,7 @@ static void make_loop(texts *t, uint32_t first, uint32_t end, bool by_products, 
   for (uint32_t p = first; p < end; p++) {
     qn_ll_lanes *part = &out->parts[p - first];
     *part = qn__ll_stage_lanes(&t->s[p], &t->nests[p].region);
-    part->by_products = by_products;
+    part->by_products = by_products && share->found; /* else no divisor is prepared */
     if (end - first == 1 || !share->counts || p + 2 != t->count) continue;
     part->finds_least = false;
     part->counts = true, part->never = share->mask, part->sum = share->sum, part->difference = share->difference;

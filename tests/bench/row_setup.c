@@ -8,7 +8,7 @@
 
 extern char **environ;
 
-enum { MAX_KEYS = 96 };
+enum { MAX_KEYS = 256 };
 
 typedef struct known {
   char key[96];
@@ -23,7 +23,10 @@ typedef struct bests {
 static void keep(bests *b, const char *key, double us) {
   int i = 0;
   while (i < b->n && strcmp(b->each[i].key, key)) i++;
-  if (i == MAX_KEYS) return;
+  if (i == MAX_KEYS) {
+    fprintf(stderr, "quern-bench-peers: no room for '%s': MAX_KEYS is %d\n", key, MAX_KEYS);
+    return;
+  }
   if (i == b->n) {
     snprintf(b->each[i].key, sizeof b->each[i].key, "%s", key);
     b->each[b->n++].us = us;

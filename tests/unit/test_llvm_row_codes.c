@@ -17,13 +17,14 @@ typedef struct kind {
 } kind;
 
 #define U8  "!quant.uniform<u8:f32, 0.004:3>"
+#define U8B "!quant.uniform<u8:f32, 0.02:117>"
 #define I8  "!quant.uniform<i8:f32, 0.03:-11>"
 #define S7  "!quant.uniform<i8<-100:90>:f32, 0.02>"
 #define I16 "!quant.uniform<i16:f32, 0.001>"
-static const kind kinds[] = {{"softmax", "f32", U8},    {"softmax", "f32", I8},    {"softmax", I8, "f32"},
-                             {"softmax", U8, U8},       {"softmax", I16, S7},      {"layer_norm", "f32", I8},
-                             {"layer_norm", "f32", S7}, {"layer_norm", U8, "f32"}, {"layer_norm", I16, U8},
-                             {"softmax", "f32", I16},   {"layer_norm", "f32", I16}};
+static const kind kinds[] = {{"softmax", "f32", U8},    {"softmax", "f32", I8},     {"softmax", I8, "f32"},
+                             {"softmax", U8, U8},       {"softmax", I16, S7},       {"layer_norm", "f32", I8},
+                             {"layer_norm", "f32", S7}, {"layer_norm", U8, "f32"},  {"layer_norm", I16, U8},
+                             {"softmax", "f32", I16},   {"layer_norm", "f32", I16}, {"softmax", U8B, U8B}};
 
 static float floats[ROWS * MOST];
 static unsigned char codes[2 * ROWS * MOST], results[2][4 * ROWS * MOST + FENCE];
@@ -48,16 +49,17 @@ static bool is_float(const char *type) {
   return !strcmp(type, "f32");
 }
 
-static qn_program *compile(qn_context *ctx, const kind *k, const char *engine, const char *isa) {
+/* dims: "5x97x", or for rows of any length "?x?x". */
+static qn_program *compile(qn_context *ctx, const kind *k, const char *dims, const char *engine, const char *isa) {
   char text[1200], x[120], y[120];
-  snprintf(x, sizeof x, "tensor<?x?x%s>", k->from), snprintf(y, sizeof y, "tensor<?x?x%s>", k->to);
+  snprintf(x, sizeof x, "tensor<%s%s>", dims, k->from), snprintf(y, sizeof y, "tensor<%s%s>", dims, k->to);
   int n = snprintf(text, sizeof text, "func.func @f(%%x: %s) -> %s {\n", x, y);
   if (!is_float(k->from))
-    n += snprintf(text + n, sizeof text - (size_t)n, "%%f = quant.dcast %%x : %s to tensor<?x?xf32>\n", x);
-  n += snprintf(text + n, sizeof text - (size_t)n, "%%s = quern.%s %%%s : (tensor<?x?xf32>) -> tensor<?x?xf32>\n",
-                k->name, is_float(k->from) ? "x" : "f");
+    n += snprintf(text + n, sizeof text - (size_t)n, "%%f = quant.dcast %%x : %s to tensor<%sf32>\n", x, dims);
+  n += snprintf(text + n, sizeof text - (size_t)n, "%%s = quern.%s %%%s : (tensor<%sf32>) -> tensor<%sf32>\n", k->name,
+                is_float(k->from) ? "x" : "f", dims, dims);
   if (!is_float(k->to))
-    n += snprintf(text + n, sizeof text - (size_t)n, "%%y = quant.qcast %%s : tensor<?x?xf32> to %s\n", y);
+    n += snprintf(text + n, sizeof text - (size_t)n, "%%y = quant.qcast %%s : tensor<%sf32> to %s\n", dims, y);
   snprintf(text + n, sizeof text - (size_t)n, "return %%%s : %s\n}\n", is_float(k->to) ? "s" : "y", y);
   return program_on_row(ctx, text, engine, isa);
 }
@@ -92,27 +94,43 @@ static bool same(const kind *k, int n) {
   return !memcmp(results[0], results[1], sizeof results[0]);
 }
 
-static void as_interpreted(void **unused) {
-  (void)unused;
+static void compare(const qn_program *const p[2], const kind *k, const char *isa, int n) {
+  spoil(n);
+  for (int e = 0; e < 2; e++) run(p[e], k, n, results[e]);
+  if (!same(k, n)) fail_msg("%s: %s of %d %s to %s differs", isa, k->name, n, k->from, k->to);
+}
+
+/* For rows of all lengths, or where `known` is not 0, of that one. */
+static void all_kinds(int known) {
   qn_context *ctx = qn_context_create(NULL);
+  char dims[32] = "?x?x";
+  if (known) snprintf(dims, sizeof dims, "%dx%dx", ROWS, known);
   for (size_t i = 0; qn_isa_get(i); i++) {
     const char *isa = qn_isa_get(i)->name;
     if (!qn_isa_runs_here(qn_isa_get(i))) continue;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-      qn_program *p[2] = {compile(ctx, &kinds[k], "interp", isa), compile(ctx, &kinds[k], "llvm", isa)};
-      for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        spoil(sizes[s]);
-        for (int e = 0; e < 2; e++) run(p[e], &kinds[k], sizes[s], results[e]);
-        if (!same(&kinds[k], sizes[s]))
-          fail_msg("%s: %s of %d %s to %s differs", isa, kinds[k].name, sizes[s], kinds[k].from, kinds[k].to);
-      }
-      for (int e = 0; e < 2; e++) qn_program_destroy(p[e]);
+      qn_program *made[2] = {compile(ctx, &kinds[k], dims, "interp", isa), compile(ctx, &kinds[k], dims, "llvm", isa)};
+      const qn_program *const p[2] = {made[0], made[1]};
+      for (size_t s = 0; s < (known ? 1 : sizeof sizes / sizeof *sizes); s++)
+        compare(p, &kinds[k], isa, known ? known : sizes[s]);
+      for (int e = 0; e < 2; e++) qn_program_destroy(made[e]);
     }
   }
   qn_context_destroy(ctx);
 }
 
+static void as_interpreted(void **unused) {
+  (void)unused;
+  all_kinds(0);
+}
+
+static void of_known_length(void **unused) {
+  (void)unused;
+  all_kinds(97);
+  all_kinds(1024);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(as_interpreted)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(as_interpreted), cmocka_unit_test(of_known_length)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
