@@ -111,6 +111,24 @@ static bool asks_for_finite(const qn_module *m, qn_op op) {
   return false;
 }
 
+/* Registers for tiles multiply all of a matrix, and do so several times as fast: of more than one row. */
+static bool in_tiles(const qn_module *m, qn_op op) {
+  const qn_isa *isa = target_of(m);
+  if (!isa || !(isa->has & QN_ISA_TILES)) return false;
+  for (qn_use u = qn_value_first_use(m, qn_op_result(m, op, 0)); u.id; u = qn_use_next(m, u)) {
+    qn_type y = qn_value_type(m, qn_op_result(m, qn_use_op(m, u), 0));
+    uint32_t rank = qn_type_rank(qn_module_context(m), y);
+    for (uint32_t i = 0; i + 1 < rank; i++)
+      if (qn_type_shape(qn_module_context(m), y)[i] > 1) return true;
+  }
+  return false;
+}
+
+/* The most of its time that a product may take without zeros, for it to be worth what is not known here. */
+static double worth_of(const qn_module *m, qn_op op) {
+  return in_tiles(m, op) ? 0.2 : 0.85;
+}
+
 static bool find_granules(const qn_module *m, qn_op op, const qn_tensor *source, const matrices *d, form *f) {
   const qn_allocator *a = qn_context_allocator(qn_module_context(m));
   sparsity s;
@@ -124,7 +142,7 @@ static bool find_granules(const qn_module *m, qn_op op, const qn_tensor *source,
     return true;
   void *room = qn__alloc(a, d->packed_bytes ? d->packed_bytes : 1);
   if (!room) return false;
-  compact_choice c = qn__choose_granules(d, source->data, room);
+  compact_choice c = qn__choose_granules(d, source->data, room, worth_of(m, op));
   qn__free(a, room, d->packed_bytes ? d->packed_bytes : 1);
   if (!c.layout.granule) return true;
   f->layout = c.layout, f->bytes = c.bytes;

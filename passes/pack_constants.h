@@ -32,12 +32,13 @@ void qn__sparsity_text(const sparsity *s, char *text, size_t size);
 uint32_t qn__fitting_blocks(const matrices *d, const void *source);
 
 /* The layout with granules in which one matrix takes least time, and its size; the layout has none where that does not
- * pay. `room` has the bytes of the matrix in the widest such layout. */
+ * pay. `room` has the bytes of the matrix in the widest such layout;
+ * `worth` is the most of a product's time that may be left. */
 typedef struct compact_choice {
   qn_layout layout;
   size_t bytes;
   double skipped; /* of all granules */
 } compact_choice;
-compact_choice qn__choose_granules(const matrices *d, const void *source, void *room);
+compact_choice qn__choose_granules(const matrices *d, const void *source, void *room, double worth);
 void qn__layout_name(const qn_layout *l, char *text, size_t size);
 #endif

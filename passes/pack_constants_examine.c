@@ -148,11 +148,11 @@ void qn__layout_name(const qn_layout *l, char *text, size_t size) {
 }
 
 /* Time of panels that are a half and a quarter as wide, and what a granule costs beside its products, in values of k:
- * the list, and the loop that starts anew. What is won must be more than what is not known here. */
+ * the list, and the loop that starts anew. */
 static const double narrow_cost[3] = {1, 1.04, 1.12};
-static const double granule_cost = 3, worth = 0.85;
+static const double granule_cost = 3;
 
-compact_choice qn__choose_granules(const matrices *d, const void *source, void *room) {
+compact_choice qn__choose_granules(const matrices *d, const void *source, void *room, double worth) {
   static const uint32_t granules[] = {16, 32, 64};
   compact_choice best = {.layout = d->layout};
   double least = worth;
